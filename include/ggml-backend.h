@@ -1,0 +1,306 @@
+// ggml-backend.h - devices, backends, buffers, events, and the backend scheduler.
+// Names, signatures and meaning are ggml's.
+//
+// The model in five lines
+//   A device has memory (buffer types) and makes backends. A backend is one in-order queue: what is enqueued later runs
+//   later. graph_compute_async, tensor_set_async, tensor_get_async, event_record and event_wait enqueue and return;
+//   synchronize blocks the host until everything enqueued so far is done. A backend without asynchronous operations
+//   does all of it at once, and returns when done. Queues of different backends run in no order but the one that events,
+//   copies and the host make.
+//
+// Errors
+//   Nothing here aborts. Functions without a result log what is wrong and do nothing. A device that fails says so in the
+//   ggml_status of the next computation.
+//
+// Threading
+//   A backend belongs to one thread at a time; so does a scheduler. Devices, buffer types and the registry may be used
+//   from any thread.
+
+#pragma once
+
+#include "ggml-alloc.h"
+#include "ggml.h"
+
+#define GGML_BACKEND_API GGML_API
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef uint8_t   ggml_guid[16];
+typedef ggml_guid * ggml_guid_t;
+
+typedef struct ggml_backend_buffer_type * ggml_backend_buffer_type_t;
+typedef struct ggml_backend_buffer *      ggml_backend_buffer_t;
+typedef struct ggml_backend_event *       ggml_backend_event_t;
+typedef struct ggml_backend *             ggml_backend_t;
+typedef struct ggml_backend_reg *         ggml_backend_reg_t;
+typedef struct ggml_backend_device *      ggml_backend_dev_t;
+
+//
+// Buffer types: kinds of memory. They belong to their device and are never freed.
+//
+
+GGML_API const char *          ggml_backend_buft_name(ggml_backend_buffer_type_t buft);
+// NULL when memory runs out. The caller frees the buffer. size 0 gives an empty buffer.
+GGML_API ggml_backend_buffer_t ggml_backend_buft_alloc_buffer(ggml_backend_buffer_type_t buft, size_t size);
+GGML_API size_t                ggml_backend_buft_get_alignment(ggml_backend_buffer_type_t buft);  // bytes
+GGML_API size_t                ggml_backend_buft_get_max_size(ggml_backend_buffer_type_t buft);   // bytes of one buffer
+GGML_API size_t                ggml_backend_buft_get_alloc_size(ggml_backend_buffer_type_t buft, const struct ggml_tensor * tensor);
+GGML_API bool                  ggml_backend_buft_is_host(ggml_backend_buffer_type_t buft);        // host code may follow its pointers
+GGML_API ggml_backend_dev_t    ggml_backend_buft_get_device(ggml_backend_buffer_type_t buft);     // NULL for plain host memory of no device
+
+//
+// Buffers: pieces of memory
+//
+
+enum ggml_backend_buffer_usage {
+    GGML_BACKEND_BUFFER_USAGE_ANY     = 0,
+    GGML_BACKEND_BUFFER_USAGE_WEIGHTS = 1, // the scheduler prefers to compute where the weights are
+    GGML_BACKEND_BUFFER_USAGE_COMPUTE = 2,
+};
+
+GGML_API const char *                   ggml_backend_buffer_name(ggml_backend_buffer_t buffer);
+GGML_API void                           ggml_backend_buffer_free(ggml_backend_buffer_t buffer); // NULL is allowed; nothing may be using it
+GGML_API void *                         ggml_backend_buffer_get_base(ggml_backend_buffer_t buffer);
+GGML_API size_t                         ggml_backend_buffer_get_size(ggml_backend_buffer_t buffer);
+GGML_API enum ggml_status               ggml_backend_buffer_init_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor);
+GGML_API size_t                         ggml_backend_buffer_get_alignment(ggml_backend_buffer_t buffer);
+GGML_API size_t                         ggml_backend_buffer_get_max_size(ggml_backend_buffer_t buffer);
+GGML_API size_t                         ggml_backend_buffer_get_alloc_size(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor);
+GGML_API void                           ggml_backend_buffer_clear(ggml_backend_buffer_t buffer, uint8_t value); // blocks
+GGML_API bool                           ggml_backend_buffer_is_host(ggml_backend_buffer_t buffer);
+GGML_API void                           ggml_backend_buffer_set_usage(ggml_backend_buffer_t buffer, enum ggml_backend_buffer_usage usage);
+GGML_API enum ggml_backend_buffer_usage ggml_backend_buffer_get_usage(ggml_backend_buffer_t buffer);
+GGML_API ggml_backend_buffer_type_t     ggml_backend_buffer_get_type(ggml_backend_buffer_t buffer);
+GGML_API void                           ggml_backend_buffer_reset(ggml_backend_buffer_t buffer);
+
+// Places a tensor at addr in buffer. FAILED if it does not fit there or already has a place.
+GGML_API enum ggml_status ggml_backend_tensor_alloc(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, void * addr);
+// Gives a view its place, from its view_src.
+GGML_API enum ggml_status ggml_backend_view_init(struct ggml_tensor * tensor);
+
+//
+// Data. offset and size are bytes within the tensor.
+//
+
+// These return when the bytes have been moved. They are ordered with no queue: the caller makes sure that nothing in
+// flight writes the bytes (or reads them, for set, memset and copy).
+GGML_API void ggml_backend_tensor_set(struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
+GGML_API void ggml_backend_tensor_get(const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
+GGML_API void ggml_backend_tensor_memset(struct ggml_tensor * tensor, uint8_t value, size_t offset, size_t size);
+GGML_API void ggml_backend_tensor_copy(const struct ggml_tensor * src, struct ggml_tensor * dst); // the same layout
+// n_copies pieces of size bytes, at the given strides (bytes) in the tensor and in data
+GGML_API void ggml_backend_tensor_set_2d(struct ggml_tensor * tensor, const void * data, size_t offset, size_t size,
+                                         size_t n_copies, size_t stride_tensor, size_t stride_data);
+GGML_API void ggml_backend_tensor_get_2d(const struct ggml_tensor * tensor, void * data, size_t offset, size_t size,
+                                         size_t n_copies, size_t stride_tensor, size_t stride_data);
+
+// These enqueue on backend. data must stay valid, and unchanged (set) or unread (get), until the backend is done with it.
+// A backend without asynchronous operations moves the bytes at once.
+GGML_API void ggml_backend_tensor_set_async(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
+GGML_API void ggml_backend_tensor_get_async(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
+GGML_API void ggml_backend_tensor_set_2d_async(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data,
+                                               size_t offset, size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
+GGML_API void ggml_backend_tensor_get_2d_async(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data,
+                                               size_t offset, size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
+
+// The copy runs after everything queued on backend_src; what is queued on backend_dst later runs after the copy.
+// Nothing is promised about work that is already queued on backend_dst, nor about who may overwrite src meanwhile.
+// Where the backends cannot do it, both are synchronized and the bytes are copied at once.
+GGML_API void ggml_backend_tensor_copy_async(ggml_backend_t backend_src, ggml_backend_t backend_dst, const struct ggml_tensor * src,
+                                             struct ggml_tensor * dst);
+
+//
+// Backends: queues
+//
+
+GGML_API ggml_guid_t  ggml_backend_guid(ggml_backend_t backend); // tells implementations apart
+GGML_API bool         ggml_guid_matches(ggml_guid_t guid_a, ggml_guid_t guid_b);
+GGML_API const char * ggml_backend_name(ggml_backend_t backend);
+GGML_API void         ggml_backend_free(ggml_backend_t backend); // waits for its work; NULL is allowed
+
+GGML_API ggml_backend_dev_t         ggml_backend_get_device(ggml_backend_t backend);
+GGML_API ggml_backend_buffer_type_t ggml_backend_get_default_buffer_type(ggml_backend_t backend);
+GGML_API ggml_backend_buffer_t      ggml_backend_alloc_buffer(ggml_backend_t backend, size_t size);
+GGML_API size_t                     ggml_backend_get_alignment(ggml_backend_t backend);
+GGML_API size_t                     ggml_backend_get_max_size(ggml_backend_t backend);
+
+GGML_API void ggml_backend_synchronize(ggml_backend_t backend);
+
+// graph_compute returns when the graph is done, graph_compute_async as soon as it is enqueued. The graph and its
+// tensors must stay until it is done. An error that a device reports late is returned by the next call.
+GGML_API enum ggml_status ggml_backend_graph_compute(ggml_backend_t backend, struct ggml_cgraph * cgraph);
+GGML_API enum ggml_status ggml_backend_graph_compute_async(ggml_backend_t backend, struct ggml_cgraph * cgraph);
+
+GGML_API bool ggml_backend_supports_op(ggml_backend_t backend, const struct ggml_tensor * op);
+GGML_API bool ggml_backend_supports_buft(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
+GGML_API bool ggml_backend_offload_op(ggml_backend_t backend, const struct ggml_tensor * op);
+
+//
+// Events: points in a queue. record marks what is queued on backend so far; wait binds to the record that is current
+// when it is called. An event may be used only with backends that know it: those of its own device, and others where
+// the device says so.
+//
+
+GGML_API ggml_backend_event_t ggml_backend_event_new(ggml_backend_dev_t device); // NULL where the device has none
+GGML_API void                 ggml_backend_event_free(ggml_backend_event_t event); // NULL is allowed
+GGML_API void                 ggml_backend_event_record(ggml_backend_event_t event, ggml_backend_t backend);
+GGML_API void                 ggml_backend_event_synchronize(ggml_backend_event_t event); // the host waits
+GGML_API void                 ggml_backend_event_wait(ggml_backend_t backend, ggml_backend_event_t event); // the queue waits
+
+//
+// Devices
+//
+
+enum ggml_backend_dev_type {
+    GGML_BACKEND_DEVICE_TYPE_CPU,
+    GGML_BACKEND_DEVICE_TYPE_GPU,
+    GGML_BACKEND_DEVICE_TYPE_IGPU,
+    GGML_BACKEND_DEVICE_TYPE_ACCEL,
+    GGML_BACKEND_DEVICE_TYPE_META,
+};
+
+struct ggml_backend_dev_caps {
+    bool async;                // operations are enqueued, not done at once
+    bool host_buffer;          // has a buffer type of pinned host memory
+    bool buffer_from_host_ptr; // can use host memory that others allocated
+    bool events;
+};
+
+struct ggml_backend_dev_props {
+    const char *               name;
+    const char *               description;
+    size_t                     memory_free;  // bytes
+    size_t                     memory_total; // bytes
+    enum ggml_backend_dev_type type;
+    const char *               device_id; // NULL if unknown
+    struct ggml_backend_dev_caps caps;
+};
+
+GGML_API const char *               ggml_backend_dev_name(ggml_backend_dev_t device);
+GGML_API const char *               ggml_backend_dev_description(ggml_backend_dev_t device);
+GGML_API void                       ggml_backend_dev_memory(ggml_backend_dev_t device, size_t * free, size_t * total);
+GGML_API enum ggml_backend_dev_type ggml_backend_dev_type(ggml_backend_dev_t device);
+GGML_API void                       ggml_backend_dev_get_props(ggml_backend_dev_t device, struct ggml_backend_dev_props * props);
+GGML_API ggml_backend_reg_t         ggml_backend_dev_backend_reg(ggml_backend_dev_t device);
+GGML_API ggml_backend_t             ggml_backend_dev_init(ggml_backend_dev_t device, const char * params); // NULL on failure
+GGML_API ggml_backend_buffer_type_t ggml_backend_dev_buffer_type(ggml_backend_dev_t device);
+GGML_API ggml_backend_buffer_type_t ggml_backend_dev_host_buffer_type(ggml_backend_dev_t device); // NULL if it has none
+GGML_API ggml_backend_buffer_t      ggml_backend_dev_buffer_from_host_ptr(ggml_backend_dev_t device, void * ptr, size_t size,
+                                                                          size_t max_tensor_size);
+GGML_API bool                       ggml_backend_dev_supports_op(ggml_backend_dev_t device, const struct ggml_tensor * op);
+GGML_API bool                       ggml_backend_dev_supports_buft(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft);
+GGML_API bool                       ggml_backend_dev_offload_op(ggml_backend_dev_t device, const struct ggml_tensor * op);
+
+//
+// Registry. The backends that the library was built with register themselves at the first use.
+//
+
+GGML_API const char *       ggml_backend_reg_name(ggml_backend_reg_t reg);
+GGML_API size_t             ggml_backend_reg_dev_count(ggml_backend_reg_t reg);
+GGML_API ggml_backend_dev_t ggml_backend_reg_dev_get(ggml_backend_reg_t reg, size_t index); // NULL outside
+GGML_API void *             ggml_backend_reg_get_proc_address(ggml_backend_reg_t reg, const char * name); // NULL if unknown
+
+typedef void (*ggml_backend_set_n_threads_t)(ggml_backend_t backend, int n_threads);
+
+GGML_API void ggml_backend_register(ggml_backend_reg_t reg);
+GGML_API void ggml_backend_device_register(ggml_backend_dev_t device);
+
+GGML_API size_t             ggml_backend_reg_count(void);
+GGML_API ggml_backend_reg_t ggml_backend_reg_get(size_t index); // NULL outside
+GGML_API ggml_backend_reg_t ggml_backend_reg_by_name(const char * name); // names do not depend on case; NULL if unknown
+
+GGML_API size_t             ggml_backend_dev_count(void);
+GGML_API ggml_backend_dev_t ggml_backend_dev_get(size_t index);
+GGML_API ggml_backend_dev_t ggml_backend_dev_by_name(const char * name);
+GGML_API ggml_backend_dev_t ggml_backend_dev_by_type(enum ggml_backend_dev_type type);
+
+GGML_API ggml_backend_t ggml_backend_init_by_name(const char * name, const char * params);
+GGML_API ggml_backend_t ggml_backend_init_by_type(enum ggml_backend_dev_type type, const char * params);
+GGML_API ggml_backend_t ggml_backend_init_best(void); // a GPU, else an IGPU, else the CPU
+
+// CPU memory is always there.
+GGML_API ggml_backend_buffer_t      ggml_backend_cpu_buffer_from_ptr(void * ptr, size_t size); // the caller keeps ptr alive
+GGML_API ggml_backend_buffer_type_t ggml_backend_cpu_buffer_type(void);
+
+//
+// Scheduler: runs one graph over several backends.
+//
+//   sched = ggml_backend_sched_new(backends, NULL, n_backends, GGML_DEFAULT_GRAPH_SIZE, false, true);
+//   ggml_backend_sched_reserve(sched, worst_case_graph);             // optional: sizes the buffers
+//   for each batch:
+//       ggml_backend_sched_reset(sched);                             // forget the last graph
+//       graph = build_graph(batch);
+//       ggml_backend_sched_alloc_graph(sched, graph);
+//       ggml_backend_tensor_set(input, ...);
+//       ggml_backend_sched_graph_compute_async(sched, graph);        // the inputs may be overwritten from here on
+//       ggml_backend_sched_synchronize(sched);
+//       ggml_backend_tensor_get(output, ...);
+//
+// A graph's description must stay until it has been reset or synchronized; its nodes' operands are rewritten to point at
+// the scheduler's copies, so an allocated graph can be run many times but not allocated twice.
+// ggml-sched.h has what only this scheduler offers: modes, statistics, plans.
+//
+
+typedef struct ggml_backend_sched * ggml_backend_sched_t;
+
+// Asked with ask == true, for each node: does the caller want to see it? Called with ask == false when such a node has
+// been computed and the host has waited for it; returning false then ends the run: nothing after that node is started
+// and the compute call returns GGML_STATUS_ABORTED.
+typedef bool (*ggml_backend_sched_eval_callback)(struct ggml_tensor * t, bool ask, void * user_data);
+
+// backends: n_backends of them, the first has the highest priority, the last must be a CPU. They stay the caller's; they
+// may be freed before the scheduler, but not be used through it then.
+// bufts: the buffer type for each backend's intermediate results, or NULL for the defaults.
+// graph_size: a hint for the number of nodes and leafs; larger graphs are taken too.
+// parallel: keep several copies of the inputs (ggml_backend_sched_get_n_copies), so that a run can start while earlier ones
+// are in flight. op_offload: let a device run expensive operations whose weights are in host memory.
+// NULL, with the reason in the log: no backends or too many, a NULL backend, the last one no CPU, a buffer type that its
+// backend does not support, or no memory.
+GGML_API ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends,
+                                                     size_t graph_size, bool parallel, bool op_offload);
+// Waits for what is in flight unless the backends are already gone. NULL is allowed.
+GGML_API void ggml_backend_sched_free(ggml_backend_sched_t sched);
+
+// Writes the bytes that each backend's buffer would need for the graph to sizes[n_backends]. Allocates nothing.
+GGML_API void ggml_backend_sched_reserve_size(ggml_backend_sched_t sched, struct ggml_cgraph * measure_graph, size_t * sizes);
+// Makes the buffers large enough for the graph, and resets. False when memory runs out or an operation has no backend.
+GGML_API bool ggml_backend_sched_reserve(ggml_backend_sched_t sched, struct ggml_cgraph * measure_graph);
+
+GGML_API int            ggml_backend_sched_get_n_backends(ggml_backend_sched_t sched);
+GGML_API ggml_backend_t ggml_backend_sched_get_backend(ggml_backend_sched_t sched, int i); // NULL outside
+GGML_API int            ggml_backend_sched_get_n_splits(ggml_backend_sched_t sched);       // of the last graph
+GGML_API int            ggml_backend_sched_get_n_copies(ggml_backend_sched_t sched);       // 1 unless parallel
+
+GGML_API ggml_backend_buffer_type_t ggml_backend_sched_get_buffer_type(ggml_backend_sched_t sched, ggml_backend_t backend);
+GGML_API size_t                     ggml_backend_sched_get_buffer_size(ggml_backend_sched_t sched, ggml_backend_t backend); // bytes
+
+// Fixes where a node runs, until the next reset. get returns NULL for a tensor that has no backend (yet).
+GGML_API void           ggml_backend_sched_set_tensor_backend(ggml_backend_sched_t sched, struct ggml_tensor * node, ggml_backend_t backend);
+GGML_API ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched_t sched, struct ggml_tensor * node);
+
+// Assigns and splits without allocating.
+GGML_API void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
+
+// Gives every tensor of the graph its place. False: memory ran out, or an operation has no backend; the scheduler is
+// reset and can be used again.
+GGML_API bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
+
+// Run the graph, allocating it first if that has not been done. async returns when everything is enqueued and the
+// caller may overwrite every tensor flagged INPUT; results may be read after synchronize. On an error the scheduler
+// waits for what it started and stays usable.
+GGML_API enum ggml_status ggml_backend_sched_graph_compute(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
+GGML_API enum ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
+GGML_API void             ggml_backend_sched_synchronize(ggml_backend_sched_t sched);
+
+// Forgets the graph, its assignments and its places (not the buffers): call it before changing assignments or allocating
+// another graph. Does not wait: work in flight stays protected. Tensors that were allocated point nowhere from then on.
+GGML_API void ggml_backend_sched_reset(ggml_backend_sched_t sched);
+
+// NULL ends the observation.
+GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backend_sched_eval_callback callback, void * user_data);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,63 @@
+// ggml-sched.h - what this scheduler offers beyond ggml_backend_sched_*: synchronization modes, statistics, plans.
+//
+// All functions follow the scheduler's threading: one thread at a time. They accept any sched made by
+// ggml_backend_sched_new and do not touch a backend unless they say so.
+
+#pragma once
+
+#include "ggml-backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum ggml_sched_sync_mode {
+    GGML_SCHED_SYNC_AUTO    = 0, // the waits that the hazards need, on the device where possible
+    GGML_SCHED_SYNC_BARRIER = 1, // the host waits before a split's copies and once before its launch
+    GGML_SCHED_SYNC_SERIAL  = 2, // the host waits around each copy and before each launch
+};
+
+// Takes effect at the next run. The default is AUTO, or what the environment variable GGML_SCHED_SYNC
+// (auto, barrier, serial) says when the scheduler is made.
+GGML_API void                      ggml_sched_set_sync_mode(ggml_backend_sched_t sched, enum ggml_sched_sync_mode mode);
+GGML_API enum ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched);
+
+// Counters since the scheduler was made or ggml_sched_reset_stats. Calls of ggml_backend_sched_synchronize are the
+// caller's own and not counted.
+struct ggml_sched_stats {
+    uint64_t runs;
+    uint64_t plans;           // how many runs needed a new plan
+    uint64_t host_waits;      // the host blocked for a hazard, a mode or a snapshot
+    uint64_t throttle_waits;  // the host blocked to keep the number of runs in flight bounded; not in host_waits
+    uint64_t device_waits;    // a queue waits for an event
+    uint64_t records;         // events recorded
+    uint64_t async_copies;
+    uint64_t blocking_copies;
+    uint64_t bytes_copied;    // by both; snapshots are not counted
+    uint64_t launches;
+    uint64_t snapshots;       // inputs that were copied aside on the host, so that the caller may overwrite them
+    uint64_t snapshot_bytes;
+};
+
+GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);
+GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
+
+// What the last run did in one split, in order: s the host waits, w a queue waits, a asynchronous copy, c blocking copy,
+// g graph launch. Snapshots and event records have no letter. Writes at most size bytes, the final zero included, and
+// returns the length that the text has without it; buf may be NULL if size is 0. An index outside gives "".
+GGML_API size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size);
+
+// The plan of the last run as text: lanes, steps, waits and the reason of each wait. Same convention as get_pattern.
+GGML_API size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size);
+
+// Before each run with a plan that has not been checked yet, prove that the plan orders every hazard. A plan that does
+// not is not executed: graph_compute_async returns GGML_STATUS_FAILED and the log names the hazard. Off unless
+// GGML_SCHED_VERIFY=1 in the environment when the scheduler is made.
+GGML_API void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify);
+
+// The text of the last error of this scheduler; "" if there was none. Valid until the next call with this sched.
+GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,94 @@
+// ggml-sim.h - simulated asynchronous devices SIM0, SIM1, ...
+//
+// They behave like accelerators and are worse than any real one. Their memory is not host memory: following a device
+// pointer on the host faults. Every enqueued operation reads and writes its bytes when it executes, not when it is
+// enqueued, and it executes as late or as early as a seeded adversary likes, within the contract of ggml-backend.h. A
+// missing wait therefore shows as a wrong result, and the same seed shows it again.
+//
+// No threads are involved: queued operations are executed by the calling thread inside calls into the devices.
+// Results are computed by the CPU backend's code and are bit-identical to it.
+//
+// Threading: one thread at a time for all simulated devices together.
+
+#pragma once
+
+#include "ggml-backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GGML_SIM_MAX_DEVICES 64
+
+enum ggml_sim_profile {
+    GGML_SIM_PROFILE_CUDA      = 0, // device copies run on the source's queue; host sources are refused; events reach all devices of this profile
+    GGML_SIM_PROFILE_VULKAN    = 1, // copies run on the destination's queue, within a device or from pinned host memory; events reach their own device only
+    GGML_SIM_PROFILE_NO_EVENTS = 2, // asynchronous, but a queue can only be synchronized whole
+    GGML_SIM_PROFILE_NO_ASYNC  = 3, // everything is done when the call returns
+    GGML_SIM_PROFILE_UMA       = 4, // as CUDA, but it reads and writes host buffers in place
+
+    GGML_SIM_PROFILE_COUNT,
+};
+
+// "cuda", "vulkan", "no-events", "no-async", "uma"; NULL outside.
+GGML_BACKEND_API const char * ggml_sim_profile_name(enum ggml_sim_profile profile);
+// GGML_SIM_PROFILE_COUNT for an unknown name.
+GGML_BACKEND_API enum ggml_sim_profile ggml_sim_profile_from_name(const char * name);
+
+// Costs are of the virtual clock; they change no result.
+struct ggml_sim_config {
+    enum ggml_sim_profile profile;
+    size_t memory_bytes;      // of the device; allocations beyond fail
+    double flops_per_us;      // matrix products
+    double bytes_per_us;      // device memory traffic of all other operations
+    double link_bytes_per_us; // copies to or from another memory
+    double link_latency_us;   // each copy
+    double launch_us;         // each graph
+    double host_call_us;      // host time of each enqueuing call
+    bool   offload;           // offload_op: take matrix products with 32 or more rows whose weights are elsewhere
+};
+
+GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile);
+
+// Device `index`, 0 to GGML_SIM_MAX_DEVICES - 1, all there from the start with profile CUDA. NULL outside.
+GGML_BACKEND_API ggml_backend_dev_t ggml_backend_sim_device(int index);
+// False, and a line in the log: no such device, no such profile, or a backend or buffer of the device exists.
+GGML_BACKEND_API bool ggml_backend_sim_configure(int index, const struct ggml_sim_config * config);
+GGML_BACKEND_API bool ggml_backend_is_sim(ggml_backend_t backend);
+GGML_BACKEND_API ggml_backend_reg_t ggml_backend_sim_reg(void);
+
+// The adversary. Seed 0 is the laziest: nothing executes before someone waits for it. Any other seed decides, at each
+// call into a device, which operations that are ready execute now. Takes effect at once.
+GGML_BACKEND_API void ggml_backend_sim_set_seed(uint64_t seed);
+
+// The virtual clock, in microseconds. An operation starts when its queue, what it waits for, and the call that enqueued
+// it allow; a host that waits moves on to the end of what it waited for. Computations of the CPU backend cost nothing.
+GGML_BACKEND_API double ggml_backend_sim_time_us(void);  // of the host
+GGML_BACKEND_API void   ggml_backend_sim_advance_us(double us); // the host is busy
+GGML_BACKEND_API void   ggml_backend_sim_reset_clock(void); // everything must be idle
+
+// Calls since the start or the last reset, of all devices together. "blocked": the host had to wait for work that by the
+// virtual clock was not yet done.
+struct ggml_sim_counters {
+    uint64_t synchronize_calls;
+    uint64_t synchronize_blocked;
+    uint64_t event_synchronize_calls;
+    uint64_t event_synchronize_blocked;
+    uint64_t event_wait_calls;
+    uint64_t event_record_calls;
+    uint64_t set_async_calls;
+    uint64_t get_async_calls;
+    uint64_t copy_async_calls;
+    uint64_t blocking_set_get_calls;
+    uint64_t graph_launches;
+};
+GGML_BACKEND_API void ggml_backend_sim_get_counters(struct ggml_sim_counters * counters);
+GGML_BACKEND_API void ggml_backend_sim_reset_counters(void);
+
+// Fault injection: the n-th next graph launch of device `index` fails with GGML_STATUS_FAILED, n = 1 the very next;
+// 0 takes it back. False outside the range.
+GGML_BACKEND_API bool ggml_backend_sim_fail_launch(int index, int n);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,512 @@
+// ggml.h - tensors, contexts, operations and graphs.
+//
+// The names, signatures and meaning are ggml's, so that code written for ggml compiles against this header;
+// it declares the part of ggml that a backend scheduler and a small language model need.
+//
+// Errors
+//   Nothing here aborts. A function that builds an object returns NULL when it cannot (out of context memory,
+//   impossible shapes, an unsupported type) and logs one line that says what to do. Builders accept NULL operands
+//   and return NULL for them, so a chain of calls can be checked once, at its end.
+//
+// Threading
+//   A context and the objects in it belong to one thread at a time. Different contexts are independent.
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef GGML_SHARED
+#    if defined(_WIN32) && !defined(__MINGW32__)
+#        ifdef GGML_BUILD
+#            define GGML_API __declspec(dllexport) extern
+#        else
+#            define GGML_API __declspec(dllimport) extern
+#        endif
+#    else
+#        define GGML_API __attribute__((visibility("default"))) extern
+#    endif
+#else
+#    define GGML_API extern
+#endif
+
+#if defined(__GNUC__)
+#    define GGML_ATTRIBUTE_FORMAT(...) __attribute__((format(printf, __VA_ARGS__)))
+#else
+#    define GGML_ATTRIBUTE_FORMAT(...)
+#endif
+
+#define GGML_MAX_DIMS           4
+#define GGML_MAX_SRC            10
+#define GGML_MAX_OP_PARAMS      64 // bytes
+#define GGML_MAX_NAME           64 // bytes, the final zero included
+#define GGML_MAX_N_THREADS      512
+#define GGML_DEFAULT_N_THREADS  4
+#define GGML_DEFAULT_GRAPH_SIZE 2048
+#define GGML_MEM_ALIGN          16
+
+#define GGML_ROPE_TYPE_NORMAL 0 // rotates the pairs (2i, 2i + 1)
+#define GGML_ROPE_TYPE_NEOX   2 // rotates the pairs (i, i + n_dims/2)
+
+#define GGML_UNUSED(x) (void) (x)
+#define GGML_PAD(x, n) (((x) + (n) -1) & ~((n) -1)) // n is a power of two
+
+// For programs; the library itself never calls them.
+#define GGML_ABORT(...) ggml_abort(__FILE__, __LINE__, __VA_ARGS__)
+#define GGML_ASSERT(x)  do { if (!(x)) GGML_ABORT("GGML_ASSERT(%s) failed", #x); } while (0)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Prints the message with its place in the program to stderr and ends the process.
+#if defined(__GNUC__)
+__attribute__((noreturn))
+#endif
+GGML_API void ggml_abort(const char * file, int line, const char * fmt, ...) GGML_ATTRIBUTE_FORMAT(3, 4);
+
+enum ggml_status {
+    GGML_STATUS_ALLOC_FAILED = -2, // memory of some kind ran out; nothing was started
+    GGML_STATUS_FAILED       = -1, // see the log
+    GGML_STATUS_SUCCESS      = 0,
+    GGML_STATUS_ABORTED      = 1,  // the caller's callback asked to stop
+};
+
+// Static text, never NULL.
+GGML_API const char * ggml_status_to_string(enum ggml_status status);
+
+//
+// Log
+//
+
+enum ggml_log_level {
+    GGML_LOG_LEVEL_NONE  = 0,
+    GGML_LOG_LEVEL_DEBUG = 1,
+    GGML_LOG_LEVEL_INFO  = 2,
+    GGML_LOG_LEVEL_WARN  = 3,
+    GGML_LOG_LEVEL_ERROR = 4,
+    GGML_LOG_LEVEL_CONT  = 5, // continues the line before
+};
+
+// text is valid during the call only and ends with a newline unless a CONT follows.
+typedef void (*ggml_log_callback)(enum ggml_log_level level, const char * text, void * user_data);
+
+// All messages of the library go to log_callback from now on; NULL brings back the default, which prints to stderr.
+// Set it before other threads use the library. The callback may be called from any thread.
+GGML_API void ggml_log_set(ggml_log_callback log_callback, void * user_data);
+// The callback in force, and its argument. Either pointer may be NULL.
+GGML_API void ggml_log_get(ggml_log_callback * log_callback, void ** user_data);
+
+// Return true to stop a computation; asked between nodes, from any thread.
+typedef bool (*ggml_abort_callback)(void * data);
+
+//
+// Types
+//
+
+typedef uint16_t ggml_fp16_t;                  // IEEE 754-2008 binary16
+typedef struct { uint16_t bits; } ggml_bf16_t; // the upper half of an IEEE binary32
+
+enum ggml_type {
+    GGML_TYPE_F32   = 0,
+    GGML_TYPE_F16   = 1,
+    GGML_TYPE_Q4_0  = 2,  // blocks of 32: a binary16 scale d, 16 bytes of nibbles q; value = d * (q - 8)
+    GGML_TYPE_Q8_0  = 8,  // blocks of 32: a binary16 scale d, 32 signed bytes q; value = d * q
+    GGML_TYPE_I8    = 24, // I8, I16 and F64: for reading files; no operation computes with them
+    GGML_TYPE_I16   = 25,
+    GGML_TYPE_I32   = 26,
+    GGML_TYPE_I64   = 27,
+    GGML_TYPE_F64   = 28,
+    GGML_TYPE_BF16  = 30,
+    GGML_TYPE_COUNT = 43, // as in ggml; the numbers not listed are types that this library does not have
+};
+
+typedef void (*ggml_to_float_t)(const void * x, float * y, int64_t k);
+typedef void (*ggml_from_float_t)(const float * x, void * y, int64_t k);
+
+struct ggml_type_traits {
+    const char *      type_name;
+    int64_t           blck_size; // elements a block
+    size_t            type_size; // bytes a block
+    bool              is_quantized;
+    ggml_to_float_t   to_float;       // NULL for integer types; k is a multiple of blck_size
+    ggml_from_float_t from_float_ref; // likewise
+};
+
+// NULL for a type that this library does not have.
+GGML_API const struct ggml_type_traits * ggml_get_type_traits(enum ggml_type type);
+
+GGML_API int64_t      ggml_blck_size(enum ggml_type type);             // 0 for an unknown type
+GGML_API size_t       ggml_type_size(enum ggml_type type);             // bytes of one block; 0 for an unknown type
+GGML_API size_t       ggml_row_size(enum ggml_type type, int64_t ne);  // bytes of ne elements; ne a multiple of the block
+GGML_API const char * ggml_type_name(enum ggml_type type);             // "?" for an unknown type
+GGML_API bool         ggml_is_quantized(enum ggml_type type);
+
+// Rounds to nearest, ties to even; NaN stays NaN, overflow becomes infinity.
+GGML_API float       ggml_fp16_to_fp32(ggml_fp16_t x);
+GGML_API ggml_fp16_t ggml_fp32_to_fp16(float x);
+GGML_API void        ggml_fp16_to_fp32_row(const ggml_fp16_t * x, float * y, int64_t n);
+GGML_API void        ggml_fp32_to_fp16_row(const float * x, ggml_fp16_t * y, int64_t n);
+GGML_API float       ggml_bf16_to_fp32(ggml_bf16_t x);
+GGML_API ggml_bf16_t ggml_fp32_to_bf16(float x);
+GGML_API void        ggml_bf16_to_fp32_row(const ggml_bf16_t * x, float * y, int64_t n);
+GGML_API void        ggml_fp32_to_bf16_row(const float * x, ggml_bf16_t * y, int64_t n);
+
+// Converts nrows rows of n_per_row floats, beginning at element start of src, into type. dst is the beginning of the
+// whole tensor. imatrix is not used and may be NULL. Returns the bytes written, 0 where type is not a float or
+// quantized type, or start or n_per_row is not a multiple of its block.
+GGML_API size_t ggml_quantize_chunk(enum ggml_type type, const float * src, void * dst, int64_t start, int64_t nrows,
+                                    int64_t n_per_row, const float * imatrix);
+
+//
+// Operations
+//
+
+enum ggml_op {
+    GGML_OP_NONE = 0, // a tensor that is not computed: a weight, an input
+
+    GGML_OP_DUP,
+    GGML_OP_ADD,
+    GGML_OP_MUL,
+    GGML_OP_DIV,
+    GGML_OP_SUM_ROWS,
+    GGML_OP_ARGMAX,
+    GGML_OP_REPEAT,
+    GGML_OP_RMS_NORM,
+    GGML_OP_MUL_MAT,
+    GGML_OP_MUL_MAT_ID,
+    GGML_OP_SCALE,
+    GGML_OP_SET,
+    GGML_OP_CPY,
+    GGML_OP_CONT,
+    GGML_OP_RESHAPE,
+    GGML_OP_VIEW,
+    GGML_OP_PERMUTE,
+    GGML_OP_TRANSPOSE,
+    GGML_OP_GET_ROWS,
+    GGML_OP_SET_ROWS,
+    GGML_OP_SOFT_MAX,
+    GGML_OP_ROPE,
+    GGML_OP_ARGSORT,
+    GGML_OP_TOP_K,
+    GGML_OP_UNARY,
+    GGML_OP_GLU,
+
+    GGML_OP_COUNT,
+};
+
+enum ggml_unary_op {
+    GGML_UNARY_OP_RELU,
+    GGML_UNARY_OP_GELU, // the tanh approximation
+    GGML_UNARY_OP_SILU,
+
+    GGML_UNARY_OP_COUNT,
+};
+
+enum ggml_glu_op {
+    GGML_GLU_OP_SWIGLU, // silu(a) * b
+
+    GGML_GLU_OP_COUNT,
+};
+
+enum ggml_sort_order {
+    GGML_SORT_ORDER_ASC,
+    GGML_SORT_ORDER_DESC,
+};
+
+enum ggml_prec {
+    GGML_PREC_DEFAULT = 0,
+    GGML_PREC_F32     = 10,
+};
+
+enum ggml_tensor_flag {
+    GGML_TENSOR_FLAG_INPUT   = 1,  // the caller writes it between runs
+    GGML_TENSOR_FLAG_OUTPUT  = 2,  // the caller reads it after a run: its memory is not reused
+    GGML_TENSOR_FLAG_PARAM   = 4,
+    GGML_TENSOR_FLAG_LOSS    = 8,
+    GGML_TENSOR_FLAG_COMPUTE = 16, // reachable from what ggml_build_forward_expand was asked for; others are skipped
+};
+
+// ne[0] is the fastest dimension. A view shares the memory of view_src, which is never itself a view.
+struct ggml_tensor {
+    enum ggml_type type;
+
+    struct ggml_backend_buffer * buffer; // where data lives; NULL until allocated
+
+    int64_t ne[GGML_MAX_DIMS]; // elements
+    size_t  nb[GGML_MAX_DIMS]; // strides in bytes; nb[0] is the size of a block
+
+    enum ggml_op op;
+    int32_t      op_params[GGML_MAX_OP_PARAMS / sizeof(int32_t)];
+    int32_t      flags; // of enum ggml_tensor_flag
+
+    struct ggml_tensor * src[GGML_MAX_SRC]; // unused ones are NULL
+
+    struct ggml_tensor * view_src;
+    size_t               view_offs; // bytes from view_src's data
+
+    void * data; // an address of the device; host code may follow it only in host buffers
+
+    char   name[GGML_MAX_NAME];
+    void * extra; // the backend's
+};
+
+GGML_API const char * ggml_op_name(enum ggml_op op);
+GGML_API const char * ggml_op_symbol(enum ggml_op op);
+GGML_API const char * ggml_unary_op_name(enum ggml_unary_op op);
+GGML_API const char * ggml_glu_op_name(enum ggml_glu_op op);
+GGML_API const char * ggml_op_desc(const struct ggml_tensor * t); // the unary or gated operation's name, or the op's
+
+GGML_API enum ggml_unary_op ggml_get_unary_op(const struct ggml_tensor * tensor);
+GGML_API enum ggml_glu_op   ggml_get_glu_op(const struct ggml_tensor * tensor);
+
+GGML_API int64_t ggml_nelements(const struct ggml_tensor * tensor);
+GGML_API int64_t ggml_nrows(const struct ggml_tensor * tensor);
+GGML_API size_t  ggml_nbytes(const struct ggml_tensor * tensor);     // from the first to the last byte, gaps included
+GGML_API size_t  ggml_nbytes_pad(const struct ggml_tensor * tensor); // rounded up to GGML_MEM_ALIGN
+GGML_API size_t  ggml_element_size(const struct ggml_tensor * tensor);
+GGML_API int     ggml_n_dims(const struct ggml_tensor * tensor);     // 1 for scalars
+
+GGML_API bool ggml_is_transposed(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_permuted(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_empty(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_view(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_scalar(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_vector(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_matrix(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_3d(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_contiguous(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_contiguous_0(const struct ggml_tensor * tensor); // the same
+GGML_API bool ggml_is_contiguous_1(const struct ggml_tensor * tensor); // in the dimensions >= 1
+GGML_API bool ggml_is_contiguous_2(const struct ggml_tensor * tensor); // in the dimensions >= 2
+GGML_API bool ggml_is_contiguous_rows(const struct ggml_tensor * tensor);
+GGML_API bool ggml_is_contiguously_allocated(const struct ggml_tensor * tensor); // in any order of dimensions
+GGML_API bool ggml_are_same_shape(const struct ggml_tensor * t0, const struct ggml_tensor * t1);
+GGML_API bool ggml_are_same_stride(const struct ggml_tensor * t0, const struct ggml_tensor * t1);
+GGML_API bool ggml_can_repeat(const struct ggml_tensor * t0, const struct ggml_tensor * t1); // t0 fits into t1 n times
+
+//
+// Contexts: arenas for the descriptions of tensors and graphs, and for host data if no_alloc is false
+//
+
+struct ggml_init_params {
+    size_t mem_size;   // bytes
+    void * mem_buffer; // the caller's memory, to outlive the context; NULL: the context allocates its own
+    bool   no_alloc;   // do not reserve memory for the data of tensors
+};
+
+// NULL when memory runs out. Objects of a context live until it is freed or reset.
+GGML_API struct ggml_context * ggml_init(struct ggml_init_params params);
+GGML_API void                  ggml_reset(struct ggml_context * ctx); // forgets every object
+GGML_API void                  ggml_free(struct ggml_context * ctx);  // NULL is allowed
+
+GGML_API size_t ggml_used_mem(const struct ggml_context * ctx);
+GGML_API bool   ggml_get_no_alloc(struct ggml_context * ctx);
+GGML_API void   ggml_set_no_alloc(struct ggml_context * ctx, bool no_alloc);
+GGML_API void * ggml_get_mem_buffer(const struct ggml_context * ctx);
+GGML_API size_t ggml_get_mem_size(const struct ggml_context * ctx);
+GGML_API size_t ggml_get_max_tensor_size(const struct ggml_context * ctx);
+
+// Bytes of mem_size that one tensor without data, or one graph of `size` nodes, needs.
+GGML_API size_t ggml_tensor_overhead(void);
+GGML_API size_t ggml_graph_overhead(void); // of GGML_DEFAULT_GRAPH_SIZE nodes
+GGML_API size_t ggml_graph_overhead_custom(size_t size, bool grads);
+
+GGML_API struct ggml_tensor * ggml_new_tensor(struct ggml_context * ctx, enum ggml_type type, int n_dims, const int64_t * ne);
+GGML_API struct ggml_tensor * ggml_new_tensor_1d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0);
+GGML_API struct ggml_tensor * ggml_new_tensor_2d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1);
+GGML_API struct ggml_tensor * ggml_new_tensor_3d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1,
+                                                 int64_t ne2);
+GGML_API struct ggml_tensor * ggml_new_tensor_4d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1,
+                                                 int64_t ne2, int64_t ne3);
+GGML_API struct ggml_tensor * ggml_dup_tensor(struct ggml_context * ctx, const struct ggml_tensor * src); // type and shape only
+GGML_API struct ggml_tensor * ggml_view_tensor(struct ggml_context * ctx, struct ggml_tensor * src);      // the whole of src
+
+// Enumerate a context's tensors, in the order of their creation; NULL at the end.
+GGML_API struct ggml_tensor * ggml_get_first_tensor(const struct ggml_context * ctx);
+GGML_API struct ggml_tensor * ggml_get_next_tensor(const struct ggml_context * ctx, struct ggml_tensor * tensor);
+GGML_API struct ggml_tensor * ggml_get_tensor(struct ggml_context * ctx, const char * name); // NULL if there is none
+
+GGML_API void *               ggml_get_data(const struct ggml_tensor * tensor);
+GGML_API float *              ggml_get_data_f32(const struct ggml_tensor * tensor); // NULL unless F32
+GGML_API const char *         ggml_get_name(const struct ggml_tensor * tensor);
+GGML_API struct ggml_tensor * ggml_set_name(struct ggml_tensor * tensor, const char * name); // cut to GGML_MAX_NAME
+GGML_API struct ggml_tensor * ggml_format_name(struct ggml_tensor * tensor, const char * fmt, ...) GGML_ATTRIBUTE_FORMAT(2, 3);
+
+GGML_API void ggml_set_input(struct ggml_tensor * tensor);
+GGML_API void ggml_set_output(struct ggml_tensor * tensor);
+GGML_API void ggml_set_param(struct ggml_tensor * tensor); // tensor->op must be NONE
+
+//
+// Builders. Each returns a new tensor that describes the operation; nothing is computed.
+// "_inplace" results are views of the first operand. Where b is broadcast, each dimension of a is a multiple of b's.
+//
+
+GGML_API struct ggml_tensor * ggml_dup(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_dup_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
+
+// a op b, b broadcast to a's shape
+GGML_API struct ggml_tensor * ggml_add(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_add_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_mul(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_mul_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_div(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_div_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+
+// s * a + b
+GGML_API struct ggml_tensor * ggml_scale(struct ggml_context * ctx, struct ggml_tensor * a, float s);
+GGML_API struct ggml_tensor * ggml_scale_inplace(struct ggml_context * ctx, struct ggml_tensor * a, float s);
+GGML_API struct ggml_tensor * ggml_scale_bias(struct ggml_context * ctx, struct ggml_tensor * a, float s, float b);
+
+// [n, m, ...] -> [1, m, ...]
+GGML_API struct ggml_tensor * ggml_sum_rows(struct ggml_context * ctx, struct ggml_tensor * a);
+// [n, m] -> I32 [m]: the index of the first greatest element of each row
+GGML_API struct ggml_tensor * ggml_argmax(struct ggml_context * ctx, struct ggml_tensor * a);
+// a repeated to b's shape
+GGML_API struct ggml_tensor * ggml_repeat(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_repeat_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                             int64_t ne2, int64_t ne3);
+// each row divided by sqrt(mean(x^2) + eps)
+GGML_API struct ggml_tensor * ggml_rms_norm(struct ggml_context * ctx, struct ggml_tensor * a, float eps);
+GGML_API struct ggml_tensor * ggml_rms_norm_inplace(struct ggml_context * ctx, struct ggml_tensor * a, float eps);
+
+GGML_API struct ggml_tensor * ggml_unary(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_unary_op op);
+GGML_API struct ggml_tensor * ggml_unary_inplace(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_unary_op op);
+GGML_API struct ggml_tensor * ggml_relu(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_relu_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_gelu(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_gelu_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_silu(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_silu_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
+
+// One operand of [2n, ...]: the first half of each row is gated by silu (the second half if swapped).
+// Two operands of [n, ...]: silu(a) * b. Result [n, ...].
+GGML_API struct ggml_tensor * ggml_glu(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_glu_op op, bool swapped);
+GGML_API struct ggml_tensor * ggml_glu_split(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                             enum ggml_glu_op op);
+GGML_API struct ggml_tensor * ggml_swiglu(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_swiglu_split(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+
+// a [k, n, A, B], b [k, m, A*x, B*y] -> F32 [n, m, A*x, B*y]: the products of the rows of a with the rows of b
+GGML_API struct ggml_tensor * ggml_mul_mat(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API void                 ggml_mul_mat_set_prec(struct ggml_tensor * a, enum ggml_prec prec);
+// as [k, n, n_expert], b [k, n_used or a divisor of it, m], ids I32 [n_used, m] -> F32 [n, n_used, m]
+GGML_API struct ggml_tensor * ggml_mul_mat_id(struct ggml_context * ctx, struct ggml_tensor * as, struct ggml_tensor * b,
+                                              struct ggml_tensor * ids);
+
+// Writes a into b, converting; the result is a view of b.
+GGML_API struct ggml_tensor * ggml_cpy(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_cast(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_type type);
+
+// a, contiguous
+GGML_API struct ggml_tensor * ggml_cont(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_cont_1d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0);
+GGML_API struct ggml_tensor * ggml_cont_2d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1);
+GGML_API struct ggml_tensor * ggml_cont_3d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                           int64_t ne2);
+GGML_API struct ggml_tensor * ggml_cont_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                           int64_t ne2, int64_t ne3);
+
+// Views. They share memory with a; a must be contiguous for a reshape. Offsets and strides are bytes.
+GGML_API struct ggml_tensor * ggml_reshape(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+GGML_API struct ggml_tensor * ggml_reshape_1d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0);
+GGML_API struct ggml_tensor * ggml_reshape_2d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1);
+GGML_API struct ggml_tensor * ggml_reshape_3d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                              int64_t ne2);
+GGML_API struct ggml_tensor * ggml_reshape_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                              int64_t ne2, int64_t ne3);
+GGML_API struct ggml_tensor * ggml_view_1d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, size_t offset);
+GGML_API struct ggml_tensor * ggml_view_2d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                           size_t nb1, size_t offset);
+GGML_API struct ggml_tensor * ggml_view_3d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                           int64_t ne2, size_t nb1, size_t nb2, size_t offset);
+GGML_API struct ggml_tensor * ggml_view_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
+                                           int64_t ne2, int64_t ne3, size_t nb1, size_t nb2, size_t nb3, size_t offset);
+// Dimension i of a becomes dimension axis_i of the result.
+GGML_API struct ggml_tensor * ggml_permute(struct ggml_context * ctx, struct ggml_tensor * a, int axis0, int axis1, int axis2,
+                                           int axis3);
+GGML_API struct ggml_tensor * ggml_transpose(struct ggml_context * ctx, struct ggml_tensor * a); // the first two
+
+// a [n, rows, A, B], b I32 [m, A, B] -> F32 (I32 for I32) [n, m, A, B]
+GGML_API struct ggml_tensor * ggml_get_rows(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
+// Writes row i of b (F32 [n, m, A, B]) to row c[i] of a ([n, rows, A, B], converting); c is I64 or I32 [m, A', B'],
+// broadcast over A and B. The result is a view of a.
+GGML_API struct ggml_tensor * ggml_set_rows(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                            struct ggml_tensor * c);
+
+// b written into a at offset, with strides nb1..nb3: as a changed copy of a, or inplace
+GGML_API struct ggml_tensor * ggml_set(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, size_t nb1,
+                                       size_t nb2, size_t nb3, size_t offset);
+GGML_API struct ggml_tensor * ggml_set_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                               size_t nb1, size_t nb2, size_t nb3, size_t offset);
+GGML_API struct ggml_tensor * ggml_set_1d(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                          size_t offset);
+GGML_API struct ggml_tensor * ggml_set_1d_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                                  size_t offset);
+GGML_API struct ggml_tensor * ggml_set_2d(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, size_t nb1,
+                                          size_t offset);
+GGML_API struct ggml_tensor * ggml_set_2d_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                                  size_t nb1, size_t offset);
+
+// softmax(a*scale + mask*slope) over each row. mask: F16 or F32 [n, >= rows, A', B'], broadcast over dimensions 2 and 3,
+// or NULL. max_bias > 0 gives ALiBi slopes per head (Press et al. 2021, arXiv 2108.12409) and needs a mask.
+GGML_API struct ggml_tensor * ggml_soft_max(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_soft_max_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
+GGML_API struct ggml_tensor * ggml_soft_max_ext(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * mask,
+                                                float scale, float max_bias);
+GGML_API struct ggml_tensor * ggml_soft_max_ext_inplace(struct ggml_context * ctx, struct ggml_tensor * a,
+                                                        struct ggml_tensor * mask, float scale, float max_bias);
+
+// Rotary position embedding (Su et al. 2021, arXiv 2104.09864). a [head, n_head, m], b I32 [m] positions,
+// c F32 [n_dims/2] divisors of the frequencies or NULL. ext_factor > 0 mixes in YaRN (arXiv 2309.00071).
+GGML_API struct ggml_tensor * ggml_rope(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, int n_dims,
+                                        int mode);
+GGML_API struct ggml_tensor * ggml_rope_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                                int n_dims, int mode);
+GGML_API struct ggml_tensor * ggml_rope_ext(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                            struct ggml_tensor * c, int n_dims, int mode, int n_ctx_orig, float freq_base,
+                                            float freq_scale, float ext_factor, float attn_factor, float beta_fast,
+                                            float beta_slow);
+GGML_API struct ggml_tensor * ggml_rope_ext_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
+                                                    struct ggml_tensor * c, int n_dims, int mode, int n_ctx_orig,
+                                                    float freq_base, float freq_scale, float ext_factor, float attn_factor,
+                                                    float beta_fast, float beta_slow);
+
+// [n, ...] -> I32 [n, ...]: the indices that sort each row; equal elements keep their order
+GGML_API struct ggml_tensor * ggml_argsort(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_sort_order order);
+// The first k of a descending argsort, as a view
+GGML_API struct ggml_tensor * ggml_argsort_top_k(struct ggml_context * ctx, struct ggml_tensor * a, int k);
+// [n, ...] -> I32 [k, ...]: the indices of the k greatest elements of each row, greatest first
+// (ggml leaves the order open; here it is defined, so that all backends agree)
+GGML_API struct ggml_tensor * ggml_top_k(struct ggml_context * ctx, struct ggml_tensor * a, int k);
+
+//
+// Graphs: nodes in the order of execution
+//
+
+// NULL when the context is full. `size` is the greatest number of nodes, and of leafs.
+GGML_API struct ggml_cgraph * ggml_new_graph(struct ggml_context * ctx); // GGML_DEFAULT_GRAPH_SIZE
+GGML_API struct ggml_cgraph * ggml_new_graph_custom(struct ggml_context * ctx, size_t size, bool grads); // grads: false
+
+// Adds tensor and all that it is computed from, in order, unless already there.
+// When the graph is full the rest is left out, and computing the graph fails with a message.
+GGML_API void ggml_build_forward_expand(struct ggml_cgraph * cgraph, struct ggml_tensor * tensor);
+GGML_API void ggml_graph_add_node(struct ggml_cgraph * cgraph, struct ggml_tensor * tensor); // without its parents
+
+GGML_API int                   ggml_graph_size(struct ggml_cgraph * cgraph);
+GGML_API struct ggml_tensor *  ggml_graph_node(struct ggml_cgraph * cgraph, int i); // i < 0 counts from the end; NULL outside
+GGML_API struct ggml_tensor ** ggml_graph_nodes(struct ggml_cgraph * cgraph);
+GGML_API int                   ggml_graph_n_nodes(struct ggml_cgraph * cgraph);
+GGML_API struct ggml_tensor *  ggml_graph_get_tensor(const struct ggml_cgraph * cgraph, const char * name);
+GGML_API void                  ggml_graph_clear(struct ggml_cgraph * cgraph); // forgets nodes and leafs
+GGML_API void                  ggml_graph_print(const struct ggml_cgraph * cgraph); // to the log
+
+GGML_API void    ggml_time_init(void);
+GGML_API int64_t ggml_time_ms(void);
+GGML_API int64_t ggml_time_us(void);
+
+#ifdef __cplusplus
+}
+#endif

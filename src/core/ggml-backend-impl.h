@@ -1,0 +1,153 @@
+// ggml-backend-impl.h - what a backend implements. Not installed.
+// Struct and member names are those of ggml's header of the same name, so that src/sched/host compiles against either.
+// Members marked (optional) may be NULL.
+
+#pragma once
+
+#include "ggml-backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GGML_BACKEND_API_VERSION 2
+
+struct ggml_backend_buffer_type_i {
+    const char * (*get_name)(ggml_backend_buffer_type_t buft);
+    ggml_backend_buffer_t (*alloc_buffer)(ggml_backend_buffer_type_t buft, size_t size); // NULL when memory runs out
+    size_t (*get_alignment)(ggml_backend_buffer_type_t buft);
+    size_t (*get_max_size)(ggml_backend_buffer_type_t buft);                                    // (optional) SIZE_MAX
+    size_t (*get_alloc_size)(ggml_backend_buffer_type_t buft, const struct ggml_tensor * tensor); // (optional) ggml_nbytes
+    bool (*is_host)(ggml_backend_buffer_type_t buft);                                           // (optional) false
+};
+
+struct ggml_backend_buffer_type {
+    struct ggml_backend_buffer_type_i iface;
+    ggml_backend_dev_t                device;
+    void *                            context;
+};
+
+struct ggml_backend_buffer_i {
+    void (*free_buffer)(ggml_backend_buffer_t buffer); // (optional)
+    void * (*get_base)(ggml_backend_buffer_t buffer);
+    enum ggml_status (*init_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor); // (optional)
+    // These return when the bytes have been moved; bounds have been checked.
+    void (*memset_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, uint8_t value, size_t offset, size_t size);
+    void (*set_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
+    void (*get_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
+    void (*set_tensor_2d)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size,
+                          size_t n_copies, size_t stride_tensor, size_t stride_data); // (optional)
+    void (*get_tensor_2d)(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size,
+                          size_t n_copies, size_t stride_tensor, size_t stride_data); // (optional)
+    // dst is in buffer, src anywhere; false if it cannot (optional)
+    bool (*cpy_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor * src, struct ggml_tensor * dst);
+    void (*clear)(ggml_backend_buffer_t buffer, uint8_t value);
+    void (*reset)(ggml_backend_buffer_t buffer); // (optional)
+};
+
+struct ggml_backend_buffer {
+    struct ggml_backend_buffer_i   iface;
+    ggml_backend_buffer_type_t     buft;
+    void *                         context;
+    size_t                         size;
+    enum ggml_backend_buffer_usage usage;
+};
+
+// A buffer object around what a backend allocated; NULL when memory runs out (the backend then frees its context).
+GGML_API ggml_backend_buffer_t ggml_backend_buffer_init(ggml_backend_buffer_type_t buft, struct ggml_backend_buffer_i iface,
+                                                        void * context, size_t size);
+
+struct ggml_backend_i {
+    const char * (*get_name)(ggml_backend_t backend);
+    void (*free)(ggml_backend_t backend);
+
+    // (optional) asynchronous data access
+    void (*set_tensor_async)(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
+    void (*get_tensor_async)(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
+    void (*set_tensor_2d_async)(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size,
+                                size_t n_copies, size_t stride_tensor, size_t stride_data);
+    void (*get_tensor_2d_async)(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size,
+                                size_t n_copies, size_t stride_tensor, size_t stride_data);
+    // (optional) false if this pair, or these tensors, cannot be copied this way: nothing has happened then
+    bool (*cpy_tensor_async)(ggml_backend_t backend_src, ggml_backend_t backend_dst, const struct ggml_tensor * src,
+                             struct ggml_tensor * dst);
+
+    void (*synchronize)(ggml_backend_t backend); // (optional) for backends that do everything at once
+
+    enum ggml_status (*graph_compute)(ggml_backend_t backend, struct ggml_cgraph * cgraph);
+
+    // (optional)
+    void (*event_record)(ggml_backend_t backend, ggml_backend_event_t event);
+    void (*event_wait)(ggml_backend_t backend, ggml_backend_event_t event);
+
+    // (optional) may reorder the nodes of a split
+    void (*graph_optimize)(ggml_backend_t backend, struct ggml_cgraph * cgraph);
+};
+
+struct ggml_backend {
+    ggml_guid_t           guid;
+    struct ggml_backend_i iface;
+    ggml_backend_dev_t    device;
+    void *                context;
+};
+
+struct ggml_backend_event {
+    struct ggml_backend_device * device;
+    void *                       context;
+};
+
+struct ggml_backend_device_i {
+    const char * (*get_name)(ggml_backend_dev_t dev);
+    const char * (*get_description)(ggml_backend_dev_t dev);
+    void (*get_memory)(ggml_backend_dev_t dev, size_t * free, size_t * total);
+    enum ggml_backend_dev_type (*get_type)(ggml_backend_dev_t dev);
+    void (*get_props)(ggml_backend_dev_t dev, struct ggml_backend_dev_props * props);
+    ggml_backend_t (*init_backend)(ggml_backend_dev_t dev, const char * params);
+    ggml_backend_buffer_type_t (*get_buffer_type)(ggml_backend_dev_t dev);
+    ggml_backend_buffer_type_t (*get_host_buffer_type)(ggml_backend_dev_t dev);                                          // (optional)
+    ggml_backend_buffer_t (*buffer_from_host_ptr)(ggml_backend_dev_t dev, void * ptr, size_t size, size_t max_tensor_size); // (optional)
+    bool (*supports_op)(ggml_backend_dev_t dev, const struct ggml_tensor * op);
+    bool (*supports_buft)(ggml_backend_dev_t dev, ggml_backend_buffer_type_t buft);
+    bool (*offload_op)(ggml_backend_dev_t dev, const struct ggml_tensor * op); // (optional) false
+    ggml_backend_event_t (*event_new)(ggml_backend_dev_t dev);                 // (optional)
+    void (*event_free)(ggml_backend_dev_t dev, ggml_backend_event_t event);    // (optional)
+    void (*event_synchronize)(ggml_backend_dev_t dev, ggml_backend_event_t event); // (optional)
+};
+
+struct ggml_backend_device {
+    struct ggml_backend_device_i iface;
+    ggml_backend_reg_t           reg;
+    void *                       context;
+};
+
+struct ggml_backend_reg_i {
+    const char * (*get_name)(ggml_backend_reg_t reg);
+    size_t (*get_device_count)(ggml_backend_reg_t reg);
+    ggml_backend_dev_t (*get_device)(ggml_backend_reg_t reg, size_t index);
+    void * (*get_proc_address)(ggml_backend_reg_t reg, const char * name); // (optional)
+};
+
+struct ggml_backend_reg {
+    int                       api_version; // GGML_BACKEND_API_VERSION
+    struct ggml_backend_reg_i iface;
+    void *                    context;
+};
+
+// What the scheduler asks a registry for, by get_proc_address, to know more than the interface says.
+
+// "ggml_backend_event_reaches": may a backend of `waiter` wait for an event of `recorder`? Without it: only if both are
+// the same device.
+typedef bool (*ggml_backend_event_reaches_t)(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
+
+// "ggml_backend_copy_queue": on whose queue does cpy_tensor_async from src to dst run? Without it nothing is assumed.
+enum ggml_backend_copy_queue {
+    GGML_BACKEND_COPY_QUEUE_NONE        = 0, // the pair is refused
+    GGML_BACKEND_COPY_QUEUE_SOURCE      = 1,
+    GGML_BACKEND_COPY_QUEUE_DESTINATION = 2,
+    GGML_BACKEND_COPY_QUEUE_UNKNOWN     = 3,
+};
+typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
+
+#ifdef __cplusplus
+}
+#endif
