@@ -11,26 +11,24 @@ template <int R, int C>
 void multiply_tile(const float * rows, int64_t row_stride, const float * const * columns, float * const * out,
                    int64_t first_row, int64_t k) {
     LaneSum sum[R][C];
-    const float * row[R];
-    for (int r = 0; r < R; ++r) {
-        row[r] = rows + (first_row + r) * row_stride;
-    }
+    const auto add_products = [&](int64_t i, const auto & load) {
+        LaneValues column[C];
+        for (int c = 0; c < C; ++c) {
+            column[c] = load(columns[c] + i);
+        }
+        for (int r = 0; r < R; ++r) {
+            const LaneValues row = load(rows + (first_row + r) * row_stride + i);
+            for (int c = 0; c < C; ++c) {
+                sum[r][c].add_product(row, column[c]);
+            }
+        }
+    };
     int64_t i = 0;
     for (; i + kLanes <= k; i += kLanes) {
-        for (int r = 0; r < R; ++r) {
-            for (int c = 0; c < C; ++c) {
-                for (int l = 0; l < kLanes; ++l) {
-                    sum[r][c].lane[l] += row[r][i + l] * columns[c][i + l];
-                }
-            }
-        }
+        add_products(i, load_lanes);
     }
-    for (int l = 0; i + l < k; ++l) {
-        for (int r = 0; r < R; ++r) {
-            for (int c = 0; c < C; ++c) {
-                sum[r][c].lane[l] += row[r][i + l] * columns[c][i + l];
-            }
-        }
+    if (i < k) {
+        add_products(i, [&](const float * p) { return load_tail(p, k - i); });
     }
     for (int r = 0; r < R; ++r) {
         for (int c = 0; c < C; ++c) {

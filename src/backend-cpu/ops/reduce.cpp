@@ -78,9 +78,7 @@ ggml_status compute_rms_norm(ComputeContext & ctx, ggml_tensor * dst) {
     const float eps = param_f32(dst, 0);
     for_each_row(ctx, a, 3 * a->ne[0], [&](float * scratch, const Row & row) {
         LaneSum squares;
-        for_pieces_of_row(row, a->ne[0], [&](const Piece & p) {
-            squares.add(read_piece(a, p, scratch), p.n, [](float v) { return v * v; });
-        });
+        for_pieces_of_row(row, a->ne[0], [&](const Piece & p) { squares.add_squares(read_piece(a, p, scratch), p.n); });
         const float scale = 1.0f / std::sqrt(squares.total() / static_cast<float>(a->ne[0]) + eps);
         for_pieces_of_row(row, a->ne[0], [&](const Piece & p) {
             const float * x = read_piece(a, p, scratch);
@@ -105,16 +103,15 @@ ggml_status compute_soft_max(ComputeContext & ctx, ggml_tensor * dst) {
         float * y = reinterpret_cast<float *>(row_data(dst, row));
         const float slope = alibi_slope(max_bias, a->ne[2], row.i2);
         const float greatest = scale_and_mask(a, mask, scale, slope, row, scratch, y);
-        if (greatest == -std::numeric_limits<float>::infinity()) {
-            std::fill(y, y + n, 0.0f); // everything is masked: no weight anywhere, rather than NaN
-            return;
-        }
+        // A row that is masked altogether gets no weight anywhere, rather than NaN.
+        const float base = greatest == -std::numeric_limits<float>::infinity() ? 0.0f : greatest;
         for (int64_t i = 0; i < n; ++i) {
-            y[i] = std::exp(y[i] - greatest);
+            y[i] = std::exp(y[i] - base);
         }
         LaneSum sum;
         sum.add(y, n);
-        const float inverse = 1.0f / sum.total();
+        const float total = sum.total();
+        const float inverse = total != 0.0f ? 1.0f / total : 0.0f;
         for (int64_t i = 0; i < n; ++i) {
             y[i] *= inverse;
         }
