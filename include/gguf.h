@@ -69,7 +69,8 @@ struct gguf_init_params {
 
     // If not NULL, receives a new context with the file's tensors, in order, which the caller frees; NULL on failure.
     // With no_alloc the tensors have no data, and what follows the description of the tensors is not read: it may
-    // even be missing (see gguf_write_to_file). Otherwise the data is loaded into the context.
+    // even be missing (see gguf_write_to_file). Otherwise the data is loaded into the context: as a tensor without a
+    // name, before the others, which point into it.
     struct ggml_context ** ctx;
 };
 
@@ -157,7 +158,7 @@ GGML_API const int64_t * gguf_get_tensor_ne(const struct gguf_context * ctx, int
 GGML_API enum ggml_type  gguf_get_tensor_type(const struct gguf_context * ctx, int64_t tensor_id);
 GGML_API size_t          gguf_get_tensor_size(const struct gguf_context * ctx, int64_t tensor_id); // bytes
 
-// Adds a contiguous tensor with a name that is not taken, behind the others. The data is not copied but read when the
+// Adds a contiguous tensor with a name that no other has, behind the others. The data is not copied but read when the
 // file is written, from where the tensor has it now.
 GGML_API void gguf_add_tensor(struct gguf_context * ctx, const struct ggml_tensor * tensor);
 // Forgets where the data is, and moves the tensors behind this one.

@@ -48,7 +48,6 @@ GgmlContext load_tensors(Reader & reader, const gguf_context & ctx, bool no_allo
     if (result && bytes > 0) {
         ggml_tensor * blob = ggml_new_tensor_1d(result.get(), GGML_TYPE_I8, static_cast<int64_t>(bytes));
         data = blob ? static_cast<uint8_t *>(blob->data) : nullptr;
-        ggml_set_name(blob, "GGUF tensor data");
     }
     if (!result || (bytes > 0 && !data)) {
         reader.fail("no memory for the tensors and %" PRIu64 " bytes of data", bytes);

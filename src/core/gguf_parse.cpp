@@ -177,8 +177,8 @@ bool parse_tensor(Reader & reader, TensorInfo & info) {
     if (!reader.read_string(name, GGML_MAX_NAME - 1)) {
         return false;
     }
-    if (name.find('\0') != std::string::npos) {
-        return reader.fail("the tensor name '%s' has a zero byte", Printable(name).c_str());
+    if (name.empty() || name.find('\0') != std::string::npos) {
+        return reader.fail("the tensor name '%s' is empty or has a zero byte", Printable(name).c_str());
     }
     std::memcpy(info.tensor.name, name.c_str(), name.size() + 1);
     return parse_shape(reader, info.tensor) && parse_tensor_type(reader, info.tensor) && reader.read(info.offset);

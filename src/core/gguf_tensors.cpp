@@ -90,6 +90,10 @@ void gguf_add_tensor(gguf_context * ctx, const ggml_tensor * tensor) {
         return;
     }
     const Printable name(tensor->name);
+    if (tensor->name[0] == '\0') {
+        GGML_LOG_ERROR("%s: the tensor has no name: call ggml_set_name\n", __func__);
+        return;
+    }
     if (gguf_find_tensor(ctx, tensor->name) >= 0) {
         GGML_LOG_ERROR("%s: there already is a tensor '%s'\n", __func__, name.c_str());
         return;

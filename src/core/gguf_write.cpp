@@ -29,9 +29,12 @@ class Output {
     uint64_t size() const { return size_; }
 
     void write(const void * data, size_t size) {
+        if (size == 0) {
+            return; // data may be NULL
+        }
         if (file_) {
             ok_ = ok_ && std::fwrite(data, 1, size, file_) == size;
-        } else if (memory_ && size > 0) {
+        } else if (memory_) {
             std::memcpy(memory_ + size_, data, size);
         }
         size_ += size;

@@ -139,8 +139,9 @@ const Corruption corruptions[] = {
 
     {"NameTooLong", [] { return with_tensors({tensor(std::string(64, 'n'), {4}, 0, 0)}); }, "64 bytes"},
     {"NameLengthHuge", [] { return with_tensors({Bytes().u64(huge).raw("a").get()}); }, "9223372036854775808"},
+    {"NameEmpty", [] { return with_tensors({tensor("", {4}, 0, 0)}); }, "name '' is empty"},
     {"NameWithZeroByte", [] { return with_tensors({tensor(std::string("a\0b", 3), {4}, 0, 0)}); },
-     "'a?b' has a zero byte"},
+     "'a?b' is empty or has a zero byte"},
     {"NameTwice",
      [] {
          return with_tensors({tensor("a", {4}, 0, 0), tensor("a", {4}, 0, 32)});

@@ -156,11 +156,12 @@ TEST(GgufMisuse, TensorsThatCannotBeAddedAreRefused) {
     LogCapture log;
     gguf_add_tensor(ctx.get(), a);
     gguf_add_tensor(ctx.get(), transposed);
+    gguf_add_tensor(ctx.get(), ggml_new_tensor_1d(ggml.get(), GGML_TYPE_F32, 1)); // without a name
     gguf_set_tensor_type(ctx.get(), "missing", GGML_TYPE_F16);
     gguf_set_tensor_data(ctx.get(), "missing", a);
     gguf_set_tensor_type(ctx.get(), "a", GGML_TYPE_Q8_0); // rows of 48
     gguf_set_tensor_type(ctx.get(), "a", GGML_TYPE_COUNT);
-    EXPECT_EQ(log.errors.size(), 6U);
+    EXPECT_EQ(log.errors.size(), 7U);
     EXPECT_EQ(gguf_get_n_tensors(ctx.get()), 1);
     EXPECT_EQ(gguf_get_tensor_type(ctx.get(), 0), GGML_TYPE_F32);
     EXPECT_EQ(gguf_get_tensor_size(ctx.get(), 0), 48U * 2 * 4);
