@@ -29,6 +29,9 @@ bool contiguous_layout(const char * builder, ggml_type type, int n_dims, const i
 // Bytes from the first to the last one that the layout covers; false if that overflows.
 bool byte_extent(const Layout & layout, size_t & extent);
 
+// Whether offset, and the strides that are used, are multiples of the type's size, so that every element is aligned.
+bool is_aligned(const Layout & layout, size_t offset);
+
 // A tensor with data, unless the context is no_alloc. The layout must be contiguous.
 ggml_tensor * new_tensor(ggml_context * ctx, const Layout & layout);
 

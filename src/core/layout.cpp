@@ -15,7 +15,8 @@ bool fill_strides(Layout & layout, const ggml_type_traits & traits) {
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         layout.nb[i] = stride;
         const auto count = static_cast<size_t>(i == 0 ? layout.ne[i] / traits.blck_size : layout.ne[i]);
-        if (!checked_mul(total, count > 0 ? count : 1, total) || total > static_cast<size_t>(INT64_MAX / traits.blck_size)) {
+        if (!checked_mul(total, count > 0 ? count : 1, total) ||
+            total > static_cast<size_t>(INT64_MAX / traits.blck_size)) {
             return false;
         }
         stride *= count;
@@ -82,6 +83,15 @@ bool byte_extent(const Layout & layout, size_t & extent) {
     }
     extent = last;
     return true;
+}
+
+bool is_aligned(const Layout & layout, size_t offset) {
+    const size_t unit = ggml_type_size(layout.type);
+    bool aligned = offset % unit == 0;
+    for (int i = 0; i < GGML_MAX_DIMS; i++) {
+        aligned = aligned && (layout.ne[i] <= 1 || layout.nb[i] % unit == 0);
+    }
+    return aligned;
 }
 
 } // namespace ggml_sched::core

@@ -31,15 +31,19 @@ struct Part {
     size_t offset;
 };
 
-bool part_is_inside(const ggml_tensor * b, const Part & part, size_t available) {
+Layout layout_in(const Part & part, const ggml_tensor * b) {
     Layout layout = layout_of(b);
     layout.nb[0] = ggml_type_size(b->type);
     layout.nb[1] = part.nb1;
     layout.nb[2] = part.nb2;
     layout.nb[3] = part.nb3;
+    return layout;
+}
+
+bool is_inside(const Layout & layout, size_t offset, size_t available) {
     size_t extent = 0;
     size_t end = 0;
-    return byte_extent(layout, extent) && checked_add(extent, part.offset, end) && end <= available;
+    return byte_extent(layout, extent) && checked_add(extent, offset, end) && end <= available;
 }
 
 ggml_tensor * build_set(const char * builder, ggml_context * ctx, ggml_tensor * a, ggml_tensor * b, const Part & part,
@@ -56,7 +60,10 @@ ggml_tensor * build_set(const char * builder, ggml_context * ctx, ggml_tensor * 
     }
     const int64_t rows = ggml_nrows(a);
     const size_t available = inplace ? ggml_nbytes(a) : ggml_row_size(a->type, a->ne[0]) * static_cast<size_t>(rows);
-    if (!require(part_is_inside(b, part, available), builder, "b at this offset, with these strides, leaves a",
+    const Layout layout = layout_in(part, b);
+    if (!require(is_aligned(layout, part.offset), builder, "offset and strides must be multiples of the type's size",
+                 {a, b}) ||
+        !require(is_inside(layout, part.offset, available), builder, "b at this offset, with these strides, leaves a",
                  {a, b})) {
         return nullptr;
     }

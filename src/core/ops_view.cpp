@@ -23,20 +23,17 @@ ggml_tensor * build_reshape(const char * builder, ggml_context * ctx, ggml_tenso
     return finish(ggml_format_name(result, "%s (reshaped)", a->name), GGML_OP_RESHAPE, {a});
 }
 
-// The n_strides strides replace those of the dimensions from 1 on; what is above them is contiguous.
+// The n_dims - 1 strides replace those of the dimensions from 1 on; what is above them is contiguous.
 ggml_tensor * build_view(const char * builder, ggml_context * ctx, ggml_tensor * a, int n_dims, const int64_t * ne,
                          const size_t * strides, size_t offset) {
     Layout layout;
     if (!given(builder, ctx, {a}) || !contiguous_layout(builder, a->type, n_dims, ne, layout)) {
         return nullptr;
     }
-    const size_t unit = ggml_type_size(a->type);
-    bool whole = offset % unit == 0;
     for (int i = 1; i < GGML_MAX_DIMS && n_dims > 1; i++) {
         layout.nb[i] = i < n_dims ? strides[i - 1] : layout.nb[i - 1] * static_cast<size_t>(layout.ne[i - 1]);
-        whole = whole && (layout.ne[i] <= 1 || layout.nb[i] % unit == 0);
     }
-    if (!require(whole, builder, "offset and strides must be multiples of the type's size", {a})) {
+    if (!require(is_aligned(layout, offset), builder, "offset and strides must be multiples of the type's size", {a})) {
         return nullptr;
     }
     ggml_tensor * result = new_view(builder, ctx, layout, a, offset);

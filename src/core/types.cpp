@@ -38,10 +38,17 @@ void double_row(const void * x, float * y, int64_t n) {
     }
 }
 
+void double_row_from(const float * x, void * y, int64_t n) {
+    auto * values = static_cast<double *>(y);
+    for (int64_t i = 0; i < n; i++) {
+        values[i] = x[i];
+    }
+}
+
 constexpr ggml_type_traits f32_traits = {"f32", 1, sizeof(float), false, float_row, float_row_from};
 constexpr ggml_type_traits f16_traits = {"f16", 1, sizeof(ggml_fp16_t), false, fp16_row, fp16_row_from};
 constexpr ggml_type_traits bf16_traits = {"bf16", 1, sizeof(ggml_bf16_t), false, bf16_row, bf16_row_from};
-constexpr ggml_type_traits f64_traits = {"f64", 1, sizeof(double), false, double_row, nullptr};
+constexpr ggml_type_traits f64_traits = {"f64", 1, sizeof(double), false, double_row, double_row_from};
 constexpr ggml_type_traits i8_traits = {"i8", 1, sizeof(int8_t), false, nullptr, nullptr};
 constexpr ggml_type_traits i16_traits = {"i16", 1, sizeof(int16_t), false, nullptr, nullptr};
 constexpr ggml_type_traits i32_traits = {"i32", 1, sizeof(int32_t), false, nullptr, nullptr};
