@@ -16,10 +16,11 @@ not promise an order of summation, another machine's weights differ in their las
 import argparse
 import math
 import random
-import struct
 import sys
 import time
 from pathlib import Path
+
+from gguf_writer import ARRAY, BOOL, F16, F32, FLOAT32, INT32, STRING, UINT32, write
 
 ROOT = Path(__file__).resolve().parent.parent
 BOS = 256
@@ -27,7 +28,7 @@ VOCAB = 257
 TRAINING_SEED = 20_793
 HELD_OUT_SEED = 4_711
 
-# ---------------------------------------------------------------- the grammar
+# The grammar
 
 GIRLS = "Anna Clara Emma Frida Greta Ida Julia Laura Maria Nora Paula Rosa Sarah Tina Wanda Zoe".split()
 BOYS = "Adam Ben Carl David Erik Felix Hugo Jonas Karl Leo Max Noah Otto Paul Simon Tom".split()
@@ -189,7 +190,7 @@ def make_text(seed, n_bytes):
     return "".join(lines)
 
 
-# ---------------------------------------------------------------- the model
+# The model
 
 CONFIG = {"dim": 96, "layers": 8, "heads": 6, "kv_heads": 3, "ffn": 288, "context": 512, "eps": 1e-5, "base": 10000.0}
 
@@ -342,11 +343,7 @@ def train(torch, args):
     return model
 
 
-# ---------------------------------------------------------------- the file
-
-UINT32, FLOAT32, BOOL, STRING, ARRAY, INT32 = 4, 6, 7, 8, 9, 5
-F32, F16 = 0, 1
-ALIGNMENT = 32
+# The file
 
 
 def gpt2_characters():
@@ -354,15 +351,6 @@ def gpt2_characters():
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [b for b in range(256) if b not in printable]
     return [chr(b) if b in printable else chr(256 + others.index(b)) for b in range(256)]
-
-
-def gguf_string(s):
-    raw = s.encode()
-    return struct.pack("<Q", len(raw)) + raw
-
-
-def gguf_value(kind, v):
-    return gguf_string(v) if kind == STRING else struct.pack({UINT32: "<I", INT32: "<i", FLOAT32: "<f", BOOL: "<?"}[kind], v)
 
 
 def metadata():
@@ -392,27 +380,14 @@ def metadata():
     yield "tokenizer.ggml.add_bos_token", BOOL, True
 
 
-def write_gguf(torch, model, path):
-    entries = list(metadata())
-    tensors = [(name, p.detach().cpu()) for name, p in model.named_parameters()]
-    out = bytearray(b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(entries)))
-    for key, kind, value in entries:
-        out += gguf_string(key)
-        if isinstance(kind, tuple):
-            out += struct.pack("<IIQ", ARRAY, kind[1], len(value)) + b"".join(gguf_value(kind[1], v) for v in value)
-        else:
-            out += struct.pack("<I", kind) + gguf_value(kind, value)
-    data = bytearray()
-    for name, p in tensors:
-        kind, raw = (F16, p.half()) if p.dim() == 2 else (F32, p.float())
-        shape = list(reversed(p.shape))  # ne[0] is the dimension that runs fastest
-        out += gguf_string(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape)
-        out += struct.pack("<IQ", kind, len(data))
-        data += raw.contiguous().numpy().tobytes()
-        data += bytes(-len(data) % ALIGNMENT)
-    out += bytes(-len(out) % ALIGNMENT)
-    Path(path).write_bytes(out + data)
-    print(f"{path}: {len(out) + len(data)} bytes")
+def write_model(torch, model, path):
+    tensors = []
+    for name, p in model.named_parameters():
+        kind, stored = (F16, p.half()) if p.dim() == 2 else (F32, p.float())
+        raw = stored.detach().cpu().contiguous().numpy().tobytes()
+        tensors.append((name, list(reversed(p.shape)), kind, raw))  # GGUF names the fastest dimension first
+    size = write(path, list(metadata()), tensors)
+    print(f"{path}: {size} bytes")
 
 
 def main():
@@ -437,7 +412,7 @@ def main():
         return
     import torch
     model = train(torch, args)
-    write_gguf(torch, model, args.out)
+    write_model(torch, model, args.out)
 
 
 if __name__ == "__main__":
