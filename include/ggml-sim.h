@@ -8,7 +8,13 @@
 // No threads are involved: queued operations are executed by the calling thread inside calls into the devices.
 // Results are computed by the CPU backend's code and are bit-identical to it.
 //
-// Threading: one thread at a time for all simulated devices together.
+// A program that breaks the contract gets a line in the log, is counted (ggml_sim_counters::contract_violations), and
+// the next launch on the backend in question fails. Violations are: an event used after it was freed, recorded on
+// another device, or waited for where it does not reach; an event or a buffer freed while a queued operation uses it; a
+// launch or transfer with memory that the device cannot use, that has been freed, or beyond the end of its buffer.
+// An operation that fails when it executes also lets the next launch on its backend fail; each failure is told once.
+//
+// Threading: one thread at a time for all simulated devices together. Log callbacks must not call in here.
 
 #pragma once
 
@@ -51,8 +57,11 @@ struct ggml_sim_config {
 GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile);
 
 // Device `index`, 0 to GGML_SIM_MAX_DEVICES - 1, all there from the start with profile CUDA. NULL outside.
+// Registry and ggml_backend_dev_* list a device from its first mention here or in configure: a program that never asks
+// for simulated devices does not get one from ggml_backend_init_best.
 GGML_BACKEND_API ggml_backend_dev_t ggml_backend_sim_device(int index);
-// False, and a line in the log: no such device, no such profile, or a backend or buffer of the device exists.
+// False, and a line in the log: no such device, no such profile, rates that are not positive, or a backend, buffer or event
+// of the device exists. Takes back ggml_backend_sim_fail_launch.
 GGML_BACKEND_API bool ggml_backend_sim_configure(int index, const struct ggml_sim_config * config);
 GGML_BACKEND_API bool ggml_backend_is_sim(ggml_backend_t backend);
 GGML_BACKEND_API ggml_backend_reg_t ggml_backend_sim_reg(void);
@@ -79,8 +88,9 @@ struct ggml_sim_counters {
     uint64_t set_async_calls;
     uint64_t get_async_calls;
     uint64_t copy_async_calls;
-    uint64_t blocking_set_get_calls;
-    uint64_t graph_launches;
+    uint64_t blocking_set_get_calls; // of device memory, copies included
+    uint64_t graph_launches;      // those that failed at the call not counted
+    uint64_t contract_violations; // see above
 };
 GGML_BACKEND_API void ggml_backend_sim_get_counters(struct ggml_sim_counters * counters);
 GGML_BACKEND_API void ggml_backend_sim_reset_counters(void);
