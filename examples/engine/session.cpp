@@ -44,7 +44,9 @@ Result<std::unique_ptr<Session>> Session::create(const Model & model, const Devi
     if (!session->sched_) {
         return failure("cannot make a scheduler");
     }
-    ggml_sched_set_sync_mode(session->sched(), config.sync);
+    if (config.sync) {
+        ggml_sched_set_sync_mode(session->sched(), *config.sync);
+    }
     if (config.verify) {
         ggml_sched_set_verify(session->sched(), true);
     }

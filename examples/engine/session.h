@@ -14,6 +14,7 @@
 #include "ggml-sched.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace engine {
@@ -23,7 +24,7 @@ struct SessionConfig {
     int n_ubatch = 512;
     bool parallel = false;
     bool verify = false;
-    ggml_sched_sync_mode sync = GGML_SCHED_SYNC_AUTO;
+    std::optional<ggml_sched_sync_mode> sync; // none: the scheduler's default
     ggml_type kv_type = GGML_TYPE_F32;
 };
 

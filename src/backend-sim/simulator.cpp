@@ -36,8 +36,11 @@ Session::Session()
     : simulator_(the_simulator())
     , lock_(the_mutex()) {}
 
-Simulator::Simulator()
-    : devices(make_devices()) {}
+Simulator::Simulator() {
+    for (size_t i = 0; i < devices.size(); i++) {
+        init_device(devices[i], static_cast<int>(i));
+    }
+}
 
 //
 // Queues

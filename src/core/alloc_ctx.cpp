@@ -8,12 +8,16 @@ using ggml_sched::given;
 
 namespace {
 
+bool needs_place(const ggml_tensor * tensor) {
+    return tensor->data == nullptr && tensor->buffer == nullptr && tensor->view_src == nullptr;
+}
+
 // The bytes that the tensors without a place need; false if that is more than a size_t holds.
 bool total_size(const ggml_context * ctx, ggml_backend_buffer_type_t buft, size_t * total) {
     const size_t alignment = ggml_backend_buft_get_alignment(buft);
     *total = 0;
     for (ggml_tensor * t = ggml_get_first_tensor(ctx); t != nullptr; t = ggml_get_next_tensor(ctx, t)) {
-        if (t->data != nullptr || t->buffer != nullptr || t->view_src != nullptr) {
+        if (!needs_place(t)) {
             continue;
         }
         size_t padded = 0;
@@ -26,20 +30,23 @@ bool total_size(const ggml_context * ctx, ggml_backend_buffer_type_t buft, size_
     return true;
 }
 
-bool place_all(const ggml_context * ctx, ggml_backend_buffer_t buffer) {
+bool place_tensors(const ggml_context * ctx, ggml_backend_buffer_t buffer) {
     ggml_tallocr allocator = ggml_tallocr_new(buffer);
     for (ggml_tensor * t = ggml_get_first_tensor(ctx); t != nullptr; t = ggml_get_next_tensor(ctx, t)) {
-        if (t->buffer != nullptr) {
+        if (needs_place(t) && ggml_tallocr_alloc(&allocator, t) != GGML_STATUS_SUCCESS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Views of tensors without a buffer stay as they are.
+bool place_views(const ggml_context * ctx) {
+    for (ggml_tensor * t = ggml_get_first_tensor(ctx); t != nullptr; t = ggml_get_next_tensor(ctx, t)) {
+        if (t->view_src == nullptr || t->view_src->buffer == nullptr || t->buffer != nullptr) {
             continue;
         }
-        enum ggml_status status = GGML_STATUS_SUCCESS;
-        if (t->view_src == nullptr) {
-            status = t->data == nullptr ? ggml_tallocr_alloc(&allocator, t) : GGML_STATUS_SUCCESS;
-        } else if (t->view_src->buffer != nullptr) {
-            status = ggml_backend_view_init(t);
-        }
-        if (status != GGML_STATUS_SUCCESS) {
-            GGML_LOG_ERROR("%s: tensor %s could not be placed\n", __func__, t->name);
+        if (ggml_backend_view_init(t) != GGML_STATUS_SUCCESS) {
             return false;
         }
     }
@@ -71,6 +78,7 @@ ggml_backend_buffer * ggml_backend_alloc_ctx_tensors_from_buft(ggml_context * ct
     }
     const size_t size = ggml_backend_alloc_ctx_tensors_from_buft_size(ctx, buft);
     if (size == 0) {
+        place_views(ctx);
         return nullptr;
     }
     ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(buft, size);
@@ -79,7 +87,9 @@ ggml_backend_buffer * ggml_backend_alloc_ctx_tensors_from_buft(ggml_context * ct
                        __func__, ggml_backend_buft_name(buft), size);
         return nullptr;
     }
-    if (!place_all(ctx, buffer)) {
+    if (!place_tensors(ctx, buffer) || !place_views(ctx)) {
+        GGML_LOG_ERROR("%s: the %s buffer refuses a tensor; nothing was allocated\n", __func__,
+                       ggml_backend_buft_name(buft));
         forget_all(ctx, buffer);
         ggml_backend_buffer_free(buffer);
         return nullptr;
