@@ -1,0 +1,68 @@
+// Allocation - gives every tensor of a split graph its address, by ggml's graph allocator.
+//
+// The allocator sees the graph in node order, with each split's input copies in front of it. What it reuses between
+// splits is only safe in that order; the planner finds where lanes have to be kept in it.
+
+#pragma once
+
+#include <vector>
+
+#include "ggml-alloc.h"
+#include "host/graph_handle.h"
+#include "split/split.h"
+
+namespace ggml_sched {
+
+class Allocation {
+  public:
+    // False when memory runs out.
+    bool init(const std::vector<host::Backend> & backends);
+    ~Allocation();
+
+    // Takes over a split graph: rewires it, lets backends order their nodes, and lists what is to be allocated.
+    // `views` receives one graph per split.
+    void prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Assignment & assignment,
+                 const std::vector<host::Backend> & backends, TensorPool & pool, std::vector<host::GraphHandle> & views);
+
+    // What each backend's buffer would need for the prepared graph, in bytes.
+    void measure(size_t * sizes);
+    // Would reserve() free a buffer to get a larger one?
+    bool reserve_frees_buffers();
+    bool reserve();
+
+    // Places the prepared graph in the buffers as they are; false if it does not fit the reserved plan.
+    bool place();
+    // Does the prepared graph use the buffers as the last one did?
+    bool same_buffers_as_before() const { return same_buffers_; }
+
+    size_t buffer_size(int backend) const;
+
+  private:
+    struct List {
+        std::vector<ggml_tensor *> tensors;
+        std::vector<int> backends;
+
+        void clear() {
+            tensors.clear();
+            backends.clear();
+        }
+        void add(ggml_tensor * tensor, BackendId backend) {
+            tensors.push_back(tensor);
+            backends.push_back(backend);
+        }
+    };
+    void list_nodes(const GraphView & graph, const Splits & splits, const Assignment & assignment, TensorPool & pool);
+    void list_leafs(const GraphView & graph, const Splits & splits, const Assignment & assignment);
+    bool uses_same_buffers(const std::vector<int> & before, const std::vector<int> & now) const;
+
+    ggml_gallocr_t galloc_ = nullptr;
+    std::vector<ggml_backend_buffer_type_t> bufts_;
+    host::GraphHandle graph_;
+    List nodes_;
+    List leafs_;
+    std::vector<int> previous_nodes_;
+    std::vector<int> previous_leafs_;
+    bool same_buffers_ = false;
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,99 @@
+#include "assign/placement.h"
+
+namespace ggml_sched {
+
+namespace {
+
+struct Choice {
+    BackendId backend = kNoBackend;
+    Cause cause = Cause::None;
+};
+
+class Placement {
+  public:
+    Placement(const std::vector<host::Backend> & backends, bool op_offload)
+        : backends_(backends), op_offload_(op_offload) {}
+
+    Status choose(const ggml_tensor * tensor, Choice & choice) const {
+        const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
+        if (buffer) {
+            choice = {backend_at(buffer, tensor), tensor->view_src ? Cause::ViewMemory : Cause::Memory};
+            if (choice.backend == kNoBackend) {
+                return Status::failed(std::string("tensor '") + tensor->name + "' is in a buffer of type " +
+                                      ggml_backend_buft_name(host::buft_of(buffer)) + ", where no backend can run " +
+                                      ggml_op_desc(tensor) + "; add a backend that can, or place the tensor elsewhere");
+            }
+        } else if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
+            choice = {static_cast<BackendId>(backends_.size() - 1), Cause::Input};
+        } else if (tensor->op != GGML_OP_ROPE) { // its frequency factors are too small to decide anything
+            choice = by_weights(tensor);
+        }
+        return {};
+    }
+
+  private:
+    // The first backend that can use the buffer and compute op.
+    BackendId backend_at(ggml_backend_buffer_t buffer, const ggml_tensor * op) const {
+        for (size_t b = 0; b < backends_.size(); b++) {
+            if (ggml_backend_supports_buft(backends_[b].handle, host::buft_of(buffer)) &&
+                ggml_backend_supports_op(backends_[b].handle, op)) {
+                return static_cast<BackendId>(b);
+            }
+        }
+        return kNoBackend;
+    }
+
+    Choice by_weights(const ggml_tensor * tensor) const {
+        for (const ggml_tensor * src : tensor->src) {
+            if (!src || !src->buffer || !host::is_weights(src->buffer)) {
+                continue;
+            }
+            const BackendId owner = backend_at(src->buffer, tensor);
+            const bool on_cpu = owner == static_cast<BackendId>(backends_.size() - 1);
+            if (op_offload_ && on_cpu && host::is_host(src->buffer)) {
+                for (BackendId b = 0; b < owner; b++) {
+                    if (ggml_backend_supports_op(backends_[b].handle, tensor) &&
+                        ggml_backend_offload_op(backends_[b].handle, tensor)) {
+                        return {b, Cause::Offload};
+                    }
+                }
+            }
+            return {owner, Cause::Weights};
+        }
+        return {};
+    }
+
+    const std::vector<host::Backend> & backends_;
+    const bool op_offload_;
+};
+
+} // namespace
+
+Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
+                           Assignment & result) {
+    const Placement placement(backends, op_offload);
+    const auto visit = [&](TensorId id) {
+        Choice choice;
+        Status status;
+        if (result.backend[id] == kNoBackend) {
+            status = placement.choose(graph.tensor(id), choice);
+            result.backend[id] = choice.backend;
+            result.cause[id] = choice.backend == kNoBackend ? Cause::None : choice.cause;
+        }
+        return status;
+    };
+
+    for (const TensorId leaf : graph.leafs()) {
+        if (Status status = visit(leaf); !status.ok()) {
+            return status;
+        }
+    }
+    for (const GraphNode & node : graph.nodes()) {
+        if (Status status = visit(node.tensor); !status.ok()) {
+            return status;
+        }
+    }
+    return {};
+}
+
+} // namespace ggml_sched

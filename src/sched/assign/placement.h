@@ -1,0 +1,13 @@
+// The first pass of the assignment: what memory, inputs and weights decide.
+
+#pragma once
+
+#include "assign/assign.h"
+
+namespace ggml_sched {
+
+// Fails for a tensor that already has memory which no backend can use for its operation.
+Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
+                           Assignment & result);
+
+} // namespace ggml_sched

@@ -1,0 +1,189 @@
+#include "assign/spread.h"
+
+namespace ggml_sched {
+
+namespace {
+
+void join_if_supported(const std::vector<host::Backend> & backends, const GraphView & graph, TensorId id,
+                       BackendId backend, Assignment & result) {
+    if (ggml_backend_supports_op(backends[backend].handle, graph.tensor(id))) {
+        result.backend[id] = backend;
+        result.cause[id] = Cause::Neighbour;
+    }
+}
+
+// One walk over the nodes, in the iterator's direction.
+template <typename Iterator>
+void spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
+                  const std::vector<host::Backend> & backends, Assignment & result) {
+    const BackendId cpu = static_cast<BackendId>(backends.size() - 1);
+    BackendId current = kNoBackend;
+    for (Iterator node = begin; node != end; ++node) {
+        if (node->is_view) {
+            continue;
+        }
+        const BackendId own = result.backend[node->tensor];
+        if (own != kNoBackend) {
+            current = devices_only && own == cpu ? kNoBackend : own;
+        } else if (current != kNoBackend) {
+            join_if_supported(backends, graph, node->tensor, current, result);
+        }
+    }
+}
+
+class Settler {
+  public:
+    Settler(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result)
+        : graph_(graph), backends_(backends), result_(result) {}
+
+    // The backend that supports the node and can use most of its operands where they are
+    void find_best(const GraphNode & node) {
+        int most = -1;
+        for (size_t b = 0; b < backends_.size(); b++) {
+            const BackendId backend = static_cast<BackendId>(b);
+            if (!ggml_backend_supports_op(backends_[b].handle, graph_.tensor(node.tensor))) {
+                continue;
+            }
+            int n_usable = 0;
+            for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+                n_usable += has_place(op->tensor) && usable(op->tensor, backend);
+            }
+            if (n_usable > most) {
+                most = n_usable;
+                result_.backend[node.tensor] = backend;
+                result_.cause[node.tensor] = Cause::Best;
+            }
+        }
+    }
+
+    void upgrade(const GraphNode & node) {
+        const BackendId own = result_.backend[node.tensor];
+        for (BackendId b = 0; b < own; b++) {
+            if (backends_[b].buft == backends_[own].buft &&
+                ggml_backend_supports_op(backends_[b].handle, graph_.tensor(node.tensor)) && can_use_all(node, b)) {
+                result_.backend[node.tensor] = b;
+                result_.cause[node.tensor] = Cause::Upgrade;
+                return;
+            }
+        }
+    }
+
+  private:
+    bool has_place(TensorId id) const {
+        const TensorId source = graph_.view_source(id);
+        return result_.backend[id] != kNoBackend || (source != kNoTensor && result_.backend[source] != kNoBackend);
+    }
+    bool usable(TensorId id, BackendId backend) const {
+        return usable_in_place(graph_, backends_, result_, id, backend);
+    }
+    bool can_use_all(const GraphNode & node, BackendId backend) const {
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            if (!usable(op->tensor, backend)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    const GraphView & graph_;
+    const std::vector<host::Backend> & backends_;
+    Assignment & result_;
+};
+
+// Operands that nobody decided on live where they are first read; views live with what they view.
+void assign_operands(const GraphView & graph, const GraphNode & node, Assignment & result) {
+    for (const Operand * op = graph.operands_begin(node); op != graph.operands_end(node); ++op) {
+        if (result.backend[op->tensor] != kNoBackend) {
+            continue;
+        }
+        const TensorId source = graph.view_source(op->tensor);
+        result.backend[op->tensor] = result.backend[source != kNoTensor ? source : node.tensor];
+        result.cause[op->tensor] = source != kNoTensor ? Cause::View : Cause::Reader;
+    }
+}
+
+// The root of a view may be read by nobody directly; then it has no backend until its first view needs one.
+void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment & result) {
+    for (const Operand * op = graph.operands_begin(node); op != graph.operands_end(node); ++op) {
+        const TensorId source = graph.view_source(op->tensor);
+        if (source != kNoTensor && result.backend[source] == kNoBackend) {
+            result.backend[source] = result.backend[node.tensor];
+            result.cause[source] = Cause::Reader;
+        }
+    }
+}
+
+Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
+                   Assignment & result) {
+    const TensorId target = graph.view_source(node.tensor);
+    const BackendId own = result.backend[node.tensor];
+    if (node.is_view || target == kNoTensor || result.backend[target] == own ||
+        usable_in_place(graph, backends, result, target, own)) {
+        return {};
+    }
+    const ggml_tensor * tensor = graph.tensor(node.tensor);
+    const BackendId owner = result.backend[target];
+    if (!ggml_backend_supports_op(backends[owner].handle, tensor)) {
+        return Status::failed(std::string(ggml_op_desc(tensor)) + " '" + tensor->name + "' writes into '" +
+                              graph.tensor(target)->name + "', which is on " + backends[owner].name +
+                              " and cannot run it there; assign both to one backend that supports the operation");
+    }
+    result.backend[node.tensor] = owner;
+    result.cause[node.tensor] = Cause::WritesInto;
+    return {};
+}
+
+} // namespace
+
+void spread(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+    const std::vector<GraphNode> & nodes = graph.nodes();
+    for (const bool devices_only : {true, false}) {
+        spread_along(nodes.begin(), nodes.end(), devices_only, graph, backends, result);
+        spread_along(nodes.rbegin(), nodes.rend(), devices_only, graph, backends, result);
+    }
+}
+
+void settle(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+    Settler settler(graph, backends, result);
+    for (const GraphNode & node : graph.nodes()) {
+        if (node.is_view) {
+            continue;
+        }
+        if (result.backend[node.tensor] == kNoBackend) {
+            settler.find_best(node);
+        } else {
+            settler.upgrade(node);
+        }
+    }
+}
+
+Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+    for (const GraphNode & node : graph.nodes()) {
+        const TensorId source = graph.view_source(node.tensor);
+        if (source != kNoTensor && result.backend[node.tensor] == kNoBackend) {
+            result.backend[node.tensor] = result.backend[source];
+            result.cause[node.tensor] = Cause::View;
+        }
+        assign_operands(graph, node, result);
+        for (size_t b = 0; b < backends.size() && result.backend[node.tensor] == kNoBackend; b++) {
+            if (ggml_backend_supports_op(backends[b].handle, graph.tensor(node.tensor))) {
+                result.backend[node.tensor] = static_cast<BackendId>(b);
+                result.cause[node.tensor] = Cause::Fallback;
+            }
+        }
+        if (result.backend[node.tensor] == kNoBackend) {
+            const ggml_tensor * tensor = graph.tensor(node.tensor);
+            return Status::failed(std::string("no backend supports ") + ggml_op_desc(tensor) + " '" + tensor->name +
+                                  "' of type " + ggml_type_name(tensor->type) +
+                                  "; add a backend that does, such as the CPU");
+        }
+        assign_operands(graph, node, result);
+        assign_viewed(graph, node, result);
+        if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
+            return status;
+        }
+    }
+    return {};
+}
+
+} // namespace ggml_sched

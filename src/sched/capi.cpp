@@ -1,0 +1,228 @@
+// The C API: turns handles into the Scheduler and its Status into what ggml's signatures can say. No exception leaves
+// this file.
+
+#include <cstring>
+#include <new>
+
+#include "ggml-sched.h"
+#include "host/log.h"
+#include "scheduler.h"
+
+struct ggml_backend_sched {
+    std::unique_ptr<ggml_sched::Scheduler> scheduler;
+    std::string error;
+};
+
+namespace {
+
+using ggml_sched::Scheduler;
+using ggml_sched::Status;
+
+ggml_status report(ggml_backend_sched_t sched, const Status & status) {
+    if (!status.ok()) {
+        sched->error = status.message;
+        if (status.code != GGML_STATUS_ABORTED) {
+            ggml_sched::host::log_error(status.message);
+        }
+    }
+    return status.code;
+}
+
+bool is_valid(ggml_backend_sched_t sched, const char * function) {
+    if (!sched) {
+        ggml_sched::host::log_error(std::string(function) + ": the scheduler is NULL");
+    }
+    return sched != nullptr;
+}
+
+// Runs something that returns a Status; memory that runs out is one too.
+template <typename Function>
+ggml_status guarded(ggml_backend_sched_t sched, const char * name, Function function) {
+    if (!is_valid(sched, name)) {
+        return GGML_STATUS_FAILED;
+    }
+    try {
+        return report(sched, function(*sched->scheduler));
+    } catch (const std::bad_alloc &) {
+        ggml_sched::host::log_error("out of host memory");
+        return GGML_STATUS_ALLOC_FAILED;
+    }
+}
+
+size_t write_text(const std::string & text, char * buf, size_t size) {
+    if (buf && size > 0) {
+        const size_t n = text.size() < size - 1 ? text.size() : size - 1;
+        std::memcpy(buf, text.data(), n);
+        buf[n] = '\0';
+    }
+    return text.size();
+}
+
+} // namespace
+
+ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
+                                            int n_backends, size_t graph_size, bool parallel, bool op_offload) {
+    try {
+        Status status;
+        auto sched = std::make_unique<ggml_backend_sched>();
+        sched->scheduler = Scheduler::create(backends, bufts, n_backends, {graph_size, parallel, op_offload}, status);
+        if (!sched->scheduler) {
+            ggml_sched::host::log_error(status.message);
+            return nullptr;
+        }
+        return sched.release();
+    } catch (const std::bad_alloc &) {
+        ggml_sched::host::log_error("out of host memory");
+        return nullptr;
+    }
+}
+
+void ggml_backend_sched_free(ggml_backend_sched_t sched) {
+    delete sched;
+}
+
+void ggml_backend_sched_reserve_size(ggml_backend_sched_t sched, ggml_cgraph * measure_graph, size_t * sizes) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        if (!sizes) {
+            return Status::failed("reserve_size needs an array for the sizes");
+        }
+        std::memset(sizes, 0, scheduler.backends().size() * sizeof(*sizes));
+        return scheduler.reserve_size(measure_graph, sizes);
+    });
+}
+
+bool ggml_backend_sched_reserve(ggml_backend_sched_t sched, ggml_cgraph * measure_graph) {
+    return guarded(sched, __func__, [&](Scheduler & scheduler) { return scheduler.reserve(measure_graph); }) ==
+           GGML_STATUS_SUCCESS;
+}
+
+int ggml_backend_sched_get_n_backends(ggml_backend_sched_t sched) {
+    return is_valid(sched, __func__) ? static_cast<int>(sched->scheduler->backends().size()) : 0;
+}
+
+ggml_backend_t ggml_backend_sched_get_backend(ggml_backend_sched_t sched, int i) {
+    if (i < 0 || i >= ggml_backend_sched_get_n_backends(sched)) {
+        return nullptr;
+    }
+    return sched->scheduler->backends()[i].handle;
+}
+
+int ggml_backend_sched_get_n_splits(ggml_backend_sched_t sched) {
+    return is_valid(sched, __func__) ? sched->scheduler->n_splits() : 0;
+}
+
+int ggml_backend_sched_get_n_copies(ggml_backend_sched_t sched) {
+    return is_valid(sched, __func__) ? sched->scheduler->n_copies() : 0;
+}
+
+ggml_backend_buffer_type_t ggml_backend_sched_get_buffer_type(ggml_backend_sched_t sched, ggml_backend_t backend) {
+    const int index = is_valid(sched, __func__) ? sched->scheduler->index_of(backend) : -1;
+    return index < 0 ? nullptr : sched->scheduler->backends()[index].buft;
+}
+
+size_t ggml_backend_sched_get_buffer_size(ggml_backend_sched_t sched, ggml_backend_t backend) {
+    const int index = is_valid(sched, __func__) ? sched->scheduler->index_of(backend) : -1;
+    return index < 0 ? 0 : sched->scheduler->buffer_size(index);
+}
+
+void ggml_backend_sched_set_tensor_backend(ggml_backend_sched_t sched, ggml_tensor * node, ggml_backend_t backend) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) { return scheduler.assign_by_user(node, backend); });
+}
+
+ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched_t sched, ggml_tensor * node) {
+    return is_valid(sched, __func__) && node ? sched->scheduler->backend_of(node) : nullptr;
+}
+
+void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) { return scheduler.split(graph); });
+}
+
+bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    return guarded(sched, __func__, [&](Scheduler & scheduler) { return scheduler.allocate(graph); }) ==
+           GGML_STATUS_SUCCESS;
+}
+
+ggml_status ggml_backend_sched_graph_compute(ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    const ggml_status code = ggml_backend_sched_graph_compute_async(sched, graph);
+    ggml_backend_sched_synchronize(sched);
+    return code;
+}
+
+ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    return guarded(sched, __func__, [&](Scheduler & scheduler) { return scheduler.compute_async(graph); });
+}
+
+void ggml_backend_sched_synchronize(ggml_backend_sched_t sched) {
+    guarded(sched, __func__, [](Scheduler & scheduler) {
+        scheduler.synchronize();
+        return Status{};
+    });
+}
+
+void ggml_backend_sched_reset(ggml_backend_sched_t sched) {
+    guarded(sched, __func__, [](Scheduler & scheduler) {
+        scheduler.reset();
+        return Status{};
+    });
+}
+
+void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backend_sched_eval_callback callback,
+                                          void * user_data) {
+    if (is_valid(sched, __func__)) {
+        sched->scheduler->set_observer({callback, user_data});
+    }
+}
+
+void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        if (mode < GGML_SCHED_SYNC_AUTO || mode > GGML_SCHED_SYNC_SERIAL) {
+            return Status::failed("there is no synchronization mode " + std::to_string(mode));
+        }
+        scheduler.set_sync_mode(mode);
+        return Status{};
+    });
+}
+
+ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
+    return is_valid(sched, __func__) ? sched->scheduler->sync_mode() : GGML_SCHED_SYNC_AUTO;
+}
+
+void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats) {
+    if (is_valid(sched, __func__) && stats) {
+        *stats = sched->scheduler->stats();
+    }
+}
+
+void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
+    if (is_valid(sched, __func__)) {
+        sched->scheduler->stats() = {};
+    }
+}
+
+size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {
+    std::string text;
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        text = scheduler.pattern(split);
+        return Status{};
+    });
+    return write_text(text, buf, size);
+}
+
+size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size) {
+    std::string text;
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        text = scheduler.plan_text();
+        return Status{};
+    });
+    return write_text(text, buf, size);
+}
+
+void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
+    if (is_valid(sched, __func__)) {
+        sched->scheduler->set_verify(verify);
+    }
+}
+
+const char * ggml_sched_get_error(ggml_backend_sched_t sched) {
+    return sched ? sched->error.c_str() : "the scheduler is NULL";
+}

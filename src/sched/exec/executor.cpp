@@ -1,0 +1,236 @@
+#include "exec/executor.h"
+
+#include <cstring>
+#include <utility>
+
+namespace ggml_sched {
+
+namespace {
+
+ggml_backend_buffer_type_t ring_buft(const std::vector<host::Backend> & backends) {
+    for (const host::Backend & backend : backends) {
+        if (backend.async) {
+            return host::staging_buft(backend);
+        }
+    }
+    return ggml_backend_cpu_buffer_type();
+}
+
+} // namespace
+
+Executor::Executor(const std::vector<host::Backend> & backends, const Topology & topology,
+                   const plan::Machine & machine)
+    : backends_(backends)
+    , backend_of_(machine.n_lanes, nullptr)
+    , events_(machine.n_lanes, std::vector<Events>(machine.window))
+    , last_recorded_(machine.n_lanes, std::vector<int16_t>(machine.window, plan::kWholeLane))
+    , window_(machine.window)
+    , ring_(ring_buft(backends), machine.window) {
+    for (size_t b = 0; b < backends.size(); b++) {
+        backend_of_[topology.lane_of[b]] = &backends[b];
+    }
+}
+
+Executor::~Executor() {
+    for (size_t lane = 0; lane < events_.size(); lane++) {
+        for (size_t part = 0; part < window_; part++) {
+            if (last_recorded_[lane][part] != plan::kWholeLane) {
+                host::event_synchronize(events_[lane][part][last_recorded_[lane][part]]);
+            }
+        }
+    }
+    for (const std::vector<Events> & lane : events_) {
+        for (const Events & events : lane) {
+            for (const ggml_backend_event_t event : events) {
+                host::event_free(event);
+            }
+        }
+    }
+}
+
+Status Executor::prepare(const plan::Plan & plan) {
+    for (size_t lane = 1; lane < events_.size(); lane++) {
+        for (Events & events : events_[lane]) {
+            while (events.size() < static_cast<size_t>(plan.n_events[lane])) {
+                const ggml_backend_event_t event = host::event_new(backend_of_[lane]->device);
+                if (!event) {
+                    return Status::no_memory("device of " + backend_of_[lane]->name + " could not make another event");
+                }
+                events.push_back(event);
+            }
+        }
+    }
+    return {};
+}
+
+Status Executor::prepare_ring(size_t bytes) {
+    if (ring_.fits(bytes) || ring_.grow(bytes)) {
+        return {};
+    }
+    return Status::no_memory("no host memory for " + std::to_string(bytes * window_) +
+                             " bytes of input snapshots; use smaller batches");
+}
+
+Status Executor::run(const plan::Plan & plan, const Work & work, const Observer & observer) {
+    run_++;
+    for (std::vector<int16_t> & lane : last_recorded_) {
+        lane[run_ % window_] = plan::kWholeLane;
+    }
+    stats.runs++;
+    for (const plan::Step & step : plan.steps) {
+        switch (step.kind) {
+        case plan::StepKind::Guard:
+        case plan::StepKind::Barrier:
+            for (uint32_t i = 0; i < step.n_waits; i++) {
+                wait(plan.waits[step.first_wait + i]);
+            }
+            break;
+        case plan::StepKind::Record: record(step); break;
+        case plan::StepKind::Do:
+            if (Status status = perform(plan.program.tasks[step.task], work, observer); !status.ok()) {
+                return status;
+            }
+            break;
+        }
+    }
+    return {};
+}
+
+void Executor::wait(const plan::Wait & wait) {
+    const bool on_host = wait.waiter == plan::kHost;
+    uint64_t & counter = !on_host                                       ? stats.device_waits
+                         : wait.reason.cause == plan::WaitCause::Throttle ? stats.throttle_waits
+                                                                          : stats.host_waits;
+    counter++;
+    if (wait.event == plan::kWholeLane) {
+        host::synchronize(backend_of_[wait.target]->handle);
+        return;
+    }
+    const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % window_][wait.event];
+    if (on_host) {
+        host::event_synchronize(event);
+    } else {
+        host::event_wait(backend_of_[wait.waiter]->handle, event);
+    }
+}
+
+void Executor::record(const plan::Step & step) {
+    const uint64_t part = run_ % window_;
+    host::event_record(events_[step.lane][part][step.event], backend_of_[step.lane]->handle);
+    last_recorded_[step.lane][part] = step.event;
+    stats.records++;
+}
+
+Status Executor::perform(const plan::Task & task, const Work & work, const Observer & observer) {
+    switch (task.kind) {
+    case plan::TaskKind::Launch: return launch(task, work, observer);
+    case plan::TaskKind::CallerRead:
+    case plan::TaskKind::Return: return {}; // the caller's doing
+    default: break;
+    }
+
+    const CopyBinding & copy = work.copies[task.binding];
+    switch (task.kind) {
+    case plan::TaskKind::Snapshot:
+        std::memcpy(ring(copy), copy.src->data, copy.bytes);
+        stats.snapshots++;
+        stats.snapshot_bytes += copy.bytes;
+        return {};
+    case plan::TaskKind::SetAsync: set_async(copy); break;
+    case plan::TaskKind::GetAsync: get_async(copy); break;
+    case plan::TaskKind::CopyAsync: copy_async(copy); break;
+    default:
+        host::copy_blocking(copy.src, copy.dst);
+        stats.blocking_copies++;
+        break;
+    }
+    stats.bytes_copied += copy.bytes;
+    return {};
+}
+
+void Executor::set_async(const CopyBinding & copy) {
+    const void * data = copy.via_ring ? ring(copy) : copy.src->data;
+    host::set_async(backends_[copy.dst_backend].handle, copy.dst, data);
+    stats.async_copies++;
+}
+
+void Executor::get_async(const CopyBinding & copy) {
+    void * data = copy.via_ring ? ring(copy) : copy.dst->data;
+    host::get_async(backends_[copy.src_backend].handle, copy.src, data);
+    stats.async_copies++;
+}
+
+void Executor::copy_async(const CopyBinding & copy) {
+    const ggml_backend_t src = backends_[copy.src_backend].handle;
+    const ggml_backend_t dst = backends_[copy.dst_backend].handle;
+    if (host::copy_async(src, dst, copy.src, copy.dst)) {
+        stats.async_copies++;
+        return;
+    }
+    // Refused after all. Waiting for both sides keeps every order that the plan relies on.
+    host::synchronize(src);
+    host::synchronize(dst);
+    host::copy_blocking(copy.src, copy.dst);
+    stats.host_waits += 2;
+    stats.blocking_copies++;
+    refused_ = true;
+    refused_src_ = copy.src_backend;
+    refused_dst_ = copy.dst_backend;
+}
+
+bool Executor::take_refusal(BackendId & src, BackendId & dst) {
+    src = refused_src_;
+    dst = refused_dst_;
+    return std::exchange(refused_, false);
+}
+
+Status Executor::launch(const plan::Task & task, const Work & work, const Observer & observer) {
+    const host::Backend & backend = backends_[work.splits[task.binding].backend];
+    const host::GraphHandle & graph = work.graphs[task.binding];
+    stats.launches++;
+    if (observer.callback) {
+        return launch_observed(backend.handle, graph, observer);
+    }
+    const ggml_status code = host::launch(backend.handle, graph.get());
+    if (code != GGML_STATUS_SUCCESS) {
+        return {code, "split " + std::to_string(task.binding) + " failed on " + backend.name + ": " +
+                          ggml_status_to_string(code)};
+    }
+    return {};
+}
+
+// The observer wants to see some nodes: the split is launched in slices that end with such a node, and the host waits
+// for each.
+Status Executor::launch_observed(ggml_backend_t backend, const host::GraphHandle & graph, const Observer & observer) {
+    const host::Nodes nodes = host::nodes_of(graph.get());
+    host::GraphHandle slice;
+    for (int begin = 0, end = 0; begin < nodes.size; begin = end) {
+        bool wanted = false;
+        while (!wanted && end < nodes.size) {
+            wanted = observer.callback(nodes[end++], true, observer.user_data);
+        }
+        slice.slice(graph, begin, end);
+        const ggml_status code = host::launch(backend, slice.get());
+        if (code != GGML_STATUS_SUCCESS) {
+            return {code, std::string("nodes up to '") + nodes[end - 1]->name + "' failed: " +
+                              ggml_status_to_string(code)};
+        }
+        host::synchronize(backend);
+        stats.host_waits++;
+        if (wanted && !observer.callback(nodes[end - 1], false, observer.user_data)) {
+            return {GGML_STATUS_ABORTED, std::string("the eval callback stopped the run at '") + nodes[end - 1]->name + "'"};
+        }
+    }
+    return {};
+}
+
+void Executor::synchronize_all() {
+    for (size_t lane = 1; lane < backend_of_.size(); lane++) {
+        host::synchronize(backend_of_[lane]->handle);
+    }
+    for (std::vector<int16_t> & lane : last_recorded_) {
+        std::fill(lane.begin(), lane.end(), plan::kWholeLane);
+    }
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,83 @@
+// Executor - performs a plan, step by step, and decides nothing.
+//
+// It owns what plans refer to by number: the events of each lane, for as many runs as may be in flight, and the ring of
+// host memory through which inputs and staged copies pass.
+
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "exec/ring.h"
+#include "ggml-sched.h"
+#include "host/execute.h"
+#include "host/graph_handle.h"
+#include "lower/lower.h"
+#include "plan/plan.h"
+#include "status.h"
+
+namespace ggml_sched {
+
+// What a plan's numbers stand for.
+struct Work {
+    const std::vector<CopyBinding> & copies;
+    const std::vector<Split> & splits;
+    std::vector<host::GraphHandle> & graphs; // by split
+};
+
+struct Observer {
+    ggml_backend_sched_eval_callback callback = nullptr;
+    void * user_data = nullptr;
+};
+
+class Executor {
+  public:
+    Executor(const std::vector<host::Backend> & backends, const Topology & topology, const plan::Machine & machine);
+    // Waits for events of what is in flight; touches no backend.
+    ~Executor();
+
+    Executor(const Executor &) = delete;
+    Executor & operator=(const Executor &) = delete;
+
+    // Makes the events that the plan needs. Nothing is allocated while a plan runs.
+    Status prepare(const plan::Plan & plan);
+    // Makes the ring large enough. If it has to grow nothing may be in flight: ring_fits() tells.
+    bool ring_fits(size_t bytes) const { return ring_.fits(bytes); }
+    Status prepare_ring(size_t bytes);
+
+    // Performs one run. On a failure what was started is still in flight. ABORTED if the observer stopped it.
+    Status run(const plan::Plan & plan, const Work & work, const Observer & observer);
+
+    void synchronize_all();
+
+    // An asynchronous copy between these backends was refused: it was done by waiting, which is correct but slow.
+    // Cleared by reading it.
+    bool take_refusal(BackendId & src, BackendId & dst);
+
+    ggml_sched_stats stats = {};
+
+  private:
+    void wait(const plan::Wait & wait);
+    void record(const plan::Step & step);
+    Status perform(const plan::Task & task, const Work & work, const Observer & observer);
+    void set_async(const CopyBinding & copy);
+    void get_async(const CopyBinding & copy);
+    void copy_async(const CopyBinding & copy);
+    Status launch(const plan::Task & task, const Work & work, const Observer & observer);
+    Status launch_observed(ggml_backend_t backend, const host::GraphHandle & graph, const Observer & observer);
+    char * ring(const CopyBinding & copy) const { return ring_.at(run_ % window_, copy.ring_offset); }
+
+    using Events = std::vector<ggml_backend_event_t>; // by number in a run
+    const std::vector<host::Backend> & backends_;
+    std::vector<const host::Backend *> backend_of_; // by lane
+    std::vector<std::vector<Events>> events_;       // by lane, by run modulo window
+    std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
+    const uint64_t window_;
+    uint64_t run_ = 0;
+    Ring ring_;
+    bool refused_ = false;
+    BackendId refused_src_ = kNoBackend;
+    BackendId refused_dst_ = kNoBackend;
+};
+
+} // namespace ggml_sched

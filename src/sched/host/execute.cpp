@@ -1,0 +1,53 @@
+#include "host/execute.h"
+
+#include "ggml-backend-impl.h"
+#include "ggml-impl.h"
+
+namespace ggml_sched::host {
+
+void synchronize(ggml_backend_t backend) {
+    ggml_backend_synchronize(backend);
+}
+
+ggml_backend_event_t event_new(ggml_backend_dev_t device) {
+    return ggml_backend_event_new(device);
+}
+
+void event_free(ggml_backend_event_t event) {
+    ggml_backend_event_free(event);
+}
+
+void event_record(ggml_backend_event_t event, ggml_backend_t backend) {
+    ggml_backend_event_record(event, backend);
+}
+
+void event_wait(ggml_backend_t backend, ggml_backend_event_t event) {
+    ggml_backend_event_wait(backend, event);
+}
+
+void event_synchronize(ggml_backend_event_t event) {
+    ggml_backend_event_synchronize(event);
+}
+
+ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph) {
+    return ggml_backend_graph_compute_async(backend, graph);
+}
+
+void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data) {
+    ggml_backend_tensor_set_async(backend, dst, data, 0, ggml_nbytes(dst));
+}
+
+void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data) {
+    ggml_backend_tensor_get_async(backend, src, data, 0, ggml_nbytes(src));
+}
+
+bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst) {
+    return dst_backend->iface.cpy_tensor_async &&
+           dst_backend->iface.cpy_tensor_async(src_backend, dst_backend, src, dst);
+}
+
+void copy_blocking(const ggml_tensor * src, ggml_tensor * dst) {
+    ggml_backend_tensor_copy(src, dst);
+}
+
+} // namespace ggml_sched::host

@@ -1,0 +1,27 @@
+// What the scheduler does to backends: the executing half of host/. Each function is one call into a backend.
+// Ordering is that of ggml-backend.h; nothing here adds any.
+
+#pragma once
+
+#include <cstddef>
+
+#include "ggml-backend.h"
+
+namespace ggml_sched::host {
+
+void synchronize(ggml_backend_t backend);
+
+ggml_backend_event_t event_new(ggml_backend_dev_t device); // NULL if the device has none or memory ran out
+void event_free(ggml_backend_event_t event);               // needs the device, not the backend
+void event_record(ggml_backend_event_t event, ggml_backend_t backend);
+void event_wait(ggml_backend_t backend, ggml_backend_event_t event);
+void event_synchronize(ggml_backend_event_t event); // needs the device, not the backend
+
+ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph); // returns when done if the backend is synchronous
+
+void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data);
+void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data);
+bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst);
+void copy_blocking(const ggml_tensor * src, ggml_tensor * dst);
+
+} // namespace ggml_sched::host

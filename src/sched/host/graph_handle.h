@@ -1,0 +1,40 @@
+// Graphs that the scheduler makes itself: views of consecutive nodes, to launch, and a list of tensors, to allocate.
+// ggml's struct is hidden behind a pointer, so that no other directory needs its definition.
+
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ggml-backend.h"
+
+namespace ggml_sched::host {
+
+class GraphHandle {
+  public:
+    GraphHandle();
+    GraphHandle(GraphHandle && other) noexcept;
+    GraphHandle & operator=(GraphHandle && other) noexcept;
+    ~GraphHandle();
+
+    // Becomes the nodes [begin, end) of graph, sharing its array of nodes.
+    void view(ggml_cgraph * graph, int begin, int end);
+    // The backend may change the order of the nodes, also in the graph that this is a view of.
+    void optimize_for(ggml_backend_t backend);
+    // Becomes the nodes [begin, end) of another handle's graph.
+    void slice(const GraphHandle & whole, int begin, int end);
+    // Becomes a graph of these tensors; the vectors stay the caller's and must outlive their use.
+    void assemble(std::vector<ggml_tensor *> & nodes, std::vector<ggml_tensor *> & leafs);
+    // A number by which a backend recognizes the graph when it is launched again.
+    void set_identity();
+
+    ggml_cgraph * get() const { return graph_.get(); }
+
+  private:
+    struct Deleter {
+        void operator()(ggml_cgraph * graph) const;
+    };
+    std::unique_ptr<ggml_cgraph, Deleter> graph_;
+};
+
+} // namespace ggml_sched::host

@@ -1,0 +1,19 @@
+#include "host/log.h"
+
+#include "ggml-impl.h"
+
+namespace ggml_sched::host {
+
+void log_error(const std::string & text) {
+    GGML_LOG_ERROR("ggml-sched: %s\n", text.c_str());
+}
+
+void log_warning(const std::string & text) {
+    GGML_LOG_WARN("ggml-sched: %s\n", text.c_str());
+}
+
+void log_debug(const std::string & text) {
+    GGML_LOG_DEBUG("%s", text.c_str());
+}
+
+} // namespace ggml_sched::host

@@ -1,0 +1,108 @@
+#include "host/query.h"
+
+#include <cstring>
+
+#include "ggml-backend-impl.h"
+#include "ggml-impl.h"
+
+namespace ggml_sched::host {
+
+namespace {
+
+template <typename Function>
+Function proc(ggml_backend_dev_t device, const char * name) {
+    const ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device);
+    return reg ? reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(reg, name)) : nullptr;
+}
+
+} // namespace
+
+Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
+    Backend result;
+    result.handle = backend;
+    result.device = ggml_backend_get_device(backend);
+    result.buft = buft;
+    result.name = ggml_backend_name(backend);
+
+    ggml_backend_dev_props props;
+    ggml_backend_dev_get_props(result.device, &props);
+    const ggml_backend_i & iface = backend->iface;
+    result.async = props.caps.async && iface.synchronize;
+    result.set_async = result.async && iface.set_tensor_async;
+    result.get_async = result.async && iface.get_tensor_async;
+    result.events = result.async && props.caps.events && iface.event_record && iface.event_wait;
+    result.optimizes_graphs = iface.graph_optimize != nullptr;
+    return result;
+}
+
+bool is_cpu(ggml_backend_t backend) {
+    const ggml_backend_dev_t device = ggml_backend_get_device(backend);
+    return device && ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+}
+
+bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter) {
+    if (recorder == waiter) {
+        return true;
+    }
+    const auto reaches = proc<ggml_backend_event_reaches_t>(recorder, "ggml_backend_event_reaches");
+    return reaches && reaches(recorder, waiter);
+}
+
+bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & order) {
+    if (!src.async || !dst.async || !dst.handle->iface.cpy_tensor_async) {
+        return false;
+    }
+    const auto queue = proc<ggml_backend_copy_queue_t>(dst.device, "ggml_backend_copy_queue");
+    switch (queue ? queue(src.device, dst.device) : GGML_BACKEND_COPY_QUEUE_UNKNOWN) {
+    case GGML_BACKEND_COPY_QUEUE_NONE: return false;
+    case GGML_BACKEND_COPY_QUEUE_SOURCE: order = plan::CopyOrder::InSource; return true;
+    case GGML_BACKEND_COPY_QUEUE_DESTINATION: order = plan::CopyOrder::InDestination; return true;
+    case GGML_BACKEND_COPY_QUEUE_UNKNOWN: order = plan::CopyOrder::Unordered; return true;
+    }
+    return false;
+}
+
+ggml_backend_buffer_type_t staging_buft(const Backend & backend) {
+    const ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(backend.device);
+    return pinned ? pinned : ggml_backend_cpu_buffer_type();
+}
+
+ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
+    return tensor->view_src ? tensor->view_src->buffer : tensor->buffer;
+}
+
+ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer) {
+    return buffer->buft;
+}
+
+bool is_host(ggml_backend_buffer_t buffer) {
+    return ggml_backend_buffer_is_host(buffer);
+}
+
+bool is_weights(ggml_backend_buffer_t buffer) {
+    return buffer->usage == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
+}
+
+bool is_view_op(const ggml_tensor * tensor) {
+    switch (tensor->op) {
+    case GGML_OP_RESHAPE:
+    case GGML_OP_VIEW:
+    case GGML_OP_PERMUTE:
+    case GGML_OP_TRANSPOSE: return true;
+    default: return false;
+    }
+}
+
+Nodes nodes_of(const ggml_cgraph * graph) {
+    return {graph->nodes, graph->n_nodes};
+}
+
+Nodes leafs_of(const ggml_cgraph * graph) {
+    return {graph->leafs, graph->n_leafs};
+}
+
+bool is_complete(const ggml_cgraph * graph) {
+    return !graph->overflow;
+}
+
+} // namespace ggml_sched::host

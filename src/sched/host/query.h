@@ -1,0 +1,59 @@
+// What the scheduler asks about backends, buffers and graphs. Nothing here enqueues or waits.
+//
+// host/ is the only directory that includes ggml's internal headers, ours or a real ggml's.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "ggml-backend.h"
+#include "plan/machine.h"
+
+namespace ggml_sched::host {
+
+// One backend as the scheduler sees it. The names and the device outlive the backend.
+struct Backend {
+    ggml_backend_t handle = nullptr;
+    ggml_backend_dev_t device = nullptr;
+    ggml_backend_buffer_type_t buft = nullptr; // of its intermediate results
+    std::string name;
+    bool async = false; // enqueues; otherwise everything is done on the host when the call returns
+    bool set_async = false;
+    bool get_async = false;
+    bool events = false;
+    bool optimizes_graphs = false;
+};
+
+Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
+bool is_cpu(ggml_backend_t backend);
+
+// May a backend of device `waiter` wait for an event of device `recorder`?
+bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
+
+// How the asynchronous copy from src to dst is ordered; false if the pair has none.
+bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & order);
+
+// Memory for data that passes between host and device: pinned where the device has it.
+ggml_backend_buffer_type_t staging_buft(const Backend & backend);
+
+// The buffer that holds a tensor's bytes, NULL before allocation; for views that of their source.
+ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor);
+ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
+bool is_host(ggml_backend_buffer_t buffer);
+bool is_weights(ggml_backend_buffer_t buffer);
+
+bool is_view_op(const ggml_tensor * tensor); // computes nothing, only looks at memory in another shape
+
+// Graphs
+struct Nodes {
+    ggml_tensor ** data = nullptr;
+    int size = 0;
+    ggml_tensor * operator[](int i) const { return data[i]; }
+};
+Nodes nodes_of(const ggml_cgraph * graph);
+Nodes leafs_of(const ggml_cgraph * graph);
+bool is_complete(const ggml_cgraph * graph); // false if nodes were lost because the graph was too small
+
+} // namespace ggml_sched::host

@@ -1,0 +1,223 @@
+#include "lower/lower.h"
+
+#include <algorithm>
+
+#include "lower/accesses.h"
+
+namespace ggml_sched {
+
+namespace {
+
+using plan::Access;
+using plan::Task;
+using plan::TaskKind;
+
+constexpr size_t kRingAlignment = 256;
+
+class Lowering {
+  public:
+    Lowering(const GraphView & graph, const Splits & splits, const Assignment & assignment,
+             const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces)
+        : graph_(graph)
+        , splits_(splits)
+        , assignment_(assignment)
+        , backends_(backends)
+        , topology_(topology)
+        , spaces_(spaces)
+        , computed_(graph.n_tensors(), false) {
+        result_.program.mode = mode;
+        result_.program.n_splits = static_cast<int>(splits.splits.size());
+        for (const GraphNode & node : graph.nodes()) {
+            computed_[node.tensor] = true;
+        }
+    }
+
+    Lowered run() {
+        for (size_t i = 0; i < splits_.splits.size(); i++) {
+            lower_split(static_cast<int32_t>(i));
+        }
+        lower_return();
+        note_caller_reads();
+        return std::move(result_);
+    }
+
+  private:
+    // First what goes through the host, then what reads it: so one wait serves all copies from a device.
+    void lower_split(int32_t index) {
+        const Split & split = splits_.splits[index];
+        std::vector<Task> late;
+        for (const uint32_t input : split.inputs) {
+            lower_copy(index, splits_.copies[input], late);
+        }
+        for (Task & task : late) {
+            result_.program.tasks.push_back(task);
+        }
+
+        Task launch = {TaskKind::Launch, lane_of(split.backend)};
+        launch.split = index;
+        launch.binding = static_cast<uint32_t>(index);
+        begin_accesses(launch);
+        append_launch_accesses(graph_, split.begin, split.end, spaces_, result_.program.accesses);
+        push(launch);
+    }
+
+    void lower_copy(int32_t split, const InputCopy & input, std::vector<Task> & late) {
+        CopyBinding copy = {graph_.tensor(input.tensor), input.slots[splits_.turn],
+                            assignment_.backend[input.tensor], input.backend, 0, false, 0};
+        copy.bytes = ggml_nbytes(copy.dst);
+        if (copy.bytes == 0) {
+            return;
+        }
+        const host::Backend & src = backends_[copy.src_backend];
+        const host::Backend & dst = backends_[copy.dst_backend];
+        const bool from_host = is_host(copy.src);
+        const Topology::Link & link = topology_.links[copy.src_backend][copy.dst_backend];
+
+        if (from_host && dst.set_async) {
+            if (needs_snapshot(input.tensor, copy)) {
+                reserve_ring(copy);
+                push(copy_task(TaskKind::Snapshot, split, copy));
+            }
+            late.push_back(copy_task(TaskKind::SetAsync, split, copy));
+        } else if (!from_host && is_host(copy.dst) && src.get_async) {
+            push(copy_task(TaskKind::GetAsync, split, copy));
+        } else if (!from_host && link.async) {
+            late.push_back(copy_task(TaskKind::CopyAsync, split, copy));
+        } else if (!from_host && src.get_async && dst.set_async) {
+            reserve_ring(copy);
+            push(copy_task(TaskKind::GetAsync, split, copy));
+            late.push_back(copy_task(TaskKind::SetAsync, split, copy));
+        } else {
+            late.push_back(copy_task(TaskKind::CopyNow, split, copy));
+        }
+    }
+
+    // The host writes the source again while the device may not have read it: the caller its inputs, a CPU split what
+    // it computes. In the other modes the host waits for every copy anyway.
+    bool needs_snapshot(TensorId id, const CopyBinding & copy) const {
+        const TensorId root = graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
+        const bool is_input = graph_.tensor(root)->flags & GGML_TENSOR_FLAG_INPUT;
+        const bool by_host = computed_[id] && lane_of(copy.src_backend) == plan::kHost;
+        return result_.program.mode == plan::Mode::Auto && (is_input || by_host) &&
+               copy.bytes <= topology_.snapshot_limit;
+    }
+
+    void reserve_ring(CopyBinding & copy) {
+        copy.via_ring = true;
+        copy.ring_offset = result_.ring_bytes;
+        result_.ring_bytes += (copy.bytes + kRingAlignment - 1) / kRingAlignment * kRingAlignment;
+    }
+
+    Task copy_task(TaskKind kind, int32_t split, const CopyBinding & copy) {
+        const plan::Lane src = lane_of(copy.src_backend);
+        const plan::Lane dst = lane_of(copy.dst_backend);
+        const Access ring = {plan::kRing, false, copy.ring_offset, copy.ring_offset + copy.bytes};
+        Access read = access_to(copy.src, false, spaces_);
+        Access write = access_to(copy.dst, true, spaces_);
+
+        Task task = {kind, plan::kHost};
+        switch (kind) {
+        case TaskKind::Snapshot: write = ring; break;
+        case TaskKind::SetAsync:
+            task.lane = task.destination = dst;
+            read = copy.via_ring ? ring : read;
+            break;
+        case TaskKind::GetAsync:
+            task.lane = task.source = src;
+            write = copy.via_ring ? ring : write;
+            break;
+        case TaskKind::CopyAsync:
+            task.order = topology_.links[copy.src_backend][copy.dst_backend].order;
+            task.source = src;
+            task.destination = dst;
+            task.lane = task.order == plan::CopyOrder::InSource ? src : dst;
+            break;
+        default:
+            task.source = src;
+            task.destination = dst;
+            break;
+        }
+        write.write = true;
+        task.split = split;
+        task.bytes = copy.bytes;
+        task.binding = binding_of(copy);
+        begin_accesses(task);
+        result_.program.accesses.push_back(read);
+        result_.program.accesses.push_back(write);
+        task.n_accesses = 2;
+        return task;
+    }
+
+    // The tasks of one copy share a binding.
+    uint32_t binding_of(const CopyBinding & copy) {
+        if (result_.copies.empty() || result_.copies.back().dst != copy.dst) {
+            result_.copies.push_back(copy);
+        }
+        return static_cast<uint32_t>(result_.copies.size() - 1);
+    }
+
+    // When the call returns the caller may write its inputs.
+    void lower_return() {
+        Task task = {TaskKind::Return, plan::kHost};
+        begin_accesses(task);
+        for (TensorId id = 0; id < graph_.n_tensors(); id++) {
+            const ggml_tensor * tensor = graph_.tensor(id);
+            if ((tensor->flags & GGML_TENSOR_FLAG_INPUT) && !computed_[id]) {
+                const Access access = access_to(tensor, true, spaces_);
+                if (access.begin < access.end) {
+                    result_.program.accesses.push_back(access);
+                }
+            }
+        }
+        push(task);
+    }
+
+    // Results in a device's memory may be read by the caller on that device's queue, at any time before the next run.
+    void note_caller_reads() {
+        std::vector<plan::CallerRead> & reads = result_.program.caller_reads;
+        for (const GraphNode & node : graph_.nodes()) {
+            const ggml_tensor * tensor = graph_.tensor(node.tensor);
+            const plan::Lane lane = lane_of(assignment_.backend[node.tensor]);
+            const Access access = access_to(tensor, false, spaces_);
+            if (lane != plan::kHost && (tensor->flags & GGML_TENSOR_FLAG_OUTPUT) && access.begin < access.end) {
+                reads.push_back({lane, access});
+            }
+        }
+        std::stable_sort(reads.begin(), reads.end(), [](const plan::CallerRead & a, const plan::CallerRead & b) {
+            return a.lane < b.lane;
+        });
+    }
+
+    void begin_accesses(Task & task) const {
+        task.first_access = static_cast<uint32_t>(result_.program.accesses.size());
+    }
+    void push(Task task) {
+        task.n_accesses = static_cast<uint32_t>(result_.program.accesses.size()) - task.first_access;
+        result_.program.tasks.push_back(task);
+    }
+
+    plan::Lane lane_of(BackendId backend) const { return topology_.lane_of[backend]; }
+    static bool is_host(const ggml_tensor * tensor) {
+        const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
+        return buffer && host::is_host(buffer);
+    }
+
+    const GraphView & graph_;
+    const Splits & splits_;
+    const Assignment & assignment_;
+    const std::vector<host::Backend> & backends_;
+    const Topology & topology_;
+    Spaces & spaces_;
+    std::vector<bool> computed_; // by tensor: it is a node
+    Lowered result_;
+};
+
+} // namespace
+
+Lowered lower(const GraphView & graph, const Splits & splits, const Assignment & assignment,
+              const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode,
+              Spaces & spaces) {
+    return Lowering(graph, splits, assignment, backends, topology, mode, spaces).run();
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,50 @@
+// Lowering - turns a split, allocated graph into a Program: which copies and launches a run consists of, in order, with
+// their bytes. This is where it is decided how each input travels; when it may is the planner's business.
+//
+//   from            to             how
+//   host memory     async device   SetAsync, or Snapshot + SetAsync if the host will soon write the source again
+//   async device    host memory    GetAsync
+//   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
+//   anything else                  CopyNow
+
+#pragma once
+
+#include <array>
+
+#include "lower/spaces.h"
+#include "split/split.h"
+
+namespace ggml_sched {
+
+// What a copy task moves.
+struct CopyBinding {
+    ggml_tensor * src;
+    ggml_tensor * dst;
+    BackendId src_backend;
+    BackendId dst_backend;
+    size_t bytes;
+    bool via_ring;
+    size_t ring_offset; // in the run's part of the ring
+};
+
+struct Lowered {
+    plan::Program program;           // Task::binding is an index into `copies`, or the split of a launch
+    std::vector<CopyBinding> copies;
+    size_t ring_bytes = 0;           // of one run
+};
+
+// The facts about the backends that lowering needs.
+struct Topology {
+    std::array<plan::Lane, plan::kMaxLanes> lane_of = {}; // by backend
+    struct Link {
+        bool async = false;
+        plan::CopyOrder order = plan::CopyOrder::Unordered;
+    };
+    std::array<std::array<Link, plan::kMaxLanes>, plan::kMaxLanes> links = {}; // by source and destination backend
+    size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
+};
+
+Lowered lower(const GraphView & graph, const Splits & splits, const Assignment & assignment,
+              const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces);
+
+} // namespace ggml_sched

@@ -1,0 +1,25 @@
+// A plan as text: for people, for golden files, for failing tests.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace ggml_sched::observe {
+
+// What the plan's numbers are called.
+struct Names {
+    std::vector<std::string> lanes;
+    std::vector<std::string> copies; // by binding of a copy
+    std::vector<std::string> splits; // by split
+};
+
+std::string text_of(const plan::Access & bytes);
+std::string text_of(const plan::Plan & plan, const Names & names);
+
+// One letter per step of the split: s the host waits, w a queue waits, a asynchronous copy, c blocking copy, g launch.
+std::string pattern_of(const plan::Plan & plan, int split);
+
+} // namespace ggml_sched::observe

@@ -1,0 +1,37 @@
+// The verifier: proves that a plan orders every hazard, in another way than the planner finds them.
+//
+// It builds the graph of everything that the last runs and this one do - one vertex per step, an edge wherever the
+// contract of ggml-backend.h promises an order - and computes which vertex reaches which. Then any two steps that touch
+// the same byte, one of them writing, must be connected. It shares the plan's types with the planner and no code.
+
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace ggml_sched::observe {
+
+class Verifier {
+  public:
+    explicit Verifier(const plan::Machine & machine) : machine_(machine) {}
+
+    // "" if the plan, run after those that were noted, orders every hazard; else a description of the first that it
+    // does not, and the wait that would.
+    std::string check(const plan::Plan & plan) const;
+
+    // The plan has been run. It must stay until it is forgotten, `window` runs later.
+    void note(std::shared_ptr<const plan::Plan> plan);
+
+    // Nothing is in flight any more.
+    void forget() { runs_.clear(); }
+
+  private:
+    const plan::Machine & machine_;
+    std::deque<std::shared_ptr<const plan::Plan>> runs_; // oldest first
+};
+
+} // namespace ggml_sched::observe

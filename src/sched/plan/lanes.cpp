@@ -1,0 +1,172 @@
+#include "plan/lanes.h"
+
+#include <algorithm>
+
+namespace ggml_sched::plan {
+
+Lanes::Lanes(const Machine & machine, const History & history)
+    : machine_(machine)
+    , known_(history.known)
+    , old_points_(history.points)
+    , last_(machine.n_lanes, 0)
+    , tasks_(machine.n_lanes)
+    , after_(machine.n_lanes)
+    , events_(machine.n_lanes)
+    , n_events_(machine.n_lanes, 0) {
+    known_.resize(machine.n_lanes);
+    old_points_.resize(machine.n_lanes);
+    for (int lane = 0; lane < machine.n_lanes; lane++) {
+        known_[lane].at[lane] = 0;
+        if (history.empty()) {
+            known_[kHost].at[lane] = 0;
+        }
+    }
+}
+
+Clock Lanes::known_to(Lane lane) const {
+    Clock known = known_[lane];
+    known.join(known_[kHost]);
+    return known;
+}
+
+Position Lanes::issue(Lane lane, int32_t task, const Clock & start) {
+    const Position position = ++last_[lane];
+    known_[lane].join(start);
+    known_[lane].at[lane] = position;
+    tasks_[lane].push_back(task);
+    after_[lane].push_back(known_[lane]);
+    events_[lane].push_back(kWholeLane);
+    return position;
+}
+
+const Point * Lanes::old_point(Lane lane, Position position) const {
+    for (const Point & point : old_points_[lane]) {
+        if (point.position >= position && point.event != kWholeLane) {
+            return &point;
+        }
+    }
+    return nullptr;
+}
+
+Clock Lanes::known_at(Lane lane, Position position) const {
+    Clock known;
+    if (position > 0) {
+        known = after_[lane][static_cast<size_t>(position) - 1];
+    } else if (const Point * point = old_point(lane, position)) {
+        known = point->known;
+        known.at[lane] = std::max(known.at[lane], point->position);
+    } else {
+        known.at[lane] = position;
+    }
+    return known;
+}
+
+bool Lanes::host_must_wait(Lane waiter, Lane target) const {
+    return waiter == kHost || !machine_.events[target] || !machine_.reaches[target][waiter];
+}
+
+void Lanes::wait(Lane waiter, Lane target, Position position, const Reason & reason, std::vector<Wait> & waits) {
+    Wait wait = {host_must_wait(waiter, target) ? kHost : waiter, target, 0, kWholeLane, reason};
+    if (machine_.events[target] && position > 0) {
+        wait.event = record_after(target, position);
+    } else if (const Point * point = position > 0 ? nullptr : old_point(target, position)) {
+        wait.age = point->age;
+        wait.event = point->event;
+    } else {
+        drain(target, reason, waits);
+        return;
+    }
+    waits.push_back(wait);
+    teach(wait.waiter, known_at(target, position));
+}
+
+void Lanes::drain(Lane target, const Reason & reason, std::vector<Wait> & waits) {
+    waits.push_back({kHost, target, 0, kWholeLane, reason});
+    teach(kHost, known_[target]);
+}
+
+int16_t Lanes::record_after(Lane lane, Position position) {
+    int16_t & event = events_[lane][static_cast<size_t>(position) - 1];
+    if (event == kWholeLane) {
+        event = n_events_[lane]++;
+    }
+    return event;
+}
+
+int16_t Lanes::recorded_event(Lane lane, Position position) const {
+    return events_[lane][static_cast<size_t>(position) - 1];
+}
+
+std::vector<Point> Lanes::points_after(Lane lane, bool has_events) const {
+    std::vector<Point> points;
+    for (Point point : old_points_[lane]) {
+        if (!known_[kHost].knows(lane, point.position)) {
+            point.age++;
+            points.push_back(point);
+        }
+    }
+    for (Position position = 1; position <= last_[lane]; position++) {
+        const bool is_last = position == last_[lane];
+        const int16_t event = recorded_event(lane, position);
+        const bool can_wait = has_events ? event != kWholeLane : is_last;
+        if (can_wait && !known_[kHost].knows(lane, position)) {
+            points.push_back({position, 1, event, after_[lane][static_cast<size_t>(position) - 1]});
+        }
+    }
+    return points;
+}
+
+// Positions that nothing in flight has any more are all the same: never. That lets histories become equal.
+Clock Lanes::shifted(const Clock & clock, const Clock & oldest) const {
+    Clock result;
+    for (int lane = 1; lane < machine_.n_lanes; lane++) {
+        if (clock.at[lane] != kNever && oldest.at[lane] != kNever && clock.at[lane] >= oldest.at[lane]) {
+            result.at[lane] = clock.at[lane] - last_[lane];
+        }
+    }
+    return result;
+}
+
+static void note_oldest(Clock & oldest, Lane lane, Position position) {
+    Position & at = oldest.at[lane];
+    at = at == kNever ? position : std::min(at, position);
+}
+
+void Lanes::leave(const Machine & machine, const std::vector<PastAccess> & accesses, History & next) const {
+    Clock oldest;
+    next.points.resize(machine.n_lanes);
+    for (int i = 1; i < machine.n_lanes; i++) {
+        const Lane lane = static_cast<Lane>(i);
+        next.points[lane] = points_after(lane, machine.events[lane]);
+        for (const Point & point : next.points[lane]) {
+            note_oldest(oldest, lane, point.position);
+        }
+    }
+    for (const PastAccess & access : accesses) {
+        if (access.use.written) {
+            note_oldest(oldest, access.use.writer.lane, access.use.writer.position);
+        }
+        for (const Toucher & reader : access.use.readers) {
+            note_oldest(oldest, reader.lane, reader.position);
+        }
+    }
+
+    for (int i = 1; i < machine.n_lanes; i++) {
+        for (Point & point : next.points[i]) {
+            point.known = shifted(point.known, oldest);
+            point.position -= last_[i];
+        }
+    }
+    next.accesses = accesses;
+    for (PastAccess & access : next.accesses) {
+        access.use.writer.position -= access.use.written ? last_[access.use.writer.lane] : 0;
+        for (Toucher & reader : access.use.readers) {
+            reader.position -= last_[reader.lane];
+        }
+    }
+    for (const Clock & clock : known_) {
+        next.known.push_back(shifted(clock, oldest));
+    }
+}
+
+} // namespace ggml_sched::plan

@@ -1,0 +1,32 @@
+// The planner's picture of the hardware: lanes, and who can wait for whom.
+//
+// A lane is an in-order queue. The host is lane 0; so is every backend that does its work before its calls return.
+// Each asynchronous backend is a lane of its own.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace ggml_sched::plan {
+
+using Lane = uint8_t;
+constexpr Lane kHost = 0;
+constexpr int kMaxLanes = 17; // the host and 16 backends
+
+// How an asynchronous copy between two lanes is ordered. All kinds run after what is queued on the source and before
+// what is queued on the destination later; they differ in what else may be relied on.
+enum class CopyOrder : uint8_t {
+    InSource,      // it runs on the source's queue
+    InDestination, // it runs on the destination's queue
+    Unordered,     // nothing more is known
+};
+
+struct Machine {
+    int n_lanes = 1;
+    std::array<bool, kMaxLanes> events = {};                          // the lane can record them
+    std::array<std::array<bool, kMaxLanes>, kMaxLanes> reaches = {};  // reaches[a][b]: b can wait for a's events
+    int window = 2; // runs that may be in flight, the one being submitted included
+};
+
+} // namespace ggml_sched::plan

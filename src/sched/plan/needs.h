@@ -1,0 +1,29 @@
+// Needs - what one task must wait for: per lane the latest position, and why. A lane is in order, so the latest
+// position implies the earlier ones.
+
+#pragma once
+
+#include <array>
+
+#include "plan/cells.h"
+
+namespace ggml_sched::plan {
+
+struct Need {
+    Position position = kNever;
+    Reason reason;
+};
+
+struct Needs {
+    std::array<Need, kMaxLanes> of; // by lane
+
+    void add(Lane lane, Position position, const Reason & reason);
+
+    // Everything that must be complete before `task` touches these bytes
+    void add_hazards(int32_t task, const Access & access, Cells & cells);
+
+    // Forgets what `known` knows to be complete.
+    void drop(const Clock & known);
+};
+
+} // namespace ggml_sched::plan

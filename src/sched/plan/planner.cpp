@@ -1,0 +1,291 @@
+#include "plan/planner.h"
+
+#include <algorithm>
+
+#include "plan/cells.h"
+#include "plan/lanes.h"
+#include "plan/needs.h"
+
+namespace ggml_sched::plan {
+
+namespace {
+
+// The program with the caller's possible reads of the last run's results in front.
+Program with_caller_reads(const Program & program, const History & history) {
+    Program result = program;
+    std::vector<Task> reads;
+    for (const CallerRead & read : history.caller_reads) {
+        if (reads.empty() || reads.back().lane != read.lane) {
+            reads.push_back({TaskKind::CallerRead, read.lane});
+            reads.back().first_access = static_cast<uint32_t>(result.accesses.size());
+        }
+        result.accesses.push_back(read.bytes);
+        reads.back().n_accesses++;
+    }
+    result.tasks.insert(result.tasks.begin(), reads.begin(), reads.end());
+    return result;
+}
+
+class Planner {
+  public:
+    Planner(const Machine & machine, const Program & program, const History & history)
+        : machine_(machine)
+        , program_(with_caller_reads(program, history))
+        , cells_(program_.accesses, history)
+        , lanes_(machine, history)
+        , before_(program_.tasks.size())
+        , after_(program_.tasks.size()) {}
+
+    Planned run() {
+        throttle();
+        for (size_t i = 0; i < program_.tasks.size(); i++) {
+            visit(static_cast<int32_t>(i));
+        }
+        record_ends();
+        Planned result;
+        leave(result.next);
+        emit(result.plan);
+        return result;
+    }
+
+  private:
+    // Lets at most `window` runs be in flight.
+    void throttle() {
+        Needs needs;
+        for (int i = 1; i < machine_.n_lanes; i++) {
+            for (const Point & point : lanes_.old_points(static_cast<Lane>(i))) {
+                if (point.age >= machine_.window) {
+                    needs.add(static_cast<Lane>(i), point.position, {WaitCause::Throttle, 0, kEarlierRun, {}});
+                }
+            }
+        }
+        wait_for(kHost, needs, lanes_.known_to_host(), throttle_waits_);
+    }
+
+    void visit(int32_t index) {
+        const Task & task = program_.tasks[index];
+        const Lane waiter = waiter_of(task);
+        std::vector<Wait> & waits = before_[index];
+
+        mode_waits_before(index, waits);
+        Needs needs;
+        for (uint32_t i = 0; i < task.n_accesses; i++) {
+            needs.add_hazards(index, program_.accesses[task.first_access + i], cells_);
+        }
+        wait_for(waiter, needs, start_of(task), waits);
+        issue(index);
+        mode_waits_after(index, after_[index]);
+    }
+
+    // The lane on which a wait delays the task
+    static Lane waiter_of(const Task & task) {
+        const bool by_source = task.kind == TaskKind::CopyAsync && task.order != CopyOrder::InDestination;
+        return by_source ? task.source : task.lane;
+    }
+
+    // What the task can rely on if it were issued now
+    Clock start_of(const Task & task) const {
+        Clock start = lanes_.known_to(waiter_of(task));
+        if (task.kind == TaskKind::CopyAsync) {
+            start.join(lanes_.known_to(task.source));
+        }
+        return start;
+    }
+
+    void wait_for(Lane waiter, Needs & needs, const Clock & start, std::vector<Wait> & waits) {
+        needs.drop(start);
+        drop_implied(needs);
+        for (int lane = 1; lane < machine_.n_lanes; lane++) {
+            const Need & need = needs.of[lane];
+            if (need.position != kNever) {
+                lanes_.wait(waiter, static_cast<Lane>(lane), need.position, need.reason, waits);
+            }
+        }
+    }
+
+    // A need is implied if waiting for another one makes it known.
+    void drop_implied(Needs & needs) const {
+        for (int a = 1; a < machine_.n_lanes; a++) {
+            if (needs.of[a].position == kNever) {
+                continue;
+            }
+            const Clock known = lanes_.known_at(static_cast<Lane>(a), needs.of[a].position);
+            for (int b = 1; b < machine_.n_lanes; b++) {
+                if (b != a && needs.of[b].position != kNever &&
+                    known.knows(static_cast<Lane>(b), needs.of[b].position)) {
+                    needs.of[b] = {};
+                }
+            }
+        }
+    }
+
+    void issue(int32_t index) {
+        const Task & task = program_.tasks[index];
+        if (task.kind == TaskKind::Launch) {
+            record_host_reads(task.lane);
+        }
+        const Position position = lanes_.issue(task.lane, index, start_of(task));
+        if (task.kind == TaskKind::CopyAsync && task.order == CopyOrder::InSource) {
+            lanes_.teach(task.destination, lanes_.known_at(task.lane, position)); // its queue waits for the copy by itself
+        }
+        touch(index, {task.lane, position});
+    }
+
+    // Host memory that a device has read can be overwritten as soon as the copy is done, not only after the launch
+    // behind it: an event in between makes that a point that the host, in a later run, can wait for.
+    void record_host_reads(Lane lane) {
+        if (lane == kHost || !machine_.events[lane] || lanes_.last(lane) == 0) {
+            return;
+        }
+        const Task & last = program_.tasks[lanes_.task_at(lane, lanes_.last(lane))];
+        const Access & source = program_.accesses[last.first_access];
+        if (last.kind == TaskKind::SetAsync && source.space == kHostMemory) {
+            lanes_.record_after(lane, lanes_.last(lane));
+        }
+    }
+
+    void touch(int32_t index, Toucher toucher) {
+        const Task & task = program_.tasks[index];
+        for (const bool write : {false, true}) {
+            for (uint32_t i = 0; i < task.n_accesses; i++) {
+                const Access & access = program_.accesses[task.first_access + i];
+                const Cell * end = cells_.end_of(access);
+                for (Cell * cell = cells_.begin_of(access); access.write == write && cell != end; cell++) {
+                    write ? cell->write(toucher, index) : cell->read(toucher, index);
+                }
+            }
+        }
+    }
+
+    // Barrier mode: the host waits once before a split's copies and once before its launch. Serial: around each copy.
+    void mode_waits_before(int32_t index, std::vector<Wait> & waits) {
+        const Task & task = program_.tasks[index];
+        if (program_.mode == Mode::Barrier) {
+            if (task.kind == TaskKind::Launch || (is_copy(task.kind) && begins_copies(index))) {
+                drain_split(task.split, index, waits);
+            }
+        } else if (program_.mode == Mode::Serial && is_copy(task.kind)) {
+            drain_copy(task, index, waits);
+        }
+    }
+
+    void mode_waits_after(int32_t index, std::vector<Wait> & waits) {
+        const Task & task = program_.tasks[index];
+        if (program_.mode == Mode::Serial && is_async_copy(task.kind)) {
+            drain_copy(task, index, waits);
+        }
+    }
+
+    bool begins_copies(int32_t index) const {
+        const Task & task = program_.tasks[index];
+        return index == 0 || !is_copy(program_.tasks[index - 1].kind) || program_.tasks[index - 1].split != task.split;
+    }
+
+    void drain_copy(const Task & task, int32_t index, std::vector<Wait> & waits) {
+        std::array<bool, kMaxLanes> lanes = {};
+        lanes[task.source] = true;
+        lanes[task.destination] = true;
+        drain(lanes, index, waits);
+    }
+
+    void drain_split(int32_t split, int32_t index, std::vector<Wait> & waits) {
+        std::array<bool, kMaxLanes> lanes = {};
+        for (const Task & task : program_.tasks) {
+            if (task.split == split) {
+                lanes[task.lane] = true;
+                lanes[task.source] = true;
+                lanes[task.destination] = true;
+            }
+        }
+        drain(lanes, index, waits);
+    }
+
+    void drain(const std::array<bool, kMaxLanes> & lanes, int32_t index, std::vector<Wait> & waits) {
+        for (int lane = 1; lane < machine_.n_lanes; lane++) {
+            if (lanes[lane]) {
+                lanes_.drain(static_cast<Lane>(lane), {WaitCause::Mode, index, kEarlierRun, {}}, waits);
+            }
+        }
+    }
+
+    // A run leaves an event at the end of each lane, for later runs and for whoever frees the scheduler.
+    void record_ends() {
+        for (int i = 1; i < machine_.n_lanes; i++) {
+            const Lane lane = static_cast<Lane>(i);
+            const Position last = lanes_.last(lane);
+            if (last > 0 && machine_.events[lane] && !lanes_.known_to_host().knows(lane, last)) {
+                lanes_.record_after(lane, last);
+            }
+        }
+    }
+
+    void leave(History & next) const {
+        lanes_.leave(machine_, cells_.past(lanes_.known_to_host()), next);
+        next.caller_reads = program_.caller_reads;
+        const bool in_flight = std::any_of(next.points.begin(), next.points.end(),
+                                           [](const std::vector<Point> & points) { return !points.empty(); });
+        if (!in_flight && next.accesses.empty() && next.caller_reads.empty()) {
+            next = {};
+        }
+    }
+
+    void emit(Plan & plan) {
+        std::vector<Position> at(machine_.n_lanes, 0);
+        emit_waits(plan, StepKind::Guard, kHost, program_.n_splits > 0 ? 0 : kNoSplit, throttle_waits_);
+        for (size_t i = 0; i < program_.tasks.size(); i++) {
+            const Task & task = program_.tasks[i];
+            const bool launch = task.kind == TaskKind::Launch;
+            emit_waits(plan, launch ? StepKind::Barrier : StepKind::Guard, waiter_of(task), task.split, before_[i]);
+            Step step = {StepKind::Do, task.lane};
+            step.split = task.split;
+            step.task = static_cast<uint32_t>(i);
+            plan.steps.push_back(step);
+            emit_record(plan, task, ++at[task.lane]);
+            emit_waits(plan, StepKind::Guard, kHost, task.split, after_[i]);
+        }
+        for (int lane = 0; lane < machine_.n_lanes; lane++) {
+            plan.n_events.push_back(lanes_.n_events(static_cast<Lane>(lane)));
+        }
+        plan.program = std::move(program_);
+    }
+
+    static void emit_waits(Plan & plan, StepKind kind, Lane lane, int32_t split, std::vector<Wait> & waits) {
+        if (waits.empty() && kind != StepKind::Barrier) {
+            return;
+        }
+        // Devices first: they begin to wait while the host blocks.
+        std::stable_partition(waits.begin(), waits.end(), [](const Wait & wait) { return wait.waiter != kHost; });
+        Step step = {kind, lane};
+        step.split = split;
+        step.first_wait = static_cast<uint32_t>(plan.waits.size());
+        step.n_waits = static_cast<uint32_t>(waits.size());
+        plan.waits.insert(plan.waits.end(), waits.begin(), waits.end());
+        plan.steps.push_back(step);
+    }
+
+    void emit_record(Plan & plan, const Task & task, Position position) const {
+        const int16_t event = lanes_.recorded_event(task.lane, position);
+        if (event != kWholeLane) {
+            Step step = {StepKind::Record, task.lane};
+            step.event = event;
+            step.split = task.split;
+            plan.steps.push_back(step);
+        }
+    }
+
+    const Machine & machine_;
+    Program program_;
+    Cells cells_;
+    Lanes lanes_;
+    std::vector<Wait> throttle_waits_;
+    std::vector<std::vector<Wait>> before_; // by task
+    std::vector<std::vector<Wait>> after_;  // by task
+};
+
+} // namespace
+
+Planned make_plan(const Machine & machine, const Program & program, const History & history) {
+    return Planner(machine, program, history).run();
+}
+
+} // namespace ggml_sched::plan

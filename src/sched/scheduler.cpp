@@ -1,0 +1,383 @@
+#include "scheduler.h"
+
+#include <algorithm>
+
+#include "host/log.h"
+#include "observe/listing.h"
+#include "observe/text.h"
+#include "plan/planner.h"
+
+namespace ggml_sched {
+
+namespace {
+
+constexpr int kMaxBackends = plan::kMaxLanes - 1;
+
+// Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs that
+// overlap pay for a copy on the host rather than for waiting.
+constexpr size_t kSnapshotLimit = size_t{1} << 20;
+constexpr size_t kSnapshotLimitParallel = size_t{64} << 20;
+
+const std::shared_ptr<const plan::History> kNothingInFlight = std::make_shared<const plan::History>();
+
+plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topology & topology, int n_copies) {
+    plan::Machine machine;
+    machine.window = std::max(2, n_copies);
+    for (size_t a = 0; a < backends.size(); a++) {
+        const plan::Lane lane = topology.lane_of[a];
+        machine.n_lanes = std::max(machine.n_lanes, lane + 1);
+        machine.events[lane] = backends[a].events;
+        for (size_t b = 0; b < backends.size(); b++) {
+            machine.reaches[lane][topology.lane_of[b]] =
+                backends[a].events && backends[b].events && host::event_reaches(backends[a].device, backends[b].device);
+        }
+    }
+    return machine;
+}
+
+Topology lanes_of(const std::vector<host::Backend> & backends) {
+    Topology topology;
+    plan::Lane next = plan::kHost + 1;
+    for (size_t b = 0; b < backends.size(); b++) {
+        topology.lane_of[b] = backends[b].async ? next++ : plan::kHost;
+    }
+    return topology;
+}
+
+Status check_backends(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends) {
+    if (!backends || n_backends < 1 || n_backends > kMaxBackends) {
+        return Status::failed("a scheduler needs 1 to " + std::to_string(kMaxBackends) + " backends, not " +
+                              std::to_string(n_backends));
+    }
+    for (int b = 0; b < n_backends; b++) {
+        const ggml_backend_t backend = backends[b];
+        if (!backend || !ggml_backend_get_device(backend)) {
+            return Status::failed("backend " + std::to_string(b) + " is NULL or has no device");
+        }
+        if (std::find(backends, backends + b, backend) != backends + b) {
+            return Status::failed("backend " + std::to_string(b) + " (" + ggml_backend_name(backend) +
+                                  ") is given twice; make another backend of its device instead");
+        }
+        if (bufts && (!bufts[b] || !ggml_backend_supports_buft(backend, bufts[b]))) {
+            return Status::failed(std::string("backend ") + ggml_backend_name(backend) +
+                                  " does not support the buffer type " +
+                                  (bufts[b] ? ggml_backend_buft_name(bufts[b]) : "NULL") + " that it is given");
+        }
+    }
+    if (!host::is_cpu(backends[n_backends - 1])) {
+        return Status::failed(std::string("the last backend must be a CPU, not ") +
+                              ggml_backend_name(backends[n_backends - 1]));
+    }
+    return {};
+}
+
+} // namespace
+
+std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
+                                             int n_backends, const Options & options, Status & status) {
+    status = check_backends(backends, bufts, n_backends);
+    if (!status.ok()) {
+        return nullptr;
+    }
+    std::vector<host::Backend> described;
+    for (int b = 0; b < n_backends; b++) {
+        described.push_back(
+            host::describe(backends[b], bufts ? bufts[b] : ggml_backend_get_default_buffer_type(backends[b])));
+    }
+    std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(described), options));
+    if (!scheduler->allocation_.init(scheduler->backends_)) {
+        status = Status::no_memory("no memory for the graph allocator");
+        return nullptr;
+    }
+    return scheduler;
+}
+
+Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & options)
+    : settings_(read_settings())
+    , op_offload_(options.op_offload)
+    , n_copies_(options.parallel ? kMaxCopies : 1)
+    , backends_(std::move(backends))
+    , topology_(lanes_of(backends_))
+    , machine_(machine_of(backends_, topology_, n_copies_))
+    , in_flight_(kNothingInFlight)
+    , verifier_(machine_)
+    , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {
+    topology_.snapshot_limit = options.parallel ? kSnapshotLimitParallel : kSnapshotLimit;
+    describe_links();
+}
+
+void Scheduler::describe_links() {
+    for (size_t src = 0; src < backends_.size(); src++) {
+        for (size_t dst = 0; dst < backends_.size(); dst++) {
+            Topology::Link & link = topology_.links[src][dst];
+            link.async = src != dst && host::copy_order(backends_[src], backends_[dst], link.order);
+        }
+    }
+}
+
+int Scheduler::index_of(ggml_backend_t backend) const {
+    for (size_t b = 0; b < backends_.size(); b++) {
+        if (backends_[b].handle == backend) {
+            return static_cast<int>(b);
+        }
+    }
+    return -1;
+}
+
+Status Scheduler::assign_by_user(ggml_tensor * tensor, ggml_backend_t backend) {
+    const int index = index_of(backend);
+    if (!tensor || index < 0) {
+        return Status::failed("set_tensor_backend needs a tensor and one of the scheduler's backends");
+    }
+    user_[tensor] = static_cast<BackendId>(index);
+    is_reset_ = false;
+    return {};
+}
+
+ggml_backend_t Scheduler::backend_of(const ggml_tensor * tensor) const {
+    const TensorId id = view_.ids().find(tensor);
+    if (id != kNoTensor && id < assignment_.backend.size() && assignment_.backend[id] != kNoBackend) {
+        return backends_[assignment_.backend[id]].handle;
+    }
+    const auto user = user_.find(tensor);
+    return user == user_.end() ? nullptr : backends_[user->second].handle;
+}
+
+void Scheduler::reset() {
+    user_.clear();
+    view_.clear();
+    assignment_ = {};
+    graph_ = nullptr;
+    is_reset_ = true;
+    is_allocated_ = false;
+    is_lowered_ = false;
+}
+
+// The stages up to the split, and the list of what is to be allocated.
+Status Scheduler::cut(ggml_cgraph * graph) {
+    if (!graph) {
+        return Status::failed("the graph is NULL");
+    }
+    if (!host::is_complete(graph)) {
+        return Status::failed("the graph was too small for its nodes and is incomplete; make it with a larger size "
+                              "(ggml_new_graph_custom)");
+    }
+    is_reset_ = false;
+    is_allocated_ = false;
+    is_lowered_ = false;
+    graph_ = graph;
+    n_nodes_ = host::nodes_of(graph).size;
+    view_.build(graph);
+    Status status = assign(view_, backends_, user_, op_offload_, assignment_);
+    if (!status.ok()) {
+        return status;
+    }
+    pool_.clear();
+    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_, turn_, pool_);
+    if (settings_.debug > 0) {
+        host::log_debug(observe::listing_of(view_, splits_, assignment_, backends_, settings_.debug > 1));
+    }
+    allocation_.prepare(view_, graph, splits_, assignment_, backends_, pool_, split_graphs_);
+    return {};
+}
+
+Status Scheduler::split(ggml_cgraph * graph) {
+    return cut(graph);
+}
+
+Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
+    reset();
+    Status status = cut(graph);
+    if (status.ok()) {
+        allocation_.measure(sizes);
+    }
+    return status;
+}
+
+Status Scheduler::reserve(ggml_cgraph * graph) {
+    wait_for_flight();
+    Status status = cut(graph);
+    if (status.ok() && !allocation_.reserve()) {
+        status = Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
+                                   "fewer layers on the devices");
+    }
+    reset();
+    return status;
+}
+
+Status Scheduler::allocate(ggml_cgraph * graph) {
+    turn_ = next_turn_;
+    next_turn_ = (next_turn_ + 1) % n_copies_;
+    Status status = cut(graph);
+    if (status.ok()) {
+        status = place();
+    }
+    if (!status.ok()) {
+        reset();
+        return status;
+    }
+    is_allocated_ = true;
+    return {};
+}
+
+Status Scheduler::place() {
+    if (allocation_.same_buffers_as_before() && allocation_.place()) {
+        return {};
+    }
+    if (allocation_.reserve_frees_buffers()) {
+        wait_for_flight();
+    }
+    if (!allocation_.reserve() || !allocation_.place()) {
+        return Status::no_memory("not enough memory to allocate this graph; use smaller batches or fewer layers on the "
+                                 "devices");
+    }
+    return {};
+}
+
+plan::Mode Scheduler::mode() const {
+    switch (settings_.sync_mode) {
+    case GGML_SCHED_SYNC_BARRIER: return plan::Mode::Barrier;
+    case GGML_SCHED_SYNC_SERIAL: return plan::Mode::Serial;
+    default: return plan::Mode::Auto;
+    }
+}
+
+void Scheduler::lower_graph() {
+    BackendId src = kNoBackend;
+    BackendId dst = kNoBackend;
+    if (executor_->take_refusal(src, dst)) {
+        topology_.links[src][dst].async = false;
+        is_lowered_ = false;
+    }
+    if (is_lowered_ && lowered_.program.mode == mode()) {
+        return;
+    }
+    plans_.clear();
+    lowered_ = lower(view_, splits_, assignment_, backends_, topology_, mode(), spaces_);
+    is_lowered_ = true;
+}
+
+Status Scheduler::make_room_in_ring() {
+    if (executor_->ring_fits(lowered_.ring_bytes)) {
+        return {};
+    }
+    wait_for_flight();
+    return executor_->prepare_ring(lowered_.ring_bytes);
+}
+
+Scheduler::CachedPlan & Scheduler::find_plan() {
+    for (CachedPlan & cached : plans_) {
+        if (cached.before == in_flight_ || *cached.before == *in_flight_) {
+            return cached;
+        }
+    }
+    plan::Planned planned = plan::make_plan(machine_, lowered_.program, *in_flight_);
+    CachedPlan cached;
+    cached.before = in_flight_;
+    cached.plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
+    cached.after = std::make_shared<const plan::History>(std::move(planned.next));
+    // Running the same graph again and again ends in the history that it began with: then the plan is found at once.
+    for (const CachedPlan & other : plans_) {
+        cached.after = *other.before == *cached.after ? other.before : cached.after;
+    }
+    cached.after = *cached.before == *cached.after ? cached.before : cached.after;
+    plans_.push_back(std::move(cached));
+    executor_->stats.plans++;
+    return plans_.back();
+}
+
+Status Scheduler::verify(CachedPlan & cached) {
+    if (!settings_.verify) {
+        return {};
+    }
+    if (!cached.verified) {
+        const std::string violation = verifier_.check(*cached.plan);
+        if (!violation.empty()) {
+            return Status::failed("the plan does not order everything: " + violation);
+        }
+        cached.verified = true;
+    }
+    verifier_.note(cached.plan);
+    return {};
+}
+
+bool Scheduler::is_same_graph(const ggml_cgraph * graph) const {
+    return graph == graph_ && host::nodes_of(graph).size == n_nodes_;
+}
+
+Status Scheduler::compute_async(ggml_cgraph * graph) {
+    if (!graph) {
+        return Status::failed("the graph is NULL");
+    }
+    if (is_allocated_ && !is_same_graph(graph)) {
+        reset();
+    }
+    if (!is_allocated_) {
+        if (Status status = allocate(graph); !status.ok()) {
+            return status;
+        }
+    }
+    Status status = run();
+    if (!status.ok()) {
+        wait_for_flight();
+    }
+    return status;
+}
+
+Status Scheduler::run() {
+    lower_graph();
+    if (Status status = make_room_in_ring(); !status.ok()) {
+        return status;
+    }
+    CachedPlan & cached = find_plan();
+    if (Status status = verify(cached); !status.ok()) {
+        return status;
+    }
+    if (Status status = executor_->prepare(*cached.plan); !status.ok()) {
+        return status;
+    }
+    last_plan_ = cached.plan;
+    in_flight_ = cached.after;
+    return executor_->run(*cached.plan, {lowered_.copies, splits_.splits, split_graphs_}, observer_);
+}
+
+void Scheduler::wait_for_flight() {
+    executor_->synchronize_all();
+    in_flight_ = kNothingInFlight;
+    verifier_.forget();
+}
+
+void Scheduler::synchronize() {
+    wait_for_flight();
+    if (!is_allocated_) {
+        // The same turn for every token of a generation, so that backends see the same graph again.
+        next_turn_ = 0;
+    }
+}
+
+std::string Scheduler::pattern(int split) const {
+    return last_plan_ ? observe::pattern_of(*last_plan_, split) : "";
+}
+
+std::string Scheduler::plan_text() const {
+    if (!last_plan_) {
+        return "";
+    }
+    observe::Names names;
+    names.lanes.resize(machine_.n_lanes);
+    names.lanes[plan::kHost] = "host";
+    for (size_t b = 0; b < backends_.size(); b++) {
+        if (topology_.lane_of[b] != plan::kHost) {
+            names.lanes[topology_.lane_of[b]] = backends_[b].name;
+        }
+    }
+    for (const CopyBinding & copy : lowered_.copies) {
+        names.copies.push_back(copy.dst->name);
+    }
+    for (const Split & split : splits_.splits) {
+        names.splits.push_back(backends_[split.backend].name);
+    }
+    return observe::text_of(*last_plan_, names);
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,114 @@
+// Scheduler - runs the stages in order and keeps their results:
+//
+//   graph -> assign -> split -> alloc -> lower -> plan -> (verify) -> exec
+//
+// Everything that can fail returns a Status; the C API in capi.cpp turns it into what ggml's signatures allow.
+
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "alloc/allocation.h"
+#include "exec/executor.h"
+#include "lower/lower.h"
+#include "observe/verifier.h"
+#include "plan/history.h"
+#include "settings.h"
+
+namespace ggml_sched {
+
+class Scheduler {
+  public:
+    struct Options {
+        size_t graph_size;
+        bool parallel;
+        bool op_offload;
+    };
+
+    static std::unique_ptr<Scheduler> create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
+                                             int n_backends, const Options & options, Status & status);
+
+    Status reserve_size(ggml_cgraph * graph, size_t * sizes);
+    Status reserve(ggml_cgraph * graph);
+    Status split(ggml_cgraph * graph);
+    Status allocate(ggml_cgraph * graph);
+    Status compute_async(ggml_cgraph * graph);
+    void synchronize();
+    void reset();
+
+    Status assign_by_user(ggml_tensor * tensor, ggml_backend_t backend);
+    ggml_backend_t backend_of(const ggml_tensor * tensor) const;
+
+    void set_observer(const Observer & observer) { observer_ = observer; }
+    void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
+    ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
+    void set_verify(bool verify) { settings_.verify = verify; }
+
+    const std::vector<host::Backend> & backends() const { return backends_; }
+    int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
+    int n_splits() const { return static_cast<int>(splits_.splits.size()); }
+    int n_copies() const { return n_copies_; }
+    size_t buffer_size(int backend) const { return allocation_.buffer_size(backend); }
+    ggml_sched_stats & stats() { return executor_->stats; }
+
+    std::string pattern(int split) const;
+    std::string plan_text() const;
+
+  private:
+    // A plan, what had to be in flight for it to fit, and what it leaves in flight.
+    struct CachedPlan {
+        std::shared_ptr<const plan::History> before;
+        std::shared_ptr<const plan::Plan> plan;
+        std::shared_ptr<const plan::History> after;
+        bool verified = false;
+    };
+
+    Scheduler(std::vector<host::Backend> backends, const Options & options);
+    void describe_links();
+
+    Status cut(ggml_cgraph * graph);
+    Status place();
+    Status make_room_in_ring();
+    void lower_graph();
+    CachedPlan & find_plan();
+    Status verify(CachedPlan & cached);
+    Status run();
+    bool is_same_graph(const ggml_cgraph * graph) const;
+    void wait_for_flight();
+    plan::Mode mode() const;
+
+    Settings settings_;
+    const bool op_offload_;
+    const int n_copies_;
+    std::vector<host::Backend> backends_;
+    Topology topology_;
+    plan::Machine machine_;
+
+    // The graph and what the stages made of it
+    ggml_cgraph * graph_ = nullptr;
+    int n_nodes_ = 0;
+    bool is_reset_ = true;
+    bool is_allocated_ = false;
+    int turn_ = 0;
+    int next_turn_ = 0;
+    GraphView view_;
+    UserAssignments user_;
+    Assignment assignment_;
+    TensorPool pool_;
+    Splits splits_;
+    std::vector<host::GraphHandle> split_graphs_;
+    Allocation allocation_;
+    Spaces spaces_;
+    Lowered lowered_;
+    bool is_lowered_ = false;
+    std::vector<CachedPlan> plans_; // of the lowered graph
+
+    std::shared_ptr<const plan::History> in_flight_;
+    std::shared_ptr<const plan::Plan> last_plan_;
+    observe::Verifier verifier_;
+    Observer observer_;
+    std::unique_ptr<Executor> executor_; // goes first: it waits for what uses the memory above
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,17 @@
+// What the environment says when a scheduler is made.
+
+#pragma once
+
+#include "ggml-sched.h"
+
+namespace ggml_sched {
+
+struct Settings {
+    ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC=auto|barrier|serial
+    bool verify = false;                                   // GGML_SCHED_VERIFY=1
+    int debug = 0;                                         // GGML_SCHED_DEBUG=1|2
+};
+
+Settings read_settings();
+
+} // namespace ggml_sched

@@ -1,0 +1,150 @@
+#include "split/split.h"
+
+#include <cstdio>
+
+namespace ggml_sched {
+
+namespace {
+
+constexpr int32_t kNoCopy = -1;
+
+class Splitter {
+  public:
+    Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
+             int n_copies, int turn, TensorPool & pool)
+        : graph_(graph)
+        , backends_(backends)
+        , assignment_(assignment)
+        , pool_(pool)
+        , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
+        , rotates_(graph.n_tensors(), false) {
+        result_.n_copies = n_copies;
+        result_.turn = turn;
+    }
+
+    Splits run() {
+        const std::vector<GraphNode> & nodes = graph_.nodes();
+        for (size_t i = 0; i < nodes.size(); i++) {
+            if (!nodes[i].is_view) {
+                place(static_cast<int>(i));
+            }
+        }
+        if (result_.splits.empty() && !nodes.empty()) {
+            begin_split(static_cast<BackendId>(backends_.size() - 1), 0); // nothing but views
+        }
+        if (!result_.splits.empty()) {
+            result_.splits.front().begin = 0;
+            result_.splits.back().end = static_cast<int>(nodes.size());
+        }
+        return std::move(result_);
+    }
+
+  private:
+    void place(int index) {
+        const GraphNode & node = graph_.nodes()[index];
+        const BackendId backend = assignment_.backend[node.tensor];
+        if (result_.splits.empty() || result_.splits.back().backend != backend || needs_new_split(node)) {
+            begin_split(backend, index);
+        }
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            visit_operand(node, *op);
+        }
+    }
+
+    void begin_split(BackendId backend, int index) {
+        if (!result_.splits.empty()) {
+            result_.splits.back().end = index;
+        }
+        result_.splits.push_back({backend, index, index, {}});
+    }
+
+    bool needs_new_split(const GraphNode & node) const {
+        const Split & current = result_.splits.back();
+        if (current.inputs.empty()) {
+            return false;
+        }
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            const ggml_tensor * tensor = graph_.tensor(op->tensor);
+            if (tensor->buffer && host::is_weights(tensor->buffer) && needs_copy(op->tensor, current.backend)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    bool needs_copy(TensorId id, BackendId backend) const {
+        if (assignment_.backend[id] == backend) {
+            return false;
+        }
+        return !usable_in_place(graph_, backends_, assignment_, id, backend) || is_read_late(id, backend);
+    }
+
+    // A device that reads the caller's memory in place would do so after the caller has it back.
+    bool is_read_late(TensorId id, BackendId backend) const {
+        const TensorId root = graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
+        const ggml_tensor * tensor = graph_.tensor(root);
+        if (!(tensor->flags & GGML_TENSOR_FLAG_INPUT) || !backends_[backend].async) {
+            return false;
+        }
+        return tensor->buffer ? host::is_host(tensor->buffer)
+                              : ggml_backend_buft_is_host(backends_[assignment_.backend[root]].buft);
+    }
+
+    void visit_operand(const GraphNode & node, const Operand & operand) {
+        const TensorId id = operand.tensor;
+        ggml_tensor * tensor = graph_.tensor(id);
+        if (result_.n_copies > 1 && (tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !rotates_[id]) {
+            rotates_[id] = true;
+            result_.rotating.push_back(make_copy(id, assignment_.backend[id], tensor));
+        }
+
+        Split & split = result_.splits.back();
+        if (!needs_copy(id, split.backend)) {
+            return;
+        }
+        int32_t & copy = copy_of_[id * backends_.size() + split.backend];
+        if (copy == kNoCopy) {
+            copy = static_cast<int32_t>(result_.copies.size());
+            result_.copies.push_back(make_copy(id, split.backend, nullptr));
+            split.inputs.push_back(static_cast<uint32_t>(copy));
+        }
+        result_.rewires.push_back(
+            {graph_.tensor(node.tensor), operand.slot, result_.copies[copy].slots[result_.turn]});
+    }
+
+    // `current` takes the place of this graph's slot, if given.
+    InputCopy make_copy(TensorId id, BackendId backend, ggml_tensor * current) {
+        const ggml_tensor * tensor = graph_.tensor(id);
+        InputCopy copy = {id, backend, {}};
+        for (int c = 0; c < result_.n_copies; c++) {
+            ggml_tensor * slot = c == result_.turn ? current : nullptr;
+            if (!slot) {
+                slot = pool_.like(tensor);
+                std::snprintf(slot->name, sizeof(slot->name), "%s#%.40s#%d", backends_[backend].name.c_str(),
+                              tensor->name, c);
+            }
+            if (result_.n_copies > 1) { // kept apart from everything else: other runs use the other slots
+                slot->flags |= GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT;
+            }
+            copy.slots[c] = slot;
+        }
+        return copy;
+    }
+
+    const GraphView & graph_;
+    const std::vector<host::Backend> & backends_;
+    const Assignment & assignment_;
+    TensorPool & pool_;
+    std::vector<int32_t> copy_of_; // by tensor and backend, index into copies
+    std::vector<bool> rotates_;    // by tensor
+    Splits result_;
+};
+
+} // namespace
+
+Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
+             int n_copies, int turn, TensorPool & pool) {
+    return Splitter(graph, backends, assignment, n_copies, turn, pool).run();
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,22 @@
+// Status - how every stage reports failure: a ggml_status and a sentence that says what to do. Success carries no text.
+
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "ggml.h"
+
+namespace ggml_sched {
+
+struct [[nodiscard]] Status {
+    ggml_status code = GGML_STATUS_SUCCESS;
+    std::string message;
+
+    bool ok() const { return code == GGML_STATUS_SUCCESS; }
+
+    static Status failed(std::string text) { return {GGML_STATUS_FAILED, std::move(text)}; }
+    static Status no_memory(std::string text) { return {GGML_STATUS_ALLOC_FAILED, std::move(text)}; }
+};
+
+} // namespace ggml_sched
