@@ -5,6 +5,12 @@
 #include <numeric>
 
 namespace engine {
+namespace {
+
+// What a file says about its context is no reason to take all of the memory.
+constexpr int kMaxDefaultContext = 8192;
+
+} // namespace
 
 Session::Session(const Model & model, const DeviceSet & devices, const SessionConfig & config)
     : model_(model)
@@ -19,7 +25,7 @@ Session::~Session() {
 
 Result<std::unique_ptr<Session>> Session::create(const Model & model, const DeviceSet & devices,
                                                  const SessionConfig & config) {
-    const int n_ctx = config.n_ctx > 0 ? config.n_ctx : model.hparams().n_ctx;
+    const int n_ctx = config.n_ctx > 0 ? config.n_ctx : std::min(model.hparams().n_ctx, kMaxDefaultContext);
     if (config.n_ubatch < 1) {
         return failure("a micro-batch needs at least one token");
     }

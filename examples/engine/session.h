@@ -20,7 +20,7 @@
 namespace engine {
 
 struct SessionConfig {
-    int n_ctx = 0; // positions; 0: as the model says
+    int n_ctx = 0; // positions; 0: as the model says, up to 8192
     int n_ubatch = 512;
     bool parallel = false;
     bool verify = false;
