@@ -92,9 +92,10 @@ bool place_tensors(ggml_gallocr & galloc) {
         if (tensor->buffer != nullptr) {
             continue;
         }
-        if (tensor->view_src != nullptr) {
-            // Without a buffer, its root lives in memory of the context.
-            if (tensor->view_src->buffer != nullptr && ggml_backend_view_init(tensor) != GGML_STATUS_SUCCESS) {
+        if (const ggml_tensor * root = tensor->view_src; root != nullptr) {
+            // Without a buffer, the root lives in memory of its context.
+            void * data = root->data != nullptr ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
+            if (root->buffer != nullptr && !init_tensor(tensor, root->buffer, data)) {
                 return false;
             }
             continue;

@@ -56,8 +56,4 @@ bool copyable(const ggml_tensor * src, const ggml_tensor * dst, const char * fun
     return !ggml_is_empty(src) && placed(src, function) && placed(dst, function);
 }
 
-bool same_layout(const ggml_tensor * a, const ggml_tensor * b) {
-    return a->type == b->type && ggml_are_same_shape(a, b) && ggml_are_same_stride(a, b);
-}
-
 } // namespace ggml_sched

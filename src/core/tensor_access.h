@@ -7,6 +7,7 @@
 
 #include "ggml-backend-impl.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace ggml_sched {
@@ -30,6 +31,9 @@ bool accessible_2d(const ggml_tensor * tensor, const void * host_data, const Str
 bool copyable(const ggml_tensor * src, const ggml_tensor * dst, const char * function);
 
 // The same type, shape and strides
-bool same_layout(const ggml_tensor * a, const ggml_tensor * b);
+inline bool same_layout(const ggml_tensor * a, const ggml_tensor * b) {
+    return a->type == b->type && std::equal(a->ne, a->ne + GGML_MAX_DIMS, b->ne) &&
+           std::equal(a->nb, a->nb + GGML_MAX_DIMS, b->nb);
+}
 
 } // namespace ggml_sched
