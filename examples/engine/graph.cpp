@@ -25,7 +25,7 @@ class Builder {
         }
         if (shape_.n_outputs > 0) {
             x = ggml_get_rows(ctx_, x, batch_.output_ids);
-            x = norm(x, model_.output_norm());
+            x = norm(x, model_.output_norm(), model_.placement().output);
             batch_.logits = ggml_mul_mat(ctx_, model_.output(), x);
             if (!batch_.logits) {
                 return failure("no memory to describe the graph");
@@ -62,8 +62,12 @@ class Builder {
                (batch_.output_ids || shape_.n_outputs == 0);
     }
 
-    ggml_tensor * norm(ggml_tensor * x, ggml_tensor * weight) {
-        return ggml_mul(ctx_, ggml_rms_norm(ctx_, x, h_.rms_eps), weight);
+    ggml_tensor * norm(ggml_tensor * x, ggml_tensor * weight, int device) {
+        ggml_tensor * normalized = ggml_rms_norm(ctx_, x, h_.rms_eps);
+        if (normalized) {
+            batch_.pinned.push_back({normalized, device});
+        }
+        return ggml_mul(ctx_, normalized, weight);
     }
 
     // [n_heads * head_dim, n_tokens] -> [head_dim, n_heads, n_tokens], rotated
@@ -106,7 +110,7 @@ class Builder {
 
     ggml_tensor * layer(ggml_tensor * x, int i) {
         const LayerWeights & w = model_.layer(i);
-        ggml_tensor * h = norm(x, w.attn_norm);
+        ggml_tensor * h = norm(x, w.attn_norm, model_.placement().layers[i]);
         store(rotated_rows(ggml_mul_mat(ctx_, w.k, h)), cache_.k(i));
         store(ggml_mul_mat(ctx_, w.v, h), cache_.v(i));
         if (i == h_.n_layer - 1 && shape_.n_outputs == 0) {
@@ -114,7 +118,7 @@ class Builder {
         }
         ggml_tensor * q = rotated_heads(ggml_mul_mat(ctx_, w.q, h), h_.n_head);
         x = ggml_add(ctx_, x, attention(q, i));
-        h = norm(x, w.ffn_norm);
+        h = norm(x, w.ffn_norm, model_.placement().layers[i]);
         h = ggml_swiglu_split(ctx_, ggml_mul_mat(ctx_, w.gate, h), ggml_mul_mat(ctx_, w.up, h));
         x = ggml_add(ctx_, x, ggml_mul_mat(ctx_, w.down, h));
         if (x) {

@@ -9,6 +9,7 @@
 #include "model.h"
 
 #include <cstddef>
+#include <vector>
 
 namespace engine {
 
@@ -23,6 +24,12 @@ struct BatchShape {
     }
 };
 
+// A node that has to run on a given device.
+struct Pinned {
+    ggml_tensor * node;
+    int device;
+};
+
 struct BatchGraph {
     ggml_cgraph * graph = nullptr;
     ggml_tensor * tokens = nullptr;     // I32 [n_tokens]
@@ -31,6 +38,10 @@ struct BatchGraph {
     ggml_tensor * mask = nullptr;       // F32 [n_kv, n_tokens]: 0 or -infinity
     ggml_tensor * output_ids = nullptr; // I32 [n_outputs]: tokens; NULL where n_outputs is 0, like logits
     ggml_tensor * logits = nullptr;     // F32 [n_vocab, n_outputs]
+
+    // The norms at the entry of a layer read no weights, so a scheduler would leave them on the device of the layer
+    // before, and would then copy both the norm's result and its operand, which the residual needs.
+    std::vector<Pinned> pinned;
 };
 
 // Upper bounds for a graph of this model: nodes, and bytes of the context to build it in.

@@ -56,6 +56,9 @@ Result<std::unique_ptr<Session>> Session::create(const Model & model, const Devi
     if (config.verify) {
         ggml_sched_set_verify(session->sched(), true);
     }
+    if (const Status status = session->reserve(); !status.ok()) {
+        return status;
+    }
     return session;
 }
 
@@ -108,20 +111,46 @@ Status Session::run(const Token * tokens, int first_position, const BatchShape &
     return {};
 }
 
+Result<BatchGraph> Session::describe(const BatchShape & shape) {
+    Result<BatchGraph> built = build_graph(graph_context_.get(), model_, cache_, shape);
+    if (built.ok()) {
+        for (const Pinned & pinned : built.value().pinned) {
+            ggml_backend_sched_set_tensor_backend(sched(), pinned.node, devices_.backend(pinned.device));
+        }
+    }
+    return built;
+}
+
+// Makes room for the largest micro-batch at once: growing later would mean to wait for everything in flight.
+Status Session::reserve() {
+    BatchShape largest;
+    largest.n_tokens = std::min(config_.n_ubatch, n_ctx_);
+    largest.n_kv = cache_.n_rows();
+    largest.n_outputs = largest.n_tokens;
+    Result<BatchGraph> built = describe(largest);
+    if (!built.ok()) {
+        return built.status();
+    }
+    const bool reserved = ggml_backend_sched_reserve(sched(), built.value().graph);
+    const Status status = reserved ? Status{} : sched_failure("cannot reserve memory for the largest micro-batch");
+    forget_graph();
+    return status;
+}
+
 // Keeps the graph of the last micro-batch where the new one has the same shape.
 Status Session::prepare(const BatchShape & shape) {
     if (shape_ == shape) {
         return {};
     }
     forget_graph();
-    Result<BatchGraph> built = build_graph(graph_context_.get(), model_, cache_, shape);
+    Result<BatchGraph> built = describe(shape);
     if (!built.ok()) {
         return built.status();
     }
     if (!ggml_backend_sched_alloc_graph(sched(), built.value().graph)) {
         return sched_failure("cannot allocate the graph of a micro-batch");
     }
-    graph_ = built.value();
+    graph_ = std::move(built.value());
     shape_ = shape;
     return {};
 }

@@ -54,6 +54,8 @@ class Session {
 
   private:
     Session(const Model & model, const DeviceSet & devices, const SessionConfig & config);
+    Result<BatchGraph> describe(const BatchShape & shape);
+    Status reserve();
     Status prepare(const BatchShape & shape);
     void set_inputs(const Token * tokens, int first_position, const BatchShape & shape);
     Status run(const Token * tokens, int first_position, const BatchShape & shape, float * logits);
