@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capi.h"
+#include "ggml-sim.h"
 
 static void check_device(ggml_backend_dev_t device) {
     size_t free_bytes = 0;
@@ -65,9 +66,11 @@ static void check_set_threads(ggml_backend_t backend) {
 }
 
 void capi_test_registry(void) {
+    ggml_backend_dev_t sim = ggml_backend_sim_device(0); /* listed from here on */
+    CHECK(sim != NULL && ggml_backend_dev_by_name("sim0") == sim);
     check_lists();
     check_device(ggml_backend_dev_by_name("CPU"));
-    check_device(ggml_backend_dev_by_name("SIM0"));
+    check_device(sim);
 
     ggml_backend_t by_name = ggml_backend_init_by_name("CPU", NULL);
     ggml_backend_t by_type = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, NULL);
