@@ -22,6 +22,8 @@ struct GraphMemory {
     size_t n_keys;
 };
 
+constexpr size_t pointer_size = sizeof(void *);
+
 // More keys than nodes and leafs together, so that a complete graph always leaves a free slot to stop at.
 size_t keys_for(size_t size) {
     size_t n_keys = 2;
@@ -37,11 +39,10 @@ bool plan_memory(size_t size, GraphMemory & memory) {
         return false;
     }
     memory.n_keys = keys_for(size);
-    memory.nodes = GGML_PAD(sizeof(ggml_cgraph), sizeof(ggml_tensor *));
+    memory.nodes = GGML_PAD(sizeof(ggml_cgraph), pointer_size);
     size_t tail = 0;
-    return core::checked_mul(size, sizeof(ggml_tensor *), tail) &&
-           core::checked_add(memory.nodes, tail, memory.leafs) && core::checked_add(memory.leafs, tail, memory.keys) &&
-           core::checked_mul(memory.n_keys, sizeof(ggml_tensor *), tail) &&
+    return core::checked_mul(size, pointer_size, tail) && core::checked_add(memory.nodes, tail, memory.leafs) &&
+           core::checked_add(memory.leafs, tail, memory.keys) && core::checked_mul(memory.n_keys, pointer_size, tail) &&
            core::checked_add(memory.keys, tail, memory.total);
 }
 
