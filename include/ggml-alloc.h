@@ -43,7 +43,8 @@ GGML_API void           ggml_gallocr_free(ggml_gallocr_t galloc); // frees the b
 GGML_API bool ggml_gallocr_reserve(ggml_gallocr_t galloc, struct ggml_cgraph * graph);
 GGML_API bool ggml_gallocr_reserve_n(ggml_gallocr_t galloc, struct ggml_cgraph * graph, const int * node_buffer_ids,
                                      const int * leaf_buffer_ids);
-// As reserve_n, but only writes what each of the n_bufs buffers would need, in bytes, to sizes.
+// As reserve_n, but only writes what each of the n_bufs buffers would need, in bytes, to sizes: 0 for a buffer type that
+// repeats an earlier one, and 0 for all if the graph cannot be planned. The plan in force stays.
 GGML_API void ggml_gallocr_reserve_n_size(ggml_gallocr_t galloc, struct ggml_cgraph * graph, const int * node_buffer_ids,
                                           const int * leaf_buffer_ids, size_t * sizes);
 

@@ -1,8 +1,8 @@
 // Blocking access to the bytes of tensors. An access out of bounds, or to a tensor without a place, is logged and has
 // no effect.
 
-#include "arguments.h"
 #include "ggml-backend-impl.h"
+#include "ggml-impl.h"
 #include "tensor_access.h"
 
 #include <memory>
@@ -11,7 +11,6 @@
 using ggml_sched::accessible;
 using ggml_sched::accessible_2d;
 using ggml_sched::buffer_of;
-using ggml_sched::given;
 
 void ggml_backend_tensor_set(ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
     if (accessible(tensor, data, offset, size, __func__)) {

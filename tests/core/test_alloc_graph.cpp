@@ -265,6 +265,95 @@ TEST_F(AllocGraph, AnotherGraphIsPlannedAnewWithOneBufferAndRefusedWithSeveral) 
     EXPECT_EQ(c->data, nullptr);
 }
 
+TEST_F(AllocGraph, ALargerGraphOfTheSameStructureIsPlannedAnew) {
+    const auto build = [this](int64_t n) {
+        ggml_cgraph * g = ggml_new_graph_custom(ctx, 16, false);
+        ggml_tensor * a = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n);
+        ggml_build_forward_expand(g, ggml_repeat(ctx, a, a));
+        return g;
+    };
+    ASSERT_TRUE(ggml_gallocr_reserve(galloc.get(), build(8)));
+    ggml_cgraph * larger = build(9);
+    ASSERT_TRUE(ggml_gallocr_alloc_graph(galloc.get(), larger));
+    EXPECT_EQ(Checker().check(larger), "");
+    EXPECT_EQ(size(), 128U);
+}
+
+TEST_F(AllocGraph, AGraphThatIsOnlyWiredDifferentlyIsPlannedAnew) {
+    const auto build = [this](bool first_is_read_late) {
+        ggml_cgraph * g = ggml_new_graph_custom(ctx, 16, false);
+        ggml_tensor * x = input();
+        ggml_tensor * a = ggml_repeat(ctx, x, x);
+        ggml_tensor * b = ggml_repeat(ctx, a, a);
+        ggml_tensor * c = ggml_repeat(ctx, b, b);
+        ggml_build_forward_expand(g, c);
+        ggml_build_forward_expand(g, ggml_mul_mat(ctx, first_is_read_late ? a : b, c));
+        return g;
+    };
+    ASSERT_TRUE(ggml_gallocr_reserve(galloc.get(), build(false)));
+    ggml_cgraph * other_wiring = build(true);
+    ASSERT_TRUE(ggml_gallocr_alloc_graph(galloc.get(), other_wiring));
+    EXPECT_EQ(Checker().check(other_wiring), "");
+}
+
+TEST_F(AllocGraph, InputsThatAreNotListedAsLeafsArePlacedFirstToo) {
+    ggml_tensor * late = input();
+    ggml_tensor * x = input();
+    ggml_tensor * a = ggml_repeat(ctx, x, x);
+    ggml_tensor * b = ggml_repeat(ctx, a, a);
+    ggml_tensor * c = ggml_add(ctx, b, late);
+    ggml_tensor * nodes[] = {a, b, c};
+    ggml_cgraph helper = {};
+    helper.n_nodes = 3;
+    helper.nodes = nodes;
+    ASSERT_TRUE(ggml_gallocr_alloc_graph(galloc.get(), &helper));
+    EXPECT_EQ(Checker().check(&helper), "");
+}
+
+TEST_F(AllocGraph, WhatAnInPlaceResultDoesNotNeedIsFreed) {
+    ggml_tensor * x = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 64);
+    ggml_tensor * a = ggml_repeat(ctx, x, x);
+    ggml_tensor * b = ggml_scale(ctx, ggml_view_1d(ctx, a, 16, 0), 2.0F); // takes the first quarter of a
+    ggml_tensor * c = ggml_repeat(ctx, b, b);
+    ASSERT_TRUE(alloc(ggml_mul_mat(ctx, c, b)));
+    EXPECT_EQ(b->data, a->data);
+    EXPECT_EQ(problem(), "");
+    EXPECT_EQ(size(), 2 * 256U);
+}
+
+TEST_F(AllocGraph, NeighbouringFreeRangesAreJoined) {
+    // Five inputs lie side by side. The second and fourth are freed, then the one between. r2 takes the first 32 bytes
+    // of what is free; the rest must be one range.
+    ggml_tensor * in[5];
+    for (ggml_tensor *& t : in) {
+        t = input();
+    }
+    ggml_tensor * ends = ggml_mul_mat(ctx, in[0], in[4]);
+    ggml_tensor * r1 = ggml_mul_mat(ctx, in[1], in[3]); // one element each
+    ggml_tensor * r2 = ggml_mul_mat(ctx, in[2], in[2]);
+    ggml_tensor * wide = ggml_repeat_4d(ctx, r2, 3 * 64 - 8, 1, 1, 1);
+    for (ggml_tensor * t : in) {
+        ggml_build_forward_expand(graph, t); // fixes the order of the leafs
+    }
+    for (ggml_tensor * t : {r1, r2, wide, ends}) {
+        ggml_build_forward_expand(graph, t);
+    }
+    ASSERT_TRUE(ggml_gallocr_alloc_graph(galloc.get(), graph));
+    EXPECT_EQ(problem(), "");
+    EXPECT_EQ(wide->data, static_cast<char *>(in[1]->data) + 32);
+}
+
+TEST_F(AllocGraph, FreeRangesAtTheEndAreJoinedWithTheRest) {
+    ggml_tensor * x = input();
+    ggml_set_output(x);
+    ggml_tensor * a = ggml_repeat(ctx, x, x);
+    ggml_tensor * b = ggml_repeat(ctx, a, a);
+    ggml_tensor * c = ggml_mul_mat(ctx, b, b); // 32 bytes in the place of a; all behind is free then
+    ASSERT_TRUE(alloc(ggml_repeat_4d(ctx, c, 600, 1, 1, 1)));
+    EXPECT_EQ(problem(), "");
+    EXPECT_EQ(size(), 256U + 32U + 2400U);
+}
+
 TEST_F(AllocGraph, EmptyGraphsAndEmptyTensorsAreFine) {
     EXPECT_TRUE(ggml_gallocr_alloc_graph(galloc.get(), graph));
     EXPECT_EQ(size(), 0U);
