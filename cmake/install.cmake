@@ -1,1 +1,68 @@
-# Filled in together with the package config.
+# What `cmake --install` puts where. Everything has a name of our own, so that nothing shadows a system's ggml:
+#
+#   include/ggml-sched/*.h      lib/libggml-sched.{a,so}     lib/pkgconfig/ggml-sched.pc
+#   lib/cmake/ggml-sched/*      share/doc/ggml-sched/        bin/sched-run and share/ggml-sched/ (examples/sched-run)
+#
+# tests/install uses the result from projects of its own.
+
+option(GGML_SCHED_INSTALL "Generate the install target" ${PROJECT_IS_TOP_LEVEL})
+
+# Only the public functions leave a shared library: GGML_API makes them visible, and this list keeps in the inline
+# functions of the C++ library that the compiler emits beside them.
+if(BUILD_SHARED_LIBS AND UNIX AND NOT APPLE)
+    set(exported_symbols ${CMAKE_CURRENT_LIST_DIR}/exported_symbols.map)
+    target_link_options(ggml-sched PRIVATE LINKER:--version-script=${exported_symbols} LINKER:--no-undefined)
+    set_property(TARGET ggml-sched APPEND PROPERTY LINK_DEPENDS ${exported_symbols})
+endif()
+
+if(NOT GGML_SCHED_INSTALL)
+    return()
+endif()
+
+include(CMakePackageConfigHelpers)
+
+install(TARGETS ggml-sched EXPORT ggml-sched-targets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ggml-sched
+    FILES_MATCHING PATTERN "*.h")
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+if(TARGET sched-run AND UNIX AND NOT APPLE)
+    file(RELATIVE_PATH lib_from_bin /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
+    set_target_properties(sched-run PROPERTIES INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
+endif()
+
+# A program in C that links the static library needs the C++ library too.
+set(GGML_SCHED_CXX_LIBRARIES ${CMAKE_CXX_IMPLICIT_LINK_LIBRARIES})
+list(REMOVE_ITEM GGML_SCHED_CXX_LIBRARIES ${CMAKE_C_IMPLICIT_LINK_LIBRARIES})
+list(REMOVE_DUPLICATES GGML_SCHED_CXX_LIBRARIES)
+
+# find_package(ggml-sched). Before 1.0 a minor version may break what is built on the one before.
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ggml-sched)
+install(EXPORT ggml-sched-targets NAMESPACE ggml-sched:: DESTINATION ${package_dir})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/ggml-sched-config.cmake.in
+    ${PROJECT_BINARY_DIR}/ggml-sched-config.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/ggml-sched-config-version.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES
+    ${PROJECT_BINARY_DIR}/ggml-sched-config.cmake ${PROJECT_BINARY_DIR}/ggml-sched-config-version.cmake
+    DESTINATION ${package_dir})
+
+# pkg-config. Paths start from where the file lies, so that `cmake --install --prefix` and moving the tree both work.
+file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+set(pc_libdir "\${prefix}")
+set(pc_includedir "\${prefix}")
+cmake_path(APPEND pc_libdir "${CMAKE_INSTALL_LIBDIR}") # an absolute path replaces the prefix
+cmake_path(APPEND pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+list(TRANSFORM GGML_SCHED_CXX_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE pc_private_libs)
+list(APPEND pc_private_libs ${CMAKE_THREAD_LIBS_INIT} -pthread)
+list(JOIN pc_private_libs " " pc_private_libs)
+string(REGEX REPLACE "/$" "" pc_to_prefix ${pc_to_prefix})
+set(pc_cflags "")
+if(BUILD_SHARED_LIBS)
+    set(pc_cflags " -DGGML_SHARED")
+endif()
+configure_file(${CMAKE_CURRENT_LIST_DIR}/ggml-sched.pc.in ${PROJECT_BINARY_DIR}/ggml-sched.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/ggml-sched.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

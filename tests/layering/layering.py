@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Checks who includes whom, over include/ and src/: the table of docs/architecture.md as data.
+
+    tests/layering/layering.py [ROOT]     prints one line per violation; exit code 1 if there are any
+
+The compiler enforces part of this already, since each directory is a target that sees only some directories. It
+cannot tell the stages of the scheduler from each other, nor a public header that has come to need C++.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+C_HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "stdio.h"}
+
+STANDARD_HEADERS = set("""
+    algorithm any array atomic bitset charconv chrono codecvt complex condition_variable deque exception execution
+    filesystem forward_list fstream functional future initializer_list iomanip ios iosfwd iostream istream iterator
+    limits list locale map memory memory_resource mutex new numeric optional ostream queue random ratio regex
+    scoped_allocator set shared_mutex sstream stack stdexcept streambuf string string_view strstream system_error
+    thread tuple type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector
+    cassert cctype cerrno cfenv cfloat cinttypes climits clocale cmath csetjmp csignal cstdarg cstddef cstdint cstdio
+    cstdlib cstring ctime cuchar cwchar cwctype
+    """.split()) | C_HEADERS
+
+# Guarded memory needs the operating system, and so does reading a file of more than 2 GiB on some of them.
+SYSTEM_HEADERS = {"sys/mman.h", "sys/types.h", "sys/stat.h", "unistd.h", "windows.h", "io.h"}
+
+INTERNAL_HEADERS = r"src/core/ggml-(backend-)?impl\.h"
+
+
+@dataclass
+class Rule:
+    """The files whose path matches `files` may include what matches one of `may`, and these headers in <>."""
+    files: str
+    may: list
+    system: set = field(default_factory=lambda: STANDARD_HEADERS)
+
+
+# What a stage of the scheduler sees, besides the stages before it
+_STAGE = [r"include/.*", r"src/sched/host/(query|graph_handle)\.h", r"src/sched/status\.h"]
+_VALUES = [r"src/sched/plan/.*"]
+
+
+def _stages(*names):
+    return [rf"src/sched/{name}/.*" for name in names]
+
+
+# The first rule whose `files` match decides.
+RULES = [
+    Rule(r"include/.*", [r"include/.*"], C_HEADERS),
+    Rule(r"src/core/.*", [r"include/.*", r"src/core/.*"], STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/backend-(cpu|sim|gpu)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
+         STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/sched/plan/.*", _VALUES),
+    Rule(r"src/sched/host/.*\.h", [r"include/.*", r"src/sched/host/.*", r"src/sched/plan/machine\.h"]),
+    Rule(r"src/sched/host/.*",
+         [r"include/.*", r"src/sched/host/.*", r"src/sched/plan/machine\.h", INTERNAL_HEADERS]),
+    Rule(r"src/sched/graph/.*", _STAGE + _stages("graph")),
+    Rule(r"src/sched/assign/.*", _STAGE + _stages("graph", "assign")),
+    Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
+    Rule(r"src/sched/alloc/.*", _STAGE + _stages("graph", "assign", "split", "alloc")),
+    Rule(r"src/sched/lower/.*",
+         _STAGE + _stages("graph", "assign", "split", "alloc", "lower") + [r"src/sched/plan/(program|machine)\.h"]),
+    # The executor sees a finished plan, and the tensors that its numbers stand for; no planner.
+    Rule(r"src/sched/exec/.*",
+         [r"include/.*", r"src/sched/host/.*", r"src/sched/status\.h", r"src/sched/exec/.*",
+          r"src/sched/plan/(plan|program|machine)\.h", r"src/sched/lower/lower\.h"]),
+    Rule(r"src/sched/observe/.*",
+         [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
+          r"src/sched/(split/split|assign/assign)\.h"]),
+    Rule(r"src/sched/(scheduler|capi).*", [r"include/.*", r"src/sched/.*"]),
+    Rule(r"src/sched/[^/]*", [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/log\.h"]),
+]
+
+# A vendor's directory holds what differs from the shared GPU backend: vendor.h and the registration.
+for _vendor in ("cuda", "hip"):
+    RULES.append(Rule(rf"src/backend-{_vendor}/.*",
+                      [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", rf"src/backend-{_vendor}/.*"],
+                      STANDARD_HEADERS | {"cuda_runtime.h", "cuda.h", "hip/hip_runtime.h"}))
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+SUFFIXES = {".h", ".hpp", ".c", ".cc", ".cpp", ".cu", ".cuh", ".hip"}
+
+
+def rule_for(path):
+    for rule in RULES:
+        match = re.fullmatch(rule.files, path)
+        if match:
+            may = [re.sub(r"\\(\d)", lambda m: match.group(int(m.group(1))), allowed) for allowed in rule.may]
+            return may, rule.system
+    return None
+
+
+class Tree:
+    """A source tree: the files under include/ and src/, by path from the root."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.files = {p.relative_to(self.root).as_posix(): p for top in ("include", "src")
+                      for p in sorted((self.root / top).rglob("*")) if p.suffix in SUFFIXES}
+
+    def resolve(self, includer, name):
+        """The file that `#include "name"` in `includer` means, or None for a header of the system."""
+        own = Path(includer).parent
+        parts = Path(includer).parts
+        places = [own, Path("src/sched"), Path("include"), Path("src/core"), Path(*parts[:2])]
+        places += [Path("src", d) for d in ("backend-gpu", "backend-cpu", "backend-sim")]
+        for place in places:
+            candidate = (self.root / place / name).resolve()
+            if candidate.is_file() and candidate.is_relative_to(self.root.resolve()):
+                return candidate.relative_to(self.root.resolve()).as_posix()
+        return None
+
+    def violations(self):
+        for path, file in self.files.items():
+            rule = rule_for(path)
+            if rule is None:
+                yield f"{path}: no rule of tests/layering/layering.py is about this directory"
+                continue
+            text = COMMENT.sub(lambda m: "\n" * m.group().count("\n"), file.read_text(encoding="utf-8"))
+            for match in INCLUDE.finditer(text):
+                line = text.count("\n", 0, match.start(2)) + 1
+                problem = self.problem(path, rule, match.group(1), match.group(2))
+                if problem:
+                    yield f"{path}:{line}: {problem}"
+
+    def problem(self, path, rule, bracket, name):
+        may, system = rule
+        target = self.resolve(path, name)
+        if target is None and bracket == "<":
+            return None if name in system else f"may not include <{name}>"
+        if target is None:
+            return f'includes "{name}", which is nowhere in the tree'
+        if any(re.fullmatch(allowed, target) for allowed in may):
+            return None
+        return f"may not include {target}"
+
+
+def main():
+    default = Path(__file__).resolve().parents[2]
+    tree = Tree(sys.argv[1] if len(sys.argv) > 1 else default)
+    found = list(tree.violations())
+    print("\n".join(found) or f"{len(tree.files)} files include only what their layer may")
+    sys.exit(bool(found) or not tree.files)
+
+
+if __name__ == "__main__":
+    main()
