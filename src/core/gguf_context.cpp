@@ -73,7 +73,8 @@ Printable::Printable(std::string_view text) noexcept {
         const auto byte = static_cast<unsigned char>(text[n]);
         text_[n] = byte < 0x20 || byte == 0x7f ? '?' : text[n];
     }
-    std::strcpy(text_ + n, text.size() > limit ? "..." : "");
+    const char * end = text.size() > limit ? "..." : "";
+    std::memcpy(text_ + n, end, std::strlen(end) + 1);
 }
 
 } // namespace ggml_sched::gguf
