@@ -35,8 +35,15 @@ plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topo
     return machine;
 }
 
-Topology lanes_of(const std::vector<host::Backend> & backends) {
+Topology topology_of(const std::vector<host::Backend> & backends) {
     Topology topology;
+    topology.ring_buft = ggml_backend_cpu_buffer_type();
+    for (const host::Backend & backend : backends) {
+        if (backend.async) {
+            topology.ring_buft = host::staging_buft(backend);
+            break;
+        }
+    }
     plan::Lane next = plan::kHost + 1;
     for (size_t b = 0; b < backends.size(); b++) {
         topology.lane_of[b] = backends[b].async ? next++ : plan::kHost;
@@ -97,7 +104,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , op_offload_(options.op_offload)
     , n_copies_(options.parallel ? kMaxCopies : 1)
     , backends_(std::move(backends))
-    , topology_(lanes_of(backends_))
+    , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , in_flight_(kNothingInFlight)
     , verifier_(machine_)
@@ -212,6 +219,9 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     if (status.ok()) {
         status = place();
     }
+    if (status.ok()) {
+        status = wait_for_inputs();
+    }
     if (!status.ok()) {
         reset();
         return status;
@@ -232,6 +242,25 @@ Status Scheduler::place() {
                                  "devices");
     }
     return {};
+}
+
+// The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory; where they do,
+// waiting is a small run of its own.
+Status Scheduler::wait_for_inputs() {
+    if (in_flight_->empty()) {
+        return {};
+    }
+    plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_);
+    if (planned.plan.waits.empty()) {
+        return {};
+    }
+    if (Status status = executor_->prepare(planned.plan); !status.ok()) {
+        return status;
+    }
+    const auto plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
+    in_flight_ = std::make_shared<const plan::History>(std::move(planned.next));
+    verifier_.note(plan);
+    return executor_->run(*plan, {lowered_.copies, splits_.splits, split_graphs_}, {});
 }
 
 plan::Mode Scheduler::mode() const {
@@ -336,6 +365,7 @@ Status Scheduler::run() {
     if (Status status = executor_->prepare(*cached.plan); !status.ok()) {
         return status;
     }
+    executor_->stats.runs++;
     last_plan_ = cached.plan;
     in_flight_ = cached.after;
     return executor_->run(*cached.plan, {lowered_.copies, splits_.splits, split_graphs_}, observer_);

@@ -69,6 +69,7 @@ class Scheduler {
 
     Status cut(ggml_cgraph * graph);
     Status place();
+    Status wait_for_inputs();
     Status make_room_in_ring();
     void lower_graph();
     CachedPlan & find_plan();

@@ -31,7 +31,7 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
     result.cause.assign(graph.n_tensors(), Cause::None);
     for (const auto & [tensor, backend] : user) {
         const TensorId id = graph.ids().find(tensor);
-        if (id != kNoTensor) {
+        if (id != kNoTensor && !host::is_view_op(graph.tensor(id))) { // a view is where its bytes are
             result.backend[id] = backend;
             result.cause[id] = Cause::User;
         }

@@ -5,19 +5,6 @@
 
 namespace ggml_sched {
 
-namespace {
-
-ggml_backend_buffer_type_t ring_buft(const std::vector<host::Backend> & backends) {
-    for (const host::Backend & backend : backends) {
-        if (backend.async) {
-            return host::staging_buft(backend);
-        }
-    }
-    return ggml_backend_cpu_buffer_type();
-}
-
-} // namespace
-
 Executor::Executor(const std::vector<host::Backend> & backends, const Topology & topology,
                    const plan::Machine & machine)
     : backends_(backends)
@@ -25,7 +12,7 @@ Executor::Executor(const std::vector<host::Backend> & backends, const Topology &
     , events_(machine.n_lanes, std::vector<Events>(machine.window))
     , last_recorded_(machine.n_lanes, std::vector<int16_t>(machine.window, plan::kWholeLane))
     , window_(machine.window)
-    , ring_(ring_buft(backends), machine.window) {
+    , ring_(topology.ring_buft, machine.window) {
     for (size_t b = 0; b < backends.size(); b++) {
         backend_of_[topology.lane_of[b]] = &backends[b];
     }
@@ -76,7 +63,6 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     for (std::vector<int16_t> & lane : last_recorded_) {
         lane[run_ % window_] = plan::kWholeLane;
     }
-    stats.runs++;
     for (const plan::Step & step : plan.steps) {
         switch (step.kind) {
         case plan::StepKind::Guard:

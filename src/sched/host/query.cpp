@@ -67,6 +67,10 @@ ggml_backend_buffer_type_t staging_buft(const Backend & backend) {
     return pinned ? pinned : ggml_backend_cpu_buffer_type();
 }
 
+bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft) {
+    return buft == ggml_backend_dev_host_buffer_type(backend.device);
+}
+
 ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
     return tensor->view_src ? tensor->view_src->buffer : tensor->buffer;
 }

@@ -37,6 +37,8 @@ bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & orde
 
 // Memory for data that passes between host and device: pinned where the device has it.
 ggml_backend_buffer_type_t staging_buft(const Backend & backend);
+// Does the backend read memory of this type when a copy executes, and not already when it is enqueued?
+bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft);
 
 // The buffer that holds a tensor's bytes, NULL before allocation; for views that of their source.
 ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor);

@@ -14,6 +14,21 @@ using plan::TaskKind;
 
 constexpr size_t kRingAlignment = 256;
 
+// Inputs are the tensors that the caller writes: flagged so, and not computed.
+void append_input_writes(const GraphView & graph, Spaces & spaces, std::vector<Access> & accesses) {
+    std::vector<bool> computed(graph.n_tensors(), false);
+    for (const GraphNode & node : graph.nodes()) {
+        computed[node.tensor] = true;
+    }
+    for (TensorId id = 0; id < graph.n_tensors(); id++) {
+        const ggml_tensor * tensor = graph.tensor(id);
+        const Access access = access_to(tensor, true, spaces);
+        if ((tensor->flags & GGML_TENSOR_FLAG_INPUT) && !computed[id] && access.begin < access.end) {
+            accesses.push_back(access);
+        }
+    }
+}
+
 class Lowering {
   public:
     Lowering(const GraphView & graph, const Splits & splits, const Assignment & assignment,
@@ -42,16 +57,22 @@ class Lowering {
     }
 
   private:
+    struct Late {
+        std::vector<Task> direct;
+        std::vector<Task> staged; // read the ring after another device has written it
+    };
+
     // First what goes through the host, then what reads it: so one wait serves all copies from a device.
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
-        std::vector<Task> late;
+        Late late;
         for (const uint32_t input : split.inputs) {
             lower_copy(index, splits_.copies[input], late);
         }
-        for (Task & task : late) {
-            result_.program.tasks.push_back(task);
-        }
+        std::vector<Task> & tasks = result_.program.tasks;
+        tasks.insert(tasks.end(), late.direct.begin(), late.direct.end());
+        // Backwards: the wait for what was fetched last covers the rest.
+        tasks.insert(tasks.end(), late.staged.rbegin(), late.staged.rend());
 
         Task launch = {TaskKind::Launch, lane_of(split.backend)};
         launch.split = index;
@@ -61,7 +82,7 @@ class Lowering {
         push(launch);
     }
 
-    void lower_copy(int32_t split, const InputCopy & input, std::vector<Task> & late) {
+    void lower_copy(int32_t split, const InputCopy & input, Late & late) {
         CopyBinding copy = {graph_.tensor(input.tensor), input.slots[splits_.turn],
                             assignment_.backend[input.tensor], input.backend, 0, false, 0};
         copy.bytes = ggml_nbytes(copy.dst);
@@ -78,17 +99,17 @@ class Lowering {
                 reserve_ring(copy);
                 push(copy_task(TaskKind::Snapshot, split, copy));
             }
-            late.push_back(copy_task(TaskKind::SetAsync, split, copy));
+            late.direct.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else if (!from_host && is_host(copy.dst) && src.get_async) {
             push(copy_task(TaskKind::GetAsync, split, copy));
         } else if (!from_host && link.async) {
-            late.push_back(copy_task(TaskKind::CopyAsync, split, copy));
+            late.direct.push_back(copy_task(TaskKind::CopyAsync, split, copy));
         } else if (!from_host && src.get_async && dst.set_async) {
             reserve_ring(copy);
             push(copy_task(TaskKind::GetAsync, split, copy));
-            late.push_back(copy_task(TaskKind::SetAsync, split, copy));
+            late.staged.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else {
-            late.push_back(copy_task(TaskKind::CopyNow, split, copy));
+            late.direct.push_back(copy_task(TaskKind::CopyNow, split, copy));
         }
     }
 
@@ -120,6 +141,7 @@ class Lowering {
         case TaskKind::Snapshot: write = ring; break;
         case TaskKind::SetAsync:
             task.lane = task.destination = dst;
+            task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
             read = copy.via_ring ? ring : read;
             break;
         case TaskKind::GetAsync:
@@ -148,6 +170,10 @@ class Lowering {
         return task;
     }
 
+    ggml_backend_buffer_type_t source_buft(const CopyBinding & copy) const {
+        return copy.via_ring ? topology_.ring_buft : host::buft_of(host::buffer_of(copy.src));
+    }
+
     // The tasks of one copy share a binding.
     uint32_t binding_of(const CopyBinding & copy) {
         if (result_.copies.empty() || result_.copies.back().dst != copy.dst) {
@@ -156,19 +182,10 @@ class Lowering {
         return static_cast<uint32_t>(result_.copies.size() - 1);
     }
 
-    // When the call returns the caller may write its inputs.
     void lower_return() {
         Task task = {TaskKind::Return, plan::kHost};
         begin_accesses(task);
-        for (TensorId id = 0; id < graph_.n_tensors(); id++) {
-            const ggml_tensor * tensor = graph_.tensor(id);
-            if ((tensor->flags & GGML_TENSOR_FLAG_INPUT) && !computed_[id]) {
-                const Access access = access_to(tensor, true, spaces_);
-                if (access.begin < access.end) {
-                    result_.program.accesses.push_back(access);
-                }
-            }
-        }
+        append_input_writes(graph_, spaces_, result_.program.accesses);
         push(task);
     }
 
@@ -218,6 +235,14 @@ Lowered lower(const GraphView & graph, const Splits & splits, const Assignment &
               const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode,
               Spaces & spaces) {
     return Lowering(graph, splits, assignment, backends, topology, mode, spaces).run();
+}
+
+plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces) {
+    plan::Program program;
+    append_input_writes(graph, spaces, program.accesses);
+    program.tasks.push_back({TaskKind::Return, plan::kHost});
+    program.tasks.back().n_accesses = static_cast<uint32_t>(program.accesses.size());
+    return program;
 }
 
 } // namespace ggml_sched

@@ -41,10 +41,14 @@ struct Topology {
         plan::CopyOrder order = plan::CopyOrder::Unordered;
     };
     std::array<std::array<Link, plan::kMaxLanes>, plan::kMaxLanes> links = {}; // by source and destination backend
+    ggml_backend_buffer_type_t ring_buft = nullptr;
     size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
 Lowered lower(const GraphView & graph, const Splits & splits, const Assignment & assignment,
               const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces);
+
+// The program of a caller who writes all its inputs, which it may do between allocation and the first run.
+plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);
 
 } // namespace ggml_sched

@@ -64,17 +64,28 @@ void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::P
     if (task.kind == TaskKind::CallerRead) {
         return; // known from the run before
     }
+    if (task.reads_at_call) {
+        add_to_lane({run_, kHost, StepKind::Do, index});
+        add_accesses(task, program, false);
+    }
     const Vertex vertex = {run_, task.lane, StepKind::Do, index};
     if (task.kind == TaskKind::CopyAsync) {
         add_copy(task, vertex);
     } else {
         add_to_lane(vertex);
     }
+    add_accesses(task, program, true);
+}
+
+// Of the newest vertex
+void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & program, bool writes_too) {
     const uint32_t id = static_cast<uint32_t>(vertices_.size() - 1);
     for (uint32_t i = 0; i < task.n_accesses; i++) {
         const plan::Access & bytes = program.accesses[task.first_access + i];
         const uint32_t place = bytes.space == plan::kRing ? run_ % machine_.window : 0;
-        accesses_.push_back({id, place, bytes});
+        if (writes_too || !bytes.write) {
+            accesses_.push_back({id, place, bytes});
+        }
     }
 }
 

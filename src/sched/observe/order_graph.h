@@ -44,6 +44,7 @@ class OrderGraph {
     uint32_t add_vertex(const Vertex & vertex, Predecessors predecessors);
     void add_to_lane(const Vertex & vertex);
     void add_task(const plan::Task & task, uint32_t index, const plan::Program & program);
+    void add_accesses(const plan::Task & task, const plan::Program & program, bool writes_too);
     void add_copy(const plan::Task & task, const Vertex & vertex);
     void add_wait(const plan::Wait & wait, uint32_t step);
     void append(Predecessors & to, plan::Lane lane) const;

@@ -69,9 +69,13 @@ class Planner {
 
         mode_waits_before(index, waits);
         Needs needs;
+        Needs needs_of_call;
         for (uint32_t i = 0; i < task.n_accesses; i++) {
-            needs.add_hazards(index, program_.accesses[task.first_access + i], cells_);
+            const Access & access = program_.accesses[task.first_access + i];
+            Needs & whose = task.reads_at_call && !access.write ? needs_of_call : needs;
+            whose.add_hazards(index, access, cells_);
         }
+        wait_for(kHost, needs_of_call, lanes_.known_to_host(), waits);
         wait_for(waiter, needs, start_of(task), waits);
         issue(index);
         mode_waits_after(index, after_[index]);

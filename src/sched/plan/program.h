@@ -52,6 +52,7 @@ struct Task {
     Lane source = kHost;     // copies: the lane that produces the data
     Lane destination = kHost; // copies: the lane that will use it
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
+    bool reads_at_call = false; // SetAsync: host memory may be read before the call returns, so it must be ready then
     int32_t split = kNoSplit;
     uint32_t binding = 0;   // the executor's index: a copy, or the split
     uint32_t first_access = 0;

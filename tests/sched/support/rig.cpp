@@ -1,0 +1,97 @@
+#include "support/rig.h"
+
+#include <gtest/gtest.h>
+
+namespace ggml_sched::test {
+
+ContextPtr make_context(size_t n_tensors) {
+    const size_t bytes = n_tensors * ggml_tensor_overhead() + ggml_graph_overhead_custom(n_tensors, false);
+    return ContextPtr(ggml_init({bytes, nullptr, true}));
+}
+
+Rig::Rig(const RigOptions & options) {
+    ggml_backend_sim_set_seed(options.seed);
+    ggml_backend_sim_reset_counters();
+    for (size_t i = 0; i < options.devices.size(); i++) {
+        ggml_sim_config config = ggml_sim_config_default(options.devices[i]);
+        config.offload = options.offload;
+        config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
+        const int index = static_cast<int>(i);
+        EXPECT_TRUE(ggml_backend_sim_configure(index, &config));
+        backends_.emplace_back(ggml_backend_dev_init(ggml_backend_sim_device(index), nullptr));
+        EXPECT_NE(backends_.back(), nullptr);
+    }
+    backends_.emplace_back(ggml_backend_cpu_init());
+    ggml_backend_cpu_set_n_threads(cpu(), 1);
+
+    std::vector<ggml_backend_t> handles;
+    for (const BackendPtr & backend : backends_) {
+        handles.push_back(backend.get());
+    }
+    sched_.reset(ggml_backend_sched_new(handles.data(), nullptr, static_cast<int>(handles.size()),
+                                        GGML_DEFAULT_GRAPH_SIZE, options.parallel, options.op_offload));
+    EXPECT_NE(sched_, nullptr);
+    if (sched_) {
+        ggml_sched_set_sync_mode(sched(), options.mode);
+        ggml_sched_set_verify(sched(), true);
+    }
+}
+
+Rig::~Rig() {
+    sched_.reset();
+    backends_.clear();
+    ggml_sim_counters counters;
+    ggml_backend_sim_get_counters(&counters);
+    EXPECT_EQ(counters.contract_violations, 0u);
+}
+
+std::string Rig::pattern(int split) const {
+    char text[4096];
+    ggml_sched_get_pattern(sched(), split, text, sizeof(text));
+    return text;
+}
+
+std::string Rig::plan() const {
+    std::string text(ggml_sched_get_plan_text(sched(), nullptr, 0), '\0');
+    ggml_sched_get_plan_text(sched(), text.data(), text.size() + 1);
+    return text;
+}
+
+ggml_sched_stats Rig::stats() const {
+    ggml_sched_stats stats;
+    ggml_sched_get_stats(sched(), &stats);
+    return stats;
+}
+
+std::vector<float> read_floats(const ggml_tensor * tensor) {
+    std::vector<float> values(ggml_nelements(tensor));
+    ggml_backend_tensor_get(tensor, values.data(), 0, values.size() * sizeof(float));
+    return values;
+}
+
+void write_floats(ggml_tensor * tensor, const std::vector<float> & values) {
+    ggml_backend_tensor_set(tensor, values.data(), 0, values.size() * sizeof(float));
+}
+
+std::vector<float> ramp(size_t n, float first, float step) {
+    std::vector<float> values(n);
+    for (size_t i = 0; i < n; i++) {
+        values[i] = first + step * static_cast<float>(i);
+    }
+    return values;
+}
+
+LogCapture::LogCapture() {
+    ggml_log_get(&previous_, &previous_data_);
+    ggml_log_set(append, this);
+}
+
+LogCapture::~LogCapture() {
+    ggml_log_set(previous_, previous_data_);
+}
+
+void LogCapture::append(ggml_log_level, const char * text, void * self) {
+    static_cast<LogCapture *>(self)->text_ += text;
+}
+
+} // namespace ggml_sched::test

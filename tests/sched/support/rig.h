@@ -1,0 +1,89 @@
+// Rig - simulated devices, a CPU, and a scheduler over them, for one test.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ggml-cpu.h"
+#include "ggml-sched.h"
+#include "ggml-sim.h"
+
+namespace ggml_sched::test {
+
+struct BackendDeleter {
+    void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
+};
+struct BufferDeleter {
+    void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
+};
+struct ContextDeleter {
+    void operator()(ggml_context * context) const { ggml_free(context); }
+};
+struct SchedDeleter {
+    void operator()(ggml_backend_sched_t sched) const { ggml_backend_sched_free(sched); }
+};
+using BackendPtr = std::unique_ptr<ggml_backend, BackendDeleter>;
+using BufferPtr = std::unique_ptr<ggml_backend_buffer, BufferDeleter>;
+using ContextPtr = std::unique_ptr<ggml_context, ContextDeleter>;
+using SchedPtr = std::unique_ptr<ggml_backend_sched, SchedDeleter>;
+
+// A context for descriptions of tensors and graphs
+ContextPtr make_context(size_t n_tensors = 1024);
+
+struct RigOptions {
+    std::vector<ggml_sim_profile> devices; // in front of the CPU
+    bool parallel = false;
+    bool op_offload = false;
+    uint64_t seed = 0;
+    ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
+    size_t memory_bytes = 0; // of each device; 0: the default
+    bool offload = false;    // devices offer to take matrix products
+};
+
+class Rig {
+  public:
+    explicit Rig(const RigOptions & options);
+    ~Rig(); // fails the test if a device saw the contract broken
+
+    ggml_backend_sched_t sched() const { return sched_.get(); }
+    ggml_backend_t device(int i) const { return backends_[i].get(); }
+    ggml_backend_t cpu() const { return backends_.back().get(); }
+    int n_devices() const { return static_cast<int>(backends_.size()) - 1; }
+
+    std::string pattern(int split) const;
+    std::string plan() const;
+    ggml_sched_stats stats() const;
+
+    // Frees parts early, to test that.
+    void free_sched() { sched_.reset(); }
+    void free_backends() { backends_.clear(); }
+
+  private:
+    std::vector<BackendPtr> backends_;
+    SchedPtr sched_;
+};
+
+// Data of a host or device tensor as floats. Blocks; nothing may be in flight.
+std::vector<float> read_floats(const ggml_tensor * tensor);
+void write_floats(ggml_tensor * tensor, const std::vector<float> & values);
+std::vector<float> ramp(size_t n, float first = 0.0f, float step = 1.0f);
+
+// What the library logs while this exists, instead of printing it.
+class LogCapture {
+  public:
+    LogCapture();
+    ~LogCapture();
+    const std::string & text() const { return text_; }
+    bool contains(const std::string & part) const { return text_.find(part) != std::string::npos; }
+
+  private:
+    static void append(ggml_log_level level, const char * text, void * self);
+
+    std::string text_;
+    ggml_log_callback previous_;
+    void * previous_data_;
+};
+
+} // namespace ggml_sched::test
