@@ -1,0 +1,197 @@
+// The tool sched-run as a user meets it: arguments, exit codes, output.
+
+#include "tiny_model.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <sys/wait.h>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace tests {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Ended {
+    int code = -1;
+    std::string out;
+    std::string err;
+};
+
+std::string read(const std::string & path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+Ended shell(const std::string & command) {
+    const std::string out = temp_path("out");
+    const std::string err = temp_path("err");
+    Ended ended;
+    const int status = std::system((command + " >" + out + " 2>" + err).c_str());
+    ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    ended.out = read(out);
+    ended.err = read(err);
+    std::remove(out.c_str());
+    std::remove(err.c_str());
+    return ended;
+}
+
+Ended sched_run(const std::string & arguments) {
+    return shell(std::string(GGML_SCHED_RUN) + " " + arguments);
+}
+
+const std::string kShort = "--prompt 'Anna' --generate 3 --threads 1 ";
+
+Json json_of(const std::string & arguments) {
+    const Ended ended = sched_run(arguments + " --json");
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.out.find('\n'), ended.out.size() - 1) << "more than one line";
+    const Json json = Json::parse(ended.out, nullptr, false);
+    EXPECT_TRUE(json.is_object()) << ended.out;
+    return json;
+}
+
+void expect_failure(const std::string & arguments, int code, const std::string & part) {
+    const Ended ended = sched_run(arguments);
+    EXPECT_EQ(ended.code, code) << arguments;
+    EXPECT_EQ(ended.out, "") << arguments;
+    EXPECT_NE(ended.err.find(part), std::string::npos) << arguments << ": " << ended.err;
+    EXPECT_EQ(ended.err.rfind("sched-run: ", 0), 0U) << arguments << ": " << ended.err;
+    EXPECT_EQ(ended.err.find('\n'), ended.err.size() - 1) << arguments << ": " << ended.err;
+}
+
+TEST(SchedRun, WrongUsageIsOneClearLineAndCode2) {
+    expect_failure("--bogus", 2, "--bogus");
+    expect_failure("extra", 2, "extra");
+    expect_failure("--devices gpu", 2, "'gpu'");
+    expect_failure("--devices cuda", 2, "'cuda'");
+    expect_failure("--devices sim:metal", 2, "no-events");
+    expect_failure("--devices 'sim*0'", 2, "'sim*0'");
+    expect_failure("--devices cpu,sim", 2, "cpu comes last");
+    expect_failure("--devices", 2, "--devices");
+    expect_failure("--ubatch 0", 2, "'0'");
+    expect_failure("--ubatch 1.5", 2, "'1.5'");
+    expect_failure("--ngl many", 2, "'many'");
+    expect_failure("--ngl -1", 2, "'-1'");
+    expect_failure("--repeat 0", 2, "'0'");
+    expect_failure("--threads 1000000", 2, "512");
+    expect_failure("--ctx 99999999999999", 2, "99999999999999");
+    expect_failure("--seed -x", 2, "--seed");
+    expect_failure("--sync sometimes", 2, "sometimes");
+    expect_failure("--generate 5", 2, "--prompt");
+}
+
+TEST(SchedRun, FilesThatCannotBeUsedAreOneClearLineAndCode1) {
+    expect_failure("--model /no/such/model", 1, "/no/such/model");
+    expect_failure("--perplexity /no/such/text", 1, "/no/such/text");
+    expect_failure("--perplexity /tmp", 1, "directory");
+    expect_failure("--perplexity /dev/null", 1, "no text");
+    expect_failure("--model " + std::string(GGML_SCHED_MODELS) + "/grammar-held-out.txt", 1, "GGUF");
+    expect_failure("--prompt x --generate 600", 1, "context of 512");
+}
+
+TEST(SchedRun, HelpNamesEveryOptionAndEndsWell) {
+    const Ended ended = sched_run("--help");
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.err, "");
+    for (const char * option :
+         {"--model", "--devices", "--ngl", "--ubatch", "--sync", "--parallel", "--perplexity", "--prompt", "--generate",
+          "--repeat", "--verify", "--plan", "--json", "--seed", "--threads", "--ctx"}) {
+        EXPECT_NE(ended.out.find(option), std::string::npos) << option;
+    }
+}
+
+TEST(SchedRun, JsonIsOneObjectWithEverythingInIt) {
+    const Json json = json_of(kShort + "--devices 'sim*2,cpu' --ngl 4 --ubatch 2 --verify --repeat 2");
+    EXPECT_EQ(json["devices"], Json({"SIM0", "SIM1", "CPU"}));
+    EXPECT_EQ(json["layers_on"], Json({"CPU", "CPU", "CPU", "CPU", "SIM0", "SIM0", "SIM1", "SIM1", "CPU"}));
+    EXPECT_EQ(json["sync"], "auto");
+    EXPECT_EQ(json["n_copies"], 1);
+    EXPECT_TRUE(json["perplexity"].is_null());
+    EXPECT_TRUE(json["text"].is_string());
+    EXPECT_EQ(json["text"].get<std::string>().size(), 3U);
+    EXPECT_EQ(json["logits_hash"].get<std::string>().size(), 16U);
+    EXPECT_GT(json["tokens_per_second"].get<double>(), 0);
+    EXPECT_GT(json["virtual_us"].get<double>(), 0);
+    EXPECT_EQ(json["pattern"].size(), json["n_splits"].get<size_t>());
+    for (const Json & pattern : json["pattern"]) {
+        const std::string letters = pattern;
+        EXPECT_EQ(letters.find_first_not_of("swacg"), std::string::npos) << letters;
+        EXPECT_EQ(letters.find('g'), letters.size() - 1) << letters;
+    }
+    for (const char * key :
+         {"host_waits", "device_waits", "async_copies", "blocking_copies", "bytes_copied", "launches", "snapshots"}) {
+        EXPECT_TRUE(json["stats"][key].is_number_unsigned()) << key;
+    }
+    // The prompt's 5 tokens in micro-batches of 2, then two of the three new tokens; of the last repetition only
+    EXPECT_EQ(json["stats"]["runs"], 3 + 2);
+}
+
+TEST(SchedRun, DevicesModesAndSeedsGiveTheSameJsonHash) {
+    const std::string expected = json_of(kShort)["logits_hash"];
+    for (const char * arguments :
+         {"--devices sim", "--devices 'sim:vulkan*2' --parallel --seed 11", "--devices sim --sync serial",
+          "--devices 'sim:uma,sim' --sync barrier --ubatch 1 --seed 3", "--devices sim --ngl 0 --ctx 64"}) {
+        EXPECT_EQ(json_of(kShort + arguments)["logits_hash"], expected) << arguments;
+    }
+    EXPECT_NE(json_of("--prompt Anne --generate 3")["logits_hash"], expected);
+}
+
+TEST(SchedRun, TheSyncModeComesFromTheOptionElseFromTheEnvironment) {
+    EXPECT_EQ(json_of(kShort + "--sync serial --devices sim")["sync"], "serial");
+    const Ended by_environment =
+        shell("GGML_SCHED_SYNC=barrier " + std::string(GGML_SCHED_RUN) + " " + kShort + "--json");
+    EXPECT_EQ(Json::parse(by_environment.out)["sync"], "barrier");
+}
+
+TEST(SchedRun, WithoutATaskItMeasuresThePerplexityOfOurText) {
+    const Json json = json_of("");
+    EXPECT_EQ(json["model"], "grammar-1m.gguf");
+    EXPECT_EQ(json["n_tokens"], 2048);
+    EXPECT_LT(json["perplexity"].get<double>(), 1.2);
+    EXPECT_TRUE(json["text"].is_null());
+}
+
+TEST(SchedRun, BytesThatAreNoUtf8StayValidJson) {
+    const std::string model = temp_path("model.gguf");
+    write_tiny_model(model, {}); // random weights write random bytes
+    const Json json = json_of("--model " + model + " --prompt x --generate 60");
+    EXPECT_TRUE(json["text"].is_string());
+    std::remove(model.c_str());
+}
+
+TEST(SchedRun, ThePlanIsShownOnRequest) {
+    const std::string arguments = kShort + "--devices 'sim*2'";
+    EXPECT_FALSE(json_of(arguments).contains("plan"));
+    EXPECT_NE(json_of(arguments + " --plan")["plan"].get<std::string>().find("SIM1"), std::string::npos);
+    const Ended table = sched_run(arguments + " --plan");
+    EXPECT_NE(table.out.find("SIM0: 0-3   SIM1: 4-7, output"), std::string::npos) << table.out;
+    EXPECT_NE(table.out.find("split 0"), std::string::npos) << table.out;
+    EXPECT_EQ(table.err, ""); // no progress bar in a pipe
+}
+
+TEST(SchedRun, AnInstalledToolFindsItsModelBesideIt) {
+    const fs::path prefix = temp_path("prefix");
+    fs::create_directories(prefix / "bin");
+    fs::create_directories(prefix / "share/ggml-sched");
+    fs::copy_file(GGML_SCHED_RUN, prefix / "bin/sched-run");
+    TinyConfig config;
+    config.n_layer = 3;
+    write_tiny_model((prefix / "share/ggml-sched/grammar-1m.gguf").string(), config);
+    const Ended ended = shell((prefix / "bin/sched-run").string() + " " + kShort + "--json");
+    ASSERT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(Json::parse(ended.out)["layers_on"].size(), 4U);
+    fs::remove_all(prefix);
+}
+
+} // namespace
+} // namespace tests
