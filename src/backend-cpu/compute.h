@@ -23,7 +23,7 @@ constexpr int64_t kPiece = 1024;
 // Pieces of float scratch that every thread always has
 constexpr int64_t kScratchPieces = 4;
 // Elementary operations below which waking other threads costs more than it saves
-constexpr int64_t kMinParallelWork = 64 * 1024;
+constexpr int64_t kMinParallelWork = 65536;
 
 class ComputeContext {
   public:
@@ -89,7 +89,7 @@ template <class F> void ComputeContext::for_each_range(int64_t n, int64_t work_p
         return;
     }
     // Several ranges a thread, so that a thread that the system delays holds up little.
-    Job<F> job(f, n, std::max<int64_t>(1, n / (4 * threads)));
+    Job<F> job(f, n, std::max<int64_t>(1, n / (int64_t{4} * threads)));
     pool_.run(
         threads, [](void * arg, int thread) { static_cast<Job<F> *>(arg)->run(thread); }, &job);
 }

@@ -102,7 +102,9 @@ ggml_tensor * Bench::random(ggml_type type, const Index & shape, Layout layout) 
     for (float & v : values) {
         v = uniform(random_);
     }
-    fill(t, values);
+    if (!values.empty()) {
+        fill(t, values);
+    }
     switch (layout) {
     case Layout::Contiguous: return t;
     case Layout::GapsBetweenRows:

@@ -30,7 +30,7 @@ ggml_tensor * zeros(Bench & bench, ggml_type type, const Index & shape) {
     Index stored = shape;
     stored[0] = (shape[0] + 31) / 32 * 32;
     ggml_tensor * t = ggml_new_tensor(bench.ctx(), type, 4, stored.data());
-    std::memset(t->data, 0, ggml_nbytes(t));
+    std::fill_n(static_cast<char *>(t->data), ggml_nbytes(t), '\0'); // memset may not be given the NULL of no elements
     std::copy(shape.begin(), shape.end(), t->ne);
     return t;
 }

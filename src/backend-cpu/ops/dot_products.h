@@ -16,7 +16,7 @@ void multiply_panel(const float * rows, int64_t row_stride, int64_t n_rows, cons
 
 // How many rows of k floats to keep in the cache while they are multiplied with many columns; a multiple of 4
 inline int64_t rows_of_panel(int64_t k) {
-    constexpr int64_t floats = 16 * 1024;
+    constexpr int64_t floats = 16384;
     const int64_t rows = k > 0 ? floats / k / 4 * 4 : 32;
     return rows < 4 ? 4 : rows > 32 ? 32 : rows;
 }
