@@ -193,11 +193,11 @@ Status Scheduler::split(ggml_cgraph * graph) {
 }
 
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
-    reset();
     Status status = cut(graph);
     if (status.ok()) {
         allocation_.measure(sizes);
     }
+    reset();
     return status;
 }
 

@@ -48,16 +48,20 @@ const Point * Lanes::old_point(Lane lane, Position position) const {
     return nullptr;
 }
 
-Clock Lanes::known_at(Lane lane, Position position) const {
-    Clock known;
-    if (position > 0) {
-        known = after_[lane][static_cast<size_t>(position) - 1];
-    } else if (const Point * point = old_point(lane, position)) {
-        known = point->known;
-        known.at[lane] = std::max(known.at[lane], point->position);
-    } else {
-        known.at[lane] = position;
+bool Lanes::must_drain(Lane target, Position position) const {
+    return position > 0 ? !machine_.events[target] : !old_point(target, position);
+}
+
+Clock Lanes::known_by_waiting(Lane target, Position position) const {
+    if (must_drain(target, position)) {
+        return known_[target];
     }
+    if (position > 0) {
+        return known_at(target, position);
+    }
+    const Point * point = old_point(target, position);
+    Clock known = point->known;
+    known.at[target] = std::max(known.at[target], point->position);
     return known;
 }
 
@@ -66,18 +70,20 @@ bool Lanes::host_must_wait(Lane waiter, Lane target) const {
 }
 
 void Lanes::wait(Lane waiter, Lane target, Position position, const Reason & reason, std::vector<Wait> & waits) {
-    Wait wait = {host_must_wait(waiter, target) ? kHost : waiter, target, 0, kWholeLane, reason};
-    if (machine_.events[target] && position > 0) {
-        wait.event = record_after(target, position);
-    } else if (const Point * point = position > 0 ? nullptr : old_point(target, position)) {
-        wait.age = point->age;
-        wait.event = point->event;
-    } else {
+    if (must_drain(target, position)) {
         drain(target, reason, waits);
         return;
     }
+    Wait wait = {host_must_wait(waiter, target) ? kHost : waiter, target, 0, kWholeLane, reason};
+    if (position > 0) {
+        wait.event = record_after(target, position);
+    } else {
+        const Point * point = old_point(target, position);
+        wait.age = point->age;
+        wait.event = point->event;
+    }
     waits.push_back(wait);
-    teach(wait.waiter, known_at(target, position));
+    teach(wait.waiter, known_by_waiting(target, position));
 }
 
 void Lanes::drain(Lane target, const Reason & reason, std::vector<Wait> & waits) {

@@ -26,8 +26,12 @@ class Lanes {
     int32_t task_at(Lane lane, Position position) const { return tasks_[lane][static_cast<size_t>(position) - 1]; }
     const std::vector<Point> & old_points(Lane lane) const { return old_points_[lane]; }
 
-    // What is complete when the lane has reached the point that a wait for `position` would use.
-    Clock known_at(Lane lane, Position position) const;
+    // What is complete when this task of this run is done and the lane has come to it.
+    const Clock & known_at(Lane lane, Position position) const { return after_[lane][static_cast<size_t>(position) - 1]; }
+    // What is complete when a wait for this position is over. The point that it uses may lie behind the position.
+    Clock known_by_waiting(Lane target, Position position) const;
+    // A wait of this lane for that one blocks the host.
+    bool host_must_wait(Lane waiter, Lane target) const;
 
     // Adds the wait to `waits`, and the knowledge to the waiter. Picks the cheapest way.
     void wait(Lane waiter, Lane target, Position position, const Reason & reason, std::vector<Wait> & waits);
@@ -44,7 +48,7 @@ class Lanes {
 
   private:
     const Point * old_point(Lane lane, Position position) const;
-    bool host_must_wait(Lane waiter, Lane target) const;
+    bool must_drain(Lane target, Position position) const;
     Clock shifted(const Clock & clock, const Clock & oldest) const;
     std::vector<Point> points_after(Lane lane, bool has_events) const;
 

@@ -98,7 +98,7 @@ class Planner {
 
     void wait_for(Lane waiter, Needs & needs, const Clock & start, std::vector<Wait> & waits) {
         needs.drop(start);
-        drop_implied(needs);
+        drop_implied(waiter, start, needs);
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
             const Need & need = needs.of[lane];
             if (need.position != kNever) {
@@ -107,18 +107,29 @@ class Planner {
         }
     }
 
-    // A need is implied if waiting for another one makes it known.
-    void drop_implied(Needs & needs) const {
-        for (int a = 1; a < machine_.n_lanes; a++) {
-            if (needs.of[a].position == kNever) {
-                continue;
+    // A need is implied if waiting for the others makes all needs known. Rather drop what blocks the host.
+    void drop_implied(Lane waiter, const Clock & start, Needs & needs) const {
+        std::vector<Lane> left;
+        std::vector<std::pair<Lane, Position>> all;
+        for (int i = 1; i < machine_.n_lanes; i++) {
+            const Lane lane = static_cast<Lane>(i);
+            if (needs.of[lane].position != kNever) {
+                left.insert(lanes_.host_must_wait(waiter, lane) ? left.begin() : left.end(), lane);
+                all.emplace_back(lane, needs.of[lane].position);
             }
-            const Clock known = lanes_.known_at(static_cast<Lane>(a), needs.of[a].position);
-            for (int b = 1; b < machine_.n_lanes; b++) {
-                if (b != a && needs.of[b].position != kNever &&
-                    known.knows(static_cast<Lane>(b), needs.of[b].position)) {
-                    needs.of[b] = {};
+        }
+        for (size_t i = 0; all.size() > 1 && i < left.size();) {
+            Clock known = start;
+            for (const Lane other : left) {
+                if (other != left[i]) {
+                    known.join(lanes_.known_by_waiting(other, needs.of[other].position));
                 }
+            }
+            if (std::all_of(all.begin(), all.end(), [&](const auto & need) { return known.knows(need.first, need.second); })) {
+                needs.of[left[i]] = {};
+                left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
+            } else {
+                i++;
             }
         }
     }
@@ -142,8 +153,7 @@ class Planner {
             return;
         }
         const Task & last = program_.tasks[lanes_.task_at(lane, lanes_.last(lane))];
-        const Access & source = program_.accesses[last.first_access];
-        if (last.kind == TaskKind::SetAsync && source.space == kHostMemory) {
+        if (last.kind == TaskKind::SetAsync && program_.accesses[last.first_access].space == kHostMemory) {
             lanes_.record_after(lane, lanes_.last(lane));
         }
     }

@@ -39,6 +39,7 @@ struct RigOptions {
     uint64_t seed = 0;
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
     size_t memory_bytes = 0; // of each device; 0: the default
+    double flops_per_us = 0; // of the virtual clock; 0: the default
     bool offload = false;    // devices offer to take matrix products
 };
 

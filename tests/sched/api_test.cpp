@@ -1,0 +1,307 @@
+// Bad input ends in an error that says what to do: no abort, no leak, and a scheduler that can be used again.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int64_t kSize = 32;
+
+// A chain of additions of an input to itself, as long as asked for
+struct Chain {
+    ContextPtr context;
+    ggml_tensor * input;
+    ggml_tensor * result;
+    ggml_cgraph * graph;
+
+    explicit Chain(int length, int64_t size = kSize) : context(make_context(static_cast<size_t>(length) + 16)) {
+        ggml_context * ctx = context.get();
+        input = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, size);
+        ggml_set_name(input, "input");
+        ggml_set_input(input);
+        result = input;
+        for (int i = 0; i < length; i++) {
+            result = ggml_scale(ctx, result, i % 2 ? 2.0f : 0.5f);
+        }
+        ggml_set_output(result);
+        graph = ggml_new_graph_custom(ctx, static_cast<size_t>(length) + 8, false);
+        ggml_build_forward_expand(graph, result);
+    }
+};
+
+ggml_backend_sched_t new_sched(std::vector<ggml_backend_t> backends, ggml_backend_buffer_type_t * bufts = nullptr) {
+    return ggml_backend_sched_new(backends.data(), bufts, static_cast<int>(backends.size()), 64, false, false);
+}
+
+TEST(NewScheduler, NeedsBackends) {
+    LogCapture log;
+    EXPECT_EQ(ggml_backend_sched_new(nullptr, nullptr, 0, 64, false, false), nullptr);
+    EXPECT_TRUE(log.contains("1 to 16 backends"));
+}
+
+TEST(NewScheduler, RefusesNullAndRepeatedBackends) {
+    LogCapture log;
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    EXPECT_EQ(new_sched({nullptr, cpu.get()}), nullptr);
+    EXPECT_TRUE(log.contains("backend 0 is NULL"));
+    EXPECT_EQ(new_sched({cpu.get(), cpu.get()}), nullptr);
+    EXPECT_TRUE(log.contains("given twice"));
+}
+
+TEST(NewScheduler, RefusesMoreBackendsThanItHasLanes) {
+    LogCapture log;
+    std::vector<BackendPtr> owners;
+    std::vector<ggml_backend_t> backends;
+    for (int i = 0; i < 17; i++) {
+        owners.emplace_back(ggml_backend_cpu_init());
+        backends.push_back(owners.back().get());
+    }
+    EXPECT_EQ(new_sched(backends), nullptr);
+    EXPECT_TRUE(log.contains("not 17"));
+}
+
+TEST(NewScheduler, NeedsACpuAtTheEnd) {
+    LogCapture log;
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    const BackendPtr device(ggml_backend_dev_init(ggml_backend_sim_device(0), nullptr));
+    EXPECT_EQ(new_sched({cpu.get(), device.get()}), nullptr);
+    EXPECT_TRUE(log.contains("the last backend must be a CPU, not SIM0"));
+}
+
+TEST(NewScheduler, RefusesABufferTypeThatItsBackendDoesNotSupport) {
+    LogCapture log;
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    const BackendPtr device(ggml_backend_dev_init(ggml_backend_sim_device(0), nullptr));
+    ggml_backend_buffer_type_t device_memory = ggml_backend_get_default_buffer_type(device.get());
+    ggml_backend_buffer_type_t bufts[] = {device_memory, device_memory};
+    EXPECT_EQ(new_sched({device.get(), cpu.get()}, bufts), nullptr);
+    EXPECT_TRUE(log.contains("does not support the buffer type SIM0")) << log.text();
+}
+
+TEST(NullScheduler, IsAnErrorForEveryFunction) {
+    LogCapture log;
+    Chain chain(1);
+    size_t size = 7;
+    EXPECT_FALSE(ggml_backend_sched_reserve(nullptr, chain.graph));
+    EXPECT_FALSE(ggml_backend_sched_alloc_graph(nullptr, chain.graph));
+    EXPECT_EQ(ggml_backend_sched_graph_compute(nullptr, chain.graph), GGML_STATUS_FAILED);
+    EXPECT_EQ(ggml_backend_sched_get_n_backends(nullptr), 0);
+    EXPECT_EQ(ggml_backend_sched_get_backend(nullptr, 0), nullptr);
+    EXPECT_EQ(ggml_backend_sched_get_n_splits(nullptr), 0);
+    EXPECT_EQ(ggml_backend_sched_get_n_copies(nullptr), 0);
+    ggml_backend_sched_reserve_size(nullptr, chain.graph, &size);
+    ggml_backend_sched_split_graph(nullptr, chain.graph);
+    ggml_backend_sched_reset(nullptr);
+    ggml_backend_sched_synchronize(nullptr);
+    ggml_backend_sched_set_eval_callback(nullptr, nullptr, nullptr);
+    ggml_backend_sched_free(nullptr);
+    EXPECT_STREQ(ggml_sched_get_error(nullptr), "the scheduler is NULL");
+    EXPECT_TRUE(log.contains("the scheduler is NULL"));
+}
+
+TEST(Scheduler, RefusesNullGraphsTensorsAndForeignBackends) {
+    LogCapture log;
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    const BackendPtr foreign(ggml_backend_cpu_init());
+    Chain chain(1);
+    EXPECT_FALSE(ggml_backend_sched_alloc_graph(rig.sched(), nullptr));
+    EXPECT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), nullptr), GGML_STATUS_FAILED);
+    ggml_backend_sched_set_tensor_backend(rig.sched(), chain.result, foreign.get());
+    ggml_backend_sched_set_tensor_backend(rig.sched(), nullptr, rig.cpu());
+    ggml_backend_sched_reserve_size(rig.sched(), chain.graph, nullptr);
+    EXPECT_EQ(ggml_backend_sched_get_backend(rig.sched(), -1), nullptr);
+    EXPECT_EQ(ggml_backend_sched_get_backend(rig.sched(), 2), nullptr);
+    EXPECT_EQ(ggml_backend_sched_get_buffer_type(rig.sched(), foreign.get()), nullptr);
+    EXPECT_EQ(ggml_backend_sched_get_buffer_size(rig.sched(), foreign.get()), 0u);
+    EXPECT_TRUE(log.contains("one of the scheduler's backends"));
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+}
+
+TEST(Scheduler, RefusesAModeThatDoesNotExist) {
+    LogCapture log;
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    ggml_sched_set_sync_mode(rig.sched(), static_cast<ggml_sched_sync_mode>(3));
+    EXPECT_EQ(ggml_sched_get_sync_mode(rig.sched()), GGML_SCHED_SYNC_AUTO);
+    EXPECT_TRUE(log.contains("no synchronization mode 3"));
+}
+
+TEST(Scheduler, GrowsPastItsGraphSize) {
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    ggml_backend_t backends[] = {cpu.get()};
+    const SchedPtr sched(ggml_backend_sched_new(backends, nullptr, 1, 4, false, false));
+    Chain chain(3000);
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched.get(), chain.graph));
+    write_floats(chain.input, ramp(kSize));
+    ASSERT_EQ(ggml_backend_sched_graph_compute(sched.get(), chain.graph), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(read_floats(chain.result), ramp(kSize));
+}
+
+TEST(Scheduler, RefusesAGraphThatLostNodes) {
+    LogCapture log;
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    const ContextPtr context = make_context();
+    ggml_tensor * tensor = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+    for (int i = 0; i < 10; i++) {
+        tensor = ggml_scale(context.get(), tensor, 2.0f);
+    }
+    ggml_cgraph * graph = ggml_new_graph_custom(context.get(), 4, false);
+    ggml_build_forward_expand(graph, tensor);
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_FAILED);
+    EXPECT_TRUE(log.contains("too small for its nodes")) << log.text();
+}
+
+TEST(Scheduler, NamesTheOperationThatNoBackendSupports) {
+    LogCapture log;
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    const ContextPtr context = make_context();
+    ggml_tensor * integers = ggml_new_tensor_2d(context.get(), GGML_TYPE_I64, kSize, 2);
+    ggml_tensor * sums = ggml_sum_rows(context.get(), integers);
+    ASSERT_NE(sums, nullptr);
+    ggml_set_name(sums, "sums of integers");
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_build_forward_expand(graph, sums);
+    EXPECT_FALSE(ggml_backend_sched_reserve(rig.sched(), graph));
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_ALLOC_FAILED + 1);
+    EXPECT_TRUE(log.contains("no backend supports SUM_ROWS 'sums of integers'")) << log.text();
+}
+
+TEST(Scheduler, NamesTheTensorWhoseMemoryNoBackendCanUse) {
+    LogCapture log;
+    const BackendPtr device(ggml_backend_dev_init(ggml_backend_sim_device(0), nullptr));
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    const ContextPtr context = make_context();
+    ggml_tensor * weight = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+    ggml_set_name(weight, "far away");
+    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors(context.get(), device.get()));
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_build_forward_expand(graph, ggml_scale_inplace(context.get(), weight, 2.0f));
+    const SchedPtr sched(new_sched({cpu.get()}));
+    EXPECT_FALSE(ggml_backend_sched_alloc_graph(sched.get(), graph));
+    EXPECT_TRUE(log.contains("'far away' is in a buffer of type SIM0")) << log.text();
+}
+
+class DeviceMemory : public testing::Test {
+  protected:
+    DeviceMemory() : rig_(options()) {}
+
+    static RigOptions options() {
+        RigOptions options;
+        options.devices = {GGML_SIM_PROFILE_CUDA};
+        options.memory_bytes = 64 * 1024;
+        return options;
+    }
+
+    Chain on_device(int64_t size) {
+        Chain chain(3, size);
+        for (int i = 0; i < ggml_graph_n_nodes(chain.graph); i++) {
+            ggml_backend_sched_set_tensor_backend(rig_.sched(), ggml_graph_node(chain.graph, i), rig_.device(0));
+        }
+        return chain;
+    }
+
+    void expect_usable() {
+        ggml_backend_sched_reset(rig_.sched());
+        Chain chain = on_device(kSize);
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig_.sched(), chain.graph));
+        write_floats(chain.input, ramp(kSize));
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig_.sched(), chain.graph), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(read_floats(chain.result)[2], 1.0f);
+    }
+
+    Rig rig_;
+};
+
+TEST_F(DeviceMemory, ThatRunsOutDuringReserveIsReported) {
+    LogCapture log;
+    Chain chain = on_device(1 << 20);
+    EXPECT_FALSE(ggml_backend_sched_reserve(rig_.sched(), chain.graph));
+    EXPECT_TRUE(log.contains("not enough memory to reserve")) << log.text();
+    expect_usable();
+}
+
+TEST_F(DeviceMemory, ThatRunsOutDuringComputeIsReported) {
+    LogCapture log;
+    expect_usable();
+    ggml_backend_sched_reset(rig_.sched());
+    Chain chain = on_device(1 << 20);
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig_.sched(), chain.graph), GGML_STATUS_ALLOC_FAILED);
+    EXPECT_TRUE(log.contains("not enough memory to allocate")) << log.text();
+    expect_usable();
+}
+
+TEST_F(DeviceMemory, IsMeasuredWithoutAllocatingIt) {
+    Chain chain = on_device(1 << 20);
+    size_t sizes[2] = {0, 0};
+    ggml_backend_sched_reserve_size(rig_.sched(), chain.graph, sizes);
+    EXPECT_GE(sizes[0], size_t{4} << 20);
+    EXPECT_EQ(ggml_backend_sched_get_buffer_size(rig_.sched(), rig_.device(0)), 0u);
+}
+
+TEST_F(DeviceMemory, ReservedIsWhatWasMeasured) {
+    Chain chain = on_device(1024);
+    size_t sizes[2] = {0, 0};
+    ggml_backend_sched_reserve_size(rig_.sched(), chain.graph, sizes);
+    Chain again = on_device(1024);
+    ASSERT_TRUE(ggml_backend_sched_reserve(rig_.sched(), again.graph));
+    EXPECT_EQ(ggml_backend_sched_get_buffer_size(rig_.sched(), rig_.device(0)), sizes[0]);
+    EXPECT_EQ(ggml_backend_sched_get_buffer_size(rig_.sched(), rig_.cpu()), sizes[1]);
+}
+
+TEST(FailedLaunch, IsReturnedWithTheSplitAndLeavesTheSchedulerUsable) {
+    LogCapture log;
+    Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}});
+    Chain chain(2);
+    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
+    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 1), rig.device(1));
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), chain.graph));
+    write_floats(chain.input, ramp(kSize));
+    ASSERT_TRUE(ggml_backend_sim_fail_launch(1, 1));
+    EXPECT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_FAILED);
+    EXPECT_TRUE(log.contains("split 1 failed on SIM1")) << log.text();
+    EXPECT_STRNE(ggml_sched_get_error(rig.sched()), "");
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(read_floats(chain.result), ramp(kSize));
+}
+
+TEST(AnotherGraph, GivenToComputeIsNoticed) {
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    Chain first(2);
+    Chain second(4);
+    ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), first.graph), GGML_STATUS_SUCCESS);
+    ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), second.graph), GGML_STATUS_SUCCESS);
+    EXPECT_NE(second.result->buffer, nullptr);
+}
+
+TEST(EmptyGraph, Runs) {
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    const ContextPtr context = make_context();
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 0);
+}
+
+TEST(Freeing, TheSchedulerWithWorkInFlightWaitsForIt) {
+    Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN}});
+    Chain chain(2);
+    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
+    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 1), rig.device(1));
+    ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+    rig.free_sched(); // the rig checks that no device saw its memory freed under it
+}
+
+TEST(Freeing, TheBackendsFirstIsAllowed) {
+    for (const auto profile : {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_UMA}) {
+        Rig rig({{profile}});
+        Chain chain(2);
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+        rig.free_backends();
+        rig.free_sched();
+    }
+}
+
+} // namespace
+} // namespace ggml_sched::test

@@ -1,0 +1,117 @@
+// H9: an eval callback slices splits, and may stop a run anywhere.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int64_t kSize = 16;
+constexpr int kNodes = 8;
+
+// ((input + 1 weight) ...) eight times, the middle four on the device
+struct Sandwich {
+    ContextPtr context = make_context();
+    ggml_tensor * input;
+    std::vector<ggml_tensor *> nodes;
+    ggml_cgraph * graph;
+
+    explicit Sandwich(Rig & rig) {
+        ggml_context * ctx = context.get();
+        input = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, kSize);
+        ggml_set_input(input);
+        graph = ggml_new_graph(ctx);
+        ggml_tensor * value = input;
+        for (int i = 0; i < kNodes; i++) {
+            value = ggml_scale_bias(ctx, value, 1.0f, 1.0f);
+            ggml_format_name(value, "node%d", i);
+            nodes.push_back(value);
+            ggml_backend_sched_set_tensor_backend(rig.sched(), value, i >= 2 && i < 6 ? rig.device(0) : rig.cpu());
+        }
+        ggml_set_output(value);
+        ggml_build_forward_expand(graph, value);
+        EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+    }
+
+    // Inputs are written before each run: their memory serves other tensors later in it.
+    ggml_status run(Rig & rig) {
+        ggml_backend_sched_synchronize(rig.sched());
+        write_floats(input, std::vector<float>(kSize, 0.0f));
+        const ggml_status status = ggml_backend_sched_graph_compute_async(rig.sched(), graph);
+        if (status == GGML_STATUS_SUCCESS) {
+            ggml_backend_sched_synchronize(rig.sched());
+        }
+        return status;
+    }
+};
+
+struct Watcher {
+    int stop_at = -1; // after this node
+    int every = 1;    // only each such node
+    std::vector<std::pair<std::string, float>> seen;
+    int asked = 0;
+
+    static bool call(ggml_tensor * tensor, bool ask, void * self) {
+        Watcher & watcher = *static_cast<Watcher *>(self);
+        if (ask) {
+            return watcher.asked++ % watcher.every == 0;
+        }
+        watcher.seen.emplace_back(tensor->name, read_floats(tensor)[0]);
+        return watcher.stop_at < 0 || static_cast<int>(watcher.seen.size()) <= watcher.stop_at;
+    }
+};
+
+class EvalCallback : public testing::TestWithParam<ggml_sim_profile> {
+  protected:
+    Rig rig_{{{GetParam()}}};
+};
+
+TEST_P(EvalCallback, SeesTheValuesOfTheNodesThatItAsksFor) {
+    Sandwich graph(rig_);
+    for (const int every : {1, 2, 3, 100}) {
+        Watcher watcher;
+        watcher.every = every;
+        ggml_backend_sched_set_eval_callback(rig_.sched(), Watcher::call, &watcher);
+        ASSERT_EQ(graph.run(rig_), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(watcher.asked, kNodes);
+        ASSERT_EQ(watcher.seen.size(), static_cast<size_t>((kNodes + every - 1) / every));
+        for (size_t i = 0; i < watcher.seen.size(); i++) {
+            const int node = static_cast<int>(i) * every;
+            EXPECT_EQ(watcher.seen[i].first, "node" + std::to_string(node));
+            EXPECT_EQ(watcher.seen[i].second, static_cast<float>(node + 1));
+        }
+        EXPECT_EQ(read_floats(graph.nodes.back())[0], static_cast<float>(kNodes));
+    }
+}
+
+TEST_P(EvalCallback, StopsTheRunWhereItSaysSo) {
+    Sandwich graph(rig_);
+    for (int stop_at = 0; stop_at < kNodes; stop_at++) {
+        Watcher watcher;
+        watcher.stop_at = stop_at;
+        ggml_backend_sched_set_eval_callback(rig_.sched(), Watcher::call, &watcher);
+        EXPECT_EQ(graph.run(rig_), GGML_STATUS_ABORTED);
+        EXPECT_EQ(watcher.seen.size(), static_cast<size_t>(stop_at) + 1) << "nothing after it is computed";
+
+        ggml_backend_sched_set_eval_callback(rig_.sched(), nullptr, nullptr);
+        ASSERT_EQ(graph.run(rig_), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(read_floats(graph.nodes.back())[0], static_cast<float>(kNodes));
+    }
+}
+
+std::string profile_name(const testing::TestParamInfo<ggml_sim_profile> & info) {
+    std::string name = ggml_sim_profile_name(info.param);
+    name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+    return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Profiles, EvalCallback,
+                         testing::Values(GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN, GGML_SIM_PROFILE_NO_EVENTS,
+                                         GGML_SIM_PROFILE_NO_ASYNC, GGML_SIM_PROFILE_UMA),
+                         profile_name);
+
+} // namespace
+} // namespace ggml_sched::test

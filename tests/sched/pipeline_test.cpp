@@ -1,0 +1,119 @@
+// Several devices work on several runs at once, and the host does not stand in the way.
+
+#include <gtest/gtest.h>
+
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int64_t kWidth = 32;
+constexpr int64_t kRows = 16;
+
+// One matrix product per stage, each stage on its own device. Weights live there.
+class Pipeline {
+  public:
+    Pipeline(int n_stages, bool parallel, ggml_sched_sync_mode mode) : rig_(options(n_stages, parallel, mode)) {
+        for (int i = 0; i < n_stages; i++) {
+            weight_context_.push_back(make_context(4));
+            ggml_tensor * weight = ggml_new_tensor_2d(weight_context_.back().get(), GGML_TYPE_F32, kWidth, kWidth);
+            weight_buffers_.emplace_back(ggml_backend_alloc_ctx_tensors(weight_context_.back().get(), rig_.device(i)));
+            ggml_backend_buffer_set_usage(weight_buffers_.back().get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+            std::vector<float> identity(kWidth * kWidth, 0.0f);
+            for (int64_t j = 0; j < kWidth; j++) {
+                identity[static_cast<size_t>(j * kWidth + j)] = 2.0f;
+            }
+            write_floats(weight, identity);
+            weights_.push_back(weight);
+        }
+    }
+    ~Pipeline() { ggml_backend_sched_synchronize(rig_.sched()); }
+
+    Rig & rig() { return rig_; }
+
+    void submit(float value) {
+        contexts_.push_back(make_context(64));
+        ggml_context * ctx = contexts_.back().get();
+        ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, kRows);
+        ggml_set_input(input);
+        ggml_tensor * result = input;
+        for (ggml_tensor * weight : weights_) {
+            result = ggml_mul_mat(ctx, weight, result);
+        }
+        ggml_set_output(result);
+        ggml_cgraph * graph = ggml_new_graph_custom(ctx, 64, false);
+        ggml_build_forward_expand(graph, result);
+        ggml_backend_sched_reset(rig_.sched());
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig_.sched(), graph));
+        write_floats(input, std::vector<float>(kWidth * kRows, value));
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig_.sched(), graph), GGML_STATUS_SUCCESS);
+        results_.emplace_back(kWidth * kRows);
+        ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(rig_.sched(), result), result,
+                                      results_.back().data(), 0, ggml_nbytes(result));
+    }
+
+    // Microseconds of the virtual clock for n runs
+    double time(int n_runs) {
+        ggml_backend_sched_synchronize(rig_.sched());
+        ggml_backend_sim_reset_clock();
+        results_.clear();
+        results_.reserve(static_cast<size_t>(n_runs));
+        for (int i = 0; i < n_runs; i++) {
+            submit(static_cast<float>(i));
+        }
+        ggml_backend_sched_synchronize(rig_.sched());
+        const float factor = static_cast<float>(1 << weights_.size());
+        for (int i = 0; i < n_runs; i++) {
+            EXPECT_EQ(results_[static_cast<size_t>(i)], std::vector<float>(kWidth * kRows, static_cast<float>(i) * factor));
+        }
+        return ggml_backend_sim_time_us();
+    }
+
+  private:
+    static RigOptions options(int n_stages, bool parallel, ggml_sched_sync_mode mode) {
+        RigOptions options;
+        options.devices.assign(static_cast<size_t>(n_stages), GGML_SIM_PROFILE_CUDA);
+        options.parallel = parallel;
+        options.mode = mode;
+        options.flops_per_us = 32; // about a millisecond a stage
+        return options;
+    }
+
+    Rig rig_;
+    std::vector<ContextPtr> weight_context_;
+    std::vector<BufferPtr> weight_buffers_;
+    std::vector<ggml_tensor *> weights_;
+    std::vector<ContextPtr> contexts_;
+    std::vector<std::vector<float>> results_;
+};
+
+TEST(PipelineOfFour, KeepsAllDevicesBusy) {
+    constexpr int kRuns = 64;
+    const double pipelined = Pipeline(4, true, GGML_SCHED_SYNC_AUTO).time(kRuns);
+    // One device that does everything takes the sum of what the stages take.
+    const double one_after_the_other = Pipeline(4, true, GGML_SCHED_SYNC_SERIAL).time(kRuns);
+    EXPECT_GE(one_after_the_other / pipelined, 3.2);
+}
+
+TEST(PipelineOfFour, NeverBlocksTheHostButToBoundTheRunsInFlight) {
+    Pipeline four(4, true, GGML_SCHED_SYNC_AUTO);
+    four.time(32);
+    const ggml_sched_stats stats = four.rig().stats();
+    EXPECT_EQ(stats.host_waits, 0u) << four.rig().plan();
+    EXPECT_GT(stats.throttle_waits, 0u);
+    EXPECT_EQ(stats.blocking_copies, 0u);
+    EXPECT_EQ(ggml_backend_sched_get_n_copies(four.rig().sched()), 4);
+}
+
+TEST(PipelineOfFour, IsRightInEveryMode) {
+    for (const auto mode : {GGML_SCHED_SYNC_AUTO, GGML_SCHED_SYNC_BARRIER, GGML_SCHED_SYNC_SERIAL}) {
+        for (const bool parallel : {false, true}) {
+            SCOPED_TRACE(std::to_string(mode) + (parallel ? " parallel" : ""));
+            Pipeline pipeline(4, parallel, mode);
+            pipeline.time(12);
+        }
+    }
+}
+
+} // namespace
+} // namespace ggml_sched::test
