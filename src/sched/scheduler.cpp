@@ -251,7 +251,8 @@ Status Scheduler::wait_for_inputs() {
         return {};
     }
     plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_);
-    if (planned.plan.waits.empty()) {
+    const auto is_hazard = [](const plan::Wait & wait) { return wait.reason.cause != plan::WaitCause::Throttle; };
+    if (std::none_of(planned.plan.waits.begin(), planned.plan.waits.end(), is_hazard)) {
         return {};
     }
     if (Status status = executor_->prepare(planned.plan); !status.ok()) {
