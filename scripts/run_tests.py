@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Builds and runs the tests. Without options: everything that has to pass before a change lands.
+
+  format    clang-format agrees with every source
+  release   gcc, -Werror, all tests
+  clang     clang, -Werror, all tests but the slow ones
+  tidy      clang-tidy finds nothing
+  asan      gcc with the address and undefined-behaviour sanitizers, all tests
+  tsan      gcc with the thread sanitizer, all tests
+
+Output of the tools goes to build/logs; what failed is printed here.
+"""
+
+import argparse
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+
+from source_checks import check_format, check_tidy
+from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
+
+PRESETS = ("release", "clang", "asan", "tsan", "debug")
+CHECKS = {"format": check_format, "tidy": check_tidy}
+EVERYTHING = ("format", "release", "clang", "tidy", "asan", "tsan")
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def read_results(junit):
+    """Counts of passed, failed and skipped tests, and the output of those that failed."""
+    counts, failures = Counter(), []
+    for case in ElementTree.parse(junit).getroot().iter("testcase"):
+        status, skipped = case.get("status"), case.find("skipped")
+        if status == "run":
+            counts["passed"] += 1
+        elif status == "disabled" or (skipped is not None and skipped.get("message", "").startswith("SKIP_")):
+            counts["skipped"] += 1
+        else:  # that includes tests whose program is missing
+            counts["failed"] += 1
+            output = (case.findtext("system-out") or "").strip().splitlines()
+            failures.append("\n".join([f"FAILED: {case.get('name')}", *output[-80:]]))
+    return counts, failures
+
+
+def run_preset(preset, label_options, regex):
+    seconds = build(preset)
+    say(f"{preset}: built in {minutes(seconds)}")
+    junit = ROOT / "build" / preset / "junit.xml"
+    junit.unlink(missing_ok=True)
+    selection = ["--tests-regex", regex] if regex else []
+    try:
+        run_logged(f"test {preset}", [*without_random_addresses(preset), "ctest", "--preset", preset, "--parallel",
+                                      str(CORES), "--no-tests=error", "--output-junit", str(junit), *label_options,
+                                      *selection], f"test-{preset}.log")
+        failed = None
+    except Failed as failure:
+        failed = failure
+    if not junit.exists():
+        raise failed or Failed("ctest wrote no results")
+    counts, failures = read_results(junit)
+    for text in failures:
+        say(text)
+    if failed and not failures:
+        raise failed
+    return counts
+
+
+def run_part(part, quick, regex):
+    start = time.monotonic()
+    try:
+        if part in CHECKS:
+            CHECKS[part]()
+            counts = Counter(passed=1)
+        else:
+            counts = run_preset(part, ["--label-exclude", "slow"] if quick or part == "clang" else [], regex)
+    except Failed as failure:
+        say(str(failure))
+        counts = Counter(failed=1)
+    say(f"{part}: {summary(counts)} in {minutes(time.monotonic() - start)}")
+    return counts
+
+
+def summary(counts):
+    text = f"{counts['passed']} passed, {counts['failed']} failed"
+    return text + (f", {counts['skipped']} skipped" if counts["skipped"] else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="format and release only, without the slow tests")
+    parser.add_argument("--preset", action="append", choices=PRESETS, help="only this build; may be repeated")
+    parser.add_argument("--style", action="store_true", help="only format and tidy")
+    parser.add_argument("--tests", metavar="REGEX", help="only the tests with such names")
+    args = parser.parse_args()
+
+    parts = list(args.preset or []) + (["format", "tidy"] if args.style else [])
+    parts = parts or (["format", "release"] if args.quick else EVERYTHING)
+    total = Counter()
+    start = time.monotonic()
+    for part in parts:
+        total += run_part(part, args.quick, args.tests)
+    say(f"all of it took {minutes(time.monotonic() - start)}")
+    say(summary(total))
+    sys.exit(total["failed"] > 0 or total["passed"] == 0)
+
+
+if __name__ == "__main__":
+    main()
