@@ -1,0 +1,209 @@
+// What must hold for every machine and every program, tried on random ones.
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "observe/text.h"
+#include "observe/verifier.h"
+#include "support/build.h"
+#include "support/scenario.h"
+#include "support/simulator.h"
+
+using namespace plan_test;
+using ggml_sched::observe::Verifier;
+
+namespace {
+
+// A run that is about to be performed, and all that came before it
+struct Moment {
+    const plan::Program & program;
+    const plan::History & history;
+    const plan::Planned & planned;
+    const plan::Plan & plan; // planned.plan
+    const Verifier & verifier;
+    const Simulator & simulator;
+};
+
+// Goes through a scenario, run by run, the way the scheduler does.
+void walk(const Scenario & scenario, const std::function<void(const Moment & moment)> & check) {
+    Verifier verifier(scenario.machine);
+    Simulator simulator(scenario.machine);
+    plan::History history;
+    for (const Scenario::Run & run : scenario.runs) {
+        if (run.synchronize_before) {
+            history = {};
+            verifier.forget();
+            simulator.add_synchronize();
+        }
+        plan::Planned planned = plan::make_plan(scenario.machine, run.program, history);
+        check({run.program, history, planned, planned.plan, verifier, simulator});
+        if (testing::Test::HasFailure()) {
+            return;
+        }
+        simulator.add_run(planned.plan);
+        verifier.note(std::make_shared<const plan::Plan>(std::move(planned.plan)));
+        history = std::move(planned.next);
+    }
+}
+
+ggml_sched::observe::Names names_for(const Scenario & scenario, const plan::Plan & plan) {
+    ggml_sched::observe::Names names;
+    for (int lane = 0; lane < scenario.machine.n_lanes; lane++) {
+        names.lanes.push_back("lane" + std::to_string(lane));
+    }
+    for (size_t i = 0; i < plan.program.tasks.size(); i++) {
+        names.copies.push_back("#" + std::to_string(i));
+    }
+    names.splits.resize(static_cast<size_t>(plan.program.n_splits) + 1);
+    return names;
+}
+
+std::string text_of(const Scenario & scenario, const plan::Plan & plan) {
+    std::string text = ggml_sched::observe::text_of(plan, names_for(scenario, plan));
+    for (size_t i = 0; i < plan.program.tasks.size(); i++) {
+        text += "task " + std::to_string(i) + ":";
+        for (uint32_t a = 0; a < plan.program.tasks[i].n_accesses; a++) {
+            const plan::Access & access = plan.program.accesses[plan.program.tasks[i].first_access + a];
+            text += std::string(access.write ? " writes " : " reads ") + ggml_sched::observe::text_of(access);
+        }
+        text += "\n";
+    }
+    for (const std::string & wait : waits_of(plan)) {
+        text += wait + "\n";
+    }
+    return text;
+}
+
+// What some operation sees wrongly if each in turn happens as late as it can
+std::string difference_when_late(const Simulator & simulator) {
+    const Outcome truth = simulator.perform_in_order();
+    for (int late = 0; late < simulator.n_operations(); late++) {
+        LateSchedule schedule(late);
+        const std::string text = difference(simulator, truth, simulator.perform(schedule));
+        if (!text.empty()) {
+            return "with " + simulator.name_of(late) + " late: " + text;
+        }
+    }
+    return {};
+}
+
+// Like that, but broken promises are no difference
+bool sees_wrongly_when_late(const Simulator & simulator) {
+    const Outcome truth = simulator.perform_in_order();
+    for (int late = 0; late < simulator.n_operations(); late++) {
+        LateSchedule schedule(late);
+        if (simulator.perform(schedule).seen != truth.seen) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool is_throttle(const plan::Wait & wait) {
+    return wait.reason.cause == plan::WaitCause::Throttle;
+}
+
+} // namespace
+
+TEST(RandomPlans, TheVerifierProvesEveryPlan) {
+    for_each_seed(1500, [](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed);
+        walk(scenario,
+             [&](const Moment & now) { EXPECT_EQ(now.verifier.check(now.plan), "") << text_of(scenario, now.plan); });
+    });
+}
+
+TEST(RandomPlans, NoInterleavingDiffersFromTheOrderOfIssue) {
+    for_each_seed(400, [](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed);
+        Simulator simulator(scenario.machine);
+        walk(scenario, [&](const Moment & now) {
+            simulator = now.simulator;
+            simulator.add_run(now.plan);
+        });
+        const Outcome truth = simulator.perform_in_order();
+        for (uint64_t i = 0; i < 20; i++) {
+            RandomSchedule schedule(seed * 1000 + i);
+            EXPECT_EQ(difference(simulator, truth, simulator.perform(schedule)), "") << "interleaving " << i;
+        }
+        EXPECT_EQ(difference_when_late(simulator), "");
+    });
+}
+
+TEST(RandomPlans, NoWaitIsSuperfluous) {
+    ScenarioOptions options;
+    options.auto_mode_only = true;
+    int n_waits = 0;
+    for_each_seed(600, [&](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed, options);
+        walk(scenario, [&](const Moment & now) {
+            for (size_t i = 0; i < now.plan.waits.size(); i++) {
+                if (!is_throttle(now.plan.waits[i])) {
+                    n_waits++;
+                    EXPECT_NE(now.verifier.check(without_wait(now.plan, i)), "") << "without wait " << i << " of\n"
+                                                                                 << text_of(scenario, now.plan);
+                }
+            }
+        });
+    });
+    std::printf("%d waits removed\n", n_waits);
+}
+
+TEST(RandomPlans, WithoutAThrottlingWaitTooManyRunsAreInFlight) {
+    ScenarioOptions options;
+    options.min_runs = 4;
+    options.max_tasks = 8;
+    int n_waits = 0;
+    for_each_seed(300, [&](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed, options);
+        walk(scenario, [&](const Moment & now) {
+            for (size_t i = 0; i < now.plan.waits.size(); i++) {
+                if (is_throttle(now.plan.waits[i])) {
+                    n_waits++;
+                    Simulator simulator = now.simulator;
+                    simulator.add_run(without_wait(now.plan, i));
+                    EXPECT_NE(difference_when_late(simulator), "") << text_of(scenario, now.plan);
+                }
+            }
+        });
+    });
+    std::printf("%d waits removed\n", n_waits);
+}
+
+// Two opinions on plans that are mostly wrong: the verifier objects if and only if some interleaving differs.
+TEST(RandomPlans, TheVerifierObjectsIfAndOnlyIfAnInterleavingDiffers) {
+    ScenarioOptions options;
+    options.max_runs = 4;
+    options.max_tasks = 10;
+    int n_bad = 0;
+    int n_good = 0;
+    for_each_seed(300, [&](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed, options);
+        std::mt19937_64 random(seed);
+        walk(scenario, [&](const Moment & now) {
+            plan::Plan broken = now.plan;
+            for (int i = 0; i < 3 && !broken.waits.empty(); i++) {
+                broken = without_wait(broken, random() % broken.waits.size());
+                Simulator simulator = now.simulator;
+                simulator.add_run(broken);
+                const std::string objection = now.verifier.check(broken);
+                (objection.empty() ? n_good : n_bad)++;
+                EXPECT_EQ(sees_wrongly_when_late(simulator), !objection.empty()) << objection << "\n"
+                                                                                 << text_of(scenario, broken);
+            }
+        });
+    });
+    std::printf("%d wrong plans, %d right ones\n", n_bad, n_good);
+}
+
+TEST(RandomPlans, PlanningIsDeterministic) {
+    for_each_seed(200, [](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed);
+        walk(scenario, [&](const Moment & now) {
+            const plan::Planned again = plan::make_plan(scenario.machine, now.program, now.history);
+            EXPECT_EQ(text_of(scenario, again.plan), text_of(scenario, now.plan));
+            EXPECT_TRUE(again.next == now.planned.next);
+        });
+    });
+}

@@ -1,0 +1,240 @@
+#include "support/scenario.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "support/build.h"
+
+namespace plan_test {
+
+using plan::Access;
+using plan::CopyOrder;
+using plan::Lane;
+using plan::Mode;
+using plan::Program;
+using plan::Task;
+using plan::TaskKind;
+
+namespace {
+
+class Generator {
+  public:
+    Generator(uint64_t seed, const ScenarioOptions & options)
+        : options_(options)
+        , random_(seed) {}
+
+    Scenario run(uint64_t seed) {
+        Scenario scenario;
+        scenario.seed = seed;
+        scenario.machine = machine();
+        space_size_ = static_cast<uint64_t>(between(4, 40));
+        n_copies_ = chance(50) ? 1 : scenario.machine.window;
+        max_accesses_ = between(1, 4);
+        host_launches_ = between(0, 30);
+        direct_ = between(0, 100);
+
+        std::vector<Graph> graphs(static_cast<size_t>(between(1, 3)));
+        for (Graph & graph : graphs) {
+            graph.seed = random_();
+            graph.mode = options_.auto_mode_only || chance(60) ? Mode::Auto : chance(50) ? Mode::Barrier : Mode::Serial;
+        }
+        const int n_runs = between(options_.min_runs, options_.max_runs);
+        const int change = between(0, 60);
+        size_t graph = 0;
+        for (int i = 0; i < n_runs; i++) {
+            graph = chance(change) ? static_cast<size_t>(between(0, static_cast<int>(graphs.size()) - 1)) : graph;
+            scenario.runs.push_back({program(graphs[graph], i % n_copies_), chance(10)});
+        }
+        return scenario;
+    }
+
+  private:
+    // The same seed and another turn: the same tasks, but copies go to other slots.
+    struct Graph {
+        uint64_t seed;
+        Mode mode;
+    };
+
+    int between(int first, int last) { return std::uniform_int_distribution<int>(first, last)(random_); }
+    bool chance(int percent) { return between(1, 100) <= percent; }
+
+    plan::Machine machine() {
+        plan::Machine machine;
+        machine.n_lanes = between(2, 7);
+        n_devices_ = machine.n_lanes - 1;
+        machine.window = between(2, 4);
+        const int with_events = chance(40) ? 100 : between(0, 100);
+        const int with_reach = chance(40) ? 100 : between(0, 100);
+        for (int lane = 1; lane <= n_devices_; lane++) {
+            machine.events[lane] = chance(with_events);
+        }
+        for (int a = 1; a <= n_devices_; a++) {
+            for (int b = 1; b <= n_devices_; b++) {
+                machine.reaches[a][b] = machine.events[a] && machine.events[b] && (a == b || chance(with_reach));
+            }
+        }
+        return machine;
+    }
+
+    Lane device() { return static_cast<Lane>(between(1, n_devices_)); }
+    plan::Space memory() { return plan::kFirstBufferSpace + static_cast<plan::Space>(between(0, n_devices_ - 1)); }
+
+    Access bytes(plan::Space space, bool write) {
+        const int size = static_cast<int>(space_size_);
+        const int begin = between(0, size - 1);
+        const int end = between(begin + 1, std::min(size, begin + 8));
+        return {space, write, static_cast<uint64_t>(begin), static_cast<uint64_t>(end)};
+    }
+
+    // Where a copy of this run lies: memory behind all else, as many times as copies rotate
+    Access slot(plan::Space space, int turn) {
+        Access access = bytes(space, true);
+        const uint64_t shift = chance(50) ? 0 : space_size_ * static_cast<uint64_t>(1 + turn);
+        access.begin += shift;
+        access.end += shift;
+        return access;
+    }
+
+    Program program(const Graph & graph, int turn) {
+        const std::mt19937_64 outer = random_;
+        random_.seed(graph.seed);
+        ProgramBuilder builder(graph.mode);
+        const int n_tasks = between(1, options_.max_tasks);
+        for (int i = 0; i < n_tasks; i++) {
+            add_task(builder, turn);
+        }
+        add_launch(builder);
+        if (chance(70)) {
+            Access a = bytes(plan::kHostMemory, true);
+            Access b = bytes(plan::kHostMemory, true);
+            builder.give_back({a, b});
+        }
+        add_caller_reads(builder);
+        random_ = outer;
+        return builder.program();
+    }
+
+    void add_task(ProgramBuilder & builder, int turn) {
+        switch (between(0, 9)) {
+        case 0:
+        case 1: add_set(builder, turn); break;
+        case 2: {
+            const Access from = {bytes(memory(), false)};
+            builder.get(device(), from, bytes(chance(50) ? plan::kRing : plan::kHostMemory, true));
+            break;
+        }
+        case 3:
+        case 4:
+        case 5:
+            if (n_devices_ > 1) {
+                add_copy(builder, turn);
+                break;
+            }
+            [[fallthrough]];
+        case 6: {
+            const Access from = bytes(chance(70) ? memory() : plan::kHostMemory, false);
+            const Lane source = static_cast<Lane>(between(0, n_devices_));
+            builder.copy_now(source, static_cast<Lane>(between(0, n_devices_)), from, slot(memory(), turn));
+            break;
+        }
+        default: add_launch(builder); break;
+        }
+    }
+
+    void add_set(ProgramBuilder & builder, int turn) {
+        const Access to = slot(memory(), turn);
+        if (chance(direct_)) {
+            builder.set(device(), bytes(plan::kHostMemory, false), to);
+            return;
+        }
+        Access ring = bytes(plan::kRing, true);
+        builder.snapshot(bytes(plan::kHostMemory, false), ring);
+        ring.write = false;
+        builder.set(device(), ring, to);
+    }
+
+    void add_copy(ProgramBuilder & builder, int turn) {
+        const Lane source = device();
+        const Lane destination = static_cast<Lane>(source % n_devices_ + 1);
+        const CopyOrder orders[] = {CopyOrder::InSource, CopyOrder::InDestination, CopyOrder::Unordered};
+        builder.copy(orders[between(0, 2)], source, destination, bytes(memory(), false), slot(memory(), turn));
+    }
+
+    void add_launch(ProgramBuilder & builder) {
+        const Lane lane = chance(host_launches_) ? plan::kHost : device();
+        std::vector<Access> accesses;
+        const int n = between(0, max_accesses_);
+        for (int i = 0; i < n; i++) {
+            accesses.push_back(bytes(lane == plan::kHost || chance(10) ? plan::kHostMemory : memory(), chance(40)));
+        }
+        builder.add({TaskKind::Launch, lane}, accesses);
+    }
+
+    // What a launch on a device has written, and nothing writes after it
+    void add_caller_reads(ProgramBuilder & builder) {
+        const Program program = builder.program();
+        for (Lane lane = 1; lane <= n_devices_; lane++) {
+            for (size_t i = 0; i < program.tasks.size(); i++) {
+                const Task & task = program.tasks[i];
+                for (uint32_t a = 0; task.kind == TaskKind::Launch && task.lane == lane && a < task.n_accesses; a++) {
+                    Access access = program.accesses[task.first_access + a];
+                    if (access.write && !is_written_after(program, i, access) && chance(30)) {
+                        access.write = false;
+                        builder.caller_read(lane, access);
+                    }
+                }
+            }
+        }
+    }
+
+    static bool is_written_after(const Program & program, size_t index, const Access & bytes) {
+        for (size_t i = index + 1; i < program.tasks.size(); i++) {
+            const Task & task = program.tasks[i];
+            for (uint32_t a = 0; a < task.n_accesses; a++) {
+                const Access & other = program.accesses[task.first_access + a];
+                if (other.write && other.space == bytes.space && other.begin < bytes.end && bytes.begin < other.end) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    const ScenarioOptions options_;
+    std::mt19937_64 random_;
+    int n_devices_ = 1;
+    uint64_t space_size_ = 16;
+    int n_copies_ = 1;
+    int max_accesses_ = 1;
+    int host_launches_ = 0; // percent
+    int direct_ = 0;        // percent of inputs that are not snapshotted
+};
+
+uint64_t number_in_environment(const char * name, uint64_t otherwise) {
+    const char * text = std::getenv(name);
+    return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+} // namespace
+
+Scenario random_scenario(uint64_t seed, const ScenarioOptions & options) {
+    return Generator(seed, options).run(seed);
+}
+
+void for_each_seed(int count, const std::function<void(uint64_t seed)> & check) {
+    const uint64_t only = number_in_environment("GGML_SCHED_TEST_SEED", 0);
+    const uint64_t factor = number_in_environment("GGML_SCHED_TEST_FACTOR", 1);
+    const uint64_t first = only ? only : 1;
+    const uint64_t last = only ? only : static_cast<uint64_t>(count) * factor;
+    for (uint64_t seed = first; seed <= last; seed++) {
+        SCOPED_TRACE("GGML_SCHED_TEST_SEED=" + std::to_string(seed));
+        check(seed);
+        if (testing::Test::HasFailure()) {
+            return;
+        }
+    }
+}
+
+} // namespace plan_test
