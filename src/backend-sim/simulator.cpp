@@ -264,7 +264,7 @@ void Simulator::violation(Queue * queue, const char * format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
-    (void) std::vsnprintf(text, sizeof(text), format, args);
+    (void) std::vsnprintf(text, sizeof(text), format, args); // NOLINT(clang-analyzer-valist.Uninitialized): it is
     va_end(args);
     counters.contract_violations++;
     if (queue != nullptr) {

@@ -141,7 +141,7 @@ CopyRoute route_copy(ggml_backend_t backend_src, ggml_backend_t backend_dst) {
 }
 
 void enqueue_copy(Simulator & simulator, const CopyRoute & route, Place && src, Place && dst, size_t size) {
-    const bool on_source = route.runs_on == GGML_BACKEND_COPY_QUEUE_SOURCE;
+    const bool on_source = route.src != nullptr && route.runs_on == GGML_BACKEND_COPY_QUEUE_SOURCE;
     Queue & runner = on_source ? *route.src : *route.dst;
     const bool is_local = route.src != nullptr && &route.src->device == &route.dst->device &&
                           src.allocation != nullptr && src.allocation->kind == MemoryKind::Device;
