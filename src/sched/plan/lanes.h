@@ -27,7 +27,9 @@ class Lanes {
     const std::vector<Point> & old_points(Lane lane) const { return old_points_[lane]; }
 
     // What is complete when this task of this run is done and the lane has come to it.
-    const Clock & known_at(Lane lane, Position position) const { return after_[lane][static_cast<size_t>(position) - 1]; }
+    const Clock & known_at(Lane lane, Position position) const {
+        return after_[lane][static_cast<size_t>(position) - 1];
+    }
     // What is complete when a wait for this position is over. The point that it uses may lie behind the position.
     Clock known_by_waiting(Lane target, Position position) const;
     // A wait of this lane for that one blocks the host.
@@ -53,12 +55,12 @@ class Lanes {
     std::vector<Point> points_after(Lane lane, bool has_events) const;
 
     const Machine & machine_;
-    std::vector<Clock> known_;                      // by lane
-    std::vector<std::vector<Point>> old_points_;    // by lane, of earlier runs
-    std::vector<Position> last_;                    // by lane
-    std::vector<std::vector<int32_t>> tasks_;       // by lane, at position - 1
-    std::vector<std::vector<Clock>> after_;         // by lane, at position - 1: known when the task is done
-    std::vector<std::vector<int16_t>> events_;      // by lane, at position - 1
+    std::vector<Clock> known_;                   // by lane
+    std::vector<std::vector<Point>> old_points_; // by lane, of earlier runs
+    std::vector<Position> last_;                 // by lane
+    std::vector<std::vector<int32_t>> tasks_;    // by lane, at position - 1
+    std::vector<std::vector<Clock>> after_;      // by lane, at position - 1: known when the task is done
+    std::vector<std::vector<int16_t>> events_;   // by lane, at position - 1
     std::vector<int16_t> n_events_;
 };
 

@@ -125,7 +125,8 @@ class Planner {
                     known.join(lanes_.known_by_waiting(other, needs.of[other].position));
                 }
             }
-            if (std::all_of(all.begin(), all.end(), [&](const auto & need) { return known.knows(need.first, need.second); })) {
+            if (std::all_of(all.begin(), all.end(),
+                            [&](const auto & need) { return known.knows(need.first, need.second); })) {
                 needs.of[left[i]] = {};
                 left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
             } else {
@@ -141,7 +142,8 @@ class Planner {
         }
         const Position position = lanes_.issue(task.lane, index, start_of(task));
         if (task.kind == TaskKind::CopyAsync && task.order == CopyOrder::InSource) {
-            lanes_.teach(task.destination, lanes_.known_at(task.lane, position)); // its queue waits for the copy by itself
+            lanes_.teach(task.destination,
+                         lanes_.known_at(task.lane, position)); // its queue waits for the copy by itself
         }
         touch(index, {task.lane, position});
     }

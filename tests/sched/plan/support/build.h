@@ -34,6 +34,8 @@ class ProgramBuilder {
     ProgramBuilder & launch(plan::Lane lane, std::initializer_list<plan::Access> accesses);
     ProgramBuilder & snapshot(plan::Access from, plan::Access to);
     ProgramBuilder & set(plan::Lane lane, plan::Access from, plan::Access to);
+    // From memory that the device reads before the call returns, or later
+    ProgramBuilder & set_at_call(plan::Lane lane, plan::Access from, plan::Access to);
     ProgramBuilder & get(plan::Lane lane, plan::Access from, plan::Access to);
     ProgramBuilder & copy(plan::CopyOrder order, plan::Lane source, plan::Lane destination, plan::Access from,
                           plan::Access to);

@@ -34,6 +34,7 @@ class Generator {
         max_accesses_ = between(1, 4);
         host_launches_ = between(0, 30);
         direct_ = between(0, 100);
+        at_call_ = chance(50) ? 0 : between(0, 100);
 
         std::vector<Graph> graphs(static_cast<size_t>(between(1, 3)));
         for (Graph & graph : graphs) {
@@ -146,7 +147,8 @@ class Generator {
     void add_set(ProgramBuilder & builder, int turn) {
         const Access to = slot(memory(), turn);
         if (chance(direct_)) {
-            builder.set(device(), bytes(plan::kHostMemory, false), to);
+            const Access from = bytes(chance(70) ? plan::kHostMemory : plan::kRing, false);
+            chance(at_call_) ? builder.set_at_call(device(), from, to) : builder.set(device(), from, to);
             return;
         }
         Access ring = bytes(plan::kRing, true);
@@ -209,6 +211,7 @@ class Generator {
     int n_copies_ = 1;
     int max_accesses_ = 1;
     int host_launches_ = 0; // percent
+    int at_call_ = 0;       // percent of those that are read when they are enqueued
     int direct_ = 0;        // percent of inputs that are not snapshotted
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 
 namespace plan_test {
 
@@ -50,6 +51,13 @@ class Memory {
     const uint32_t window_;
     std::map<Key, uint64_t> versions_;
 };
+
+std::vector<Access> reads_of(const std::vector<Access> & accesses) {
+    std::vector<Access> reads;
+    std::copy_if(accesses.begin(), accesses.end(), std::back_inserter(reads),
+                 [](const Access & access) { return !access.write; });
+    return reads;
+}
 
 } // namespace
 
@@ -101,8 +109,12 @@ void Simulator::add_run(const plan::Plan & plan) {
         if (step.kind == plan::StepKind::Do && program.tasks[step.task].kind != TaskKind::CallerRead) {
             const plan::Task & task = program.tasks[step.task];
             const auto first = program.accesses.begin() + task.first_access;
-            add_operation(task, {first, first + task.n_accesses}, run,
-                          "run " + std::to_string(run) + " task " + std::to_string(step.task));
+            const std::vector<Access> accesses(first, first + task.n_accesses);
+            const std::string name = "run " + std::to_string(run) + " task " + std::to_string(step.task);
+            if (task.reads_at_call) {
+                add_operation({TaskKind::Snapshot, plan::kHost}, reads_of(accesses), run, name + " (the call)");
+            }
+            add_operation(task, accesses, run, name);
         }
     }
     for (size_t i = first_call; i < calls_.size(); i++) {
