@@ -169,10 +169,14 @@ Status Scheduler::cut(ggml_cgraph * graph) {
         return Status::failed("the graph was too small for its nodes and is incomplete; make it with a larger size "
                               "(ggml_new_graph_custom)");
     }
+    if (graph == graph_ && !is_allocated_) {
+        restore_operands();
+    }
     is_reset_ = false;
     is_allocated_ = false;
     is_lowered_ = false;
     graph_ = graph;
+    splits_ = {};
     n_nodes_ = host::nodes_of(graph).size;
     view_.build(graph);
     Status status = assign(view_, backends_, user_, op_offload_, assignment_);
@@ -188,6 +192,13 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     return {};
 }
 
+// Makes a graph that was cut, but not allocated, what it was. Only while the caller's graph is known to exist.
+void Scheduler::restore_operands() {
+    for (const Rewire & rewire : splits_.rewires) {
+        rewire.node->src[rewire.slot] = rewire.from;
+    }
+}
+
 Status Scheduler::split(ggml_cgraph * graph) {
     return cut(graph);
 }
@@ -197,6 +208,7 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
     if (status.ok()) {
         allocation_.measure(sizes);
     }
+    restore_operands();
     reset();
     return status;
 }
@@ -208,6 +220,7 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
         status = Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
                                    "fewer layers on the devices");
     }
+    restore_operands();
     reset();
     return status;
 }
@@ -223,6 +236,7 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
         status = wait_for_inputs();
     }
     if (!status.ok()) {
+        restore_operands();
         reset();
         return status;
     }

@@ -68,6 +68,7 @@ class Scheduler {
     void describe_links();
 
     Status cut(ggml_cgraph * graph);
+    void restore_operands();
     Status place();
     Status wait_for_inputs();
     Status make_room_in_ring();

@@ -251,6 +251,29 @@ TEST_F(DeviceMemory, ReservedIsWhatWasMeasured) {
     EXPECT_EQ(ggml_backend_sched_get_buffer_size(rig_.sched(), rig_.cpu()), sizes[1]);
 }
 
+TEST_F(DeviceMemory, TheGraphThatWasMeasuredReservedAndSplitCanBeRun) {
+    Chain chain(3);
+    const auto assign = [&] {
+        for (int i = 0; i < 3; i++) {
+            ggml_backend_sched_set_tensor_backend(rig_.sched(), ggml_graph_node(chain.graph, i),
+                                                  i == 1 ? rig_.device(0) : rig_.cpu());
+        }
+    };
+    size_t sizes[2];
+    assign();
+    ggml_backend_sched_reserve_size(rig_.sched(), chain.graph, sizes);
+    assign();
+    ASSERT_TRUE(ggml_backend_sched_reserve(rig_.sched(), chain.graph));
+    assign();
+    ggml_backend_sched_split_graph(rig_.sched(), chain.graph);
+    EXPECT_EQ(ggml_backend_sched_get_n_splits(rig_.sched()), 3);
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig_.sched(), chain.graph));
+    EXPECT_EQ(ggml_backend_sched_get_n_splits(rig_.sched()), 3);
+    write_floats(chain.input, ramp(kSize));
+    ASSERT_EQ(ggml_backend_sched_graph_compute(rig_.sched(), chain.graph), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(read_floats(chain.result)[2], 1.0f);
+}
+
 TEST(FailedLaunch, IsReturnedWithTheSplitAndLeavesTheSchedulerUsable) {
     LogCapture log;
     Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}});

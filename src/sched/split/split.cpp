@@ -109,7 +109,7 @@ class Splitter {
             split.inputs.push_back(static_cast<uint32_t>(copy));
         }
         result_.rewires.push_back(
-            {graph_.tensor(node.tensor), operand.slot, result_.copies[copy].slots[result_.turn]});
+            {graph_.tensor(node.tensor), operand.slot, tensor, result_.copies[copy].slots[result_.turn]});
     }
 
     // `current` takes the place of this graph's slot, if given.

@@ -30,10 +30,11 @@ struct Split {
     std::vector<uint32_t> inputs; // indices into Splits::copies
 };
 
-// node->src[slot] becomes `to`
+// node->src[slot] becomes `to` instead of `from`
 struct Rewire {
     ggml_tensor * node;
     uint8_t slot;
+    ggml_tensor * from;
     ggml_tensor * to;
 };
 
