@@ -6,6 +6,7 @@
 #include <array>
 
 #include "plan/cells.h"
+#include "plan/rules.h"
 
 namespace ggml_sched::plan {
 
@@ -20,7 +21,7 @@ struct Needs {
     void add(Lane lane, Position position, const Reason & reason);
 
     // Everything that must be complete before `task` touches these bytes
-    void add_hazards(int32_t task, const Access & access, Cells & cells);
+    void add_hazards(int32_t task, const Access & access, Cells & cells, const Program & program, const Rules & rules);
 
     // Forgets what `known` knows to be complete.
     void drop(const Clock & known);

@@ -28,8 +28,9 @@ Program with_caller_reads(const Program & program, const History & history) {
 
 class Planner {
   public:
-    Planner(const Machine & machine, const Program & program, const History & history)
+    Planner(const Machine & machine, const Program & program, const History & history, const Rules & rules)
         : machine_(machine)
+        , rules_(rules)
         , program_(with_caller_reads(program, history))
         , cells_(program_.accesses, history)
         , lanes_(machine, history)
@@ -37,9 +38,15 @@ class Planner {
         , after_(program_.tasks.size()) {}
 
     Planned run() {
+        // The caller's reads are queued already: a lane that is drained to throttle has done them, too.
+        int32_t next = 0;
+        const int32_t n_tasks = static_cast<int32_t>(program_.tasks.size());
+        while (next < n_tasks && program_.tasks[next].kind == TaskKind::CallerRead) {
+            visit(next++);
+        }
         throttle();
-        for (size_t i = 0; i < program_.tasks.size(); i++) {
-            visit(static_cast<int32_t>(i));
+        while (next < n_tasks) {
+            visit(next++);
         }
         record_ends();
         Planned result;
@@ -73,7 +80,7 @@ class Planner {
         for (uint32_t i = 0; i < task.n_accesses; i++) {
             const Access & access = program_.accesses[task.first_access + i];
             Needs & whose = task.reads_at_call && !access.write ? needs_of_call : needs;
-            whose.add_hazards(index, access, cells_);
+            whose.add_hazards(index, access, cells_, program_, rules_);
         }
         wait_for(kHost, needs_of_call, lanes_.known_to_host(), waits);
         wait_for(waiter, needs, start_of(task), waits);
@@ -290,6 +297,7 @@ class Planner {
     }
 
     const Machine & machine_;
+    const Rules rules_;
     Program program_;
     Cells cells_;
     Lanes lanes_;
@@ -300,8 +308,8 @@ class Planner {
 
 } // namespace
 
-Planned make_plan(const Machine & machine, const Program & program, const History & history) {
-    return Planner(machine, program, history).run();
+Planned make_plan(const Machine & machine, const Program & program, const History & history, const Rules & rules) {
+    return Planner(machine, program, history, rules).run();
 }
 
 } // namespace ggml_sched::plan

@@ -12,6 +12,7 @@
 
 #include "plan/history.h"
 #include "plan/plan.h"
+#include "plan/rules.h"
 
 namespace ggml_sched::plan {
 
@@ -20,6 +21,6 @@ struct Planned {
     History next; // what the plan leaves in flight
 };
 
-Planned make_plan(const Machine & machine, const Program & program, const History & history);
+Planned make_plan(const Machine & machine, const Program & program, const History & history, const Rules & rules = {});
 
 } // namespace ggml_sched::plan
