@@ -8,7 +8,9 @@ using plan::kHost;
 using plan::StepKind;
 using plan::TaskKind;
 
-OrderGraph::OrderGraph(const plan::Machine & machine) : machine_(machine), tails_(machine.n_lanes) {}
+OrderGraph::OrderGraph(const plan::Machine & machine)
+    : machine_(machine)
+    , tails_(machine.n_lanes) {}
 
 uint32_t OrderGraph::add_vertex(const Vertex & vertex, Predecessors predecessors) {
     vertices_.push_back(vertex);
@@ -40,7 +42,7 @@ void OrderGraph::add_run(const plan::Plan & plan) {
         switch (step.kind) {
         case StepKind::Do: add_task(plan.program.tasks[step.task], step.task, plan.program); break;
         case StepKind::Record:
-            add_to_lane({run_, step.lane, step.kind, i});
+            add_to_lane({run_, step.lane, step.kind, i, step.lane});
             records_[{step.lane, run_ % machine_.window, step.event}] = tails_[step.lane].front();
             break;
         case StepKind::Guard:
@@ -55,7 +57,7 @@ void OrderGraph::add_run(const plan::Plan & plan) {
 
 void OrderGraph::add_caller_reads(const std::vector<plan::CallerRead> & reads) {
     for (uint32_t i = 0; i < reads.size(); i++) {
-        add_to_lane({run_, reads[i].lane, StepKind::Do, i});
+        add_to_lane({run_, reads[i].lane, StepKind::Do, i, reads[i].lane, true});
         accesses_.push_back({tails_[reads[i].lane].front(), 0, reads[i].bytes});
     }
 }
@@ -65,10 +67,11 @@ void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::P
         return; // known from the run before
     }
     if (task.reads_at_call) {
-        add_to_lane({run_, kHost, StepKind::Do, index});
+        add_to_lane({run_, kHost, StepKind::Do, index, kHost});
         add_accesses(task, program, false);
     }
-    const Vertex vertex = {run_, task.lane, StepKind::Do, index};
+    const bool on_source = task.kind == TaskKind::CopyAsync && task.order != plan::CopyOrder::InDestination;
+    const Vertex vertex = {run_, task.lane, StepKind::Do, index, on_source ? task.source : task.lane};
     if (task.kind == TaskKind::CopyAsync) {
         add_copy(task, vertex);
     } else {
@@ -119,7 +122,8 @@ void OrderGraph::add_wait(const plan::Wait & wait, uint32_t step) {
             predecessors.push_back(record->second);
         }
     }
-    tails_[wait.waiter] = {add_vertex({run_, wait.waiter, StepKind::Guard, step}, std::move(predecessors))};
+    tails_[wait.waiter] = {
+        add_vertex({run_, wait.waiter, StepKind::Guard, step, wait.waiter}, std::move(predecessors))};
 }
 
 // Predecessors have smaller numbers, so one pass in order sees them finished.

@@ -16,6 +16,8 @@ struct Vertex {
     plan::Lane lane;
     plan::StepKind kind;
     uint32_t index; // of the task for Do, else of the step
+    plan::Lane delayed_by_waits_on;
+    bool by_caller = false; // a read of the run's results; index counts these
 };
 
 // An access and where it happens. Each run's part of the ring is a place of its own.
@@ -57,7 +59,7 @@ class OrderGraph {
     std::vector<VertexAccess> accesses_;
     std::vector<Predecessors> tails_; // by lane: what the lane's next step comes after
     std::map<std::tuple<plan::Lane, uint32_t, int16_t>, uint32_t> records_; // by lane, run modulo window, event
-    std::vector<std::vector<bool>> before_; // before_[b][a]: a comes before b
+    std::vector<std::vector<bool>> before_;                                 // before_[b][a]: a comes before b
 };
 
 } // namespace ggml_sched::observe

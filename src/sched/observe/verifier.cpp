@@ -16,17 +16,20 @@ bool by_address(const VertexAccess & a, const VertexAccess & b) {
 
 std::string name_of(const OrderGraph & graph, uint32_t id) {
     const Vertex & vertex = graph.vertices()[id];
-    return "task " + std::to_string(vertex.index) + " of run " + std::to_string(vertex.run) + " on lane " +
+    return (vertex.by_caller ? "the caller's read " : "task ") + std::to_string(vertex.index) +
+           (vertex.by_caller ? " after run " : " of run ") + std::to_string(vertex.run) + " on lane " +
            std::to_string(vertex.lane);
 }
 
 std::string describe(const OrderGraph & graph, const VertexAccess & first, const VertexAccess & second) {
-    const char * kind = !first.bytes.write ? "write-after-read" : second.bytes.write ? "write-after-write" : "read-after-write";
+    const char * kind = !first.bytes.write   ? "write-after-read"
+                        : second.bytes.write ? "write-after-write"
+                                             : "read-after-write";
     const plan::Access overlap = {first.bytes.space, true, std::max(first.bytes.begin, second.bytes.begin),
                                   std::min(first.bytes.end, second.bytes.end)};
     return std::string(kind) + " hazard: nothing orders " + name_of(graph, first.vertex) + " before " +
            name_of(graph, second.vertex) + " on " + text_of(overlap) + "; lane " +
-           std::to_string(graph.vertices()[second.vertex].lane) + " would have to wait for lane " +
+           std::to_string(graph.vertices()[second.vertex].delayed_by_waits_on) + " would have to wait for lane " +
            std::to_string(graph.vertices()[first.vertex].lane) + " after " + name_of(graph, first.vertex);
 }
 

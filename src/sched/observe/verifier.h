@@ -17,7 +17,8 @@ namespace ggml_sched::observe {
 
 class Verifier {
   public:
-    explicit Verifier(const plan::Machine & machine) : machine_(machine) {}
+    explicit Verifier(const plan::Machine & machine)
+        : machine_(machine) {}
 
     // "" if the plan, run after those that were noted, orders every hazard; else a description of the first that it
     // does not, and the wait that would.
