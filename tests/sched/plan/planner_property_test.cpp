@@ -207,3 +207,67 @@ TEST(RandomPlans, PlanningIsDeterministic) {
         });
     });
 }
+
+TEST(RandomPlans, TheHostWaitsOnlyWhereADeviceCannot) {
+    ScenarioOptions options;
+    options.auto_mode_only = true;
+    for_each_seed(600, [&](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed, options);
+        walk(scenario, [&](const Moment & now) {
+            for (const plan::Wait & wait : now.plan.waits) {
+                const plan::Task & task = now.plan.program.tasks[static_cast<size_t>(wait.reason.task)];
+                const bool on_source =
+                    task.kind == plan::TaskKind::CopyAsync && task.order != plan::CopyOrder::InDestination;
+                const plan::Lane lane = on_source ? task.source : task.lane;
+                const bool host_must =
+                    is_throttle(wait) || lane == plan::kHost || !scenario.machine.reaches[wait.target][lane];
+                EXPECT_TRUE(wait.waiter == (host_must ? plan::kHost : lane) ||
+                            (wait.waiter == plan::kHost && task.reads_at_call))
+                    << text_of(scenario, now.plan);
+                EXPECT_EQ(wait.event == plan::kWholeLane, !scenario.machine.events[wait.target]);
+            }
+        });
+    });
+}
+
+TEST(RandomPlans, RunningTheSameProgramAgainRepeatsTheHistory) {
+    for_each_seed(600, [&](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed);
+        plan::History history;
+        walk(scenario, [&](const Moment & now) { history = now.planned.next; });
+        std::vector<plan::History> histories;
+        while (std::find(histories.begin(), histories.end(), history) == histories.end()) {
+            histories.push_back(history);
+            history = plan::make_plan(scenario.machine, scenario.runs.back().program, history).next;
+            ASSERT_LE(histories.size(), 2 * static_cast<size_t>(scenario.machine.window)) << "still new histories";
+        }
+    });
+}
+
+TEST(RandomPlans, BarrierModeDrainsTheLanesOfASplitBeforeItsLaunchAndSerialModeAroundItsCopies) {
+    for_each_seed(300, [&](uint64_t seed) {
+        const Scenario scenario = random_scenario(seed);
+        walk(scenario, [&](const Moment & now) {
+            std::vector<bool> is_drained(static_cast<size_t>(scenario.machine.n_lanes), false);
+            for (const plan::Step & step : now.plan.steps) {
+                for (uint32_t i = 0; i < step.n_waits; i++) {
+                    const plan::Wait & wait = now.plan.waits[step.first_wait + i];
+                    is_drained[wait.target] = is_drained[wait.target] || wait.event == plan::kWholeLane;
+                }
+                if (step.kind != plan::StepKind::Do) {
+                    continue;
+                }
+                const plan::Task & task = now.plan.program.tasks[step.task];
+                const bool in_barrier =
+                    now.plan.program.mode == plan::Mode::Barrier && task.kind == plan::TaskKind::Launch;
+                const bool in_serial = now.plan.program.mode == plan::Mode::Serial && plan::is_copy(task.kind);
+                if (in_barrier || in_serial) {
+                    for (const plan::Lane lane : {task.lane, task.source, task.destination}) {
+                        EXPECT_TRUE(lane == plan::kHost || is_drained[lane]) << text_of(scenario, now.plan);
+                    }
+                }
+                is_drained[task.lane] = is_drained[task.destination] = false;
+            }
+        });
+    });
+}
