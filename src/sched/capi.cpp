@@ -5,13 +5,8 @@
 #include <new>
 
 #include "ggml-sched.h"
+#include "handle.h"
 #include "host/log.h"
-#include "scheduler.h"
-
-struct ggml_backend_sched {
-    std::unique_ptr<ggml_sched::Scheduler> scheduler;
-    std::string error;
-};
 
 namespace {
 

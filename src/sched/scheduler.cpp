@@ -122,6 +122,18 @@ void Scheduler::describe_links() {
     }
 }
 
+void Scheduler::switch_off(plan::Rule rule) {
+    rules_.switch_off(rule);
+    if (rule == plan::Rule::CallerInputs) {
+        topology_.snapshot_limit = 0;
+    }
+    if (rule == plan::Rule::ObservedSlices) {
+        executor_->wait_for_slices = false;
+    }
+    plans_.clear();
+    is_lowered_ = false;
+}
+
 int Scheduler::index_of(ggml_backend_t backend) const {
     for (size_t b = 0; b < backends_.size(); b++) {
         if (backends_[b].handle == backend) {
@@ -179,7 +191,8 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     splits_ = {};
     n_nodes_ = host::nodes_of(graph).size;
     view_.build(graph);
-    Status status = assign(view_, backends_, user_, op_offload_, assignment_);
+    const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
+    Status status = assign(view_, backends_, user_, {op_offload_, keep_writes}, assignment_);
     if (!status.ok()) {
         return status;
     }
@@ -248,7 +261,7 @@ Status Scheduler::place() {
     if (allocation_.same_buffers_as_before() && allocation_.place()) {
         return {};
     }
-    if (allocation_.reserve_frees_buffers()) {
+    if (rules_.is_on(plan::Rule::BufferGrowth) && allocation_.reserve_frees_buffers()) {
         wait_for_flight();
     }
     if (!allocation_.reserve() || !allocation_.place()) {
@@ -264,7 +277,7 @@ Status Scheduler::wait_for_inputs() {
     if (in_flight_->empty()) {
         return {};
     }
-    plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_);
+    plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_, rules_);
     const auto is_hazard = [](const plan::Wait & wait) { return wait.reason.cause != plan::WaitCause::Throttle; };
     if (std::none_of(planned.plan.waits.begin(), planned.plan.waits.end(), is_hazard)) {
         return {};
@@ -315,7 +328,7 @@ Scheduler::CachedPlan & Scheduler::find_plan() {
             return cached;
         }
     }
-    plan::Planned planned = plan::make_plan(machine_, lowered_.program, *in_flight_);
+    plan::Planned planned = plan::make_plan(machine_, lowered_.program, *in_flight_, rules_);
     CachedPlan cached;
     cached.before = in_flight_;
     cached.plan = std::make_shared<const plan::Plan>(std::move(planned.plan));

@@ -14,6 +14,7 @@
 #include "lower/lower.h"
 #include "observe/verifier.h"
 #include "plan/history.h"
+#include "plan/rules.h"
 #include "settings.h"
 
 namespace ggml_sched {
@@ -44,6 +45,7 @@ class Scheduler {
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     void set_verify(bool verify) { settings_.verify = verify; }
+    void switch_off(plan::Rule rule); // for tests
 
     const std::vector<host::Backend> & backends() const { return backends_; }
     int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
@@ -81,6 +83,7 @@ class Scheduler {
     plan::Mode mode() const;
 
     Settings settings_;
+    plan::Rules rules_;
     const bool op_offload_;
     const int n_copies_;
     std::vector<host::Backend> backends_;

@@ -26,7 +26,7 @@ const char * cause_name(Cause cause) {
 }
 
 Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const UserAssignments & user,
-              bool op_offload, Assignment & result) {
+              const AssignOptions & options, Assignment & result) {
     result.backend.assign(graph.n_tensors(), kNoBackend);
     result.cause.assign(graph.n_tensors(), Cause::None);
     for (const auto & [tensor, backend] : user) {
@@ -37,11 +37,11 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
         }
     }
 
-    Status status = assign_by_placement(graph, backends, op_offload, result);
+    Status status = assign_by_placement(graph, backends, options.op_offload, result);
     if (status.ok()) {
         spread(graph, backends, result);
         settle(graph, backends, result);
-        status = assign_rest(graph, backends, result);
+        status = assign_rest(graph, backends, options.keep_writes, result);
     }
     return status;
 }

@@ -50,9 +50,14 @@ struct Assignment {
 
 using UserAssignments = std::unordered_map<const ggml_tensor *, BackendId>;
 
+struct AssignOptions {
+    bool op_offload;
+    bool keep_writes = true; // the last rule; off in a test only
+};
+
 // Fails, naming the node, if no backend can compute it. `result` keeps its memory from graph to graph.
 Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const UserAssignments & user,
-              bool op_offload, Assignment & result);
+              const AssignOptions & options, Assignment & result);
 
 // Can `backend` use the tensor where it is (or will be), without a copy?
 bool usable_in_place(const GraphView & graph, const std::vector<host::Backend> & backends,

@@ -157,7 +157,8 @@ void settle(const GraphView & graph, const std::vector<host::Backend> & backends
     }
 }
 
-Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
+                   Assignment & result) {
     for (const GraphNode & node : graph.nodes()) {
         const TensorId source = graph.view_source(node.tensor);
         if (source != kNoTensor && result.backend[node.tensor] == kNoBackend) {
@@ -179,6 +180,9 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
         }
         assign_operands(graph, node, result);
         assign_viewed(graph, node, result);
+        if (!move_writers) {
+            continue;
+        }
         if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
             return status;
         }

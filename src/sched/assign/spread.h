@@ -14,6 +14,7 @@ void spread(const GraphView & graph, const std::vector<host::Backend> & backends
 void settle(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result);
 
 // Operands, views, nodes that write into other tensors. Fails for a node that no backend supports.
-Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result);
+Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
+                   Assignment & result);
 
 } // namespace ggml_sched

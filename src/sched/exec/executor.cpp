@@ -201,8 +201,10 @@ Status Executor::launch_observed(ggml_backend_t backend, const host::GraphHandle
             return {code, std::string("nodes up to '") + nodes[end - 1]->name + "' failed: " +
                               ggml_status_to_string(code)};
         }
-        host::synchronize(backend);
-        stats.host_waits++;
+        if (wait_for_slices) {
+            host::synchronize(backend);
+            stats.host_waits++;
+        }
         if (wanted && !observer.callback(nodes[end - 1], false, observer.user_data)) {
             return {GGML_STATUS_ABORTED, std::string("the eval callback stopped the run at '") + nodes[end - 1]->name + "'"};
         }

@@ -55,6 +55,7 @@ class Executor {
     bool take_refusal(BackendId & src, BackendId & dst);
 
     ggml_sched_stats stats = {};
+    bool wait_for_slices = true; // before the observer sees one; off in a test only
 
   private:
     void wait(const plan::Wait & wait);
