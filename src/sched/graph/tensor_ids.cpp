@@ -2,16 +2,6 @@
 
 namespace ggml_sched {
 
-namespace {
-
-// Tensors lie at regular distances; multiplication spreads what is left of their addresses over the upper bits.
-uint64_t hash_of(const ggml_tensor * tensor) {
-    const uint64_t address = reinterpret_cast<uintptr_t>(tensor) >> 4;
-    return (address * 0x9E3779B97F4A7C15ull) >> 20;
-}
-
-} // namespace
-
 void TensorIds::clear() {
     tensors_.clear();
     if (++epoch_ == 0) {
@@ -29,32 +19,6 @@ void TensorIds::reserve(size_t n_tensors) {
     if (n_slots > slots_.size()) {
         grow(n_slots);
     }
-}
-
-size_t TensorIds::slot_of(const ggml_tensor * tensor) const {
-    size_t i = hash_of(tensor) & (slots_.size() - 1);
-    while (slots_[i].epoch == epoch_ && slots_[i].tensor != tensor) {
-        i = (i + 1) & (slots_.size() - 1);
-    }
-    return i;
-}
-
-TensorId TensorIds::find(const ggml_tensor * tensor) const {
-    if (slots_.empty()) {
-        return kNoTensor;
-    }
-    const Slot & slot = slots_[slot_of(tensor)];
-    return slot.epoch == epoch_ ? slot.id : kNoTensor;
-}
-
-TensorId TensorIds::find_or_add(ggml_tensor * tensor) {
-    reserve(tensors_.size() + 1);
-    Slot & slot = slots_[slot_of(tensor)];
-    if (slot.epoch != epoch_) {
-        slot = {tensor, static_cast<TensorId>(tensors_.size()), epoch_};
-        tensors_.push_back(tensor);
-    }
-    return slot.id;
 }
 
 void TensorIds::grow(size_t n_slots) {

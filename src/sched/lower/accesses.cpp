@@ -14,17 +14,6 @@ plan::Access whole(ggml_backend_buffer_t buffer, Spaces & spaces) {
     return {spaces.of(buffer), false, base, base + ggml_backend_buffer_get_size(buffer)};
 }
 
-bool same(const plan::Access & a, const plan::Access & b) {
-    return a.space == b.space && a.write == b.write && a.begin == b.begin && a.end == b.end;
-}
-
-void add(const plan::Access & access, size_t first, std::vector<plan::Access> & accesses) {
-    const bool repeats = accesses.size() > first && same(accesses.back(), access);
-    if (access.begin < access.end && !repeats) {
-        accesses.push_back(access);
-    }
-}
-
 bool before(const plan::Access & a, const plan::Access & b) {
     return std::tie(a.space, a.write, a.begin, a.end) < std::tie(b.space, b.write, b.begin, b.end);
 }
@@ -47,6 +36,21 @@ void merge(size_t first, std::vector<plan::Access> & accesses) {
     accesses.resize(last + 1);
 }
 
+bool same(const plan::Access & a, const plan::Access & b) {
+    return a.space == b.space && a.write == b.write && a.begin == b.begin && a.end == b.end;
+}
+
+// ggml_nbytes, quicker for what most tensors are
+size_t size_of(const ggml_tensor * tensor) {
+    const size_t * nb = tensor->nb;
+    const int64_t * ne = tensor->ne;
+    const bool dense = nb[1] == nb[0] * static_cast<size_t>(ne[0]) && nb[2] == nb[1] * static_cast<size_t>(ne[1]) &&
+                       nb[3] == nb[2] * static_cast<size_t>(ne[2]);
+    return dense ? nb[3] * static_cast<size_t>(ne[3]) : ggml_nbytes(tensor);
+}
+
+constexpr size_t kRecent = 256;
+
 } // namespace
 
 plan::Access access_to(const ggml_tensor * tensor, bool write, Spaces & spaces) {
@@ -55,27 +59,52 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, Spaces & spaces) 
         return {plan::kHostMemory, write, 0, 0};
     }
     const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
-    return {spaces.of(buffer), write, begin, begin + ggml_nbytes(tensor)};
+    return {spaces.of(buffer), write, begin, begin + size_of(tensor)};
 }
 
-void append_launch_accesses(const GraphView & graph, int begin, int end, Spaces & spaces,
-                            std::vector<plan::Access> & accesses) {
+LaunchAccesses::LaunchAccesses(const GraphView & graph, Spaces & spaces)
+    : graph_(graph), spaces_(spaces), touched_in_(graph.n_tensors(), 0), recent_(kRecent) {}
+
+void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & accesses) {
     const size_t first = accesses.size();
+    launch_++;
+    std::fill(recent_.begin(), recent_.end(), plan::Access{});
     for (int i = begin; i < end; i++) {
-        const GraphNode & node = graph.nodes()[i];
-        const ggml_tensor * tensor = graph.tensor(node.tensor);
+        const GraphNode & node = graph_.nodes()[i];
+        const ggml_tensor * tensor = graph_.tensor(node.tensor);
         if (node.is_view || tensor->op == GGML_OP_NONE) {
             continue;
         }
-        for (const Operand * op = graph.operands_begin(node); op != graph.operands_end(node); ++op) {
-            const ggml_tensor * src = tensor->src[op->slot];
-            const ggml_backend_buffer_t buffer = host::buffer_of(src);
-            const bool weights = buffer && host::is_weights(buffer);
-            add(weights ? whole(buffer, spaces) : access_to(src, false, spaces), first, accesses);
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            add(op->tensor, tensor->src[op->slot], false, accesses);
         }
-        add(access_to(tensor, true, spaces), first, accesses);
+        add(node.tensor, tensor, true, accesses);
     }
     merge(first, accesses);
+}
+
+void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses) {
+    // The tensor may be a copy of `id` on this backend; within a launch it is then always the same copy.
+    if (!write && touched_in_[id] == launch_) {
+        return;
+    }
+    touched_in_[id] = launch_;
+    const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
+    const bool weights = !write && buffer && host::is_weights(buffer);
+    const plan::Access access = weights ? whole(buffer, spaces_) : access_to(tensor, write, spaces_);
+    if (access.begin < access.end && is_new(access)) {
+        accesses.push_back(access);
+    }
+}
+
+bool LaunchAccesses::is_new(const plan::Access & access) {
+    const uint64_t hash = (access.begin >> 5) ^ (access.begin >> 13) ^ (access.end >> 7) ^ (access.write ? 97 : 0);
+    plan::Access & recent = recent_[hash % kRecent];
+    if (same(recent, access)) {
+        return false;
+    }
+    recent = access;
+    return true;
 }
 
 } // namespace ggml_sched

@@ -39,6 +39,7 @@ class Lowering {
         , backends_(backends)
         , topology_(topology)
         , spaces_(spaces)
+        , launch_accesses_(graph, spaces)
         , computed_(graph.n_tensors(), false) {
         result_.program.mode = mode;
         result_.program.n_splits = static_cast<int>(splits.splits.size());
@@ -78,7 +79,7 @@ class Lowering {
         launch.split = index;
         launch.binding = static_cast<uint32_t>(index);
         begin_accesses(launch);
-        append_launch_accesses(graph_, split.begin, split.end, spaces_, result_.program.accesses);
+        launch_accesses_.append(split.begin, split.end, result_.program.accesses);
         push(launch);
     }
 
@@ -225,6 +226,7 @@ class Lowering {
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     Spaces & spaces_;
+    LaunchAccesses launch_accesses_;
     std::vector<bool> computed_; // by tensor: it is a node
     Lowered result_;
 };
