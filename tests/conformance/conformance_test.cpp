@@ -1,0 +1,66 @@
+#include "conformance_test.h"
+
+#include "ggml-sim.h"
+
+namespace conformance {
+
+namespace {
+
+constexpr uint64_t kSimSeeds = 24;
+constexpr uint64_t kRealAttempts = 3;
+
+uint64_t n_violations() {
+    ggml_sim_counters counters = {};
+    ggml_backend_sim_get_counters(&counters);
+    return counters.contract_violations;
+}
+
+} // namespace
+
+ConformanceTest::ConformanceTest() {
+    ggml_log_set([](ggml_log_level, const char * text, void * log) { *static_cast<std::string *>(log) += text; },
+                 &log_);
+    ggml_backend_sim_set_seed(0);
+}
+
+ConformanceTest::~ConformanceTest() {
+    if (HasFailure() && !log_.empty()) {
+        ADD_FAILURE() << "log of the test:\n" << log_;
+    }
+    ggml_log_set(nullptr, nullptr);
+    ggml_backend_sim_set_seed(0);
+}
+
+void ConformanceTest::SetUp() {
+    if (subject().devices.empty()) {
+        GTEST_SKIP() << "this machine has no device of " << subject().name;
+    }
+}
+
+void ConformanceTest::on_each_schedule(const std::function<void(World & world)> & test) {
+    const uint64_t n_attempts = subject().simulated ? kSimSeeds : kRealAttempts;
+    for (uint64_t seed = 0; seed < n_attempts && !HasFailure(); seed++) {
+        attempt(seed, test);
+    }
+}
+
+void ConformanceTest::once(const std::function<void(World & world)> & test) {
+    attempt(0, test);
+}
+
+void ConformanceTest::attempt(uint64_t seed, const std::function<void(World & world)> & test) {
+    SCOPED_TRACE("schedule " + std::to_string(seed));
+    ggml_backend_sim_set_seed(seed);
+    const uint64_t before = n_violations();
+    {
+        World world(subject());
+        test(world);
+    }
+    EXPECT_EQ(n_violations(), before) << "the contract was broken, see the log";
+}
+
+std::string parameter_name(const testing::TestParamInfo<Subject> & info) {
+    return name_of(info.param);
+}
+
+} // namespace conformance

@@ -1,0 +1,266 @@
+// A backend is one in-order queue.
+
+#include "conformance_test.h"
+
+namespace conformance {
+
+class QueueConformance : public ConformanceTest {};
+
+INSTANTIATE_TEST_SUITE_P(Backends, QueueConformance, testing::ValuesIn(subjects()), parameter_name);
+
+TEST_P(QueueConformance, LaterWorkSeesWhatEarlierWorkWrote) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_tensor * y = world.vector_on(backend, 0.0f);
+        world.delay(backend);
+        for (int i = 0; i < 4; i++) {
+            EXPECT_EQ(world.launch_scale(backend, x, 2.0f, y), GGML_STATUS_SUCCESS);
+            EXPECT_EQ(world.launch_scale(backend, y, 2.0f, x), GGML_STATUS_SUCCESS);
+        }
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(x, 256.0f));
+        EXPECT_TRUE(all_are(y, 128.0f));
+    });
+}
+
+TEST_P(QueueConformance, LaterWorkDoesNotOvertakeEarlierReads) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_tensor * seen_by_launch = world.vector_on(backend, 0.0f);
+        const float * written = world.host_vector(7.0f);
+        float * seen_by_get = world.host_vector(0.0f);
+        world.delay(backend);
+        EXPECT_EQ(world.launch_scale(backend, x, 1.0f, seen_by_launch), GGML_STATUS_SUCCESS);
+        ggml_backend_tensor_get_async(backend, x, seen_by_get, 0, world.bytes());
+        ggml_backend_tensor_set_async(backend, x, written, 0, world.bytes());
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(seen_by_launch, 1.0f));
+        EXPECT_TRUE(all_are(seen_by_get, world.n(), 1.0f));
+        EXPECT_TRUE(all_are(x, 7.0f));
+    });
+}
+
+TEST_P(QueueConformance, WorkOfAllKindsRunsInTheOrderOfTheCalls) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 0.0f);
+        ggml_tensor * y = world.vector_on(backend, 0.0f);
+        ggml_tensor * copy = world.vector_on(backend, 0.0f);
+        world.delay(backend);
+        std::vector<const float *> seen;
+        for (int round = 1; round <= 3; round++) {
+            float * got = world.host_vector(-1.0f);
+            ggml_backend_tensor_set_async(backend, x, world.host_vector(static_cast<float>(round)), 0, world.bytes());
+            EXPECT_EQ(world.launch_scale(backend, x, 10.0f, y), GGML_STATUS_SUCCESS);
+            ggml_backend_tensor_copy_async(backend, backend, y, copy);
+            ggml_backend_tensor_get_async(backend, copy, got, 0, world.bytes());
+            seen.push_back(got);
+        }
+        ggml_backend_synchronize(backend);
+        for (int round = 1; round <= 3; round++) {
+            EXPECT_TRUE(all_are(seen[static_cast<size_t>(round) - 1], world.n(), 10.0f * static_cast<float>(round)));
+        }
+    });
+}
+
+TEST_P(QueueConformance, SynchronizeWaitsForEverything) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 3.0f);
+        std::vector<ggml_tensor *> results;
+        std::vector<float *> fetched;
+        world.delay(backend);
+        for (int i = 0; i < 8; i++) {
+            results.push_back(world.vector_on(backend));
+            fetched.push_back(world.host_vector(0.0f));
+            EXPECT_EQ(world.launch_scale(backend, x, 2.0f, results.back()), GGML_STATUS_SUCCESS);
+            ggml_backend_tensor_get_async(backend, results.back(), fetched.back(), 0, world.bytes());
+        }
+        ggml_backend_synchronize(backend);
+        for (size_t i = 0; i < results.size(); i++) {
+            EXPECT_TRUE(all_are(results[i], 6.0f));
+            EXPECT_TRUE(all_are(fetched[i], world.n(), 6.0f));
+        }
+    });
+}
+
+TEST_P(QueueConformance, SynchronizingAnIdleBackendReturns) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_backend_synchronize(backend);
+        EXPECT_EQ(world.launch_scale(backend, world.vector_on(backend, 1.0f), 1.0f, world.vector_on(backend)),
+                  GGML_STATUS_SUCCESS);
+        ggml_backend_synchronize(backend);
+        ggml_backend_synchronize(backend);
+    });
+}
+
+TEST_P(QueueConformance, GraphComputeReturnsWhenTheGraphIsDone) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.5f);
+        ggml_tensor * y = world.vector_on(backend);
+        world.delay(backend);
+        EXPECT_EQ(ggml_backend_graph_compute(backend, world.scale_graph(x, 2.0f, y)), GGML_STATUS_SUCCESS);
+        EXPECT_TRUE(all_are(y, 3.0f));
+    });
+}
+
+TEST_P(QueueConformance, WithoutAsyncEverythingIsDoneWhenTheCallReturns) {
+    if (subject().is_async()) {
+        GTEST_SKIP() << subject().name << " declares caps.async";
+    }
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_tensor * y = world.vector_on(backend, 0.0f);
+        ggml_tensor * copy = world.vector_on(backend, 0.0f);
+        float * data = world.host_vector(5.0f);
+
+        ggml_backend_tensor_set_async(backend, x, data, 0, world.bytes());
+        EXPECT_TRUE(all_are(x, 5.0f));
+        EXPECT_EQ(world.launch_scale(backend, x, 2.0f, y), GGML_STATUS_SUCCESS);
+        EXPECT_TRUE(all_are(y, 10.0f));
+        ggml_backend_tensor_copy_async(backend, backend, y, copy);
+        EXPECT_TRUE(all_are(copy, 10.0f));
+        ggml_backend_tensor_get_async(backend, copy, data, 0, world.bytes());
+        EXPECT_TRUE(all_are(data, world.n(), 10.0f));
+    });
+}
+
+TEST_P(QueueConformance, NodesRunInTheOrderOfTheGraph) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_cgraph * graph = ggml_new_graph_custom(world.ctx(), 64, false);
+        ggml_tensor * node = x;
+        for (int i = 0; i < 3; i++) { // ((1 + 1) * 2 + 1) * 2 ... in place
+            node = ggml_scale_bias(world.ctx(), node, 1.0f, 1.0f);
+            EXPECT_EQ(ggml_backend_tensor_alloc(x->buffer, node, x->data), GGML_STATUS_SUCCESS);
+            node = ggml_scale(world.ctx(), node, 2.0f);
+            EXPECT_EQ(ggml_backend_tensor_alloc(x->buffer, node, x->data), GGML_STATUS_SUCCESS);
+        }
+        ggml_build_forward_expand(graph, node);
+        EXPECT_EQ(ggml_backend_graph_compute_async(backend, graph), GGML_STATUS_SUCCESS);
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(x, 22.0f));
+    });
+}
+
+TEST_P(QueueConformance, AGraphCanBeLaunchedAgainBeforeItIsDone) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_cgraph * doubles = world.scale_graph(x, 2.0f, x);
+        world.delay(backend);
+        for (int i = 0; i < 6; i++) {
+            EXPECT_EQ(ggml_backend_graph_compute_async(backend, doubles), GGML_STATUS_SUCCESS);
+        }
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(x, 64.0f));
+    });
+}
+
+TEST_P(QueueConformance, AnEmptyGraphIsComputed) {
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_cgraph * empty = ggml_new_graph_custom(world.ctx(), 8, false);
+        EXPECT_EQ(ggml_backend_graph_compute_async(backend, empty), GGML_STATUS_SUCCESS);
+        ggml_backend_synchronize(backend);
+    });
+}
+
+TEST_P(QueueConformance, AGraphOfViewsComputesNothing) {
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 4.0f);
+        ggml_tensor * view = ggml_view_1d(world.ctx(), x, world.n() / 2, 0);
+        EXPECT_EQ(ggml_backend_view_init(view), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(ggml_backend_graph_compute(backend, world.graph_of(view)), GGML_STATUS_SUCCESS);
+        EXPECT_TRUE(all_are(x, 4.0f));
+    });
+}
+
+TEST_P(QueueConformance, AViewIsReadWhereItsBytesAre) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        const int64_t half = world.n() / 2;
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_tensor * y = world.vector_on(backend, 0.0f);
+        ggml_tensor * back = ggml_view_1d(world.ctx(), x, half, static_cast<size_t>(half) * sizeof(float));
+        EXPECT_EQ(ggml_backend_view_init(back), GGML_STATUS_SUCCESS);
+        const float * fives = world.host_vector(5.0f);
+        ggml_backend_tensor_set_async(backend, back, fives, 0, ggml_nbytes(back));
+        EXPECT_EQ(world.launch_scale(backend, back, 2.0f, y), GGML_STATUS_SUCCESS); // the front half of y
+        ggml_backend_synchronize(backend);
+        const std::vector<float> x_values = values_of(x);
+        const std::vector<float> y_values = values_of(y);
+        EXPECT_TRUE(all_are(x_values.data(), half, 1.0f));
+        EXPECT_TRUE(all_are(x_values.data() + half, half, 5.0f));
+        EXPECT_TRUE(all_are(y_values.data(), half, 10.0f));
+        EXPECT_TRUE(all_are(y_values.data() + half, half, 0.0f));
+    });
+}
+
+TEST_P(QueueConformance, TwoBackendsOfADeviceDoTheirWorkIndependently) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t a = world.backend();
+        const ggml_backend_t b = world.backend();
+        ggml_tensor * x = world.vector_on(a, 1.0f);
+        ggml_tensor * y = world.vector_on(b, 1.0f);
+        world.delay(a);
+        for (int i = 0; i < 4; i++) {
+            EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
+            EXPECT_EQ(world.launch_scale(b, y, 3.0f, y), GGML_STATUS_SUCCESS);
+        }
+        ggml_backend_synchronize(b);
+        EXPECT_TRUE(all_are(y, 81.0f));
+        ggml_backend_synchronize(a);
+        EXPECT_TRUE(all_are(x, 16.0f));
+    });
+}
+
+TEST_P(QueueConformance, FreeingABackendFinishesItsWork) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 2.0f);
+        ggml_tensor * y = world.vector_on(backend);
+        float * fetched = world.host_vector(0.0f);
+        world.delay(backend);
+        EXPECT_EQ(world.launch_scale(backend, x, 4.0f, y), GGML_STATUS_SUCCESS);
+        ggml_backend_tensor_get_async(backend, y, fetched, 0, world.bytes());
+        world.free_backend(backend);
+        EXPECT_TRUE(all_are(fetched, world.n(), 8.0f));
+        EXPECT_TRUE(all_are(y, 8.0f)); // buffers outlive the backend
+    });
+}
+
+TEST_P(QueueConformance, FreeingABackendLeavesTheOthersOfItsDeviceAlone) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t a = world.backend();
+        const ggml_backend_t b = world.backend();
+        ggml_tensor * x = world.vector_on(a, 2.0f);
+        ggml_tensor * y = world.vector_on(b);
+        EXPECT_EQ(world.launch_scale(b, x, 3.0f, y), GGML_STATUS_SUCCESS);
+        world.free_backend(a);
+        EXPECT_EQ(world.launch_scale(b, y, 3.0f, y), GGML_STATUS_SUCCESS);
+        ggml_backend_synchronize(b);
+        EXPECT_TRUE(all_are(y, 18.0f));
+    });
+}
+
+TEST_P(QueueConformance, ManyBackendsOfADeviceCanBeMadeAndFreed) {
+    once([](World & world) {
+        ggml_tensor * x = world.vector_in(ggml_backend_dev_buffer_type(world.subject().devices[0]), 1.0f);
+        for (int i = 0; i < 20; i++) {
+            const ggml_backend_t backend = world.backend();
+            EXPECT_EQ(world.launch_scale(backend, x, 1.0f, x), GGML_STATUS_SUCCESS);
+            world.free_backend(backend);
+        }
+        EXPECT_TRUE(all_are(x, 1.0f));
+    });
+}
+
+} // namespace conformance

@@ -1,0 +1,272 @@
+// Bytes between the host and a device: which ones, and when.
+
+#include <cstring>
+
+#include "conformance_test.h"
+
+namespace conformance {
+
+namespace {
+
+// 0, 1, 2, ...
+std::vector<float> ramp(int64_t n) {
+    std::vector<float> data(static_cast<size_t>(n));
+    for (size_t i = 0; i < data.size(); i++) {
+        data[i] = static_cast<float>(i);
+    }
+    return data;
+}
+
+// `matrix` is 8 rows of 8 floats: a block of 4 floats in 3 rows, one row apart, from row 2, column 1
+constexpr int64_t kSide = 8;
+constexpr size_t kRow = kSide * sizeof(float);
+constexpr size_t kBlockOffset = 2 * kRow + sizeof(float);
+constexpr size_t kBlockWidth = 4 * sizeof(float);
+constexpr size_t kBlockRows = 3;
+
+size_t index_in_matrix(size_t row, size_t column) {
+    return (2 + row) * kSide + 1 + column;
+}
+
+ggml_tensor * matrix_on(World & world, ggml_backend_t backend) {
+    ggml_tensor * matrix = world.place(ggml_new_tensor_2d(world.ctx(), GGML_TYPE_F32, kSide, kSide),
+                                       ggml_backend_get_default_buffer_type(backend));
+    const std::vector<float> data = ramp(kSide * kSide);
+    ggml_backend_tensor_set(matrix, data.data(), 0, ggml_nbytes(matrix));
+    return matrix;
+}
+
+// All of the matrix is the ramp except the block, which is -1, -2, ... 5 to a row of the source
+void expect_block_written(const ggml_tensor * matrix) {
+    std::vector<float> expected = ramp(kSide * kSide);
+    for (size_t row = 0; row < kBlockRows; row++) {
+        for (size_t column = 0; column < 4; column++) {
+            expected[index_in_matrix(row, column)] = -1.0f - static_cast<float>(row * 5 + column);
+        }
+    }
+    EXPECT_EQ(values_of(matrix), expected);
+}
+
+// The source of the block: rows of 5 floats, of which 4 are used
+std::vector<float> block_source() {
+    std::vector<float> data(kBlockRows * 5);
+    for (size_t i = 0; i < data.size(); i++) {
+        data[i] = -1.0f - static_cast<float>(i);
+    }
+    return data;
+}
+
+void expect_block_read(const std::vector<float> & block) {
+    for (size_t row = 0; row < kBlockRows; row++) {
+        for (size_t column = 0; column < 5; column++) {
+            const float expected = column < 4 ? static_cast<float>(index_in_matrix(row, column)) : -1.0f;
+            EXPECT_EQ(block[row * 5 + column], expected) << row << ", " << column;
+        }
+    }
+}
+
+} // namespace
+
+class TransferConformance : public ConformanceTest {
+  protected:
+    // Pageable memory, and pinned memory where there is some
+    std::vector<float *> sources(World & world, float value) const {
+        std::vector<float *> sources = {world.host_vector(value)};
+        if (float * pinned = world.pinned_vector(device(), value)) {
+            sources.push_back(pinned);
+        }
+        return sources;
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(Backends, TransferConformance, testing::ValuesIn(subjects()), parameter_name);
+
+TEST_P(TransferConformance, SetAsyncWritesTheBytesOfTheCallersMemory) {
+    on_each_schedule([this](World & world) {
+        const ggml_backend_t backend = world.backend();
+        for (float * source : sources(world, 4.0f)) {
+            ggml_tensor * x = world.vector_on(backend, 0.0f);
+            world.delay(backend);
+            ggml_backend_tensor_set_async(backend, x, source, 0, world.bytes());
+            ggml_backend_synchronize(backend);
+            EXPECT_TRUE(all_are(x, 4.0f));
+        }
+    });
+}
+
+TEST_P(TransferConformance, AfterSynchronizeTheSourceBelongsToTheCallerAgain) {
+    on_each_schedule([this](World & world) {
+        const ggml_backend_t backend = world.backend();
+        for (float * source : sources(world, 4.0f)) {
+            ggml_tensor * x = world.vector_on(backend, 0.0f);
+            world.delay(backend);
+            ggml_backend_tensor_set_async(backend, x, source, 0, world.bytes());
+            ggml_backend_synchronize(backend);
+            std::memset(source, 0, world.bytes());
+            EXPECT_TRUE(all_are(x, 4.0f));
+        }
+    });
+}
+
+TEST_P(TransferConformance, GetAsyncReadsWhatIsThereAtItsTurn) {
+    on_each_schedule([this](World & world) {
+        const ggml_backend_t backend = world.backend();
+        for (float * destination : sources(world, 0.0f)) {
+            ggml_tensor * x = world.vector_on(backend, 1.0f);
+            world.delay(backend);
+            EXPECT_EQ(world.launch_scale(backend, x, 2.0f, x), GGML_STATUS_SUCCESS);
+            ggml_backend_tensor_get_async(backend, x, destination, 0, world.bytes());
+            EXPECT_EQ(world.launch_scale(backend, x, 2.0f, x), GGML_STATUS_SUCCESS);
+            ggml_backend_synchronize(backend);
+            EXPECT_TRUE(all_are(destination, world.n(), 2.0f));
+            EXPECT_TRUE(all_are(x, 4.0f));
+        }
+    });
+}
+
+TEST_P(TransferConformance, PartsOfATensorAreSetAndGot) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        const std::vector<float> data = ramp(world.n());
+        ggml_tensor * x = world.vector_on(backend, -1.0f);
+        ggml_backend_tensor_set_async(backend, x, data.data() + 5, 5 * sizeof(float), 7 * sizeof(float));
+        float part[4] = {};
+        ggml_backend_tensor_get_async(backend, x, part, 10 * sizeof(float), sizeof(part));
+        ggml_backend_synchronize(backend);
+        const float expected[4] = {10.0f, 11.0f, -1.0f, -1.0f};
+        EXPECT_EQ(std::memcmp(part, expected, sizeof(part)), 0);
+        EXPECT_EQ(values_of(x)[4], -1.0f);
+        EXPECT_EQ(values_of(x)[5], 5.0f);
+    });
+}
+
+TEST_P(TransferConformance, BlocksOfRowsAreSetAndGotAsynchronously) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * matrix = matrix_on(world, backend);
+        const std::vector<float> source = block_source();
+        std::vector<float> read(kBlockRows * 5, -1.0f);
+        world.delay(backend);
+        ggml_backend_tensor_get_2d_async(backend, matrix, read.data(), kBlockOffset, kBlockWidth, kBlockRows, kRow,
+                                         5 * sizeof(float));
+        ggml_backend_tensor_set_2d_async(backend, matrix, source.data(), kBlockOffset, kBlockWidth, kBlockRows, kRow,
+                                         5 * sizeof(float));
+        ggml_backend_synchronize(backend);
+        expect_block_read(read);
+        expect_block_written(matrix);
+    });
+}
+
+TEST_P(TransferConformance, BlocksOfRowsAreSetAndGot) {
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * matrix = matrix_on(world, backend);
+        std::vector<float> read(kBlockRows * 5, -1.0f);
+        ggml_backend_tensor_get_2d(matrix, read.data(), kBlockOffset, kBlockWidth, kBlockRows, kRow, 5 * sizeof(float));
+        expect_block_read(read);
+        ggml_backend_tensor_set_2d(matrix, block_source().data(), kBlockOffset, kBlockWidth, kBlockRows, kRow,
+                                   5 * sizeof(float));
+        expect_block_written(matrix);
+    });
+}
+
+TEST_P(TransferConformance, BlockingTransfersAreDoneWhenTheyReturn) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend);
+        std::vector<float> data = ramp(world.n());
+        ggml_backend_tensor_set(x, data.data(), 0, world.bytes());
+        const std::vector<float> expected = data;
+        data.assign(data.size(), 0.0f); // the source is the caller's again
+        EXPECT_EQ(values_of(x), expected);
+
+        ggml_tensor * y = world.vector_on(backend);
+        ggml_backend_tensor_copy(x, y);
+        ggml_backend_tensor_memset(x, 0, 0, world.bytes());
+        EXPECT_EQ(values_of(y), expected);
+        EXPECT_TRUE(all_are(x, 0.0f));
+    });
+}
+
+TEST_P(TransferConformance, BlockingTransfersAreSeenByLaterWorkOfEveryBackend) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t a = world.backend();
+        const ggml_backend_t b = world.backend();
+        ggml_tensor * x = world.vector_on(a, 1.0f);
+        ggml_tensor * by_a = world.vector_on(a);
+        ggml_tensor * by_b = world.vector_on(b);
+        const std::vector<float> data(static_cast<size_t>(world.n()), 6.0f);
+        ggml_backend_tensor_set(x, data.data(), 0, world.bytes());
+        EXPECT_EQ(world.launch_scale(a, x, 1.0f, by_a), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(world.launch_scale(b, x, 1.0f, by_b), GGML_STATUS_SUCCESS);
+        ggml_backend_synchronize(a);
+        ggml_backend_synchronize(b);
+        EXPECT_TRUE(all_are(by_a, 6.0f));
+        EXPECT_TRUE(all_are(by_b, 6.0f));
+    });
+}
+
+TEST_P(TransferConformance, MemsetFillsOnlyItsBytes) {
+    once([](World & world) {
+        ggml_tensor * x = world.vector_on(world.backend(), 1.0f);
+        ggml_backend_tensor_memset(x, 0, 4 * sizeof(float), 2 * sizeof(float));
+        const std::vector<float> values = values_of(x);
+        EXPECT_EQ(std::vector<float>(values.begin() + 3, values.begin() + 7),
+                  (std::vector<float>{1.0f, 0.0f, 0.0f, 1.0f}));
+    });
+}
+
+TEST_P(TransferConformance, ClearFillsTheBuffer) {
+    once([](World & world) {
+        ggml_tensor * x = world.vector_on(world.backend(), 1.0f);
+        ggml_backend_buffer_clear(x->buffer, 0);
+        EXPECT_TRUE(all_are(x, 0.0f));
+    });
+}
+
+TEST_P(TransferConformance, TransfersOfNoBytesDoNothing) {
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        ggml_backend_tensor_set_async(backend, x, nullptr, 0, 0);
+        ggml_backend_tensor_get_async(backend, x, nullptr, world.bytes(), 0);
+        ggml_backend_tensor_set_2d_async(backend, x, nullptr, 0, 0, 3, 8, 8);
+        ggml_backend_tensor_set(x, nullptr, 0, 0);
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(x, 1.0f));
+    });
+}
+
+TEST_P(TransferConformance, TransfersBeyondATensorDoNothing) {
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        const float * data = world.host_vector(2.0f);
+        ggml_backend_tensor_set_async(backend, x, data, sizeof(float), world.bytes());
+        ggml_backend_tensor_set_2d_async(backend, x, data, 0, sizeof(float), 2, world.bytes(), sizeof(float));
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(x, 1.0f));
+    });
+}
+
+TEST_P(TransferConformance, TensorsOfEveryTypeKeepTheirBytes) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q4_0, GGML_TYPE_Q8_0, GGML_TYPE_I8,
+                                     GGML_TYPE_I32, GGML_TYPE_I64}) {
+            ggml_tensor * x = world.place(ggml_new_tensor_2d(world.ctx(), type, 64, 3),
+                                          ggml_backend_get_default_buffer_type(backend));
+            std::vector<uint8_t> data(ggml_nbytes(x));
+            for (size_t i = 0; i < data.size(); i++) {
+                data[i] = static_cast<uint8_t>(i * 37 + 11);
+            }
+            std::vector<uint8_t> got(data.size());
+            ggml_backend_tensor_set_async(backend, x, data.data(), 0, data.size());
+            ggml_backend_tensor_get_async(backend, x, got.data(), 0, got.size());
+            ggml_backend_synchronize(backend);
+            EXPECT_EQ(got, data) << ggml_type_name(type);
+        }
+    });
+}
+
+} // namespace conformance

@@ -1,0 +1,137 @@
+#include "world.h"
+
+#include <algorithm>
+
+#include "ggml-sim.h"
+
+namespace conformance {
+
+World::World(const Subject & subject)
+    : subject_(subject)
+    , ctx_(ggml_init({size_t{4} << 20, nullptr, true})) {}
+
+World::~World() {
+    for (ggml_backend_t backend : backends_) {
+        ggml_backend_free(backend);
+    }
+    for (ggml_backend_event_t event : events_) {
+        ggml_backend_event_free(event);
+    }
+    for (ggml_backend_buffer_t buffer : buffers_) {
+        ggml_backend_buffer_free(buffer);
+    }
+    ggml_free(ctx_);
+}
+
+ggml_backend_t World::backend_on(ggml_backend_dev_t device) {
+    const ggml_backend_t backend = ggml_backend_dev_init(device, nullptr);
+    EXPECT_NE(backend, nullptr) << "no backend of " << ggml_backend_dev_name(device);
+    backends_.push_back(backend);
+    return backend;
+}
+
+void World::free_backend(ggml_backend_t backend) {
+    backends_.erase(std::find(backends_.begin(), backends_.end(), backend));
+    ggml_backend_free(backend);
+}
+
+ggml_backend_event_t World::event_of(ggml_backend_dev_t device) {
+    const ggml_backend_event_t event = ggml_backend_event_new(device);
+    EXPECT_NE(event, nullptr) << "no event of " << ggml_backend_dev_name(device);
+    events_.push_back(event);
+    return event;
+}
+
+ggml_tensor * World::place(ggml_tensor * tensor, ggml_backend_buffer_type_t buft) {
+    const ggml_backend_buffer_t buffer =
+        ggml_backend_buft_alloc_buffer(buft, ggml_backend_buft_get_alloc_size(buft, tensor));
+    EXPECT_NE(buffer, nullptr);
+    buffers_.push_back(buffer);
+    EXPECT_EQ(ggml_backend_tensor_alloc(buffer, tensor, ggml_backend_buffer_get_base(buffer)), GGML_STATUS_SUCCESS);
+    return tensor;
+}
+
+ggml_tensor * World::vector_in(ggml_backend_buffer_type_t buft) {
+    return place(ggml_new_tensor_1d(ctx_, GGML_TYPE_F32, n()), buft);
+}
+
+ggml_tensor * World::vector_in(ggml_backend_buffer_type_t buft, float value) {
+    ggml_tensor * tensor = vector_in(buft);
+    const std::vector<float> data(static_cast<size_t>(n()), value);
+    ggml_backend_tensor_set(tensor, data.data(), 0, bytes());
+    return tensor;
+}
+
+ggml_tensor * World::vector_on(ggml_backend_t backend, float value) {
+    return vector_in(ggml_backend_get_default_buffer_type(backend), value);
+}
+
+ggml_tensor * World::vector_on(ggml_backend_t backend) {
+    return vector_in(ggml_backend_get_default_buffer_type(backend));
+}
+
+ggml_cgraph * World::graph_of(ggml_tensor * node) {
+    ggml_cgraph * graph = ggml_new_graph_custom(ctx_, 64, false);
+    ggml_build_forward_expand(graph, node);
+    return graph;
+}
+
+ggml_cgraph * World::scale_graph(ggml_tensor * src, float factor, ggml_tensor * dst) {
+    ggml_tensor * node = ggml_scale(ctx_, src, factor);
+    EXPECT_EQ(ggml_backend_tensor_alloc(dst->buffer, node, dst->data), GGML_STATUS_SUCCESS);
+    return graph_of(node);
+}
+
+ggml_status World::launch_scale(ggml_backend_t backend, ggml_tensor * src, float factor, ggml_tensor * dst) {
+    return ggml_backend_graph_compute_async(backend, scale_graph(src, factor, dst));
+}
+
+void World::delay(ggml_backend_t backend) {
+    const ggml_backend_dev_t device = ggml_backend_get_device(backend);
+    ggml_backend_dev_props props;
+    ggml_backend_dev_get_props(device, &props);
+    if (!props.caps.async) {
+        return;
+    }
+    const bool simulated = ggml_backend_is_sim(backend);
+    const int64_t side = simulated ? 4 : 2048;
+    const ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
+    ggml_tensor * operand = place(ggml_new_tensor_2d(ctx_, GGML_TYPE_F32, side, side), buft);
+    ggml_backend_tensor_memset(operand, 0, 0, ggml_nbytes(operand));
+    ggml_cgraph * graph = graph_of(place(ggml_mul_mat(ctx_, operand, operand), buft));
+    for (int i = 0; i < (simulated ? 1 : 16); i++) {
+        EXPECT_EQ(ggml_backend_graph_compute_async(backend, graph), GGML_STATUS_SUCCESS);
+    }
+}
+
+float * World::host_vector(float value) {
+    host_vectors_.push_back(std::make_unique<std::vector<float>>(static_cast<size_t>(n()), value));
+    return host_vectors_.back()->data();
+}
+
+float * World::pinned_vector(ggml_backend_dev_t device, float value) {
+    const ggml_backend_buffer_type_t buft = ggml_backend_dev_host_buffer_type(device);
+    return buft != nullptr ? static_cast<float *>(vector_in(buft, value)->data) : nullptr;
+}
+
+std::vector<float> values_of(const ggml_tensor * tensor) {
+    std::vector<float> data(ggml_nbytes(tensor) / sizeof(float));
+    ggml_backend_tensor_get(tensor, data.data(), 0, ggml_nbytes(tensor));
+    return data;
+}
+
+testing::AssertionResult all_are(const float * data, int64_t n, float value) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!(data[i] == value)) {
+            return testing::AssertionFailure() << "element " << i << " is " << data[i] << ", not " << value;
+        }
+    }
+    return testing::AssertionSuccess();
+}
+
+testing::AssertionResult all_are(const ggml_tensor * tensor, float value) {
+    const std::vector<float> data = values_of(tensor);
+    return all_are(data.data(), static_cast<int64_t>(data.size()), value);
+}
+
+} // namespace conformance
