@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "buffer.h"
+#include "enqueuing_call.h"
 #include "ggml-cpu.h"
 
 #include <cstdio>
@@ -147,6 +148,14 @@ ggml_backend_dev_t reg_device(ggml_backend_reg_t, size_t index) {
     return index < sim->listed.size() ? &sim->listed[index]->handle : nullptr;
 }
 
+bool last_operation_times(ggml_backend_t backend, double * start_us, double * finish_us) {
+    if (!is_sim_backend(backend) || start_us == nullptr || finish_us == nullptr) {
+        return false;
+    }
+    Session sim;
+    return sim->last_operation_times(queue_of(backend), *start_us, *finish_us);
+}
+
 void * reg_proc_address(ggml_backend_reg_t, const char * name) {
     if (std::strcmp(name, "ggml_backend_event_reaches") == 0) {
         const ggml_backend_event_reaches_t function = event_reaches_device;
@@ -154,6 +163,14 @@ void * reg_proc_address(ggml_backend_reg_t, const char * name) {
     }
     if (std::strcmp(name, "ggml_backend_copy_queue") == 0) {
         const ggml_backend_copy_queue_t function = copy_queue_between;
+        return reinterpret_cast<void *>(function);
+    }
+    if (std::strcmp(name, "ggml_backend_clock_us") == 0) {
+        const ggml_backend_clock_us_t function = ggml_backend_sim_time_us;
+        return reinterpret_cast<void *>(function);
+    }
+    if (std::strcmp(name, "ggml_backend_last_operation_times") == 0) {
+        const ggml_backend_last_operation_times_t function = last_operation_times;
         return reinterpret_cast<void *>(function);
     }
     return nullptr;

@@ -18,8 +18,9 @@ struct Queue;
 struct Completion {
     Queue * queue = nullptr;
     bool done = false;
-    double finish_us = 0;     // on the virtual clock, known from the start
-    uint64_t clock_epoch = 0; // finish_us is of this run of the clock
+    double start_us = 0;      // on the virtual clock, known from the start; of a wait: when its queue comes to it
+    double finish_us = 0;
+    uint64_t clock_epoch = 0; // both are of this run of the clock
 };
 
 using CompletionRef = std::shared_ptr<Completion>;

@@ -83,12 +83,14 @@ bool Simulator::is_idle() const {
 }
 
 CompletionRef Simulator::enqueue(Queue & queue, Operation && operation, double cost_us) {
-    double start_us = queue.last != nullptr ? std::max(now_us_, finish_of(*queue.last)) : now_us_;
+    const double reached_us = queue.last != nullptr ? std::max(now_us_, finish_of(*queue.last)) : now_us_;
+    double start_us = reached_us;
     for (const CompletionRef & other : operation.after) {
         start_us = std::max(start_us, finish_of(*other));
     }
     auto completion = std::make_shared<Completion>();
     completion->queue = &queue;
+    completion->start_us = operation.kind == OperationKind::Wait ? reached_us : start_us;
     completion->finish_us = start_us + cost_us;
     completion->clock_epoch = clock_epoch_;
     operation.completion = completion;
@@ -244,6 +246,15 @@ bool Simulator::wait_on_clock(const Completion & completion) {
         return false;
     }
     now_us_ = finish_us;
+    return true;
+}
+
+bool Simulator::last_operation_times(const Queue & queue, double & start_us, double & finish_us) const {
+    if (queue.last == nullptr || queue.last->clock_epoch != clock_epoch_) {
+        return false;
+    }
+    start_us = queue.last->start_us;
+    finish_us = queue.last->finish_us;
     return true;
 }
 

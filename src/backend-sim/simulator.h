@@ -94,6 +94,8 @@ class Simulator {
     void advance(double us) { now_us_ += us; }
     bool wait_on_clock(const Completion & completion); // true if the host had to wait
     bool reset_clock();                                // false unless idle
+    // Of what was enqueued last; false if nothing was since the clock was reset.
+    bool last_operation_times(const Queue & queue, double & start_us, double & finish_us) const;
 
     // A program broke the contract: log, count, and let the next launch of queue (may be NULL) fail.
     void violation(Queue * queue, const char * format, ...) GGML_ATTRIBUTE_FORMAT(3, 4);

@@ -148,6 +148,16 @@ enum ggml_backend_copy_queue {
 };
 typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
 
+// For traces. A device that knows when its operations run offers both of these, or neither.
+//
+// "ggml_backend_clock_us": the time, in microseconds, of a clock that the devices of this registry share with the host.
+typedef double (*ggml_backend_clock_us_t)(void);
+
+// "ggml_backend_last_operation_times": when, on that clock, the operation that was enqueued last on a backend starts and
+// finishes. For a wait: when the queue comes to it, and when it is over. Neither waits nor lets anything execute. False,
+// and nothing written, if that is not known.
+typedef bool (*ggml_backend_last_operation_times_t)(ggml_backend_t backend, double * start_us, double * finish_us);
+
 #ifdef __cplusplus
 }
 #endif

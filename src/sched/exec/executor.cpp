@@ -63,20 +63,54 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     for (std::vector<int16_t> & lane : last_recorded_) {
         lane[run_ % window_] = plan::kWholeLane;
     }
+    if (listener_) {
+        listener_->run_begins(plan, work);
+        return run_steps<true>(plan, work, observer);
+    }
+    return run_steps<false>(plan, work, observer);
+}
+
+// Compiled with and without a listener, so that a run without one does not pay for the possibility.
+template <bool kListened>
+Status Executor::run_steps(const plan::Plan & plan, const Work & work, const Observer & observer) {
+    const auto call_begins = [this] {
+        if constexpr (kListened) {
+            listener_->call_begins();
+        }
+    };
     for (const plan::Step & step : plan.steps) {
         switch (step.kind) {
         case plan::StepKind::Guard:
         case plan::StepKind::Barrier:
             for (uint32_t i = 0; i < step.n_waits; i++) {
+                call_begins();
                 wait(plan.waits[step.first_wait + i]);
+                if constexpr (kListened) {
+                    listener_->waited(plan.waits[step.first_wait + i]);
+                }
             }
             break;
-        case plan::StepKind::Record: record(step); break;
-        case plan::StepKind::Do:
-            if (Status status = perform(plan.program.tasks[step.task], work, observer); !status.ok()) {
+        case plan::StepKind::Record:
+            call_begins();
+            record(step);
+            if constexpr (kListened) {
+                listener_->recorded(step);
+            }
+            break;
+        case plan::StepKind::Do: {
+            const plan::Task & task = plan.program.tasks[step.task];
+            call_begins();
+            if (Status status = perform(task, work, observer); !status.ok()) {
                 return status;
             }
+            if constexpr (kListened) {
+                const bool in_slices = task.kind == plan::TaskKind::Launch && observer.callback;
+                if (!in_slices) {
+                    listener_->performed(task);
+                }
+            }
             break;
+        }
         }
     }
     return {};
@@ -84,7 +118,7 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
 
 void Executor::wait(const plan::Wait & wait) {
     const bool on_host = wait.waiter == plan::kHost;
-    uint64_t & counter = !on_host                                       ? stats.device_waits
+    uint64_t & counter = !on_host                                         ? stats.device_waits
                          : wait.reason.cause == plan::WaitCause::Throttle ? stats.throttle_waits
                                                                           : stats.host_waits;
     counter++;
@@ -175,7 +209,7 @@ Status Executor::launch(const plan::Task & task, const Work & work, const Observ
     const host::GraphHandle & graph = work.graphs[task.binding];
     stats.launches++;
     if (observer.callback) {
-        return launch_observed(backend.handle, graph, observer);
+        return launch_observed(task, backend.handle, graph, observer);
     }
     const ggml_status code = host::launch(backend.handle, graph.get());
     if (code != GGML_STATUS_SUCCESS) {
@@ -187,7 +221,8 @@ Status Executor::launch(const plan::Task & task, const Work & work, const Observ
 
 // The observer wants to see some nodes: the split is launched in slices that end with such a node, and the host waits
 // for each.
-Status Executor::launch_observed(ggml_backend_t backend, const host::GraphHandle & graph, const Observer & observer) {
+Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
+                                 const Observer & observer) {
     const host::Nodes nodes = host::nodes_of(graph.get());
     host::GraphHandle slice;
     for (int begin = 0, end = 0; begin < nodes.size; begin = end) {
@@ -196,25 +231,43 @@ Status Executor::launch_observed(ggml_backend_t backend, const host::GraphHandle
             wanted = observer.callback(nodes[end++], true, observer.user_data);
         }
         slice.slice(graph, begin, end);
+        if (listener_) {
+            listener_->call_begins();
+        }
         const ggml_status code = host::launch(backend, slice.get());
         if (code != GGML_STATUS_SUCCESS) {
-            return {code, std::string("nodes up to '") + nodes[end - 1]->name + "' failed: " +
-                              ggml_status_to_string(code)};
+            return {code,
+                    std::string("nodes up to '") + nodes[end - 1]->name + "' failed: " + ggml_status_to_string(code)};
+        }
+        if (listener_) {
+            listener_->performed(task);
         }
         if (wait_for_slices) {
-            host::synchronize(backend);
+            synchronize(task.lane, backend);
             stats.host_waits++;
         }
         if (wanted && !observer.callback(nodes[end - 1], false, observer.user_data)) {
-            return {GGML_STATUS_ABORTED, std::string("the eval callback stopped the run at '") + nodes[end - 1]->name + "'"};
+            return {GGML_STATUS_ABORTED,
+                    std::string("the eval callback stopped the run at '") + nodes[end - 1]->name + "'"};
         }
     }
     return {};
 }
 
+// A wait that no plan asked for
+void Executor::synchronize(plan::Lane lane, ggml_backend_t backend) {
+    if (listener_) {
+        listener_->call_begins();
+    }
+    host::synchronize(backend);
+    if (listener_) {
+        listener_->synchronized(lane);
+    }
+}
+
 void Executor::synchronize_all() {
     for (size_t lane = 1; lane < backend_of_.size(); lane++) {
-        host::synchronize(backend_of_[lane]->handle);
+        synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle);
     }
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);

@@ -9,21 +9,13 @@
 #include <vector>
 
 #include "exec/ring.h"
+#include "exec/step_listener.h"
 #include "ggml-sched.h"
 #include "host/execute.h"
-#include "host/graph_handle.h"
-#include "lower/lower.h"
 #include "plan/plan.h"
 #include "status.h"
 
 namespace ggml_sched {
-
-// What a plan's numbers stand for.
-struct Work {
-    const std::vector<CopyBinding> & copies;
-    const std::vector<Split> & splits;
-    std::vector<host::GraphHandle> & graphs; // by split
-};
 
 struct Observer {
     ggml_backend_sched_eval_callback callback = nullptr;
@@ -50,6 +42,9 @@ class Executor {
 
     void synchronize_all();
 
+    // NULL: none. It must stay until it is replaced or the executor is gone.
+    void set_listener(StepListener * listener) { listener_ = listener; }
+
     // An asynchronous copy between these backends was refused: it was done by waiting, which is correct but slow.
     // Cleared by reading it.
     bool take_refusal(BackendId & src, BackendId & dst);
@@ -58,6 +53,7 @@ class Executor {
     bool wait_for_slices = true; // before the observer sees one; off in a test only
 
   private:
+    template <bool kListened> Status run_steps(const plan::Plan & plan, const Work & work, const Observer & observer);
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
     Status perform(const plan::Task & task, const Work & work, const Observer & observer);
@@ -65,17 +61,20 @@ class Executor {
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Observer & observer);
-    Status launch_observed(ggml_backend_t backend, const host::GraphHandle & graph, const Observer & observer);
+    Status launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
+                           const Observer & observer);
+    void synchronize(plan::Lane lane, ggml_backend_t backend);
     char * ring(const CopyBinding & copy) const { return ring_.at(run_ % window_, copy.ring_offset); }
 
     using Events = std::vector<ggml_backend_event_t>; // by number in a run
     const std::vector<host::Backend> & backends_;
-    std::vector<const host::Backend *> backend_of_; // by lane
-    std::vector<std::vector<Events>> events_;       // by lane, by run modulo window
+    std::vector<const host::Backend *> backend_of_;   // by lane
+    std::vector<std::vector<Events>> events_;         // by lane, by run modulo window
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
     const uint64_t window_;
     uint64_t run_ = 0;
     Ring ring_;
+    StepListener * listener_ = nullptr;
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;
     BackendId refused_dst_ = kNoBackend;

@@ -4,18 +4,9 @@
 
 #include "ggml-backend-impl.h"
 #include "ggml-impl.h"
+#include "host/proc.h"
 
 namespace ggml_sched::host {
-
-namespace {
-
-template <typename Function>
-Function proc(ggml_backend_dev_t device, const char * name) {
-    const ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device);
-    return reg ? reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(reg, name)) : nullptr;
-}
-
-} // namespace
 
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     Backend result;

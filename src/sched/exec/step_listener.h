@@ -1,0 +1,25 @@
+// StepListener - is told what the executor does, on the executor's thread and while it does it.
+//
+// Each call of the executor into a backend, and each copy on the host, is announced by call_begins() and then named.
+// Arguments are valid during the call only. Nothing may be thrown: a listener must not change how a run ends.
+
+#pragma once
+
+#include "exec/work.h"
+#include "plan/plan.h"
+
+namespace ggml_sched {
+
+class StepListener {
+  public:
+    virtual ~StepListener() = default;
+
+    virtual void run_begins(const plan::Plan & plan, const Work & work) noexcept = 0; // what follows is of this run
+    virtual void call_begins() noexcept = 0;
+    virtual void waited(const plan::Wait & wait) noexcept = 0;
+    virtual void recorded(const plan::Step & step) noexcept = 0;
+    virtual void performed(const plan::Task & task) noexcept = 0; // a launch in slices is told slice by slice
+    virtual void synchronized(plan::Lane lane) noexcept = 0; // the host has waited for the lane, and no plan said so
+};
+
+} // namespace ggml_sched
