@@ -181,7 +181,8 @@ TEST_P(BufferConformance, TheDefaultMemoryIsSupported) {
     });
 }
 
-// Whatever memory a backend claims to support, of any device: it computes with operands there, and writes results there.
+// Whatever memory a backend claims to support, of any device: it computes with operands there, and writes results
+// there.
 TEST_P(BufferConformance, SupportedMemoryIsUsedInPlace) {
     for (const Subject & owner : subjects()) {
         for (const ggml_backend_dev_t owning_device : owner.devices) {

@@ -133,8 +133,8 @@ TEST_P(DeviceConformance, CopiesAreAcceptedAsTheRegistrySays) {
                 // The CPU's tensors are copied out of pinned memory if at all.
                 const ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(device());
                 const bool from_cpu = ggml_backend_dev_type(source) == GGML_BACKEND_DEVICE_TYPE_CPU;
-                ggml_tensor * x = from_cpu && pinned != nullptr ? world.vector_in(pinned, 3.0f)
-                                                                : world.vector_on(src, 3.0f);
+                ggml_tensor * x =
+                    from_cpu && pinned != nullptr ? world.vector_in(pinned, 3.0f) : world.vector_on(src, 3.0f);
                 ggml_tensor * y = world.vector_on(dst, 0.0f);
                 const auto copy = dst->iface.cpy_tensor_async;
                 const bool accepted = copy != nullptr && copy(src, dst, x, y);

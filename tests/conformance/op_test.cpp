@@ -1,0 +1,192 @@
+// What a backend says that it supports, it computes as the CPU backend does.
+
+#include <algorithm>
+#include <cmath>
+
+#include "conformance_test.h"
+#include "ggml-cpu.h"
+#include "op_cases.h"
+
+namespace conformance {
+
+namespace {
+
+struct Free {
+    void operator()(ggml_context * ctx) const { ggml_free(ctx); }
+    void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
+    void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
+};
+using ContextPtr = std::unique_ptr<ggml_context, Free>;
+using BackendPtr = std::unique_ptr<ggml_backend, Free>;
+using BufferPtr = std::unique_ptr<ggml_backend_buffer, Free>;
+
+struct Result {
+    bool built = false;
+    bool supported = false;
+    ggml_status status = GGML_STATUS_FAILED; // of the launch, or of the empty one behind it
+    ggml_type type = GGML_TYPE_F32;
+    std::vector<uint8_t> bytes; // of the node, gaps included
+};
+
+// All nodes that the result depends on, views aside
+bool supports_all(ggml_backend_t backend, ggml_cgraph * graph) {
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        if (!ggml_backend_supports_op(backend, ggml_graph_node(graph, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Result compute(ggml_backend_t backend, const OpCase & op, bool even_if_unsupported = false) {
+    Result result;
+    const ContextPtr ctx(ggml_init({size_t{1} << 20, nullptr, true}));
+    Operands operands(ctx.get());
+    ggml_tensor * node = op.build(operands);
+    result.built = node != nullptr;
+    if (!result.built) {
+        return result;
+    }
+    ggml_cgraph * graph = ggml_new_graph_custom(ctx.get(), 64, false);
+    ggml_build_forward_expand(graph, node);
+    result.supported = supports_all(backend, graph);
+    if (!result.supported && !even_if_unsupported) {
+        return result;
+    }
+    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors(ctx.get(), backend));
+    ggml_backend_buffer_clear(buffer.get(), 0);
+    operands.upload();
+    result.status = ggml_backend_graph_compute(backend, graph);
+    if (result.status == GGML_STATUS_SUCCESS) { // a device may report late
+        ggml_cgraph * empty = ggml_new_graph_custom(ctx.get(), 8, false);
+        result.status = ggml_backend_graph_compute(backend, empty);
+    }
+    result.type = node->type;
+    result.bytes.resize(ggml_nbytes(node));
+    ggml_backend_tensor_get(node, result.bytes.data(), 0, result.bytes.size());
+    return result;
+}
+
+std::vector<float> as_floats(const Result & result) {
+    const ggml_type_traits * traits = ggml_get_type_traits(result.type);
+    const size_t n_blocks = result.bytes.size() / traits->type_size;
+    std::vector<float> values(n_blocks * static_cast<size_t>(traits->blck_size));
+    if (result.type == GGML_TYPE_F32) {
+        std::copy_n(reinterpret_cast<const float *>(result.bytes.data()), values.size(), values.begin());
+    } else {
+        traits->to_float(result.bytes.data(), values.data(), static_cast<int64_t>(values.size()));
+    }
+    return values;
+}
+
+// The mean squared difference relative to the mean square of what is expected
+double error_of(const Result & actual, const Result & expected) {
+    const std::vector<float> a = as_floats(actual);
+    const std::vector<float> b = as_floats(expected);
+    double difference = 0;
+    double square = 0;
+    for (size_t i = 0; i < b.size(); i++) {
+        difference += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+        square += double{b[i]} * b[i];
+    }
+    return difference == 0 ? 0 : difference / square;
+}
+
+} // namespace
+
+class OpConformance : public ConformanceTest {};
+
+INSTANTIATE_TEST_SUITE_P(Backends, OpConformance, testing::ValuesIn(subjects()), parameter_name);
+
+TEST(OpSample, HasEveryOperation) {
+    std::vector<bool> used(GGML_OP_COUNT, false);
+    const ContextPtr ctx(ggml_init({size_t{4} << 20, nullptr, true}));
+    for (const OpCase & op : op_cases()) {
+        Operands operands(ctx.get());
+        ASSERT_NE(op.build(operands), nullptr) << op.name;
+    }
+    for (ggml_tensor * t = ggml_get_first_tensor(ctx.get()); t != nullptr; t = ggml_get_next_tensor(ctx.get(), t)) {
+        used[t->op] = true;
+    }
+    for (int op = 0; op < GGML_OP_COUNT; op++) {
+        EXPECT_TRUE(used[static_cast<size_t>(op)] || op == GGML_OP_RESHAPE) << ggml_op_name(static_cast<ggml_op>(op));
+    }
+}
+
+TEST_P(OpConformance, SupportedOperationsGiveTheCpusResults) {
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    ggml_backend_cpu_set_n_threads(cpu.get(), 1);
+    once([&](World & world) {
+        const ggml_backend_t backend = world.backend();
+        int n_supported = 0;
+        for (const OpCase & op : op_cases()) {
+            SCOPED_TRACE(op.name);
+            const Result expected = compute(cpu.get(), op);
+            ASSERT_TRUE(expected.built && expected.supported) << "the CPU backend is the reference";
+            ASSERT_EQ(expected.status, GGML_STATUS_SUCCESS);
+            const Result actual = compute(backend, op);
+            if (!actual.supported) {
+                continue;
+            }
+            n_supported++;
+            EXPECT_EQ(actual.status, GGML_STATUS_SUCCESS);
+            if (subject().exact || op.tolerance == 0) {
+                EXPECT_EQ(actual.bytes, expected.bytes);
+            } else {
+                EXPECT_LE(error_of(actual, expected), op.tolerance);
+            }
+        }
+        EXPECT_GT(n_supported, 0) << "it supports nothing";
+        RecordProperty("supported", n_supported);
+        RecordProperty("tried", static_cast<int>(op_cases().size()));
+    });
+}
+
+TEST_P(OpConformance, ResultsAreTheSameEveryTime) {
+    once([](World & world) {
+        const ggml_backend_t a = world.backend();
+        const ggml_backend_t b = world.backend();
+        for (const OpCase & op : op_cases()) {
+            SCOPED_TRACE(op.name);
+            const Result first = compute(a, op);
+            if (first.supported) {
+                EXPECT_EQ(compute(b, op).bytes, first.bytes);
+            }
+        }
+    });
+}
+
+TEST_P(OpConformance, ViewsAreSupportedByEverybody) {
+    once([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = ggml_new_tensor_2d(world.ctx(), GGML_TYPE_F32, 8, 6);
+        for (ggml_tensor * view : {ggml_reshape_2d(world.ctx(), x, 6, 8), ggml_view_1d(world.ctx(), x, 5, 16),
+                                   ggml_permute(world.ctx(), x, 1, 0, 2, 3), ggml_transpose(world.ctx(), x)}) {
+            EXPECT_TRUE(ggml_backend_supports_op(backend, view)) << ggml_op_name(view->op);
+        }
+        EXPECT_TRUE(ggml_backend_supports_op(backend, x)) << "a tensor that is not computed";
+    });
+}
+
+TEST_P(OpConformance, UnsupportedOperationsComeBackAsAStatus) {
+    once([this](World & world) {
+        const ggml_backend_t backend = world.backend();
+        int n_refused = 0;
+        for (const OpCase & op : odd_cases()) {
+            SCOPED_TRACE(op.name);
+            const Result result = compute(backend, op, true);
+            if (result.built && !result.supported) {
+                n_refused++;
+                EXPECT_NE(result.status, GGML_STATUS_SUCCESS);
+            }
+        }
+        EXPECT_GT(n_refused, 0) << "the sample has nothing that " << subject().name << " does not support";
+        // It is as good as before.
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        EXPECT_EQ(world.launch_scale(backend, x, 2.0f, x), GGML_STATUS_SUCCESS);
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(x, 2.0f));
+    });
+}
+
+} // namespace conformance
