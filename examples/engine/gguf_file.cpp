@@ -46,7 +46,7 @@ Result<uint32_t> GgufFile::uint(const std::string & key) const {
     int64_t value = -1;
     switch (gguf_get_kv_type(g, id)) {
     case GGUF_TYPE_UINT8: value = gguf_get_val_u8(g, id); break;
-    case GGUF_TYPE_INT8: value = gguf_get_val_i8(g, id); break;
+    case GGUF_TYPE_INT8: value = static_cast<int>(gguf_get_val_i8(g, id)); break;
     case GGUF_TYPE_UINT16: value = gguf_get_val_u16(g, id); break;
     case GGUF_TYPE_INT16: value = gguf_get_val_i16(g, id); break;
     case GGUF_TYPE_UINT32: value = gguf_get_val_u32(g, id); break;

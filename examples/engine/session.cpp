@@ -80,7 +80,7 @@ Status Session::enqueue(const std::vector<Token> & tokens, int first_position, O
         shape.n_kv = GGML_PAD(end, KvCache::kPadding);
         const bool is_last = done + shape.n_tokens == n;
         shape.n_outputs = outputs == Outputs::All ? shape.n_tokens : outputs == Outputs::Last && is_last ? 1 : 0;
-        const Status status = run(tokens.data() + done, first_position + done, shape, logits);
+        Status status = run(tokens.data() + done, first_position + done, shape, logits);
         if (!status.ok()) {
             ggml_backend_sched_synchronize(sched());
             forget_graph();
@@ -132,7 +132,7 @@ Status Session::reserve() {
         return built.status();
     }
     const bool reserved = ggml_backend_sched_reserve(sched(), built.value().graph);
-    const Status status = reserved ? Status{} : sched_failure("cannot reserve memory for the largest micro-batch");
+    Status status = reserved ? Status{} : sched_failure("cannot reserve memory for the largest micro-batch");
     forget_graph();
     return status;
 }

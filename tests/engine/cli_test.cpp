@@ -55,7 +55,7 @@ Json json_of(const std::string & arguments) {
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.out.find('\n'), ended.out.size() - 1) << "more than one line";
-    const Json json = Json::parse(ended.out, nullptr, false);
+    Json json = Json::parse(ended.out, nullptr, false);
     EXPECT_TRUE(json.is_object()) << ended.out;
     return json;
 }

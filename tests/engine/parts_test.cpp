@@ -146,6 +146,7 @@ GgufEdit pieces(std::vector<std::pair<std::string, float>> extra) {
             scores.push_back(score);
         }
         std::vector<const char *> pointers;
+        pointers.reserve(tokens.size());
         for (const std::string & t : tokens) {
             pointers.push_back(t.c_str());
         }

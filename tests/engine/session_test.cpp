@@ -121,7 +121,7 @@ TEST_F(SessionTest, ACacheThatDoesNotFitOnTheDeviceIsAnError) {
     const Loaded loaded = load(path_, "sim,cpu");
     const size_t memory = ggml_sim_config_default(GGML_SIM_PROFILE_CUDA).memory_bytes;
     engine::SessionConfig config;
-    const size_t bytes_per_position = 2 * 2 * 32 * sizeof(float); // layers, K and V, kv_dim
+    const size_t bytes_per_position = sizeof(float) * 2 * 2 * 32; // layers, K and V, kv_dim
     const size_t n_ctx = memory / bytes_per_position + 32;
     ASSERT_LT(n_ctx, size_t{1} << 30);
     config.n_ctx = static_cast<int>(n_ctx);

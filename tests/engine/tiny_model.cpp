@@ -20,6 +20,7 @@ std::string utf8(uint32_t code) {
 
 void set_tokens(gguf_context * gguf) {
     std::vector<std::string> tokens;
+    tokens.reserve(kTinyVocab);
     uint32_t next = 256;
     for (uint32_t b = 0; b < 256; b++) {
         const bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
@@ -27,6 +28,7 @@ void set_tokens(gguf_context * gguf) {
     }
     tokens.emplace_back("<s>");
     std::vector<const char *> pointers;
+    pointers.reserve(kTinyVocab);
     for (const std::string & t : tokens) {
         pointers.push_back(t.c_str());
     }
