@@ -42,6 +42,7 @@ void add_elementwise(std::vector<OpCase> & cases) {
                          ggml_tensor * divisor = ggml_scale_bias(o.ctx(), o.floats(GGML_TYPE_F32, 33, 2), 0.1f, 2.0f);
                          return ggml_div(o.ctx(), o.floats(GGML_TYPE_F32, 33, 2), divisor);
                      }});
+    cases.push_back({"dup", kMoved, [](Operands & o) { return ggml_dup(o.ctx(), o.floats(GGML_TYPE_F32, 33, 2)); }});
     cases.push_back(
         {"scale", kF32, [](Operands & o) { return ggml_scale(o.ctx(), o.floats(GGML_TYPE_F32, 31, 3), 0.3f); }});
     cases.push_back({"scale of no elements", kMoved,
@@ -77,6 +78,8 @@ void add_rows(std::vector<OpCase> & cases) {
     }
     cases.push_back({"repeat", kMoved,
                      [](Operands & o) { return ggml_repeat_4d(o.ctx(), o.floats(GGML_TYPE_F32, 8, 1), 16, 6, 1, 1); }});
+    cases.push_back(
+        {"top_k", kMoved, [](Operands & o) { return ggml_top_k(o.ctx(), o.floats(GGML_TYPE_F32, 33, 3), 5); }});
     cases.push_back(
         {"argmax", kMoved, [](Operands & o) { return ggml_argmax(o.ctx(), o.floats(GGML_TYPE_F32, 70, 4)); }});
     for (const ggml_sort_order order : {GGML_SORT_ORDER_ASC, GGML_SORT_ORDER_DESC}) {
