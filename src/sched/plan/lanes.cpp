@@ -59,10 +59,7 @@ Clock Lanes::known_by_waiting(Lane target, Position position) const {
     if (position > 0) {
         return known_at(target, position);
     }
-    const Point * point = old_point(target, position);
-    Clock known = point->known;
-    known.at[target] = std::max(known.at[target], point->position);
-    return known;
+    return old_point(target, position)->known;
 }
 
 bool Lanes::host_must_wait(Lane waiter, Lane target) const {

@@ -316,6 +316,20 @@ TEST(PlannerRules, InputsThatADeviceReadsInPlaceAreGivenBackWhenItHasRead) {
     EXPECT_EQ(waits_on(machine_with_events(1), builder), Waits{"0 waits for 1#0 (WAR 0->2)"});
 }
 
+TEST(PlannerRules, MemoryThatIsReadAtTheCallMustBeReadyThenEvenOnTheSameLane) {
+    ProgramBuilder builder;
+    builder.get(1, read(kMemoryA, 0, 8), write(kRing, 0, 8));
+    builder.set_at_call(1, read(kRing, 0, 8), write(kMemoryA, 8, 16));
+    EXPECT_EQ(waits_on(machine_with_events(1), builder), Waits{"0 waits for 1#0 (RAW 0->1)"});
+    EXPECT_EQ(waits_on(machine_without_events(1), builder), Waits{"0 waits for 1* (RAW 0->1)"});
+}
+
+TEST(PlannerRules, WhatACopyFromMemoryThatIsReadAtTheCallWritesIsWaitedForOnTheDevice) {
+    ProgramBuilder builder;
+    builder.launch(2, {read(kMemoryA, 0, 8)}).set_at_call(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8));
+    EXPECT_EQ(waits_on(machine_with_events(2), builder), Waits{"1 waits for 2#0 (WAR 0->1)"});
+}
+
 TEST(PlannerRules, ATaskMayReadWhatItWrites) {
     ProgramBuilder builder;
     builder.launch(1, {read(kMemoryA, 0, 8), write(kMemoryA, 4, 12)}).launch(2, {read(kMemoryA, 0, 4)});

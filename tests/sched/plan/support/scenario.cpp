@@ -28,10 +28,11 @@ class Generator {
     Scenario run(uint64_t seed) {
         Scenario scenario;
         scenario.seed = seed;
+        quiet_ = chance(30);
         scenario.machine = machine();
-        space_size_ = static_cast<uint64_t>(between(4, 40));
+        longest_ = quiet_ ? between(1, 4) : 8;
+        space_size_ = static_cast<uint64_t>(quiet_ ? between(2, 12) : between(4, 40));
         n_copies_ = chance(50) ? 1 : scenario.machine.window;
-        max_accesses_ = between(1, 4);
         host_launches_ = between(0, 30);
         direct_ = between(0, 100);
         at_call_ = chance(50) ? 0 : between(0, 100);
@@ -63,11 +64,11 @@ class Generator {
 
     plan::Machine machine() {
         plan::Machine machine;
-        machine.n_lanes = between(2, 7);
+        machine.n_lanes = quiet_ ? between(4, 7) : between(2, 7);
         n_devices_ = machine.n_lanes - 1;
         machine.window = between(2, 4);
-        const int with_events = chance(40) ? 100 : between(0, 100);
-        const int with_reach = chance(40) ? 100 : between(0, 100);
+        const int with_events = quiet_ || chance(40) ? 100 : between(0, 100);
+        const int with_reach = quiet_ || chance(40) ? 100 : between(0, 100);
         for (int lane = 1; lane <= n_devices_; lane++) {
             machine.events[lane] = chance(with_events);
         }
@@ -85,7 +86,7 @@ class Generator {
     Access bytes(plan::Space space, bool write) {
         const int size = static_cast<int>(space_size_);
         const int begin = between(0, size - 1);
-        const int end = between(begin + 1, std::min(size, begin + 8));
+        const int end = between(begin + 1, std::min(size, begin + longest_));
         return {space, write, static_cast<uint64_t>(begin), static_cast<uint64_t>(end)};
     }
 
@@ -102,12 +103,14 @@ class Generator {
         const std::mt19937_64 outer = random_;
         random_.seed(graph.seed);
         ProgramBuilder builder(graph.mode);
-        const int n_tasks = between(1, options_.max_tasks);
+        const int n_tasks = between(1, between(1, options_.max_tasks));
+        max_accesses_ = between(1, 6);
+        write_percent_ = between(10, 60);
         for (int i = 0; i < n_tasks; i++) {
             add_task(builder, turn);
         }
         add_launch(builder);
-        if (chance(70)) {
+        if (!quiet_ && chance(70)) {
             Access a = bytes(plan::kHostMemory, true);
             Access b = bytes(plan::kHostMemory, true);
             builder.give_back({a, b});
@@ -118,6 +121,10 @@ class Generator {
     }
 
     void add_task(ProgramBuilder & builder, int turn) {
+        if (quiet_) {
+            chance(40) && n_devices_ > 1 ? add_copy(builder, turn) : add_launch(builder);
+            return;
+        }
         switch (between(0, 9)) {
         case 0:
         case 1: add_set(builder, turn); break;
@@ -159,17 +166,19 @@ class Generator {
 
     void add_copy(ProgramBuilder & builder, int turn) {
         const Lane source = device();
-        const Lane destination = static_cast<Lane>(source % n_devices_ + 1);
+        const Lane destination = static_cast<Lane>((source - 1 + between(1, n_devices_ - 1)) % n_devices_ + 1);
         const CopyOrder orders[] = {CopyOrder::InSource, CopyOrder::InDestination, CopyOrder::Unordered};
-        builder.copy(orders[between(0, 2)], source, destination, bytes(memory(), false), slot(memory(), turn));
+        builder.copy(orders[quiet_ && chance(60) ? 0 : between(0, 2)], source, destination, bytes(memory(), false),
+                     slot(memory(), turn));
     }
 
     void add_launch(ProgramBuilder & builder) {
-        const Lane lane = chance(host_launches_) ? plan::kHost : device();
+        const Lane lane = !quiet_ && chance(host_launches_) ? plan::kHost : device();
         std::vector<Access> accesses;
         const int n = between(0, max_accesses_);
         for (int i = 0; i < n; i++) {
-            accesses.push_back(bytes(lane == plan::kHost || chance(10) ? plan::kHostMemory : memory(), chance(40)));
+            accesses.push_back(
+                bytes(lane == plan::kHost || chance(10) ? plan::kHostMemory : memory(), chance(write_percent_)));
         }
         builder.add({TaskKind::Launch, lane}, accesses);
     }
@@ -208,8 +217,11 @@ class Generator {
     std::mt19937_64 random_;
     int n_devices_ = 1;
     uint64_t space_size_ = 16;
+    int longest_ = 8; // access
     int n_copies_ = 1;
     int max_accesses_ = 1;
+    bool quiet_ = false; // every event reaches, and the host never waits for data: clocks are all that orders lanes
+    int write_percent_ = 40;
     int host_launches_ = 0; // percent
     int at_call_ = 0;       // percent of those that are read when they are enqueued
     int direct_ = 0;        // percent of inputs that are not snapshotted
