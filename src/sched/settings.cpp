@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
 
@@ -12,6 +13,14 @@ namespace {
 std::string env(const char * name) {
     const char * value = std::getenv(name);
     return value ? value : "";
+}
+
+// Schedulers of one process do not write to the same file.
+std::string trace_path() {
+    static std::atomic<int> n_traces{0};
+    const std::string path = env("GGML_SCHED_TRACE");
+    const int index = path.empty() ? 0 : ++n_traces;
+    return index > 1 ? path + "." + std::to_string(index) : path;
 }
 
 } // namespace
@@ -28,6 +37,7 @@ Settings read_settings() {
     }
     settings.verify = env("GGML_SCHED_VERIFY") == "1";
     settings.debug = std::atoi(env("GGML_SCHED_DEBUG").c_str());
+    settings.trace = trace_path();
     return settings;
 }
 

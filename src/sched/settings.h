@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "ggml-sched.h"
 
 namespace ggml_sched {
@@ -10,6 +12,7 @@ struct Settings {
     ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC=auto|barrier|serial
     bool verify = false;                                   // GGML_SCHED_VERIFY=1
     int debug = 0;                                         // GGML_SCHED_DEBUG=1|2
+    std::string trace;                                     // GGML_SCHED_TRACE=FILE; of the n-th scheduler FILE.n
 };
 
 Settings read_settings();

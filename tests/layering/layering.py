@@ -69,7 +69,7 @@ RULES = [
           r"src/sched/plan/(plan|program|machine)\.h", r"src/sched/lower/lower\.h"]),
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
-          r"src/sched/(split/split|assign/assign)\.h"]),
+          r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
     Rule(r"src/sched/(scheduler|capi).*", [r"include/.*", r"src/sched/.*"]),
     Rule(r"src/sched/[^/]*", [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/log\.h"]),
 ]

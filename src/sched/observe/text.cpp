@@ -9,17 +9,6 @@ using plan::TaskKind;
 
 namespace {
 
-const char * name_of(plan::WaitCause cause) {
-    switch (cause) {
-    case plan::WaitCause::ReadAfterWrite: return "RAW";
-    case plan::WaitCause::WriteAfterRead: return "WAR";
-    case plan::WaitCause::WriteAfterWrite: return "WAW";
-    case plan::WaitCause::Mode: return "mode";
-    case plan::WaitCause::Throttle: return "throttle";
-    }
-    return "";
-}
-
 class Writer {
   public:
     Writer(const plan::Plan & plan, const Names & names) : plan_(plan), names_(names) {}
@@ -98,6 +87,17 @@ class Writer {
 };
 
 } // namespace
+
+const char * name_of(plan::WaitCause cause) {
+    switch (cause) {
+    case plan::WaitCause::ReadAfterWrite: return "RAW";
+    case plan::WaitCause::WriteAfterRead: return "WAR";
+    case plan::WaitCause::WriteAfterWrite: return "WAW";
+    case plan::WaitCause::Mode: return "mode";
+    case plan::WaitCause::Throttle: return "throttle";
+    }
+    return "";
+}
 
 std::string text_of(const plan::Access & bytes) {
     char text[96];

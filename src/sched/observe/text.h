@@ -16,6 +16,7 @@ struct Names {
     std::vector<std::string> splits; // by split
 };
 
+const char * name_of(plan::WaitCause cause); // RAW, WAR, WAW, mode, throttle
 std::string text_of(const plan::Access & bytes);
 std::string text_of(const plan::Plan & plan, const Names & names);
 

@@ -1,0 +1,91 @@
+// Tracer - listens to the executor and writes a trace: Chrome's JSON, which Perfetto reads too.
+//
+// The file is opened at once, so that an unwritable path is noticed, and written at the end. docs/tracing.md says what
+// the slices mean. One thread at a time, that of the scheduler.
+
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/step_listener.h"
+#include "host/clock.h"
+#include "observe/trace.h"
+#include "status.h"
+
+namespace ggml_sched::observe {
+
+class Tracer final : public StepListener {
+  public:
+    // `backends` must stay; they are asked for times while something runs, and never afterwards.
+    static std::unique_ptr<Tracer> open(const std::string & path, const std::vector<host::Backend> & backends,
+                                        const Topology & topology, const plan::Machine & machine, Status & status);
+    ~Tracer() override; // writes the file if finish() has not; what goes wrong is logged
+
+    Tracer(const Tracer &) = delete;
+    Tracer & operator=(const Tracer &) = delete;
+
+    Status finish();
+
+    void run_begins(const plan::Plan & plan, const Work & work) noexcept override;
+    void call_begins() noexcept override;
+    void waited(const plan::Wait & wait) noexcept override;
+    void recorded(const plan::Step & step) noexcept override;
+    void performed(const plan::Task & task) noexcept override;
+    void synchronized(plan::Lane lane) noexcept override;
+
+  private:
+    // A recorded event, until a later run records the same one
+    struct Recorded {
+        uint64_t run = 0; // 0: none
+        SliceId slice = kNoSlice;
+    };
+    struct LaneState {
+        const host::Backend * backend = nullptr; // NULL for the host
+        double last_us = 0;                      // no slice of the lane begins earlier
+        SliceId last = kNoSlice;
+        SliceId before = kNoSlice;                   // the slice that stands for what was done before the trace began
+        std::vector<SliceId> unfinished;             // the host does not know that these are done
+        std::vector<TraceArrow> arriving;            // arrows to the lane's next slice
+        std::vector<std::vector<Recorded>> recorded; // by run modulo window, by event
+    };
+
+    Tracer(std::FILE * file, std::string path, const std::vector<host::Backend> & backends, const Topology & topology,
+           const plan::Machine & machine);
+
+    template <typename Function> void unless_cut(Function function) noexcept;
+    double now();
+    SliceId add_on_host(TraceSlice slice);
+    SliceId add_on_lane(plan::Lane lane, TraceSlice slice);
+    SliceId add_called(plan::Lane lane, const TraceSlice & slice);
+    void hand_over(const plan::Task & task, SliceId copy, const TraceSlice & slice);
+    void done(plan::Lane lane, SliceId last);
+    SliceId awaited(const plan::Wait & wait);
+    SliceId before_trace(plan::Lane lane);
+    void explain(const plan::Reason & reason, TraceArrow & arrow);
+    TraceSlice slice_of(const plan::Task & task);
+    std::string task_text(const plan::Task & task) const;
+    std::string target_text(const plan::Wait & wait) const;
+    Status write();
+
+    std::FILE * file_;
+    const std::string path_;
+    const std::vector<host::Backend> & backends_;
+    const host::Clock clock_;
+    const uint64_t window_;
+    double offset_us_;     // what the clock says + this is the trace's time
+    double last_clock_us_; // what the clock said last
+    double latest_us_ = 0; // of the trace
+    double call_start_us_ = 0;
+    uint64_t run_ = 0;                  // counts all runs, as the age of an event does
+    uint32_t shown_run_ = 0;            // counts those of the caller's graphs
+    uint32_t slice_run_ = 0;            // what slices say
+    const plan::Plan * plan_ = nullptr; // during a run only
+    const Work * work_ = nullptr;
+    std::vector<LaneState> lanes_;
+    Trace trace_;
+};
+
+} // namespace ggml_sched::observe
