@@ -96,6 +96,11 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
         status = Status::no_memory("no memory for the graph allocator");
         return nullptr;
     }
+    if (const std::string & path = scheduler->settings_.trace; !path.empty()) {
+        if (const Status started = scheduler->start_trace(path); !started.ok()) {
+            host::log_error(started.message + " (GGML_SCHED_TRACE)");
+        }
+    }
     return scheduler;
 }
 
@@ -352,6 +357,10 @@ Status Scheduler::verify(CachedPlan & cached) {
         if (!violation.empty()) {
             return Status::failed("the plan does not order everything: " + violation);
         }
+        const std::string superfluous = refuses_superfluous_ ? verifier_.find_superfluous_wait(*cached.plan) : "";
+        if (!superfluous.empty()) {
+            return Status::failed(superfluous);
+        }
         cached.verified = true;
     }
     verifier_.note(cached.plan);
@@ -411,6 +420,23 @@ void Scheduler::synchronize() {
         // The same turn for every token of a generation, so that backends see the same graph again.
         next_turn_ = 0;
     }
+}
+
+Status Scheduler::start_trace(const std::string & path) {
+    const Status stopped = tracer_ ? stop_trace() : Status{};
+    Status status;
+    tracer_ = observe::Tracer::open(path, backends_, topology_, machine_, status);
+    executor_->set_listener(tracer_.get());
+    return status.ok() ? stopped : status;
+}
+
+Status Scheduler::stop_trace() {
+    if (!tracer_) {
+        return Status::failed("there is no trace to stop; start one with ggml_sched_trace_start");
+    }
+    executor_->set_listener(nullptr);
+    const std::unique_ptr<observe::Tracer> tracer = std::move(tracer_);
+    return tracer->finish();
 }
 
 std::string Scheduler::pattern(int split) const {

@@ -12,6 +12,7 @@
 #include "alloc/allocation.h"
 #include "exec/executor.h"
 #include "lower/lower.h"
+#include "observe/tracer.h"
 #include "observe/verifier.h"
 #include "plan/history.h"
 #include "plan/rules.h"
@@ -45,7 +46,10 @@ class Scheduler {
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     void set_verify(bool verify) { settings_.verify = verify; }
-    void switch_off(plan::Rule rule); // for tests
+    Status start_trace(const std::string & path); // ends the trace that there may be
+    Status stop_trace();
+    void switch_off(plan::Rule rule);                            // for tests
+    void refuse_superfluous_waits() { refuses_superfluous_ = true; } // for tests; needs verification on
 
     const std::vector<host::Backend> & backends() const { return backends_; }
     int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
@@ -84,6 +88,7 @@ class Scheduler {
 
     Settings settings_;
     plan::Rules rules_;
+    bool refuses_superfluous_ = false;
     const bool op_offload_;
     const int n_copies_;
     std::vector<host::Backend> backends_;
@@ -113,6 +118,7 @@ class Scheduler {
     std::shared_ptr<const plan::Plan> last_plan_;
     observe::Verifier verifier_;
     Observer observer_;
+    std::unique_ptr<observe::Tracer> tracer_; // NULL: none
     std::unique_ptr<Executor> executor_; // goes first: it waits for what uses the memory above
 };
 

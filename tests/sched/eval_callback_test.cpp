@@ -34,12 +34,10 @@ struct Sandwich {
         ggml_set_output(value);
         ggml_build_forward_expand(graph, value);
         EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+        write_floats(input, std::vector<float>(kSize, 0.0f));
     }
 
-    // Inputs are written before each run: their memory serves other tensors later in it.
     ggml_status run(Rig & rig) {
-        ggml_backend_sched_synchronize(rig.sched());
-        write_floats(input, std::vector<float>(kSize, 0.0f));
         const ggml_status status = ggml_backend_sched_graph_compute_async(rig.sched(), graph);
         if (status == GGML_STATUS_SUCCESS) {
             ggml_backend_sched_synchronize(rig.sched());

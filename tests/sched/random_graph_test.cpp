@@ -27,26 +27,26 @@ void run_cases(CaseOptions options, uint64_t first_seed, uint64_t n_cases) {
 }
 
 TEST(RandomGraphs, OnMixedDevicesEqualTheCpu) {
-    run_cases({}, 1, 1500);
+    run_cases({}, 1, 5000);
 }
 
 TEST(RandomGraphs, OfOnlyAFewOperationsEqualTheCpu) {
     CaseOptions options;
     options.max_ops = 8;
-    run_cases(options, 100000, 1500);
+    run_cases(options, 100000, 4000);
 }
 
 TEST(RandomGraphs, OnDevicesWithoutEventsEqualTheCpu) {
     CaseOptions options;
     options.profiles = {GGML_SIM_PROFILE_NO_EVENTS};
-    run_cases(options, 200000, 300);
+    run_cases(options, 200000, 600);
 }
 
 TEST(RandomGraphs, OnManyDevicesThatReadHostMemoryEqualTheCpu) {
     CaseOptions options;
     options.profiles = {GGML_SIM_PROFILE_UMA, GGML_SIM_PROFILE_VULKAN};
     options.max_devices = 6;
-    run_cases(options, 300000, 300);
+    run_cases(options, 300000, 600);
 }
 
 } // namespace

@@ -68,6 +68,25 @@ std::string Verifier::check(const plan::Plan & plan) const {
     return first_violation(graph);
 }
 
+std::string Verifier::find_superfluous_wait(const plan::Plan & plan) const {
+    for (const plan::Step & step : plan.steps) {
+        for (uint32_t i = step.first_wait; i < step.first_wait + step.n_waits; i++) {
+            const plan::WaitCause cause = plan.waits[i].reason.cause;
+            if (cause == plan::WaitCause::Mode || cause == plan::WaitCause::Throttle) {
+                continue;
+            }
+            plan::Plan without = plan;
+            without.waits[i].target = without.waits[i].waiter; // a lane need not wait for itself
+            without.waits[i].event = plan::kWholeLane;
+            if (check(without).empty()) {
+                return "wait " + std::to_string(i) + " of lane " + std::to_string(plan.waits[i].waiter) + " for lane " +
+                       std::to_string(plan.waits[i].target) + " orders nothing that is not ordered without it";
+            }
+        }
+    }
+    return {};
+}
+
 void Verifier::note(std::shared_ptr<const plan::Plan> plan) {
     runs_.push_back(std::move(plan));
     if (runs_.size() > static_cast<size_t>(machine_.window)) {

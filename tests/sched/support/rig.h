@@ -41,12 +41,13 @@ struct RigOptions {
     size_t memory_bytes = 0; // of each device; 0: the default
     double flops_per_us = 0; // of the virtual clock; 0: the default
     bool offload = false;    // devices offer to take matrix products
+    bool expect_violations = false; // the test breaks the contract on purpose
 };
 
 class Rig {
   public:
     explicit Rig(const RigOptions & options);
-    ~Rig(); // fails the test if a device saw the contract broken
+    ~Rig(); // fails the test if a device saw the contract broken, or did not where that is expected
 
     ggml_backend_sched_t sched() const { return sched_.get(); }
     ggml_backend_t device(int i) const { return backends_[i].get(); }
@@ -62,6 +63,7 @@ class Rig {
     void free_backends() { backends_.clear(); }
 
   private:
+    const bool expect_violations_;
     std::vector<BackendPtr> backends_;
     SchedPtr sched_;
 };
