@@ -240,8 +240,8 @@ GGML_API ggml_backend_buffer_type_t ggml_backend_cpu_buffer_type(void);
 //
 // A graph's description must stay until it has been reset or synchronized. Allocating it rewrites its nodes' operands to
 // point at the scheduler's copies: an allocated graph can be run many times, its inputs keep their values until the caller
-// writes them, but it cannot be allocated twice. Graphs that were
-// only measured, reserved or split are left as they were, or are when they are given again before a reset.
+// writes them, but it must not be changed or allocated twice. Graphs that were only measured, reserved or split are left as they were,
+// or are when they are given again before a reset.
 // ggml-sched.h has what only this scheduler offers: modes, statistics, plans.
 //
 

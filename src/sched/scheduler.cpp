@@ -194,7 +194,8 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     is_lowered_ = false;
     graph_ = graph;
     splits_ = {};
-    n_nodes_ = host::nodes_of(graph).size;
+    host::set_identity(graph);
+    identity_ = host::identity_of(graph);
     view_.build(graph);
     const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
     Status status = assign(view_, backends_, user_, {op_offload_, keep_writes}, assignment_);
@@ -368,7 +369,7 @@ Status Scheduler::verify(CachedPlan & cached) {
 }
 
 bool Scheduler::is_same_graph(const ggml_cgraph * graph) const {
-    return graph == graph_ && host::nodes_of(graph).size == n_nodes_;
+    return graph == graph_ && host::identity_of(graph) == identity_;
 }
 
 Status Scheduler::compute_async(ggml_cgraph * graph) {
@@ -415,6 +416,9 @@ void Scheduler::wait_for_flight() {
 }
 
 void Scheduler::synchronize() {
+    for (const host::Backend & backend : backends_) {
+        host::synchronize(backend.handle); // also those that are no lane: the caller may have enqueued on them
+    }
     wait_for_flight();
     if (!is_allocated_) {
         // The same turn for every token of a generation, so that backends see the same graph again.

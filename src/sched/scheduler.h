@@ -97,7 +97,7 @@ class Scheduler {
 
     // The graph and what the stages made of it
     ggml_cgraph * graph_ = nullptr;
-    int n_nodes_ = 0;
+    uint64_t identity_ = 0;
     bool is_reset_ = true;
     bool is_allocated_ = false;
     int turn_ = 0;

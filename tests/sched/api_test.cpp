@@ -299,6 +299,29 @@ TEST(AnotherGraph, GivenToComputeIsNoticed) {
     EXPECT_NE(second.result->buffer, nullptr);
 }
 
+TEST(AnotherGraph, AtTheSameAddressIsNoticed) {
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    const size_t bytes = 16 * ggml_tensor_overhead() + ggml_graph_overhead_custom(8, false);
+    const ContextPtr context(ggml_init({bytes, nullptr, true}));
+    const ggml_cgraph * first = nullptr;
+    for (const float factor : {2.0f, 3.0f}) {
+        ggml_reset(context.get());
+        ggml_cgraph * graph = ggml_new_graph_custom(context.get(), 8, false);
+        ggml_tensor * input = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+        ggml_set_input(input);
+        ggml_tensor * result = ggml_scale(context.get(), input, factor);
+        ggml_set_output(result);
+        ggml_build_forward_expand(graph, result);
+        first = first ? first : graph;
+        EXPECT_EQ(graph, first);
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        ASSERT_NE(input->buffer, nullptr) << "it was allocated anew";
+        write_floats(input, ramp(kSize));
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(read_floats(result), ramp(kSize, 0.0f, factor));
+    }
+}
+
 TEST(EmptyGraph, Runs) {
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
     const ContextPtr context = make_context();

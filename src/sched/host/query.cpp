@@ -96,6 +96,14 @@ Nodes leafs_of(const ggml_cgraph * graph) {
     return {graph->leafs, graph->n_leafs};
 }
 
+uint64_t identity_of(const ggml_cgraph * graph) {
+    return graph->uid;
+}
+
+void set_identity(ggml_cgraph * graph) {
+    graph->uid = ggml_graph_next_uid();
+}
+
 bool is_complete(const ggml_cgraph * graph) {
     return !graph->overflow;
 }

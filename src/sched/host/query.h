@@ -56,6 +56,8 @@ struct Nodes {
 };
 Nodes nodes_of(const ggml_cgraph * graph);
 Nodes leafs_of(const ggml_cgraph * graph);
+uint64_t identity_of(const ggml_cgraph * graph); // changes when nodes are added; 0 for a graph that never got one
+void set_identity(ggml_cgraph * graph);
 bool is_complete(const ggml_cgraph * graph); // false if nodes were lost because the graph was too small
 
 } // namespace ggml_sched::host
