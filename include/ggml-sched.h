@@ -55,6 +55,21 @@ GGML_API size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf,
 // GGML_SCHED_VERIFY=1 in the environment when the scheduler is made.
 GGML_API void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify);
 
+// Writes what the following runs do, and when, to a file in Chrome's trace format, which Perfetto and chrome://tracing
+// show: a track for the host and one for each asynchronous backend, a slice for each step, and an arrow for each wait
+// with its reason. Times are the devices' own if they tell them (simulated devices do); otherwise those of the host, which
+// knows when something was enqueued, and of the rest only by when it was done. docs/tracing.md has the details.
+//
+// start opens the file, and first ends the trace that is being made, if there is one. False, and an error, if the file
+// cannot be written; nothing is traced then. stop writes the file; false, and an error, if that fails or nothing is being
+// traced. ggml_backend_sched_free does the same. Neither waits for work in flight. A trace ends early, and says so, after
+// a million events. Runs that are not traced pay nothing.
+//
+// GGML_SCHED_TRACE=FILE in the environment when a scheduler is made starts a trace at once; the second scheduler of
+// a process writes FILE.2, and so on.
+GGML_API bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path);
+GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
+
 // The text of the last error of this scheduler; "" if there was none. Valid until the next call with this sched.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);
 

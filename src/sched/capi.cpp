@@ -218,6 +218,20 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
     }
 }
 
+bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {
+    return guarded(sched, __func__, [&](Scheduler & scheduler) {
+               if (!path || path[0] == '\0') {
+                   return Status::failed("ggml_sched_trace_start needs the path of a file to write");
+               }
+               return scheduler.start_trace(path);
+           }) == GGML_STATUS_SUCCESS;
+}
+
+bool ggml_sched_trace_stop(ggml_backend_sched_t sched) {
+    return guarded(sched, __func__, [](Scheduler & scheduler) { return scheduler.stop_trace(); }) ==
+           GGML_STATUS_SUCCESS;
+}
+
 const char * ggml_sched_get_error(ggml_backend_sched_t sched) {
     return sched ? sched->error.c_str() : "the scheduler is NULL";
 }
