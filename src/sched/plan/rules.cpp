@@ -16,13 +16,15 @@ Rule rule_of(const Program & program, const Reason & reason) {
     if (other == TaskKind::CallerRead) {
         return Rule::EarlierRuns;
     }
+    const bool by_copy = is_copy(kind);
+    if (!is_copy(other)) {
+        return by_copy && reason.cause != WaitCause::ReadAfterWrite ? Rule::SlotFreeBeforeCopy : Rule::SharedMemory;
+    }
     switch (reason.cause) {
-    case WaitCause::ReadAfterWrite: return is_copy(other) ? Rule::CopyLandsBeforeUse : Rule::SharedMemory;
-    case WaitCause::WriteAfterRead:
-        return is_copy(other) ? Rule::SourceKeptUntilCopied
-               : is_copy(kind) ? Rule::SlotFreeBeforeCopy
-                               : Rule::SharedMemory;
-    default: return is_copy(other) && is_copy(kind) ? Rule::CopiesInOrder : Rule::SharedMemory;
+    case WaitCause::ReadAfterWrite: return Rule::CopyLandsBeforeUse;
+    case WaitCause::WriteAfterRead: return Rule::SourceKeptUntilCopied;
+    default:
+        return by_copy ? Rule::CopiesInOrder : Rule::CopyLandsBeforeUse; // a launch may write over what it was given
     }
 }
 
