@@ -163,6 +163,36 @@ TEST_P(QueueConformance, AGraphCanBeLaunchedAgainBeforeItIsDone) {
     });
 }
 
+// The scheduler reuses its graphs and the tensors of its copies while work is in flight.
+TEST_P(QueueConformance, DescriptionsAreNotNeededAfterTheCall) {
+    on_each_schedule([](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 0.0f);
+        ggml_tensor * y = world.vector_on(backend, 0.0f);
+        const float * twos = world.host_vector(2.0f);
+        float * fetched = world.host_vector(0.0f);
+        ggml_cgraph * graph = world.scale_graph(x, 3.0f, y);
+        ggml_tensor * node = ggml_graph_node(graph, 0);
+        ggml_tensor set = *x;
+        ggml_tensor got = *y;
+        ggml_tensor copied = *y;
+        ggml_tensor * z = world.vector_on(backend, 0.0f);
+        world.delay(backend);
+        ggml_backend_tensor_set_async(backend, &set, twos, 0, world.bytes());
+        EXPECT_EQ(ggml_backend_graph_compute_async(backend, graph), GGML_STATUS_SUCCESS);
+        ggml_backend_tensor_get_async(backend, &got, fetched, 0, world.bytes());
+        ggml_backend_tensor_copy_async(backend, backend, &copied, z);
+        *node = {};
+        set = {};
+        got = {};
+        copied = {};
+        ggml_graph_clear(graph);
+        ggml_backend_synchronize(backend);
+        EXPECT_TRUE(all_are(fetched, world.n(), 6.0f));
+        EXPECT_TRUE(all_are(z, 6.0f));
+    });
+}
+
 TEST_P(QueueConformance, AnEmptyGraphIsComputed) {
     once([](World & world) {
         const ggml_backend_t backend = world.backend();
