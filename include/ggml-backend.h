@@ -84,8 +84,9 @@ GGML_API enum ggml_status ggml_backend_view_init(struct ggml_tensor * tensor);
 // Data. offset and size are bytes within the tensor.
 //
 
-// These return when the bytes have been moved. They are ordered with no queue: the caller makes sure that nothing in
-// flight writes the bytes (or reads them, for set, memset and copy).
+// These return when the bytes have been moved, and come before everything that any queue is told later. They are ordered
+// with nothing that is in flight: the caller makes sure that none of it writes the bytes (or reads them, for set, memset
+// and copy).
 GGML_API void ggml_backend_tensor_set(struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
 GGML_API void ggml_backend_tensor_get(const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
 GGML_API void ggml_backend_tensor_memset(struct ggml_tensor * tensor, uint8_t value, size_t offset, size_t size);
@@ -97,7 +98,9 @@ GGML_API void ggml_backend_tensor_get_2d(const struct ggml_tensor * tensor, void
                                          size_t n_copies, size_t stride_tensor, size_t stride_data);
 
 // These enqueue on backend. data must stay valid, and unchanged (set) or unread (get), until the backend is done with it.
-// A backend without asynchronous operations moves the bytes at once.
+// set may read data during the call already, unless it is in the device's pinned memory (ggml_backend_dev_host_buffer_type):
+// it must be ready then. The description of the tensor is the caller's again when the call returns.
+// A backend without asynchronous operations waits for its work and moves the bytes at once.
 GGML_API void ggml_backend_tensor_set_async(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
 GGML_API void ggml_backend_tensor_get_async(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
 GGML_API void ggml_backend_tensor_set_2d_async(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data,
@@ -106,7 +109,8 @@ GGML_API void ggml_backend_tensor_get_2d_async(ggml_backend_t backend, const str
                                                size_t offset, size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
 
 // The copy runs after everything queued on backend_src; what is queued on backend_dst later runs after the copy.
-// Nothing is promised about work that is already queued on backend_dst, nor about who may overwrite src meanwhile.
+// Nothing is promised about work that is already queued on backend_dst, nor about who may overwrite src meanwhile: that
+// depends on the queue on which the pair copies (docs/memory-model.md).
 // Where the backends cannot do it, both are synchronized and the bytes are copied at once.
 GGML_API void ggml_backend_tensor_copy_async(ggml_backend_t backend_src, ggml_backend_t backend_dst, const struct ggml_tensor * src,
                                              struct ggml_tensor * dst);
@@ -118,7 +122,7 @@ GGML_API void ggml_backend_tensor_copy_async(ggml_backend_t backend_src, ggml_ba
 GGML_API ggml_guid_t  ggml_backend_guid(ggml_backend_t backend); // tells implementations apart
 GGML_API bool         ggml_guid_matches(ggml_guid_t guid_a, ggml_guid_t guid_b);
 GGML_API const char * ggml_backend_name(ggml_backend_t backend);
-GGML_API void         ggml_backend_free(ggml_backend_t backend); // waits for its work; NULL is allowed
+GGML_API void         ggml_backend_free(ggml_backend_t backend); // waits for its work; buffers and events stay; NULL is allowed
 
 GGML_API ggml_backend_dev_t         ggml_backend_get_device(ggml_backend_t backend);
 GGML_API ggml_backend_buffer_type_t ggml_backend_get_default_buffer_type(ggml_backend_t backend);
@@ -126,10 +130,13 @@ GGML_API ggml_backend_buffer_t      ggml_backend_alloc_buffer(ggml_backend_t bac
 GGML_API size_t                     ggml_backend_get_alignment(ggml_backend_t backend);
 GGML_API size_t                     ggml_backend_get_max_size(ggml_backend_t backend);
 
+// The host waits for everything that has been enqueued on the backend, and for nothing else.
 GGML_API void ggml_backend_synchronize(ggml_backend_t backend);
 
-// graph_compute returns when the graph is done, graph_compute_async as soon as it is enqueued. The graph and its
-// tensors must stay until it is done. An error that a device reports late is returned by the next call.
+// graph_compute returns when the graph is done, graph_compute_async as soon as it is enqueued. The descriptions of the graph
+// and its tensors are the caller's again then; the bytes must stay until it is done. What a failed launch would have
+// written is undefined; what was queued before it is executed. An error that a device reports late is returned by the next
+// call, once.
 GGML_API enum ggml_status ggml_backend_graph_compute(ggml_backend_t backend, struct ggml_cgraph * cgraph);
 GGML_API enum ggml_status ggml_backend_graph_compute_async(ggml_backend_t backend, struct ggml_cgraph * cgraph);
 
@@ -138,9 +145,10 @@ GGML_API bool ggml_backend_supports_buft(ggml_backend_t backend, ggml_backend_bu
 GGML_API bool ggml_backend_offload_op(ggml_backend_t backend, const struct ggml_tensor * op);
 
 //
-// Events: points in a queue. record marks what is queued on backend so far; wait binds to the record that is current
-// when it is called. An event may be used only with backends that know it: those of its own device, and others where
-// the device says so.
+// Events: points in a queue. record marks what is queued on backend so far, and replaces the record before; wait and
+// synchronize bind to the record that is current when they are called, and do nothing if there is none. An event may be
+// recorded by backends of its own device, and waited for by these and by those of other devices where the device says so.
+// It outlives backends, and must stay until nothing that is queued uses it.
 //
 
 GGML_API ggml_backend_event_t ggml_backend_event_new(ggml_backend_dev_t device); // NULL where the device has none
@@ -262,12 +270,14 @@ typedef bool (*ggml_backend_sched_eval_callback)(struct ggml_tensor * t, bool as
 // backend does not support, or no memory.
 GGML_API ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends,
                                                      size_t graph_size, bool parallel, bool op_offload);
-// Waits for what is in flight unless the backends are already gone. NULL is allowed.
+// Waits for what is in flight, by events: it touches no backend, so these may be gone. What has been enqueued on backends
+// without events is not waited for: synchronize, or free these backends, before. NULL is allowed.
 GGML_API void ggml_backend_sched_free(ggml_backend_sched_t sched);
 
 // Writes the bytes that each backend's buffer would need for the graph to sizes[n_backends]. Allocates nothing.
 GGML_API void ggml_backend_sched_reserve_size(ggml_backend_sched_t sched, struct ggml_cgraph * measure_graph, size_t * sizes);
-// Makes the buffers large enough for the graph, and resets. False when memory runs out or an operation has no backend.
+// Waits for what is in flight, makes the buffers large enough for the graph, and resets. False when memory runs out or an
+// operation has no backend.
 GGML_API bool ggml_backend_sched_reserve(ggml_backend_sched_t sched, struct ggml_cgraph * measure_graph);
 
 GGML_API int            ggml_backend_sched_get_n_backends(ggml_backend_sched_t sched);
@@ -285,16 +295,19 @@ GGML_API ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched
 // Assigns and splits without allocating.
 GGML_API void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 
-// Gives every tensor of the graph its place. False: memory ran out, or an operation has no backend; the scheduler is
-// reset and can be used again.
+// Gives every tensor of the graph its place. The caller may write every tensor flagged INPUT then: where earlier runs
+// still use those bytes, the call has waited for exactly that. If a buffer has to grow it waits for all that is in flight.
+// False: memory ran out, or an operation has no backend; the scheduler is reset and can be used again.
 GGML_API bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 
 // Run the graph, allocating it first if that has not been done. async returns when everything is enqueued and the
-// caller may overwrite every tensor flagged INPUT; results may be read after synchronize. On an error the scheduler
-// waits for what it started and stays usable.
+// caller may overwrite, from the host, every tensor flagged INPUT; other tensors only when nothing is in flight. The run is
+// ordered after earlier ones on the bytes that both touch. Results may be read after synchronize; those flagged OUTPUT
+// also with tensor_get_async on the backend that computed them, enqueued before the next run, allocation or reset.
+// On an error the scheduler waits for what is in flight and stays usable; what the run would have written is undefined.
 GGML_API enum ggml_status ggml_backend_sched_graph_compute(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 GGML_API enum ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
-GGML_API void             ggml_backend_sched_synchronize(ggml_backend_sched_t sched);
+GGML_API void             ggml_backend_sched_synchronize(ggml_backend_sched_t sched); // waits for every backend
 
 // Forgets the graph, its assignments and its places (not the buffers): call it before changing assignments or allocating
 // another graph. Does not wait: work in flight stays protected. Tensors that were allocated point nowhere from then on.

@@ -74,6 +74,7 @@ struct ggml_backend_i {
 
     void (*synchronize)(ggml_backend_t backend); // (optional) for backends that do everything at once
 
+    // Descriptions are read during the call only, here and above; an error that shows later is told by the next call.
     enum ggml_status (*graph_compute)(ggml_backend_t backend, struct ggml_cgraph * cgraph);
 
     // (optional)
