@@ -3,6 +3,7 @@
 #include "data_files.h"
 #include "exit_codes.h"
 #include "progress_bar.h"
+#include "recording.h"
 
 #include "ggml-sim.h"
 
@@ -64,6 +65,10 @@ class Job {
         , devices_(devices) {}
 
     Result<Report> run() {
+        const auto recording = Recording::start(options_, session_.sched());
+        if (!recording.ok()) {
+            return recording.status();
+        }
         for (int i = 0; i < options_.repeat; i++) {
             const std::string before = report_.logits_hash;
             if (Status status = run_once(i); !status.ok()) {
@@ -75,6 +80,10 @@ class Job {
             }
         }
         describe();
+        if (Status status = recording.value()->finish(session_.sched(), "sched-run: " + report_.model, about());
+            !status.ok()) {
+            return status;
+        }
         return report_;
     }
 
@@ -109,6 +118,16 @@ class Job {
         }
         report_.logits_hash = hash.hex();
         return {};
+    }
+
+    std::string about() const {
+        std::string devices;
+        for (const std::string & device : report_.devices) {
+            devices += (devices.empty() ? "" : ", ") + device;
+        }
+        return devices + "; synchronization: " + report_.sync + "; input copies: " + std::to_string(report_.n_copies) +
+               "; splits: " + std::to_string(report_.n_splits) + "; up to " + std::to_string(options_.ubatch) +
+               " tokens in a run";
     }
 
     void describe() {

@@ -84,6 +84,9 @@ void add_options(CLI::App & app, Options & o, std::string & prompt, std::string 
         ->type_name("N");
     app.add_flag("--verify", o.verify, "prove each plan before it is executed");
     app.add_flag("--plan", o.plan, "print the plan of the last run: lanes, steps, waits and their reasons");
+    app.add_option("--timeline", o.timeline, "draw what ran when, and who waited for whom, as a web page")
+        ->type_name("FILE.html");
+    app.add_option("--trace", o.trace, "write the same for Perfetto or chrome://tracing")->type_name("FILE.json");
     app.add_flag("--json", o.json, "print one JSON object");
 }
 

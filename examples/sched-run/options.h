@@ -26,6 +26,8 @@ struct Options {
     uint64_t seed = 0;
     bool verify = false;
     bool plan = false;
+    std::string trace;    // a file to write
+    std::string timeline; // a file to write
     bool json = false;
 };
 

@@ -6,77 +6,13 @@
 #include "observe/listing.h"
 #include "observe/text.h"
 #include "plan/planner.h"
+#include "setup.h"
 
 namespace ggml_sched {
 
 namespace {
 
-constexpr int kMaxBackends = plan::kMaxLanes - 1;
-
-// Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs that
-// overlap pay for a copy on the host rather than for waiting.
-constexpr size_t kSnapshotLimit = size_t{1} << 20;
-constexpr size_t kSnapshotLimitParallel = size_t{64} << 20;
-
 const std::shared_ptr<const plan::History> kNothingInFlight = std::make_shared<const plan::History>();
-
-plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topology & topology, int n_copies) {
-    plan::Machine machine;
-    machine.window = std::max(2, n_copies);
-    for (size_t a = 0; a < backends.size(); a++) {
-        const plan::Lane lane = topology.lane_of[a];
-        machine.n_lanes = std::max(machine.n_lanes, lane + 1);
-        machine.events[lane] = backends[a].events;
-        for (size_t b = 0; b < backends.size(); b++) {
-            machine.reaches[lane][topology.lane_of[b]] =
-                backends[a].events && backends[b].events && host::event_reaches(backends[a].device, backends[b].device);
-        }
-    }
-    return machine;
-}
-
-Topology topology_of(const std::vector<host::Backend> & backends) {
-    Topology topology;
-    topology.ring_buft = ggml_backend_cpu_buffer_type();
-    for (const host::Backend & backend : backends) {
-        if (backend.async) {
-            topology.ring_buft = host::staging_buft(backend);
-            break;
-        }
-    }
-    plan::Lane next = plan::kHost + 1;
-    for (size_t b = 0; b < backends.size(); b++) {
-        topology.lane_of[b] = backends[b].async ? next++ : plan::kHost;
-    }
-    return topology;
-}
-
-Status check_backends(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends) {
-    if (!backends || n_backends < 1 || n_backends > kMaxBackends) {
-        return Status::failed("a scheduler needs 1 to " + std::to_string(kMaxBackends) + " backends, not " +
-                              std::to_string(n_backends));
-    }
-    for (int b = 0; b < n_backends; b++) {
-        const ggml_backend_t backend = backends[b];
-        if (!backend || !ggml_backend_get_device(backend)) {
-            return Status::failed("backend " + std::to_string(b) + " is NULL or has no device");
-        }
-        if (std::find(backends, backends + b, backend) != backends + b) {
-            return Status::failed("backend " + std::to_string(b) + " (" + ggml_backend_name(backend) +
-                                  ") is given twice; make another backend of its device instead");
-        }
-        if (bufts && (!bufts[b] || !ggml_backend_supports_buft(backend, bufts[b]))) {
-            return Status::failed(std::string("backend ") + ggml_backend_name(backend) +
-                                  " does not support the buffer type " +
-                                  (bufts[b] ? ggml_backend_buft_name(bufts[b]) : "NULL") + " that it is given");
-        }
-    }
-    if (!host::is_cpu(backends[n_backends - 1])) {
-        return Status::failed(std::string("the last backend must be a CPU, not ") +
-                              ggml_backend_name(backends[n_backends - 1]));
-    }
-    return {};
-}
 
 } // namespace
 
@@ -109,23 +45,11 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , op_offload_(options.op_offload)
     , n_copies_(options.parallel ? kMaxCopies : 1)
     , backends_(std::move(backends))
-    , topology_(topology_of(backends_))
+    , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , in_flight_(kNothingInFlight)
     , verifier_(machine_)
-    , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {
-    topology_.snapshot_limit = options.parallel ? kSnapshotLimitParallel : kSnapshotLimit;
-    describe_links();
-}
-
-void Scheduler::describe_links() {
-    for (size_t src = 0; src < backends_.size(); src++) {
-        for (size_t dst = 0; dst < backends_.size(); dst++) {
-            Topology::Link & link = topology_.links[src][dst];
-            link.async = src != dst && host::copy_order(backends_[src], backends_[dst], link.order);
-        }
-    }
-}
+    , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {}
 
 void Scheduler::switch_off(plan::Rule rule) {
     rules_.switch_off(rule);
@@ -277,8 +201,8 @@ Status Scheduler::place() {
     return {};
 }
 
-// The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory; where they do,
-// waiting is a small run of its own.
+// The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory; where they
+// do, waiting is a small run of its own.
 Status Scheduler::wait_for_inputs() {
     if (in_flight_->empty()) {
         return {};

@@ -71,7 +71,6 @@ class Scheduler {
     };
 
     Scheduler(std::vector<host::Backend> backends, const Options & options);
-    void describe_links();
 
     Status cut(ggml_cgraph * graph);
     void restore_operands();

@@ -243,7 +243,7 @@ Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend
             listener_->performed(task);
         }
         if (wait_for_slices) {
-            synchronize(task.lane, backend);
+            synchronize(task.lane, backend, "the eval callback wants to see results");
             stats.host_waits++;
         }
         if (wanted && !observer.callback(nodes[end - 1], false, observer.user_data)) {
@@ -255,19 +255,19 @@ Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend
 }
 
 // A wait that no plan asked for
-void Executor::synchronize(plan::Lane lane, ggml_backend_t backend) {
+void Executor::synchronize(plan::Lane lane, ggml_backend_t backend, const char * why) {
     if (listener_) {
         listener_->call_begins();
     }
     host::synchronize(backend);
     if (listener_) {
-        listener_->synchronized(lane);
+        listener_->synchronized(lane, why);
     }
 }
 
-void Executor::synchronize_all() {
+void Executor::synchronize_all(const char * why) {
     for (size_t lane = 1; lane < backend_of_.size(); lane++) {
-        synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle);
+        synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle, why);
     }
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);

@@ -40,7 +40,7 @@ class Executor {
     // Performs one run. On a failure what was started is still in flight. ABORTED if the observer stopped it.
     Status run(const plan::Plan & plan, const Work & work, const Observer & observer);
 
-    void synchronize_all();
+    void synchronize_all(const char * why);
 
     // NULL: none. It must stay until it is replaced or the executor is gone.
     void set_listener(StepListener * listener) { listener_ = listener; }
@@ -63,7 +63,7 @@ class Executor {
     Status launch(const plan::Task & task, const Work & work, const Observer & observer);
     Status launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
                            const Observer & observer);
-    void synchronize(plan::Lane lane, ggml_backend_t backend);
+    void synchronize(plan::Lane lane, ggml_backend_t backend, const char * why);
     char * ring(const CopyBinding & copy) const { return ring_.at(run_ % window_, copy.ring_offset); }
 
     using Events = std::vector<ggml_backend_event_t>; // by number in a run

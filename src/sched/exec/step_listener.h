@@ -19,7 +19,8 @@ class StepListener {
     virtual void waited(const plan::Wait & wait) noexcept = 0;
     virtual void recorded(const plan::Step & step) noexcept = 0;
     virtual void performed(const plan::Task & task) noexcept = 0; // a launch in slices is told slice by slice
-    virtual void synchronized(plan::Lane lane) noexcept = 0; // the host has waited for the lane, and no plan said so
+    // The host has waited for the lane. No plan said so, but this.
+    virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0;
 };
 
 } // namespace ggml_sched

@@ -207,7 +207,7 @@ void Tracer::hand_over(const plan::Task & task, SliceId copy, const TraceSlice &
     }
 }
 
-void Tracer::synchronized(plan::Lane lane) noexcept {
+void Tracer::synchronized(plan::Lane lane, const char * why) noexcept {
     unless_cut([&] {
         const double end = now();
         const bool knows_all = lane == plan::kHost || lanes_[lane].unfinished.empty();
@@ -222,7 +222,9 @@ void Tracer::synchronized(plan::Lane lane) noexcept {
         const SliceId from = lanes_[lane].last;
         const SliceId to = add_on_host(slice);
         done(lane, from);
-        (void) trace_.add(TraceArrow{TraceArrow::Kind::Synchronize, from, to});
+        TraceArrow arrow = {TraceArrow::Kind::Synchronize, from, to};
+        arrow.other = trace_.name(why);
+        (void) trace_.add(arrow);
     });
 }
 

@@ -34,7 +34,7 @@ class Tracer final : public StepListener {
     void waited(const plan::Wait & wait) noexcept override;
     void recorded(const plan::Step & step) noexcept override;
     void performed(const plan::Task & task) noexcept override;
-    void synchronized(plan::Lane lane) noexcept override;
+    void synchronized(plan::Lane lane, const char * why) noexcept override;
 
   private:
     // A recorded event, until a later run records the same one
