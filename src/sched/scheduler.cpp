@@ -157,7 +157,7 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
 }
 
 Status Scheduler::reserve(ggml_cgraph * graph) {
-    wait_for_flight();
+    wait_for_flight("reserving may free buffers");
     Status status = cut(graph);
     if (status.ok() && !allocation_.reserve()) {
         status = Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
@@ -192,7 +192,7 @@ Status Scheduler::place() {
         return {};
     }
     if (rules_.is_on(plan::Rule::BufferGrowth) && allocation_.reserve_frees_buffers()) {
-        wait_for_flight();
+        wait_for_flight("buffers grow");
     }
     if (!allocation_.reserve() || !allocation_.place()) {
         return Status::no_memory("not enough memory to allocate this graph; use smaller batches or fewer layers on the "
@@ -248,7 +248,7 @@ Status Scheduler::make_room_in_ring() {
     if (executor_->ring_fits(lowered_.ring_bytes)) {
         return {};
     }
-    wait_for_flight();
+    wait_for_flight("the memory for snapshots grows");
     return executor_->prepare_ring(lowered_.ring_bytes);
 }
 
@@ -310,7 +310,7 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     }
     Status status = run();
     if (!status.ok()) {
-        wait_for_flight();
+        wait_for_flight("the run failed");
     }
     return status;
 }
@@ -333,8 +333,8 @@ Status Scheduler::run() {
     return executor_->run(*cached.plan, {lowered_.copies, splits_.splits, split_graphs_}, observer_);
 }
 
-void Scheduler::wait_for_flight() {
-    executor_->synchronize_all();
+void Scheduler::wait_for_flight(const char * why) {
+    executor_->synchronize_all(why);
     in_flight_ = kNothingInFlight;
     verifier_.forget();
 }
@@ -343,7 +343,7 @@ void Scheduler::synchronize() {
     for (const host::Backend & backend : backends_) {
         host::synchronize(backend.handle); // also those that are no lane: the caller may have enqueued on them
     }
-    wait_for_flight();
+    wait_for_flight("the caller synchronizes");
     if (!is_allocated_) {
         // The same turn for every token of a generation, so that backends see the same graph again.
         next_turn_ = 0;

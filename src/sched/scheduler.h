@@ -82,7 +82,7 @@ class Scheduler {
     Status verify(CachedPlan & cached);
     Status run();
     bool is_same_graph(const ggml_cgraph * graph) const;
-    void wait_for_flight();
+    void wait_for_flight(const char * why);
     plan::Mode mode() const;
 
     Settings settings_;
