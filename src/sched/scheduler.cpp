@@ -341,7 +341,9 @@ void Scheduler::wait_for_flight(const char * why) {
 
 void Scheduler::synchronize() {
     for (const host::Backend & backend : backends_) {
-        host::synchronize(backend.handle); // also those that are no lane: the caller may have enqueued on them
+        if (!backend.async) {
+            host::synchronize(backend.handle); // no lane, but the caller may have enqueued on it
+        }
     }
     wait_for_flight("the caller synchronizes");
     if (!is_allocated_) {
