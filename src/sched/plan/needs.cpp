@@ -31,12 +31,4 @@ void Needs::add_hazards(int32_t task, const Access & access, Cells & cells, cons
     }
 }
 
-void Needs::drop(const Clock & known) {
-    for (int lane = 0; lane < kMaxLanes; lane++) {
-        if (of[lane].position != kNever && known.knows(static_cast<Lane>(lane), of[lane].position)) {
-            of[lane] = {};
-        }
-    }
-}
-
 } // namespace ggml_sched::plan

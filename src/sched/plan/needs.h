@@ -22,9 +22,6 @@ struct Needs {
 
     // Everything that must be complete before `task` touches these bytes
     void add_hazards(int32_t task, const Access & access, Cells & cells, const Program & program, const Rules & rules);
-
-    // Forgets what `known` knows to be complete.
-    void drop(const Clock & known);
 };
 
 } // namespace ggml_sched::plan

@@ -66,7 +66,7 @@ class Planner {
                 }
             }
         }
-        wait_for(kHost, needs, lanes_.known_to_host(), throttle_waits_);
+        wait_for(kHost, {}, needs, lanes_.known_to_host(), throttle_waits_);
     }
 
     void visit(int32_t index) {
@@ -82,8 +82,7 @@ class Planner {
             Needs & whose = task.reads_at_call && !access.write ? needs_of_call : needs;
             whose.add_hazards(index, access, cells_, program_, rules_);
         }
-        wait_for(kHost, needs_of_call, lanes_.known_to_host(), waits);
-        wait_for(waiter, needs, start_of(task), waits);
+        wait_for(waiter, needs_of_call, needs, start_of(task), waits);
         issue(index);
         mode_waits_after(index, after_[index]);
     }
@@ -103,43 +102,66 @@ class Planner {
         return start;
     }
 
-    void wait_for(Lane waiter, Needs & needs, const Clock & start, std::vector<Wait> & waits) {
-        needs.drop(start);
-        drop_implied(waiter, start, needs);
-        for (int lane = 1; lane < machine_.n_lanes; lane++) {
-            const Need & need = needs.of[lane];
-            if (need.position != kNever) {
-                lanes_.wait(waiter, static_cast<Lane>(lane), need.position, need.reason, waits);
+    // A position that must be complete, before the host issues a task or before the task starts
+    struct Want {
+        Lane waiter;
+        Lane target;
+        Need need;
+        bool blocks_host;
+    };
+
+    void wait_for(Lane waiter, const Needs & needs_of_call, const Needs & needs, const Clock & start,
+                  std::vector<Wait> & waits) {
+        std::vector<Want> wants;
+        add_wants(kHost, needs_of_call, lanes_.known_to_host(), wants);
+        add_wants(waiter, needs, start, wants);
+        if (wants.size() > 1) {
+            drop_implied(start, wants);
+        }
+        for (const Want & want : wants) {
+            lanes_.wait(want.waiter, want.target, want.need.position, want.need.reason, waits);
+        }
+    }
+
+    void add_wants(Lane waiter, const Needs & needs, const Clock & known, std::vector<Want> & wants) const {
+        for (int i = 1; i < machine_.n_lanes; i++) {
+            const Lane lane = static_cast<Lane>(i);
+            if (needs.of[lane].position != kNever && !known.knows(lane, needs.of[lane].position)) {
+                wants.push_back({waiter, lane, needs.of[lane], lanes_.host_must_wait(waiter, lane)});
             }
         }
     }
 
-    // A need is implied if waiting for the others makes all needs known. Rather drop what blocks the host.
-    void drop_implied(Lane waiter, const Clock & start, Needs & needs) const {
-        std::vector<Lane> left;
-        std::vector<std::pair<Lane, Position>> all;
-        for (int i = 1; i < machine_.n_lanes; i++) {
-            const Lane lane = static_cast<Lane>(i);
-            if (needs.of[lane].position != kNever) {
-                left.insert(lanes_.host_must_wait(waiter, lane) ? left.begin() : left.end(), lane);
-                all.emplace_back(lane, needs.of[lane].position);
-            }
-        }
-        for (size_t i = 0; all.size() > 1 && i < left.size();) {
-            Clock known = start;
-            for (const Lane other : left) {
-                if (other != left[i]) {
-                    known.join(lanes_.known_by_waiting(other, needs.of[other].position));
+    // A wait can be dropped if the waits that are left still make everything known that is wanted. Rather drop what
+    // blocks the host.
+    void drop_implied(const Clock & start, std::vector<Want> & wants) const {
+        const std::vector<Want> all = wants;
+        for (const bool blocks_host : {true, false}) {
+            for (size_t i = 0; i < wants.size();) {
+                std::vector<Want> left = wants;
+                left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
+                if (wants[i].blocks_host == blocks_host && suffices(start, left, all)) {
+                    wants = std::move(left);
+                } else {
+                    i++;
                 }
             }
-            if (std::all_of(all.begin(), all.end(),
-                            [&](const auto & need) { return known.knows(need.first, need.second); })) {
-                needs.of[left[i]] = {};
-                left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
-            } else {
-                i++;
+        }
+    }
+
+    bool suffices(const Clock & start, const std::vector<Want> & waits, const std::vector<Want> & all) const {
+        Clock host = lanes_.known_to_host();
+        Clock task = start;
+        for (const Want & wait : waits) {
+            const Clock known = lanes_.known_by_waiting(wait.target, wait.need.position);
+            task.join(known);
+            if (wait.blocks_host) {
+                host.join(known);
             }
         }
+        return std::all_of(all.begin(), all.end(), [&](const Want & want) {
+            return (want.waiter == kHost ? host : task).knows(want.target, want.need.position);
+        });
     }
 
     void issue(int32_t index) {
