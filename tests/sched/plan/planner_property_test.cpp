@@ -152,6 +152,7 @@ TEST(RandomPlans, NoWaitIsSuperfluous) {
 
 TEST(RandomPlans, WithoutAThrottlingWaitTooManyRunsAreInFlight) {
     ScenarioOptions options;
+    options.auto_mode_only = true; // the waits of the other modes stand for some of these
     options.min_runs = 4;
     options.max_tasks = 8;
     int n_waits = 0;
@@ -235,11 +236,16 @@ TEST(RandomPlans, RunningTheSameProgramAgainRepeatsTheHistory) {
         const Scenario scenario = random_scenario(seed);
         plan::History history;
         walk(scenario, [&](const Moment & now) { history = now.planned.next; });
+        // Lanes without events are drained every few runs, each at its own pace.
+        const plan::Machine & machine = scenario.machine;
+        const bool all_events = std::all_of(machine.events.begin() + 1, machine.events.begin() + machine.n_lanes,
+                                            [](bool events) { return events; });
+        const size_t most = static_cast<size_t>(all_events ? machine.window + 2 : machine.window * 8);
         std::vector<plan::History> histories;
         while (std::find(histories.begin(), histories.end(), history) == histories.end()) {
             histories.push_back(history);
             history = plan::make_plan(scenario.machine, scenario.runs.back().program, history).next;
-            ASSERT_LE(histories.size(), 2 * static_cast<size_t>(scenario.machine.window)) << "still new histories";
+            ASSERT_LE(histories.size(), most) << "still new histories";
         }
     });
 }

@@ -330,6 +330,16 @@ TEST(PlannerRules, WhatACopyFromMemoryThatIsReadAtTheCallWritesIsWaitedForOnTheD
     EXPECT_EQ(waits_on(machine_with_events(2), builder), Waits{"1 waits for 2#0 (WAR 0->1)"});
 }
 
+TEST(PlannerRules, WaitsForTheCallAndForTheTaskImplyEachOther) {
+    plan::Machine machine = machine_with_events(3);
+    machine.reaches[2][1] = false;
+    ProgramBuilder builder;
+    builder.get(3, read(kMemoryC, 0, 8), write(kHostMemory, 0, 8));
+    builder.launch(2, {read(kHostMemory, 0, 8), write(kMemoryA, 0, 8)});
+    builder.set_at_call(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8)); // the call needs lane 3, the task lane 2
+    EXPECT_EQ(waits_on(machine, builder), (Waits{"2 waits for 3#0 (RAW 0->1)", "0 waits for 2#0 (WAW 1->2)"}));
+}
+
 TEST(PlannerRules, ATaskMayReadWhatItWrites) {
     ProgramBuilder builder;
     builder.launch(1, {read(kMemoryA, 0, 8), write(kMemoryA, 4, 12)}).launch(2, {read(kMemoryA, 0, 4)});
