@@ -68,8 +68,8 @@ function fillHeader(about, model) {
     [model.deviceClock ? "Time, devices' clock" : "Time, host's clock", timeText(model.end)],
     ["Runs", model.runs.length],
     ["Device waits", model.waits.filter((wait) => wait.to.lane !== 0).length],
-    ["Host waits", hostWaits.length + ", " + timeText(blocked(hostWaits))],
-    ["Synchronize", synchronized.length + ", " + timeText(blocked(synchronized))],
+    ["Host waits, planned", hostWaits.length + ", " + timeText(blocked(hostWaits))],
+    ["Host waits, other", synchronized.length + ", " + timeText(blocked(synchronized))],
   ];
   for (const [name, value] of facts) {
     const box = document.createElement("div");

@@ -14,15 +14,15 @@ class WaitTable {
     this.body = document.querySelector("#waits tbody");
     const laneName = (slice) => model.lanes[slice.lane].name;
     this.columns = [
-      { title: "At", number: true, key: (w) => w.to.start, text: (w) => timeText(w.to.start) },
+      { title: "At", number: true, label: "at", key: (w) => w.to.start, text: (w) => timeText(w.to.start) },
       { title: "Run", number: true, label: "run", key: (w) => w.to.args.run || 0, text: (w) => w.to.args.run || "" },
-      { title: "Waits", key: (w) => w.to.lane, text: (w) => laneName(w.to) },
+      { title: "Waits", who: true, key: (w) => w.to.lane, text: (w) => laneName(w.to) },
       { title: "For", label: "waits for", key: (w) => w.to.args.target || "", text: (w) => w.to.args.target || "" },
       { title: "Why", key: (w) => w.reason, text: (w) => w.reason, reason: true },
-      { title: "Before", wide: true, label: "before", key: (w) => w.task || "", text: (w) => w.task || "the caller goes on" },
+      { title: "Before", wide: true, label: "before", key: (w) => w.task || "", text: (w) => w.task || "" },
       { title: "Because of", wide: true, label: "because of", key: (w) => w.other || "",
-        text: (w) => w.other || "all that is queued" },
-      { title: "Bytes", number: true, label: "", key: (w) => w.bytes || 0, text: (w) => (w.bytes ? bytesText(w.bytes) : "") },
+        text: (w) => w.other || "" },
+      { title: "Bytes", number: true, key: (w) => w.bytes || 0, text: (w) => (w.bytes ? bytesText(w.bytes) : "") },
       { title: "Host blocked", number: true, label: "blocked", key: (w) => w.blocked,
         text: (w) => (w.to.lane === 0 ? timeText(w.blocked) : "") },
     ];
@@ -78,20 +78,15 @@ class WaitTable {
     row.tabIndex = 0;
     for (const column of this.columns) {
       const cell = document.createElement("td");
-      cell.className = [column.number ? "number" : "", column.wide ? "wide" : ""].join(" ").trim();
+      cell.className = ["number", "wide", "who", "reason"].filter((name) => column[name]).join(" ");
       const text = column.text(wait);
       if (column.label && text !== "") {
         cell.dataset.label = column.label;
       }
       if (column.reason) {
-        const reason = document.createElement("span");
-        reason.className = "reason";
-        reason.style.color = "var(--" + text.toLowerCase() + ")";
-        reason.textContent = text;
-        cell.append(reason);
-      } else {
-        cell.textContent = text;
+        cell.style.color = "var(--" + text.toLowerCase() + ")";
       }
+      cell.textContent = text;
       row.append(cell);
     }
     row.addEventListener("pointerenter", () => this.onHover(wait));
