@@ -78,8 +78,8 @@ struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile) {
     struct ggml_sim_config config = {};
     config.profile = profile;
     config.memory_bytes = (size_t) 4 << 30;
-    config.flops_per_us = 1e6;
-    config.bytes_per_us = 1e5;
+    config.flops_per_us = 1e5;
+    config.bytes_per_us = 2e4;
     config.link_bytes_per_us = 1.6e4;
     config.link_latency_us = 5.0;
     config.launch_us = 5.0;

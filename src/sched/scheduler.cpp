@@ -110,9 +110,7 @@ Status Scheduler::cut(ggml_cgraph * graph) {
         return Status::failed("the graph was too small for its nodes and is incomplete; make it with a larger size "
                               "(ggml_new_graph_custom)");
     }
-    if (graph == graph_ && !is_allocated_) {
-        restore_operands();
-    }
+    restore_operands(graph);
     is_reset_ = false;
     is_allocated_ = false;
     is_lowered_ = false;
@@ -135,10 +133,13 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     return {};
 }
 
-// Makes a graph that was cut, but not allocated, what it was. Only while the caller's graph is known to exist.
-void Scheduler::restore_operands() {
-    for (const Rewire & rewire : splits_.rewires) {
-        rewire.node->src[rewire.slot] = rewire.from;
+// Makes a graph that was cut, but not allocated, what it was; no other graph, for the caller may have freed it.
+void Scheduler::restore_operands(const ggml_cgraph * graph) {
+    if (!is_allocated_ && is_same_graph(graph)) {
+        for (const Rewire & rewire : splits_.rewires) {
+            rewire.node->src[rewire.slot] = rewire.from;
+        }
+        splits_.rewires.clear();
     }
 }
 
@@ -151,7 +152,7 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
     if (status.ok()) {
         allocation_.measure(sizes);
     }
-    restore_operands();
+    restore_operands(graph);
     reset();
     return status;
 }
@@ -163,7 +164,7 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
         status = Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
                                    "fewer layers on the devices");
     }
-    restore_operands();
+    restore_operands(graph);
     reset();
     return status;
 }
@@ -179,7 +180,7 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
         status = wait_for_inputs();
     }
     if (!status.ok()) {
-        restore_operands();
+        restore_operands(graph);
         reset();
         return status;
     }
@@ -244,14 +245,6 @@ void Scheduler::lower_graph() {
     is_lowered_ = true;
 }
 
-Status Scheduler::make_room_in_ring() {
-    if (executor_->ring_fits(lowered_.ring_bytes)) {
-        return {};
-    }
-    wait_for_flight("the memory for snapshots grows");
-    return executor_->prepare_ring(lowered_.ring_bytes);
-}
-
 Scheduler::CachedPlan & Scheduler::find_plan() {
     for (CachedPlan & cached : plans_) {
         if (cached.before == in_flight_ || *cached.before == *in_flight_) {
@@ -293,7 +286,7 @@ Status Scheduler::verify(CachedPlan & cached) {
 }
 
 bool Scheduler::is_same_graph(const ggml_cgraph * graph) const {
-    return graph == graph_ && host::identity_of(graph) == identity_;
+    return graph && graph == graph_ && host::identity_of(graph) == identity_;
 }
 
 Status Scheduler::compute_async(ggml_cgraph * graph) {
@@ -317,7 +310,7 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
 
 Status Scheduler::run() {
     lower_graph();
-    if (Status status = make_room_in_ring(); !status.ok()) {
+    if (Status status = executor_->prepare_ring(lowered_.ring_bytes); !status.ok()) {
         return status;
     }
     CachedPlan & cached = find_plan();

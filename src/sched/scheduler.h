@@ -73,10 +73,9 @@ class Scheduler {
     Scheduler(std::vector<host::Backend> backends, const Options & options);
 
     Status cut(ggml_cgraph * graph);
-    void restore_operands();
+    void restore_operands(const ggml_cgraph * graph);
     Status place();
     Status wait_for_inputs();
-    Status make_room_in_ring();
     void lower_graph();
     CachedPlan & find_plan();
     Status verify(CachedPlan & cached);

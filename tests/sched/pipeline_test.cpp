@@ -34,26 +34,19 @@ class Pipeline {
 
     Rig & rig() { return rig_; }
 
-    void submit(float value) {
-        contexts_.push_back(make_context(64));
-        ggml_context * ctx = contexts_.back().get();
-        ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, kRows);
-        ggml_set_input(input);
-        ggml_tensor * result = input;
-        for (ggml_tensor * weight : weights_) {
-            result = ggml_mul_mat(ctx, weight, result);
-        }
-        ggml_set_output(result);
-        ggml_cgraph * graph = ggml_new_graph_custom(ctx, 64, false);
-        ggml_build_forward_expand(graph, result);
+    void submit(float value, int64_t n_rows = kRows) {
+        const Graph built = build(n_rows);
+        ggml_tensor * result = built.result;
         ggml_backend_sched_reset(rig_.sched());
-        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig_.sched(), graph));
-        write_floats(input, std::vector<float>(kWidth * kRows, value));
-        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig_.sched(), graph), GGML_STATUS_SUCCESS);
-        results_.emplace_back(kWidth * kRows);
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig_.sched(), built.graph));
+        write_floats(built.input, std::vector<float>(static_cast<size_t>(kWidth * n_rows), value));
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig_.sched(), built.graph), GGML_STATUS_SUCCESS);
+        results_.emplace_back(kWidth * n_rows);
         ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(rig_.sched(), result), result,
                                       results_.back().data(), 0, ggml_nbytes(result));
     }
+
+    void reserve(int64_t n_rows) { ASSERT_TRUE(ggml_backend_sched_reserve(rig_.sched(), build(n_rows).graph)); }
 
     // Microseconds of the virtual clock for n runs
     double time(int n_runs) {
@@ -73,6 +66,28 @@ class Pipeline {
     }
 
   private:
+    struct Graph {
+        ggml_tensor * input;
+        ggml_tensor * result;
+        ggml_cgraph * graph;
+    };
+
+    Graph build(int64_t n_rows) {
+        contexts_.push_back(make_context(64));
+        ggml_context * ctx = contexts_.back().get();
+        Graph built;
+        built.input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, n_rows);
+        ggml_set_input(built.input);
+        built.result = built.input;
+        for (ggml_tensor * weight : weights_) {
+            built.result = ggml_mul_mat(ctx, weight, built.result);
+        }
+        ggml_set_output(built.result);
+        built.graph = ggml_new_graph_custom(ctx, 64, false);
+        ggml_build_forward_expand(built.graph, built.result);
+        return built;
+    }
+
     static RigOptions options(int n_devices, bool parallel, ggml_sched_sync_mode mode) {
         RigOptions options;
         options.devices.assign(static_cast<size_t>(n_devices), GGML_SIM_PROFILE_CUDA);
@@ -105,6 +120,23 @@ TEST(PipelineOfFour, NeverBlocksTheHostButToBoundTheRunsInFlight) {
     EXPECT_GT(stats.throttle_waits, 0u);
     EXPECT_EQ(stats.blocking_copies, 0u);
     EXPECT_EQ(ggml_backend_sched_get_n_copies(four.rig().sched()), 4);
+}
+
+// Masks and positions grow with the context: their snapshots need more and more room.
+TEST(PipelineOfFour, IsNotEmptiedByInputsThatGrow) {
+    Pipeline four(4, true, GGML_SCHED_SYNC_AUTO);
+    four.reserve(64);
+    ggml_backend_sim_reset_counters();
+    for (int64_t n_rows = 1; n_rows <= 64; n_rows++) {
+        four.submit(1.0f, n_rows);
+    }
+    ggml_sim_counters counters;
+    ggml_backend_sim_get_counters(&counters);
+    EXPECT_EQ(counters.synchronize_calls, 0u);
+    EXPECT_EQ(four.rig().stats().host_waits, 0u);
+    ggml_backend_sched_synchronize(four.rig().sched());
+    ggml_backend_sim_get_counters(&counters);
+    EXPECT_EQ(counters.contract_violations, 0u);
 }
 
 TEST(PipelineOfFour, IsRightInEveryMode) {

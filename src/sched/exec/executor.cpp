@@ -51,7 +51,10 @@ Status Executor::prepare(const plan::Plan & plan) {
 }
 
 Status Executor::prepare_ring(size_t bytes) {
-    if (ring_.fits(bytes) || ring_.grow(bytes)) {
+    if (run_ >= window_) {
+        ring_.forget_before(run_ - window_ + 1); // the runs up to run_ - window_ are done: run_ waited for them
+    }
+    if (ring_.fit(bytes, run_ + 1)) {
         return {};
     }
     return Status::no_memory("no host memory for " + std::to_string(bytes * window_) +
@@ -272,6 +275,7 @@ void Executor::synchronize_all(const char * why) {
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);
     }
+    ring_.forget_before(run_ + 1);
 }
 
 } // namespace ggml_sched

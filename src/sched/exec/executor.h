@@ -33,8 +33,7 @@ class Executor {
 
     // Makes the events that the plan needs. Nothing is allocated while a plan runs.
     Status prepare(const plan::Plan & plan);
-    // Makes the ring large enough. If it has to grow nothing may be in flight: ring_fits() tells.
-    bool ring_fits(size_t bytes) const { return ring_.fits(bytes); }
+    // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
     // Performs one run. On a failure what was started is still in flight. ABORTED if the observer stopped it.
@@ -64,7 +63,7 @@ class Executor {
     Status launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
                            const Observer & observer);
     void synchronize(plan::Lane lane, ggml_backend_t backend, const char * why);
-    char * ring(const CopyBinding & copy) const { return ring_.at(run_ % window_, copy.ring_offset); }
+    char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }
 
     using Events = std::vector<ggml_backend_event_t>; // by number in a run
     const std::vector<host::Backend> & backends_;

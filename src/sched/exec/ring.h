@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "ggml-backend.h"
 
@@ -12,25 +13,35 @@ namespace ggml_sched {
 
 class Ring {
   public:
-    Ring(ggml_backend_buffer_type_t buft, uint64_t n_parts) : buft_(buft), n_parts_(n_parts) {}
-    ~Ring() { ggml_backend_buffer_free(buffer_); }
+    Ring(ggml_backend_buffer_type_t buft, uint64_t n_parts)
+        : buft_(buft)
+        , n_parts_(n_parts) {}
+    ~Ring();
 
     Ring(const Ring &) = delete;
     Ring & operator=(const Ring &) = delete;
 
-    bool fits(size_t part_bytes) const { return part_bytes <= part_bytes_; }
-    // Frees the old memory. False when there is no memory; the ring is empty then.
-    bool grow(size_t part_bytes);
+    // Makes the parts at least this large, for run `run` and those after it. Earlier runs keep the memory that they
+    // have. False when there is no memory; nothing has changed then.
+    bool fit(size_t part_bytes, uint64_t run);
 
-    char * at(uint64_t part, size_t offset) const { return base_ + part * part_bytes_ + offset; }
-    size_t bytes() const { return part_bytes_ * n_parts_; }
+    // Frees the memory that only runs before `run` may still use.
+    void forget_before(uint64_t run);
+
+    char * at(uint64_t run, size_t offset) const { return base_ + (run % n_parts_) * part_bytes_ + offset; }
 
   private:
+    struct Retired {
+        ggml_backend_buffer_t buffer;
+        uint64_t run; // the first that does not use it
+    };
+
     ggml_backend_buffer_type_t buft_;
     uint64_t n_parts_;
     ggml_backend_buffer_t buffer_ = nullptr;
     char * base_ = nullptr;
     size_t part_bytes_ = 0;
+    std::vector<Retired> retired_;
 };
 
 } // namespace ggml_sched
