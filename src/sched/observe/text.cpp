@@ -11,14 +11,17 @@ namespace {
 
 class Writer {
   public:
-    Writer(const plan::Plan & plan, const Names & names) : plan_(plan), names_(names) {}
+    Writer(const plan::Plan & plan, const Names & names)
+        : plan_(plan)
+        , names_(names) {}
 
     std::string run() {
-        int split = plan::kNoSplit;
+        std::string section;
         for (const plan::Step & step : plan_.steps) {
-            if (step.split != split && step.split != plan::kNoSplit) {
-                split = step.split;
-                text_ += "split " + std::to_string(split) + ": " + names_.splits[split] + "\n";
+            const std::string now = section_of(step);
+            if (now != section) {
+                text_ += now + "\n";
+                section = now;
             }
             write(step);
         }
@@ -26,11 +29,23 @@ class Writer {
     }
 
   private:
+    // What orders this run after earlier ones, the splits, and what the return to the caller needs
+    std::string section_of(const plan::Step & step) {
+        const bool is_throttle =
+            step.n_waits > 0 && plan_.waits[step.first_wait].reason.cause == plan::WaitCause::Throttle;
+        if (step.split != plan::kNoSplit && !is_throttle) {
+            has_begun_ = true;
+            return "split " + std::to_string(step.split) + ": " +
+                   name_in(names_.splits, static_cast<size_t>(step.split));
+        }
+        return has_begun_ ? "end" : "begin";
+    }
+
     void write(const plan::Step & step) {
         switch (step.kind) {
-        case StepKind::Do: line(step.lane, task_text(plan_.program.tasks[step.task])); break;
+        case StepKind::Do: line(step.lane, sized_text(plan_.program.tasks[step.task])); break;
         case StepKind::Record: line(step.lane, "record event " + std::to_string(step.event)); break;
-        case StepKind::Barrier: line(step.lane, "barrier"); write_waits(step); break;
+        case StepKind::Barrier:
         case StepKind::Guard: write_waits(step); break;
         }
     }
@@ -41,6 +56,8 @@ class Writer {
             line(wait.waiter, "wait for " + target_text(wait) + "  (" + reason_text(wait.reason) + ")");
         }
     }
+
+    static std::string size_text(uint64_t bytes) { return ", " + std::to_string(bytes) + " bytes"; }
 
     void line(plan::Lane lane, const std::string & what) {
         char head[64];
@@ -53,36 +70,66 @@ class Writer {
             return "all of " + names_.lanes[wait.target];
         }
         std::string text = names_.lanes[wait.target] + " event " + std::to_string(wait.event);
-        return wait.age == 0 ? text : text + " of " + std::to_string(wait.age) + (wait.age == 1 ? " run" : " runs") + " ago";
+        return wait.age == 0 ? text
+                             : text + " of " + std::to_string(wait.age) + (wait.age == 1 ? " run" : " runs") + " ago";
     }
 
     std::string reason_text(const plan::Reason & reason) const {
-        std::string text = name_of(reason.cause);
-        if (reason.cause == plan::WaitCause::Mode || reason.cause == plan::WaitCause::Throttle) {
-            return text;
+        const char * verbs = "";
+        switch (reason.cause) {
+        case plan::WaitCause::ReadAfterWrite: verbs = "RAW: reads what @ writes"; break;
+        case plan::WaitCause::WriteAfterRead: verbs = "WAR: overwrites what @ reads"; break;
+        case plan::WaitCause::WriteAfterWrite: verbs = "WAW: overwrites what @ writes"; break;
+        case plan::WaitCause::Mode: return "mode";
+        case plan::WaitCause::Throttle: return "throttle";
         }
-        text += reason.other == plan::kEarlierRun
-                    ? std::string(" with an earlier run")
-                    : " with " + task_text(plan_.program.tasks[static_cast<size_t>(reason.other)]);
-        return text + ", " + std::to_string(reason.bytes.end - reason.bytes.begin) + " bytes";
+        std::string text = verbs;
+        text.replace(text.find('@'), 1, other_text(reason.other));
+        return text + size_text(reason.bytes.end - reason.bytes.begin);
+    }
+
+    std::string other_text(int32_t other) const {
+        if (other == plan::kEarlierRun) {
+            return "an earlier run";
+        }
+        const plan::Task & task = plan_.program.tasks[static_cast<size_t>(other)];
+        return task.kind == TaskKind::CallerRead ? "the caller" : task_text(task);
+    }
+
+    std::string sized_text(const plan::Task & task) const {
+        const bool moves_bytes = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
+        return task_text(task) + (moves_bytes ? size_text(task.bytes) : "");
     }
 
     std::string task_text(const plan::Task & task) const {
         switch (task.kind) {
-        case TaskKind::CallerRead: return "the caller may read results";
+        case TaskKind::CallerRead: return "the caller may have queued reads of results here";
         case TaskKind::Return: return "the caller may overwrite its inputs";
         case TaskKind::Launch: return "launch split " + std::to_string(task.split);
-        case TaskKind::Snapshot: return "snapshot " + names_.copies[task.binding];
-        case TaskKind::SetAsync: return "copy " + names_.copies[task.binding] + " from host, async";
-        case TaskKind::GetAsync: return "copy " + names_.copies[task.binding] + " to host, async";
-        case TaskKind::CopyAsync: return "copy " + names_.copies[task.binding] + " to " + names_.lanes[task.destination] + ", async";
-        case TaskKind::CopyNow: return "copy " + names_.copies[task.binding] + ", blocking";
+        case TaskKind::Snapshot: return "snapshot " + tensor_text(task);
+        case TaskKind::SetAsync: return "copy " + tensor_text(task) + " from host";
+        case TaskKind::GetAsync: return "copy " + tensor_text(task) + " to host";
+        case TaskKind::CopyAsync: return "copy " + tensor_text(task) + " to " + names_.lanes[task.destination];
+        case TaskKind::CopyNow: return "copy, blocking, " + tensor_text(task);
         }
         return {};
     }
 
+    // The names may be those of a later graph.
+    static std::string name_in(const std::vector<std::string> & names, size_t index) {
+        return index < names.size() ? names[index] : "?";
+    }
+
+    // Slots are called backend#tensor#number; the lane of the step says which backend.
+    std::string tensor_text(const plan::Task & task) const {
+        const std::string name = name_in(names_.copies, task.binding);
+        const size_t prefix = name.find('#');
+        return prefix == std::string::npos ? name : name.substr(prefix + 1);
+    }
+
     const plan::Plan & plan_;
     const Names & names_;
+    bool has_begun_ = false; // the first split
     std::string text_;
 };
 
@@ -102,7 +149,8 @@ const char * name_of(plan::WaitCause cause) {
 std::string text_of(const plan::Access & bytes) {
     char text[96];
     std::snprintf(text, sizeof(text), "bytes [0x%llx, 0x%llx) of space %u",
-                  static_cast<unsigned long long>(bytes.begin), static_cast<unsigned long long>(bytes.end), bytes.space);
+                  static_cast<unsigned long long>(bytes.begin), static_cast<unsigned long long>(bytes.end),
+                  bytes.space);
     return text;
 }
 
@@ -121,7 +169,7 @@ std::string pattern_of(const plan::Plan & plan, int split) {
         }
         if (step.kind == StepKind::Do) {
             const TaskKind kind = plan.program.tasks[step.task].kind;
-            pattern += plan::is_async_copy(kind)     ? "a"
+            pattern += plan::is_async_copy(kind)   ? "a"
                        : kind == TaskKind::CopyNow ? "c"
                        : kind == TaskKind::Launch  ? "g"
                                                    : "";

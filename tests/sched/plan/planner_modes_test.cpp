@@ -118,21 +118,19 @@ TEST(PlanText, SaysEveryStepAndTheReasonOfEveryWait) {
 
     Runs runs(machine_with_events(2));
     const std::string head = "split 0: SIM0\n";
-    const std::string tail = "  host     snapshot x\n"
-                             "  SIM0     copy x from host, async\n"
-                             "  SIM0     barrier\n"
+    const std::string tail = "  host     snapshot x, 8 bytes\n"
+                             "  SIM0     copy x from host, 8 bytes\n"
                              "  SIM0     launch split 0\n"
                              "split 1: SIM1\n"
                              "@"
-                             "  SIM0     copy y to SIM1, async\n"
-                             "  SIM1     barrier\n"
+                             "  SIM0     copy y to SIM1, 8 bytes\n"
                              "  SIM1     launch split 1\n"
                              "split 2: CPU\n"
-                             "  SIM1     copy z to host, async\n"
+                             "  SIM1     copy z to host, 8 bytes\n"
                              "  SIM1     record event 0\n"
-                             "  host     barrier\n"
-                             "  host     wait for SIM1 event 0  (RAW with copy z to host, async, 8 bytes)\n"
+                             "  host     wait for SIM1 event 0  (RAW: reads what copy z to host writes, 8 bytes)\n"
                              "  host     launch split 2\n"
+                             "end\n"
                              "  host     the caller may overwrite its inputs\n";
     std::string first = head + tail;
     first.erase(first.find('@'), 1);
@@ -148,8 +146,7 @@ TEST(PlanText, SaysHowLongAgoAnEarlierRunWas) {
     runs.run(ProgramBuilder().launch(1, {write(kMemoryB, 0, 8)}));
     EXPECT_EQ(text_of(runs.run(ProgramBuilder().launch(2, {read(kMemoryA, 0, 8)})), names),
               "split 0: SIM1\n"
-              "  SIM1     barrier\n"
-              "  SIM1     wait for SIM0 event 0 of 2 runs ago  (RAW with an earlier run, 8 bytes)\n"
+              "  SIM1     wait for SIM0 event 0 of 2 runs ago  (RAW: reads what an earlier run writes, 8 bytes)\n"
               "  SIM1     launch split 0\n"
               "  SIM1     record event 0\n");
 }

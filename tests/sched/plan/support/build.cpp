@@ -45,6 +45,7 @@ void ProgramBuilder::add(Task task, const std::vector<Access> & accesses) {
     task.first_access = static_cast<uint32_t>(program_.accesses.size());
     task.n_accesses = static_cast<uint32_t>(accesses.size());
     task.binding = static_cast<uint32_t>(program_.tasks.size());
+    task.bytes = is_copy(task.kind) || task.kind == TaskKind::Snapshot ? accesses[0].end - accesses[0].begin : 0;
     task.split = task.kind == TaskKind::Return ? plan::kNoSplit : program_.n_splits;
     program_.accesses.insert(program_.accesses.end(), accesses.begin(), accesses.end());
     program_.tasks.push_back(task);
