@@ -2,6 +2,7 @@
 
 #include "ggml-sched.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "capi.h"
@@ -126,6 +127,18 @@ static void check_runs(ggml_backend_sched_t sched, const struct model * model) {
     ggml_backend_sched_set_eval_callback(sched, NULL, NULL);
 }
 
+static void check_trace(ggml_backend_sched_t sched, const struct model * model) {
+    const char * path = "ggml-sched-capi-trace.json";
+    char begin[16] = "";
+    CHECK(!ggml_sched_trace_stop(sched));
+    CHECK(ggml_sched_trace_start(sched, path));
+    CHECK(ggml_backend_sched_graph_compute(sched, model->graph) == GGML_STATUS_SUCCESS);
+    CHECK(ggml_sched_trace_stop(sched));
+    FILE * file = fopen(path, "rb");
+    CHECK(file != NULL && fread(begin, 1, sizeof(begin) - 1, file) == sizeof(begin) - 1 && begin[0] == '{');
+    CHECK(file != NULL && fclose(file) == 0 && remove(path) == 0);
+}
+
 static void check_observation(ggml_backend_sched_t sched) {
     struct ggml_sched_stats stats;
     char pattern[32];
@@ -153,6 +166,7 @@ void capi_test_sched(void) {
     check_placement(sched, &model, device, cpu);
     check_runs(sched, &model);
     check_observation(sched);
+    check_trace(sched, &model);
     ggml_backend_sched_free(sched);
     free_model(&model);
     ggml_backend_free(device);
