@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "handle.h"
+
 namespace ggml_sched::test {
 
 namespace {
@@ -49,7 +51,9 @@ class Runner {
   public:
     explicit Runner(const Case & golden)
         : rig_(with_listing(golden.rig))
-        , model_(rig_, golden.model) {}
+        , model_(rig_, golden.model) {
+        rig_.sched()->scheduler->refuse_superfluous_waits();
+    }
     ~Runner() { ggml_backend_sched_synchronize(rig_.sched()); }
 
     // A batch as engines submit it: a new graph, allocated, its inputs written. Returns the plan.
