@@ -129,15 +129,16 @@ void OrderGraph::add_wait(const plan::Wait & wait, uint32_t step) {
 // Predecessors have smaller numbers, so one pass in order sees them finished.
 void OrderGraph::close() {
     const size_t n = vertices_.size();
-    before_.assign(n, std::vector<bool>(n, false));
+    words_ = (n + 63) / 64;
+    before_.assign(n * words_, 0);
     for (size_t to = 0; to < n; to++) {
+        uint64_t * row = &before_[to * words_];
         for (const uint32_t from : predecessors_[to]) {
-            before_[to][from] = true;
-            for (size_t i = 0; i < from; i++) {
-                if (before_[from][i]) {
-                    before_[to][i] = true;
-                }
+            const uint64_t * earlier = &before_[from * words_];
+            for (size_t word = 0; word <= from / 64; word++) {
+                row[word] |= earlier[word];
             }
+            row[from / 64] |= uint64_t{1} << (from % 64);
         }
     }
 }

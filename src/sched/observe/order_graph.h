@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <tuple>
 #include <vector>
@@ -36,7 +38,7 @@ class OrderGraph {
     void add_caller_reads(const std::vector<plan::CallerRead> & reads);
     void close(); // computes what reaches what; nothing may be added afterwards
 
-    bool reaches(uint32_t from, uint32_t to) const { return before_[to][from]; }
+    bool reaches(uint32_t from, uint32_t to) const { return before_[to * words_ + from / 64] >> (from % 64) & 1; }
     const std::vector<Vertex> & vertices() const { return vertices_; }
     const std::vector<VertexAccess> & accesses() const { return accesses_; }
 
@@ -59,7 +61,8 @@ class OrderGraph {
     std::vector<VertexAccess> accesses_;
     std::vector<Predecessors> tails_; // by lane: what the lane's next step comes after
     std::map<std::tuple<plan::Lane, uint32_t, int16_t>, uint32_t> records_; // by lane, run modulo window, event
-    std::vector<std::vector<bool>> before_;                                 // before_[b][a]: a comes before b
+    size_t words_ = 0;                                                      // of one row of before_
+    std::vector<uint64_t> before_; // one row of bits for each vertex: what comes before it
 };
 
 } // namespace ggml_sched::observe
