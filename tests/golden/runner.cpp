@@ -117,9 +117,9 @@ std::string later_runs(Runner & runner) {
     for (int i = 2; i < 4 * kRotation; i++) {
         runner.run();
     }
-    std::vector<std::string> plans;
-    for (int i = 0; i < kRotation; i++) {
-        plans.push_back(runner.run());
+    std::vector<std::string> plans(kRotation);
+    for (std::string & plan : plans) {
+        plan = runner.run();
     }
     for (const std::string & plan : plans) {
         EXPECT_EQ(without_slots(runner.run()), without_slots(plan)) << "it does not settle";
