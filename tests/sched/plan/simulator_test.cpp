@@ -7,7 +7,6 @@
 
 using namespace plan_test;
 using plan::CopyOrder;
-using plan::kHost;
 
 namespace {
 

@@ -176,6 +176,7 @@ class Generator {
         const Lane lane = !quiet_ && chance(host_launches_) ? plan::kHost : device();
         std::vector<Access> accesses;
         const int n = between(0, max_accesses_);
+        accesses.reserve(static_cast<size_t>(n));
         for (int i = 0; i < n; i++) {
             accesses.push_back(
                 bytes(lane == plan::kHost || chance(10) ? plan::kHostMemory : memory(), chance(write_percent_)));
@@ -186,7 +187,8 @@ class Generator {
     // What a launch on a device has written, and nothing writes after it
     void add_caller_reads(ProgramBuilder & builder) {
         const Program program = builder.program();
-        for (Lane lane = 1; lane <= n_devices_; lane++) {
+        for (int device = 1; device <= n_devices_; device++) {
+            const Lane lane = static_cast<Lane>(device);
             for (size_t i = 0; i < program.tasks.size(); i++) {
                 const Task & task = program.tasks[i];
                 for (uint32_t a = 0; task.kind == TaskKind::Launch && task.lane == lane && a < task.n_accesses; a++) {
