@@ -1,6 +1,7 @@
 #include "scheduler.h"
 
 #include <algorithm>
+#include <new>
 
 #include "host/log.h"
 #include "observe/listing.h"
@@ -301,11 +302,16 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
             return status;
         }
     }
-    Status status = run();
-    if (!status.ok()) {
-        wait_for_flight("the run failed");
+    try {
+        Status status = run();
+        if (!status.ok()) {
+            wait_for_flight("the run failed");
+        }
+        return status;
+    } catch (const std::bad_alloc &) {
+        wait_for_flight("memory ran out");
+        throw;
     }
-    return status;
 }
 
 Status Scheduler::run() {

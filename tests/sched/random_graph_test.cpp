@@ -36,6 +36,13 @@ TEST(RandomGraphs, OfOnlyAFewOperationsEqualTheCpu) {
     run_cases(options, 100000, 4000);
 }
 
+// A copy took the place of another copy's source and was made first.
+TEST(RandomGraphs, WhoseCopiesShareMemoryWithEachOthersSourcesEqualTheCpu) {
+    CaseOptions options;
+    options.max_devices = 6;
+    run_cases(options, 900012631, 1);
+}
+
 TEST(RandomGraphs, OnDevicesWithoutEventsEqualTheCpu) {
     CaseOptions options;
     options.profiles = {GGML_SIM_PROFILE_NO_EVENTS};

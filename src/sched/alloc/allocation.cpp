@@ -52,10 +52,13 @@ void Allocation::list_nodes(const GraphView & graph, const Splits & splits, cons
     nodes_.clear();
     for (const Split & split : splits.splits) {
         for (const uint32_t input : split.inputs) {
-            const InputCopy & copy = splits.copies[input];
-            // A reader of the source, so that it is kept until the copy has been made; then the copy.
-            nodes_.add(pool.view_of(graph.tensor(copy.tensor)), assignment.backend[copy.tensor]);
-            nodes_.add(copy.slots[splits.turn], split.backend);
+            nodes_.add(splits.copies[input].slots[splits.turn], split.backend);
+        }
+        // A reader of each source, behind all copies of the split: they are made in any order, so none may take the place
+        // of another's source.
+        for (const uint32_t input : split.inputs) {
+            const TensorId source = splits.copies[input].tensor;
+            nodes_.add(pool.view_of(graph.tensor(source)), assignment.backend[source]);
         }
         for (int i = split.begin; i < split.end; i++) {
             const TensorId id = graph.nodes()[i].tensor;
