@@ -71,6 +71,9 @@ RULES = [
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
     Rule(r"src/sched/(scheduler|capi).*", [r"include/.*", r"src/sched/.*"]),
+    Rule(r"src/sched/setup\..*",
+         [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/.*", r"src/sched/lower/lower\.h",
+          r"src/sched/plan/machine\.h"]),
     Rule(r"src/sched/[^/]*", [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/log\.h"]),
 ]
 
