@@ -49,6 +49,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , in_flight_(kNothingInFlight)
+    , idle_(kNothingInFlight)
     , verifier_(machine_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {}
 
@@ -206,7 +207,7 @@ Status Scheduler::place() {
 // The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory; where they
 // do, waiting is a small run of its own.
 Status Scheduler::wait_for_inputs() {
-    if (in_flight_->empty()) {
+    if (in_flight_->empty() && in_flight_->caller_reads.empty()) {
         return {};
     }
     plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_, rules_);
@@ -257,11 +258,17 @@ Scheduler::CachedPlan & Scheduler::find_plan() {
     cached.before = in_flight_;
     cached.plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
     cached.after = std::make_shared<const plan::History>(std::move(planned.next));
-    // Running the same graph again and again ends in the history that it began with: then the plan is found at once.
-    for (const CachedPlan & other : plans_) {
-        cached.after = *other.before == *cached.after ? other.before : cached.after;
+    // Waiting for everything leaves what the caller may enqueue afterwards: reads of the results.
+    plan::History idle;
+    idle.caller_reads = cached.plan->program.caller_reads;
+    cached.idle = std::make_shared<const plan::History>(std::move(idle));
+    // Running the same graph again and again ends in a history that it began with: then the plan is found at once.
+    for (std::shared_ptr<const plan::History> * history : {&cached.after, &cached.idle}) {
+        for (const CachedPlan & other : plans_) {
+            *history = *other.before == **history ? other.before : *history;
+        }
+        *history = *cached.before == **history ? cached.before : *history;
     }
-    cached.after = *cached.before == *cached.after ? cached.before : cached.after;
     plans_.push_back(std::move(cached));
     executor_->stats.plans++;
     return plans_.back();
@@ -329,6 +336,7 @@ Status Scheduler::run() {
     executor_->stats.runs++;
     last_plan_ = cached.plan;
     in_flight_ = cached.after;
+    idle_ = cached.idle;
     return executor_->run(*cached.plan, {lowered_.copies, splits_.splits, split_graphs_}, observer_);
 }
 
@@ -345,6 +353,8 @@ void Scheduler::synchronize() {
         }
     }
     wait_for_flight("the caller synchronizes");
+    in_flight_ = idle_;
+    verifier_.forget(idle_->caller_reads);
     if (!is_allocated_) {
         // The same turn for every token of a generation, so that backends see the same graph again.
         next_turn_ = 0;

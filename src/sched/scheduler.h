@@ -67,6 +67,7 @@ class Scheduler {
         std::shared_ptr<const plan::History> before;
         std::shared_ptr<const plan::Plan> plan;
         std::shared_ptr<const plan::History> after;
+        std::shared_ptr<const plan::History> idle; // after it and a wait for everything
         bool verified = false;
     };
 
@@ -113,6 +114,7 @@ class Scheduler {
     std::vector<CachedPlan> plans_; // of the lowered graph
 
     std::shared_ptr<const plan::History> in_flight_;
+    std::shared_ptr<const plan::History> idle_; // what is left after a wait for the last run
     std::shared_ptr<const plan::Plan> last_plan_;
     observe::Verifier verifier_;
     Observer observer_;

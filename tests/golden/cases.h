@@ -9,7 +9,7 @@
 namespace ggml_sched::test {
 
 enum class Show {
-    Synchronized, // each run is waited for, as in decoding: all plans are alike
+    Synchronized, // each run is waited for, as in decoding: all plans but the first are alike
     InFlight,     // nobody waits: the first, the second, and what runs settle to
 };
 

@@ -322,6 +322,31 @@ TEST(AnotherGraph, AtTheSameAddressIsNoticed) {
     }
 }
 
+// The caller synchronizes, enqueues a read of a result on its device, and starts the next run, whose copies come from
+// another device and land in the same memory.
+TEST(ReadOfAResult, EnqueuedAfterSynchronizeIsProtectedFromTheNextRun) {
+    Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}});
+    const auto run = [&](const Chain & chain, int first, int last, float value) {
+        ggml_backend_sched_reset(rig.sched());
+        for (int i = 0; i < ggml_graph_n_nodes(chain.graph); i++) {
+            ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, i),
+                                                  rig.device(i == 0 ? first : last));
+        }
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), chain.graph));
+        write_floats(chain.input, std::vector<float>(kSize, value));
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+    };
+    const Chain first(1);
+    run(first, 1, 1, 8.0f); // its result is at the beginning of the second device's memory
+    ggml_backend_sched_synchronize(rig.sched());
+    std::vector<float> result(kSize);
+    ggml_backend_tensor_get_async(rig.device(1), first.result, result.data(), 0, kSize * sizeof(float));
+    const Chain second(2);
+    run(second, 0, 1, 1.0f); // the first device sends its part to the second
+    ggml_backend_sched_synchronize(rig.sched());
+    EXPECT_EQ(result, std::vector<float>(kSize, 4.0f));
+}
+
 TEST(EmptyGraph, Runs) {
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
     const ContextPtr context = make_context();

@@ -59,6 +59,7 @@ std::string first_violation(const OrderGraph & graph) {
 
 std::string Verifier::check(const plan::Plan & plan) const {
     OrderGraph graph(machine_);
+    graph.add_caller_reads(caller_reads_);
     for (const std::shared_ptr<const plan::Plan> & run : runs_) {
         graph.add_run(*run);
         graph.add_caller_reads(run->program.caller_reads);
@@ -91,6 +92,7 @@ void Verifier::note(std::shared_ptr<const plan::Plan> plan) {
     runs_.push_back(std::move(plan));
     if (runs_.size() > static_cast<size_t>(machine_.window)) {
         runs_.pop_front();
+        caller_reads_.clear();
     }
 }
 

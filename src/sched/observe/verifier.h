@@ -9,6 +9,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plan/plan.h"
@@ -31,11 +32,15 @@ class Verifier {
     // The plan has been run. It must stay until it is forgotten, `window` runs later.
     void note(std::shared_ptr<const plan::Plan> plan);
 
-    // Nothing is in flight any more.
-    void forget() { runs_.clear(); }
+    // Nothing is in flight any more; the caller may still enqueue these reads.
+    void forget(std::vector<plan::CallerRead> caller_reads = {}) {
+        runs_.clear();
+        caller_reads_ = std::move(caller_reads);
+    }
 
   private:
     const plan::Machine & machine_;
+    std::vector<plan::CallerRead> caller_reads_;         // before the oldest run
     std::deque<std::shared_ptr<const plan::Plan>> runs_; // oldest first
 };
 
