@@ -8,6 +8,11 @@
 #include "runner.h"
 
 namespace ggml_sched::test {
+
+void PrintTo(const Case & golden, std::ostream * stream) {
+    *stream << golden.name;
+}
+
 namespace {
 
 class GoldenPlan : public testing::TestWithParam<Case> {};
