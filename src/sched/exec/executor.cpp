@@ -76,7 +76,7 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
 // Compiled with and without a listener, so that a run without one does not pay for the possibility.
 template <bool kListened>
 Status Executor::run_steps(const plan::Plan & plan, const Work & work, const Observer & observer) {
-    const auto call_begins = [this] {
+    const auto call_begins = [&] {
         if constexpr (kListened) {
             listener_->call_begins();
         }

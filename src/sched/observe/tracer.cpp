@@ -67,7 +67,7 @@ Status Tracer::finish() {
     if (!file_) {
         return {};
     }
-    const Status status = write();
+    Status status = write();
     file_ = nullptr;
     return status;
 }
