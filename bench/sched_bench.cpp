@@ -18,8 +18,7 @@ struct Free {
     void operator()(ggml_backend_sched * sched) const { ggml_backend_sched_free(sched); }
     void operator()(ggml_backend_buffer * buffer) const { ggml_backend_buffer_free(buffer); }
 };
-template <typename T>
-using Ptr = std::unique_ptr<T, Free>;
+template <typename T> using Ptr = std::unique_ptr<T, Free>;
 
 constexpr int64_t kWidth = 64;
 constexpr int kNodesPerLayer = 10;
@@ -28,7 +27,8 @@ constexpr int kDevices = 3;
 // A stack of layers like those of a language model, spread over three devices: three splits. The CPU has no part in it.
 class Stack {
   public:
-    explicit Stack(int n_nodes) : n_layers_(n_nodes / kNodesPerLayer) {
+    explicit Stack(int n_nodes)
+        : n_layers_(n_nodes / kNodesPerLayer) {
         std::vector<ggml_backend_t> handles;
         for (int device = 0; device < kDevices; device++) {
             backends_.emplace_back(null_backend_init(device));

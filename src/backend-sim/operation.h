@@ -18,7 +18,7 @@ struct Queue;
 struct Completion {
     Queue * queue = nullptr;
     bool done = false;
-    double start_us = 0;      // on the virtual clock, known from the start; of a wait: when its queue comes to it
+    double start_us = 0; // on the virtual clock, known from the start; of a wait: when its queue comes to it
     double finish_us = 0;
     uint64_t clock_epoch = 0; // both are of this run of the clock
 };

@@ -16,15 +16,16 @@ struct ggml_backend_buffer_type_i {
     const char * (*get_name)(ggml_backend_buffer_type_t buft);
     ggml_backend_buffer_t (*alloc_buffer)(ggml_backend_buffer_type_t buft, size_t size); // NULL when memory runs out
     size_t (*get_alignment)(ggml_backend_buffer_type_t buft);
-    size_t (*get_max_size)(ggml_backend_buffer_type_t buft);                                    // (optional) SIZE_MAX
-    size_t (*get_alloc_size)(ggml_backend_buffer_type_t buft, const struct ggml_tensor * tensor); // (optional) ggml_nbytes
-    bool (*is_host)(ggml_backend_buffer_type_t buft);                                           // (optional) false
+    size_t (*get_max_size)(ggml_backend_buffer_type_t buft); // (optional) SIZE_MAX
+    size_t (*get_alloc_size)(ggml_backend_buffer_type_t buft,
+                             const struct ggml_tensor * tensor); // (optional) ggml_nbytes
+    bool (*is_host)(ggml_backend_buffer_type_t buft);            // (optional) false
 };
 
 struct ggml_backend_buffer_type {
     struct ggml_backend_buffer_type_i iface;
-    ggml_backend_dev_t                device;
-    void *                            context;
+    ggml_backend_dev_t device;
+    void * context;
 };
 
 struct ggml_backend_buffer_i {
@@ -32,13 +33,16 @@ struct ggml_backend_buffer_i {
     void * (*get_base)(ggml_backend_buffer_t buffer);
     enum ggml_status (*init_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor); // (optional)
     // These return when the bytes have been moved; bounds have been checked.
-    void (*memset_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, uint8_t value, size_t offset, size_t size);
-    void (*set_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
-    void (*get_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
-    void (*set_tensor_2d)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size,
-                          size_t n_copies, size_t stride_tensor, size_t stride_data); // (optional)
-    void (*get_tensor_2d)(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size,
-                          size_t n_copies, size_t stride_tensor, size_t stride_data); // (optional)
+    void (*memset_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, uint8_t value, size_t offset,
+                          size_t size);
+    void (*set_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, const void * data, size_t offset,
+                       size_t size);
+    void (*get_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor, void * data, size_t offset,
+                       size_t size);
+    void (*set_tensor_2d)(ggml_backend_buffer_t buffer, struct ggml_tensor * tensor, const void * data, size_t offset,
+                          size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data); // (optional)
+    void (*get_tensor_2d)(ggml_backend_buffer_t buffer, const struct ggml_tensor * tensor, void * data, size_t offset,
+                          size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data); // (optional)
     // dst is in buffer, src anywhere; false if it cannot (optional)
     bool (*cpy_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor * src, struct ggml_tensor * dst);
     void (*clear)(ggml_backend_buffer_t buffer, uint8_t value);
@@ -46,28 +50,31 @@ struct ggml_backend_buffer_i {
 };
 
 struct ggml_backend_buffer {
-    struct ggml_backend_buffer_i   iface;
-    ggml_backend_buffer_type_t     buft;
-    void *                         context;
-    size_t                         size;
+    struct ggml_backend_buffer_i iface;
+    ggml_backend_buffer_type_t buft;
+    void * context;
+    size_t size;
     enum ggml_backend_buffer_usage usage;
 };
 
 // A buffer object around what a backend allocated; NULL when memory runs out (the backend then frees its context).
-GGML_API ggml_backend_buffer_t ggml_backend_buffer_init(ggml_backend_buffer_type_t buft, struct ggml_backend_buffer_i iface,
-                                                        void * context, size_t size);
+GGML_API ggml_backend_buffer_t ggml_backend_buffer_init(ggml_backend_buffer_type_t buft,
+                                                        struct ggml_backend_buffer_i iface, void * context,
+                                                        size_t size);
 
 struct ggml_backend_i {
     const char * (*get_name)(ggml_backend_t backend);
     void (*free)(ggml_backend_t backend);
 
     // (optional) asynchronous data access
-    void (*set_tensor_async)(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size);
-    void (*get_tensor_async)(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size);
-    void (*set_tensor_2d_async)(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset, size_t size,
-                                size_t n_copies, size_t stride_tensor, size_t stride_data);
-    void (*get_tensor_2d_async)(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset, size_t size,
-                                size_t n_copies, size_t stride_tensor, size_t stride_data);
+    void (*set_tensor_async)(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset,
+                             size_t size);
+    void (*get_tensor_async)(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset,
+                             size_t size);
+    void (*set_tensor_2d_async)(ggml_backend_t backend, struct ggml_tensor * tensor, const void * data, size_t offset,
+                                size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
+    void (*get_tensor_2d_async)(ggml_backend_t backend, const struct ggml_tensor * tensor, void * data, size_t offset,
+                                size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
     // (optional) false if this pair, or these tensors, cannot be copied this way: nothing has happened then
     bool (*cpy_tensor_async)(ggml_backend_t backend_src, ggml_backend_t backend_dst, const struct ggml_tensor * src,
                              struct ggml_tensor * dst);
@@ -86,15 +93,15 @@ struct ggml_backend_i {
 };
 
 struct ggml_backend {
-    ggml_guid_t           guid;
+    ggml_guid_t guid;
     struct ggml_backend_i iface;
-    ggml_backend_dev_t    device;
-    void *                context;
+    ggml_backend_dev_t device;
+    void * context;
 };
 
 struct ggml_backend_event {
     struct ggml_backend_device * device;
-    void *                       context;
+    void * context;
 };
 
 struct ggml_backend_device_i {
@@ -105,20 +112,21 @@ struct ggml_backend_device_i {
     void (*get_props)(ggml_backend_dev_t dev, struct ggml_backend_dev_props * props);
     ggml_backend_t (*init_backend)(ggml_backend_dev_t dev, const char * params);
     ggml_backend_buffer_type_t (*get_buffer_type)(ggml_backend_dev_t dev);
-    ggml_backend_buffer_type_t (*get_host_buffer_type)(ggml_backend_dev_t dev);                                          // (optional)
-    ggml_backend_buffer_t (*buffer_from_host_ptr)(ggml_backend_dev_t dev, void * ptr, size_t size, size_t max_tensor_size); // (optional)
+    ggml_backend_buffer_type_t (*get_host_buffer_type)(ggml_backend_dev_t dev); // (optional)
+    ggml_backend_buffer_t (*buffer_from_host_ptr)(ggml_backend_dev_t dev, void * ptr, size_t size,
+                                                  size_t max_tensor_size); // (optional)
     bool (*supports_op)(ggml_backend_dev_t dev, const struct ggml_tensor * op);
     bool (*supports_buft)(ggml_backend_dev_t dev, ggml_backend_buffer_type_t buft);
-    bool (*offload_op)(ggml_backend_dev_t dev, const struct ggml_tensor * op); // (optional) false
-    ggml_backend_event_t (*event_new)(ggml_backend_dev_t dev);                 // (optional)
-    void (*event_free)(ggml_backend_dev_t dev, ggml_backend_event_t event);    // (optional)
+    bool (*offload_op)(ggml_backend_dev_t dev, const struct ggml_tensor * op);     // (optional) false
+    ggml_backend_event_t (*event_new)(ggml_backend_dev_t dev);                     // (optional)
+    void (*event_free)(ggml_backend_dev_t dev, ggml_backend_event_t event);        // (optional)
     void (*event_synchronize)(ggml_backend_dev_t dev, ggml_backend_event_t event); // (optional)
 };
 
 struct ggml_backend_device {
     struct ggml_backend_device_i iface;
-    ggml_backend_reg_t           reg;
-    void *                       context;
+    ggml_backend_reg_t reg;
+    void * context;
 };
 
 struct ggml_backend_reg_i {
@@ -129,9 +137,9 @@ struct ggml_backend_reg_i {
 };
 
 struct ggml_backend_reg {
-    int                       api_version; // GGML_BACKEND_API_VERSION
+    int api_version; // GGML_BACKEND_API_VERSION
     struct ggml_backend_reg_i iface;
-    void *                    context;
+    void * context;
 };
 
 // What the scheduler asks a registry for, by get_proc_address, to know more than the interface says.
@@ -142,10 +150,10 @@ typedef bool (*ggml_backend_event_reaches_t)(ggml_backend_dev_t recorder, ggml_b
 
 // "ggml_backend_copy_queue": on whose queue does cpy_tensor_async from src to dst run? Without it nothing is assumed.
 enum ggml_backend_copy_queue {
-    GGML_BACKEND_COPY_QUEUE_NONE        = 0, // the pair is refused
-    GGML_BACKEND_COPY_QUEUE_SOURCE      = 1,
+    GGML_BACKEND_COPY_QUEUE_NONE = 0, // the pair is refused
+    GGML_BACKEND_COPY_QUEUE_SOURCE = 1,
     GGML_BACKEND_COPY_QUEUE_DESTINATION = 2,
-    GGML_BACKEND_COPY_QUEUE_UNKNOWN     = 3,
+    GGML_BACKEND_COPY_QUEUE_UNKNOWN = 3,
 };
 typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
 
@@ -154,9 +162,9 @@ typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_d
 // "ggml_backend_clock_us": the time, in microseconds, of a clock that the devices of this registry share with the host.
 typedef double (*ggml_backend_clock_us_t)(void);
 
-// "ggml_backend_last_operation_times": when, on that clock, the operation that was enqueued last on a backend starts and
-// finishes. For a wait: when the queue comes to it, and when it is over. Neither waits nor lets anything execute. False,
-// and nothing written, if that is not known.
+// "ggml_backend_last_operation_times": when, on that clock, the operation that was enqueued last on a backend starts
+// and finishes. For a wait: when the queue comes to it, and when it is over. Neither waits nor lets anything execute.
+// False, and nothing written, if that is not known.
 typedef bool (*ggml_backend_last_operation_times_t)(ggml_backend_t backend, double * start_us, double * finish_us);
 
 #ifdef __cplusplus

@@ -16,14 +16,14 @@ extern "C" {
 GGML_API void ggml_log_internal(enum ggml_log_level level, const char * format, ...) GGML_ATTRIBUTE_FORMAT(2, 3);
 
 #define GGML_LOG_DEBUG(...) ggml_log_internal(GGML_LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define GGML_LOG_INFO(...)  ggml_log_internal(GGML_LOG_LEVEL_INFO, __VA_ARGS__)
-#define GGML_LOG_WARN(...)  ggml_log_internal(GGML_LOG_LEVEL_WARN, __VA_ARGS__)
+#define GGML_LOG_INFO(...) ggml_log_internal(GGML_LOG_LEVEL_INFO, __VA_ARGS__)
+#define GGML_LOG_WARN(...) ggml_log_internal(GGML_LOG_LEVEL_WARN, __VA_ARGS__)
 #define GGML_LOG_ERROR(...) ggml_log_internal(GGML_LOG_LEVEL_ERROR, __VA_ARGS__)
-#define GGML_LOG_CONT(...)  ggml_log_internal(GGML_LOG_LEVEL_CONT, __VA_ARGS__)
+#define GGML_LOG_CONT(...) ggml_log_internal(GGML_LOG_LEVEL_CONT, __VA_ARGS__)
 
 // The tensors that a graph has visited, by open addressing; a NULL key is a free slot.
 struct ggml_hash_set {
-    size_t                size; // a power of two; 0 in a view
+    size_t size; // a power of two; 0 in a view
     struct ggml_tensor ** keys;
 };
 
@@ -38,8 +38,8 @@ struct ggml_cgraph {
 
     struct ggml_hash_set visited_hash_set;
 
-    bool     overflow; // a tensor found no room: the graph is incomplete and must not be computed
-    uint64_t uid;      // two graphs with the same uid other than 0 are the same
+    bool overflow; // a tensor found no room: the graph is incomplete and must not be computed
+    uint64_t uid;  // two graphs with the same uid other than 0 are the same
 };
 
 // The nodes [i0, i1) of cgraph, in the same arrays.

@@ -31,8 +31,7 @@ bool is_valid(ggml_backend_sched_t sched, const char * function) {
 }
 
 // Runs something that returns a Status; memory that runs out is one too.
-template <typename Function>
-ggml_status guarded(ggml_backend_sched_t sched, const char * name, Function function) {
+template <typename Function> ggml_status guarded(ggml_backend_sched_t sched, const char * name, Function function) {
     if (!is_valid(sched, name)) {
         return GGML_STATUS_FAILED;
     }

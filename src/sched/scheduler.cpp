@@ -24,6 +24,7 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
         return nullptr;
     }
     std::vector<host::Backend> described;
+    described.reserve(static_cast<size_t>(n_backends));
     for (int b = 0; b < n_backends; b++) {
         described.push_back(
             host::describe(backends[b], bufts ? bufts[b] : ggml_backend_get_default_buffer_type(backends[b])));

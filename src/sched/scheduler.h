@@ -48,7 +48,7 @@ class Scheduler {
     void set_verify(bool verify) { settings_.verify = verify; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();
-    void switch_off(plan::Rule rule);                            // for tests
+    void switch_off(plan::Rule rule);                                // for tests
     void refuse_superfluous_waits() { refuses_superfluous_ = true; } // for tests; needs verification on
 
     const std::vector<host::Backend> & backends() const { return backends_; }
@@ -119,7 +119,7 @@ class Scheduler {
     observe::Verifier verifier_;
     Observer observer_;
     std::unique_ptr<observe::Tracer> tracer_; // NULL: none
-    std::unique_ptr<Executor> executor_; // goes first: it waits for what uses the memory above
+    std::unique_ptr<Executor> executor_;      // goes first: it waits for what uses the memory above
 };
 
 } // namespace ggml_sched

@@ -18,7 +18,8 @@ struct Chain {
     ggml_tensor * result;
     ggml_cgraph * graph;
 
-    explicit Chain(int length, int64_t size = kSize) : context(make_context(static_cast<size_t>(length) + 16)) {
+    explicit Chain(int length, int64_t size = kSize)
+        : context(make_context(static_cast<size_t>(length) + 16)) {
         ggml_context * ctx = context.get();
         input = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, size);
         ggml_set_name(input, "input");
@@ -186,7 +187,8 @@ TEST(Scheduler, NamesTheTensorWhoseMemoryNoBackendCanUse) {
 
 class DeviceMemory : public testing::Test {
   protected:
-    DeviceMemory() : rig_(options()) {}
+    DeviceMemory()
+        : rig_(options()) {}
 
     static RigOptions options() {
         RigOptions options;

@@ -15,12 +15,13 @@ constexpr int kStages = 4;
 // One matrix product per stage, the stages spread over the devices. Weights live there.
 class Pipeline {
   public:
-    Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode) : rig_(options(n_devices, parallel, mode)) {
+    Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode)
+        : rig_(options(n_devices, parallel, mode)) {
         for (int i = 0; i < kStages; i++) {
             weight_context_.push_back(make_context(4));
             ggml_tensor * weight = ggml_new_tensor_2d(weight_context_.back().get(), GGML_TYPE_F32, kWidth, kWidth);
-            weight_buffers_.emplace_back(ggml_backend_alloc_ctx_tensors(weight_context_.back().get(),
-                                                                        rig_.device(i % n_devices)));
+            weight_buffers_.emplace_back(
+                ggml_backend_alloc_ctx_tensors(weight_context_.back().get(), rig_.device(i % n_devices)));
             ggml_backend_buffer_set_usage(weight_buffers_.back().get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
             std::vector<float> identity(kWidth * kWidth, 0.0f);
             for (int64_t j = 0; j < kWidth; j++) {
@@ -60,7 +61,8 @@ class Pipeline {
         ggml_backend_sched_synchronize(rig_.sched());
         const float factor = static_cast<float>(1 << weights_.size());
         for (int i = 0; i < n_runs; i++) {
-            EXPECT_EQ(results_[static_cast<size_t>(i)], std::vector<float>(kWidth * kRows, static_cast<float>(i) * factor));
+            EXPECT_EQ(results_[static_cast<size_t>(i)],
+                      std::vector<float>(kWidth * kRows, static_cast<float>(i) * factor));
         }
         return ggml_backend_sim_time_us();
     }

@@ -63,11 +63,11 @@ void fill_frequencies(const RopeParams & p, const ggml_tensor * divisors, float 
 
 // x and y may be the same row.
 void rotate_row(const RopeParams & p, int64_t n, const float * cosine, const float * sine, const float * x, float * y) {
-    const int half = p.n_dims / 2;
+    const int64_t half = p.n_dims / 2;
     const bool neox = p.mode == GGML_ROPE_TYPE_NEOX;
-    const int step = neox ? 1 : 2;
-    const int other = neox ? half : 1;
-    for (int i = 0; i < half; ++i) {
+    const int64_t step = neox ? 1 : 2;
+    const int64_t other = neox ? half : 1;
+    for (int64_t i = 0; i < half; ++i) {
         const float a = x[i * step];
         const float b = x[i * step + other];
         y[i * step] = a * cosine[i] - b * sine[i];

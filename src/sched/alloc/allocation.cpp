@@ -43,8 +43,8 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
     list_nodes(graph, splits, assignment, pool);
     list_leafs(graph, splits, assignment);
     graph_.assemble(nodes_.tensors, leafs_.tensors);
-    same_buffers_ = uses_same_buffers(previous_nodes_, nodes_.backends) &&
-                    uses_same_buffers(previous_leafs_, leafs_.backends);
+    same_buffers_ =
+        uses_same_buffers(previous_nodes_, nodes_.backends) && uses_same_buffers(previous_leafs_, leafs_.backends);
 }
 
 void Allocation::list_nodes(const GraphView & graph, const Splits & splits, const Assignment & assignment,
@@ -54,8 +54,8 @@ void Allocation::list_nodes(const GraphView & graph, const Splits & splits, cons
         for (const uint32_t input : split.inputs) {
             nodes_.add(splits.copies[input].slots[splits.turn], split.backend);
         }
-        // A reader of each source, behind all copies of the split: they are made in any order, so none may take the place
-        // of another's source.
+        // A reader of each source, behind all copies of the split: they are made in any order, so none may take the
+        // place of another's source.
         for (const uint32_t input : split.inputs) {
             const TensorId source = splits.copies[input].tensor;
             nodes_.add(pool.view_of(graph.tensor(source)), assignment.backend[source]);
@@ -79,7 +79,8 @@ void Allocation::list_leafs(const GraphView & graph, const Splits & splits, cons
         }
     }
     for (const TensorId leaf : graph.leafs()) {
-        // The caller may write an input while results of the same graph are still to be read: they must not share memory.
+        // The caller may write an input while results of the same graph are still to be read: they must not share
+        // memory.
         if (graph.tensor(leaf)->flags & GGML_TENSOR_FLAG_INPUT) {
             ggml_set_output(graph.tensor(leaf));
         }

@@ -22,7 +22,8 @@ class Allocation {
     // Takes over a split graph: rewires it, lets backends order their nodes, and lists what is to be allocated.
     // `views` receives one graph per split.
     void prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Assignment & assignment,
-                 const std::vector<host::Backend> & backends, TensorPool & pool, std::vector<host::GraphHandle> & views);
+                 const std::vector<host::Backend> & backends, TensorPool & pool,
+                 std::vector<host::GraphHandle> & views);
 
     // What each backend's buffer would need for the prepared graph, in bytes.
     void measure(size_t * sizes);

@@ -12,7 +12,8 @@ struct Choice {
 class Placement {
   public:
     Placement(const std::vector<host::Backend> & backends, bool op_offload)
-        : backends_(backends), op_offload_(op_offload) {}
+        : backends_(backends)
+        , op_offload_(op_offload) {}
 
     Status choose(const ggml_tensor * tensor, Choice & choice) const {
         const ggml_backend_buffer_t buffer = host::buffer_of(tensor);

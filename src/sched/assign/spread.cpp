@@ -34,7 +34,9 @@ void spread_along(Iterator begin, Iterator end, bool devices_only, const GraphVi
 class Settler {
   public:
     Settler(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result)
-        : graph_(graph), backends_(backends), result_(result) {}
+        : graph_(graph)
+        , backends_(backends)
+        , result_(result) {}
 
     // The backend that supports the node and can use most of its operands where they are
     void find_best(const GraphNode & node) {

@@ -9,7 +9,8 @@ void GraphHandle::Deleter::operator()(ggml_cgraph * graph) const {
     delete graph;
 }
 
-GraphHandle::GraphHandle() : graph_(new ggml_cgraph()) {}
+GraphHandle::GraphHandle()
+    : graph_(new ggml_cgraph()) {}
 GraphHandle::GraphHandle(GraphHandle && other) noexcept = default;
 GraphHandle & GraphHandle::operator=(GraphHandle && other) noexcept = default;
 GraphHandle::~GraphHandle() = default;

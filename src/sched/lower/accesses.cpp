@@ -63,7 +63,10 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, Spaces & spaces) 
 }
 
 LaunchAccesses::LaunchAccesses(const GraphView & graph, Spaces & spaces)
-    : graph_(graph), spaces_(spaces), touched_in_(graph.n_tensors(), 0), recent_(kRecent) {}
+    : graph_(graph)
+    , spaces_(spaces)
+    , touched_in_(graph.n_tensors(), 0)
+    , recent_(kRecent) {}
 
 void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & accesses) {
     const size_t first = accesses.size();

@@ -18,9 +18,9 @@ class LaunchAccesses {
     LaunchAccesses(const GraphView & graph, Spaces & spaces);
 
     // Appends what the nodes [begin, end) read and write: sorted, merged where ranges of one kind touch or overlap.
-    // Left out is what the launch reads of what it has written itself: whoever is ordered with the write is ordered with
-    // that too. Buffers of weights are read whole: nobody writes them while they are in use, so their parts need no
-    // distinction.
+    // Left out is what the launch reads of what it has written itself: whoever is ordered with the write is ordered
+    // with that too. Buffers of weights are read whole: nobody writes them while they are in use, so their parts need
+    // no distinction.
     void append(int begin, int end, std::vector<plan::Access> & accesses);
 
   private:

@@ -84,8 +84,13 @@ class Lowering {
     }
 
     void lower_copy(int32_t split, const InputCopy & input, Late & late) {
-        CopyBinding copy = {graph_.tensor(input.tensor), input.slots[splits_.turn],
-                            assignment_.backend[input.tensor], input.backend, 0, false, 0};
+        CopyBinding copy = {graph_.tensor(input.tensor),
+                            input.slots[splits_.turn],
+                            assignment_.backend[input.tensor],
+                            input.backend,
+                            0,
+                            false,
+                            0};
         copy.bytes = ggml_nbytes(copy.dst);
         if (copy.bytes == 0) {
             return;
@@ -201,9 +206,8 @@ class Lowering {
                 reads.push_back({lane, access});
             }
         }
-        std::stable_sort(reads.begin(), reads.end(), [](const plan::CallerRead & a, const plan::CallerRead & b) {
-            return a.lane < b.lane;
-        });
+        std::stable_sort(reads.begin(), reads.end(),
+                         [](const plan::CallerRead & a, const plan::CallerRead & b) { return a.lane < b.lane; });
     }
 
     void begin_accesses(Task & task) const {

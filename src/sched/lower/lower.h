@@ -28,9 +28,9 @@ struct CopyBinding {
 };
 
 struct Lowered {
-    plan::Program program;           // Task::binding is an index into `copies`, or the split of a launch
+    plan::Program program; // Task::binding is an index into `copies`, or the split of a launch
     std::vector<CopyBinding> copies;
-    size_t ring_bytes = 0;           // of one run
+    size_t ring_bytes = 0; // of one run
 };
 
 // The facts about the backends that lowering needs.

@@ -14,7 +14,9 @@ std::string size_text(const ggml_tensor * tensor) {
 class Listing {
   public:
     Listing(const GraphView & graph, const Assignment & assignment, const std::vector<host::Backend> & backends)
-        : graph_(graph), assignment_(assignment), backends_(backends) {}
+        : graph_(graph)
+        , assignment_(assignment)
+        , backends_(backends) {}
 
     std::string split_line(size_t index, const Split & split, const Splits & splits) const {
         std::string line = "## SPLIT #" + std::to_string(index) + ": " + backends_[split.backend].name + " # " +
@@ -43,8 +45,8 @@ class Listing {
     std::string item(TensorId id) const {
         const BackendId backend = assignment_.backend[id];
         return std::string(graph_.tensor(id)->name) + " (" + size_text(graph_.tensor(id)) + ") [" +
-               (backend == kNoBackend ? "none" : backends_[backend].name) + " " +
-               cause_name(assignment_.cause[id]) + "]";
+               (backend == kNoBackend ? "none" : backends_[backend].name) + " " + cause_name(assignment_.cause[id]) +
+               "]";
     }
 
     const GraphView & graph_;

@@ -25,8 +25,8 @@ class Verifier {
     // does not, and the wait that would.
     std::string check(const plan::Plan & plan) const;
 
-    // "" if the plan needs each of its waits; else the first that it does not. Waits that a mode asks for, or that bound
-    // the runs in flight, are not derived from hazards and not looked at.
+    // "" if the plan needs each of its waits; else the first that it does not. Waits that a mode asks for, or that
+    // bound the runs in flight, are not derived from hazards and not looked at.
     std::string find_superfluous_wait(const plan::Plan & plan) const;
 
     // The plan has been run. It must stay until it is forgotten, `window` runs later.

@@ -10,9 +10,7 @@ struct Cut {
     Space space;
     uint64_t at;
 
-    friend bool operator<(const Cut & a, const Cut & b) {
-        return a.space != b.space ? a.space < b.space : a.at < b.at;
-    }
+    friend bool operator<(const Cut & a, const Cut & b) { return a.space != b.space ? a.space < b.space : a.at < b.at; }
     friend bool operator==(const Cut & a, const Cut & b) { return a.space == b.space && a.at == b.at; }
 };
 
@@ -37,7 +35,10 @@ Use use_of(const Cell & cell, const Clock & done) {
 
 } // namespace
 
-Cell::Cell(Space space, uint64_t begin, uint64_t end) : space(space), begin(begin), end(end) {
+Cell::Cell(Space space, uint64_t begin, uint64_t end)
+    : space(space)
+    , begin(begin)
+    , end(end) {
     read_at.fill(kNever);
     reader_task.fill(kEarlierRun);
 }

@@ -31,7 +31,8 @@ struct Toucher {
     }
 };
 
-// Who touched some bytes last: the last write, and the reads since. Accesses that are known to be complete are left out.
+// Who touched some bytes last: the last write, and the reads since. Accesses that are known to be complete are left
+// out.
 struct Use {
     bool written = false;
     Toucher writer = {};

@@ -24,8 +24,8 @@ enum class CopyOrder : uint8_t {
 
 struct Machine {
     int n_lanes = 1;
-    std::array<bool, kMaxLanes> events = {};                          // the lane can record them
-    std::array<std::array<bool, kMaxLanes>, kMaxLanes> reaches = {};  // reaches[a][b]: b can wait for a's events
+    std::array<bool, kMaxLanes> events = {};                         // the lane can record them
+    std::array<std::array<bool, kMaxLanes>, kMaxLanes> reaches = {}; // reaches[a][b]: b can wait for a's events
     int window = 2; // runs that may be in flight, the one being submitted included
 };
 

@@ -22,16 +22,16 @@ constexpr int32_t kEarlierRun = -1;
 // Why a wait is there: `task` would touch the bytes while `other` still does.
 struct Reason {
     WaitCause cause = WaitCause::Mode;
-    int32_t task = 0;             // index into Program::tasks
-    int32_t other = kEarlierRun;  // index into Program::tasks
-    Access bytes = {};            // none for Mode and Throttle
+    int32_t task = 0;            // index into Program::tasks
+    int32_t other = kEarlierRun; // index into Program::tasks
+    Access bytes = {};           // none for Mode and Throttle
 };
 
 constexpr int16_t kWholeLane = -1;
 
 // The waiter goes on when the target lane has reached an event: one of this run (age 0) or of the age-th run before.
 struct Wait {
-    Lane waiter;                // kHost: the host blocks
+    Lane waiter; // kHost: the host blocks
     Lane target;
     uint8_t age = 0;
     int16_t event = kWholeLane; // kWholeLane: all that is queued on the target by now; only the host can wait so
@@ -50,8 +50,8 @@ struct Step {
     Lane lane;
     int16_t event = kWholeLane; // Record
     int32_t split = kNoSplit;
-    uint32_t task = 0;          // Do
-    uint32_t first_wait = 0;    // Guard, Barrier
+    uint32_t task = 0;       // Do
+    uint32_t first_wait = 0; // Guard, Barrier
     uint32_t n_waits = 0;
 };
 

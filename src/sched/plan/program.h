@@ -48,16 +48,16 @@ constexpr int kNoSplit = -1;
 
 struct Task {
     TaskKind kind;
-    Lane lane;               // its position in this lane is its completion
-    Lane source = kHost;     // copies: the lane that produces the data
-    Lane destination = kHost; // copies: the lane that will use it
+    Lane lane;                             // its position in this lane is its completion
+    Lane source = kHost;                   // copies: the lane that produces the data
+    Lane destination = kHost;              // copies: the lane that will use it
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
     bool reads_at_call = false; // SetAsync: host memory may be read before the call returns, so it must be ready then
     int32_t split = kNoSplit;
-    uint32_t binding = 0;   // the executor's index: a copy, or the split
+    uint32_t binding = 0; // the executor's index: a copy, or the split
     uint32_t first_access = 0;
     uint32_t n_accesses = 0;
-    uint64_t bytes = 0;     // copied
+    uint64_t bytes = 0; // copied
 };
 
 enum class Mode : uint8_t { Auto, Barrier, Serial };

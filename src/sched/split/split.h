@@ -1,8 +1,9 @@
 // Splitting - cuts a graph into runs of nodes on one backend, and finds what has to be copied to each.
 //
 // A split's inputs are tensors of other backends' memory that it cannot use in place. Each gets a copy on the split's
-// backend, or several that take turns if runs may overlap (n_copies). The rules are ggml's: a new split begins where the
-// backend changes, and where a node needs weights from other memory (so that the space of earlier ones can be reused).
+// backend, or several that take turns if runs may overlap (n_copies). The rules are ggml's: a new split begins where
+// the backend changes, and where a node needs weights from other memory (so that the space of earlier ones can be
+// reused).
 
 #pragma once
 

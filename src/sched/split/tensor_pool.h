@@ -1,4 +1,5 @@
-// TensorPool - tensors that the scheduler makes itself. Their addresses stay valid until clear(), which keeps the memory.
+// TensorPool - tensors that the scheduler makes itself. Their addresses stay valid until clear(), which keeps the
+// memory.
 
 #pragma once
 

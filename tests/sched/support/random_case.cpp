@@ -51,7 +51,9 @@ Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t 
 
 class Case {
   public:
-    explicit Case(const CaseOptions & options) : options_(options), random_(options.seed) {
+    explicit Case(const CaseOptions & options)
+        : options_(options)
+        , random_(options.seed) {
         RigOptions rig;
         const int n_devices = 1 + pick(random_, options.max_devices);
         for (int i = 0; i < n_devices; i++) {
@@ -74,8 +76,8 @@ class Case {
             places.push_back(backend(pick(random_, n_backends())));
         }
         tensors_ = make_persistent(places, options.seed);
-        reference_tensors_ = make_persistent(
-            std::vector<ggml_backend_t>(kWeights + kCaches, reference_cpu_.get()), options.seed);
+        reference_tensors_ =
+            make_persistent(std::vector<ggml_backend_t>(kWeights + kCaches, reference_cpu_.get()), options.seed);
         for (int i = 0; i < 2; i++) {
             recipes_.push_back(random_recipe(random_, options.max_ops, n_backends(), kWeights, kCaches));
         }
@@ -189,7 +191,8 @@ class Case {
         ggml_backend_sched_synchronize(rig_->sched());
         for (const Pending & pending : pending_) {
             if (std::memcmp(pending.got->data(), pending.expected.data(), pending.got->size() * sizeof(float)) != 0) {
-                return "run " + std::to_string(pending.run) + ": output '" + pending.name + "' differs\n" + rig_->plan();
+                return "run " + std::to_string(pending.run) + ": output '" + pending.name + "' differs\n" +
+                       rig_->plan();
             }
         }
         pending_.clear();

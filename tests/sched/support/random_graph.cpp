@@ -22,7 +22,8 @@ Recipe random_recipe(Random & random, int max_items, int n_backends, int n_weigh
         item.a = usable[index];
         item.b = usable[pick(random, static_cast<int>(usable.size()))];
         const bool is_result = item.a >= recipe.n_inputs;
-        if (item.kind == Kind::InPlace && (!is_result || recipe.items[item.a - recipe.n_inputs].output || item.a == item.b)) {
+        if (item.kind == Kind::InPlace &&
+            (!is_result || recipe.items[item.a - recipe.n_inputs].output || item.a == item.b)) {
             item.kind = Kind::Scale;
         }
         const bool uses_cache = item.kind == Kind::StoreRows || item.kind == Kind::StoreCopy || item.kind == Kind::Load;
@@ -43,7 +44,9 @@ namespace {
 
 class Builder {
   public:
-    Builder(const Recipe & recipe, const Persistent & persistent) : recipe_(recipe), persistent_(persistent) {
+    Builder(const Recipe & recipe, const Persistent & persistent)
+        : recipe_(recipe)
+        , persistent_(persistent) {
         built_.context = make_context(16 * recipe.items.size() + 64);
         built_.graph = ggml_new_graph_custom(ctx(), 8 * recipe.items.size() + 64, false);
     }
@@ -85,7 +88,8 @@ class Builder {
     ggml_tensor * make(const Recipe::Item & item) {
         ggml_tensor * a = values_[item.a];
         ggml_tensor * b = values_[item.b];
-        ggml_tensor * weight = item.extra < static_cast<int>(persistent_.weights.size()) ? persistent_.weights[item.extra] : nullptr;
+        ggml_tensor * weight =
+            item.extra < static_cast<int>(persistent_.weights.size()) ? persistent_.weights[item.extra] : nullptr;
         switch (item.kind) {
         case Kind::Add: return ggml_add(ctx(), a, b);
         case Kind::Mul: return ggml_rms_norm(ctx(), ggml_mul(ctx(), a, b), 1e-3f);
@@ -95,8 +99,7 @@ class Builder {
         case Kind::SoftMax: return ggml_soft_max(ctx(), a);
         case Kind::Silu: return ggml_silu(ctx(), a);
         case Kind::MatMul: return ggml_rms_norm(ctx(), ggml_mul_mat(ctx(), weight, a), 1e-3f);
-        case Kind::Transposed:
-            return ggml_reshape_2d(ctx(), ggml_cont(ctx(), ggml_transpose(ctx(), a)), kWidth, kRows);
+        case Kind::Transposed: return ggml_reshape_2d(ctx(), ggml_cont(ctx(), ggml_transpose(ctx(), a)), kWidth, kRows);
         case Kind::InPlace: return ggml_add_inplace(ctx(), a, b);
         case Kind::Lookup: return ggml_add(ctx(), b, ggml_get_rows(ctx(), weight, ggml_argmax(ctx(), a)));
         case Kind::StoreRows: return keep(ggml_set_rows(ctx(), persistent_.caches[item.extra], a, built_.rows));

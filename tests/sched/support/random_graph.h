@@ -21,8 +21,20 @@ constexpr int64_t kRows = 8;
 constexpr int64_t kCacheRows = 24;
 
 enum class Kind {
-    Add, Mul, AddRow, Scale, Norm, SoftMax, Silu, MatMul, Transposed, InPlace, Lookup, // from values (and weights)
-    StoreRows, StoreCopy, Load,                                                        // to and from a cache
+    Add,
+    Mul,
+    AddRow,
+    Scale,
+    Norm,
+    SoftMax,
+    Silu,
+    MatMul,
+    Transposed,
+    InPlace,
+    Lookup, // from values (and weights)
+    StoreRows,
+    StoreCopy,
+    Load, // to and from a cache
     Count,
 };
 

@@ -38,9 +38,9 @@ struct RigOptions {
     bool op_offload = false;
     uint64_t seed = 0;
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
-    size_t memory_bytes = 0; // of each device; 0: the default
-    double flops_per_us = 0; // of the virtual clock; 0: the default
-    bool offload = false;    // devices offer to take matrix products
+    size_t memory_bytes = 0;        // of each device; 0: the default
+    double flops_per_us = 0;        // of the virtual clock; 0: the default
+    bool offload = false;           // devices offer to take matrix products
     bool expect_violations = false; // the test breaks the contract on purpose
 };
 
