@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <cstdlib>
 
 #include "support/rig.h"
 
@@ -347,6 +347,38 @@ TEST(ReadOfAResult, EnqueuedAfterSynchronizeIsProtectedFromTheNextRun) {
     run(second, 0, 1, 1.0f); // the first device sends its part to the second
     ggml_backend_sched_synchronize(rig.sched());
     EXPECT_EQ(result, std::vector<float>(kSize, 4.0f));
+}
+
+TEST(DebugListing, NamesSplitsInputsAndTheCauseOfEachAssignment) {
+    for (const char * level : {"1", "2"}) {
+        LogCapture log;
+        ASSERT_EQ(setenv("GGML_SCHED_DEBUG", level, 1), 0);
+        Rig rig({{GGML_SIM_PROFILE_CUDA}});
+        unsetenv("GGML_SCHED_DEBUG");
+        Chain chain(2);
+        ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), chain.graph));
+        EXPECT_TRUE(log.contains("## SPLIT #0: SIM0 # 1 inputs: [input (0K)]")) << log.text();
+        const bool with_nodes = std::string(level) == "2";
+        EXPECT_EQ(log.contains("[SIM0 usr]: input (0K) [CPU 1.inp]"), with_nodes) << log.text();
+        EXPECT_EQ(log.contains("[SIM0 2.sup]"), with_nodes) << log.text();
+    }
+}
+
+TEST(SyncModeInTheEnvironment, IsTakenOrRefusedWithAWarning) {
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    const std::pair<const char *, ggml_sched_sync_mode> modes[] = {{"auto", GGML_SCHED_SYNC_AUTO},
+                                                                   {"barrier", GGML_SCHED_SYNC_BARRIER},
+                                                                   {"serial", GGML_SCHED_SYNC_SERIAL},
+                                                                   {"sometimes", GGML_SCHED_SYNC_AUTO}};
+    for (const auto & [name, mode] : modes) {
+        LogCapture log;
+        ASSERT_EQ(setenv("GGML_SCHED_SYNC", name, 1), 0);
+        const SchedPtr sched(new_sched({cpu.get()}));
+        unsetenv("GGML_SCHED_SYNC");
+        EXPECT_EQ(ggml_sched_get_sync_mode(sched.get()), mode);
+        EXPECT_EQ(log.contains("it must be auto, barrier or serial"), std::string(name) == "sometimes");
+    }
 }
 
 TEST(EmptyGraph, Runs) {
