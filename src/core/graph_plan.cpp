@@ -8,6 +8,12 @@ namespace {
 
 constexpr int PLACING_FLAGS = GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT;
 
+// Rotating copies: a graph reads one of several leafs that all live as long as the graph.
+bool are_permanent(const GraphPlan & plan, int a, int b) {
+    const int n = static_cast<int>(plan.tensors.size());
+    return a < n && b < n && plan.tensors[a].is_permanent && plan.tensors[b].is_permanent;
+}
+
 // Compares the graph's references with the plan's, numbering the tensors on the way.
 bool same_structure(const GraphPlan & plan, const ggml_cgraph & graph, TensorNumbering & numbering) {
     const int * expected = plan.references.data();
@@ -20,9 +26,17 @@ bool same_structure(const GraphPlan & plan, const ggml_cgraph & graph, TensorNum
     for (int i = 0; i < graph.n_nodes; i++) {
         ggml_tensor * node = graph.nodes[i];
         for (ggml_tensor * src : node->src) {
-            if (src != nullptr && (expected == end || numbering.number(src) != *expected++)) {
+            if (src == nullptr) {
+                continue;
+            }
+            if (expected == end || *expected < 0) {
                 return false;
             }
+            const int number = numbering.number(src);
+            if (number != *expected && !are_permanent(plan, number, *expected)) {
+                return false;
+            }
+            expected++;
         }
         if (expected == end || ~numbering.number(node) != *expected++) {
             return false;

@@ -44,6 +44,7 @@ struct TensorPlan {
     ggml_op op;
     Placement placement;
     int8_t in_place_of; // the operand whose memory the tensor takes over, or -1
+    bool is_permanent;  // a leaf that is kept to the end: who reads it makes no difference
 };
 
 struct GraphPlan {

@@ -93,12 +93,16 @@ void GraphPlanner::describe_tensors(const Request & request) {
     tensors.resize(numbering.size());
     for (size_t i = 0; i < tensors.size(); i++) {
         const ggml_tensor * tensor = numbering[i].tensor;
-        tensors[i] = {0, 0, -1, numbering[i].root, tensor->flags, tensor->op, placement_of(tensor), -1};
+        tensors[i] = {0, 0, -1, numbering[i].root, tensor->flags, tensor->op, placement_of(tensor), -1, false};
         // Nodes that only order others (GGML_OP_NONE) have no result that anybody could want.
         const bool is_result = tensor->op != GGML_OP_NONE && !lives_[i].has_reader;
         if (is_result || (tensor->flags & GGML_TENSOR_FLAG_OUTPUT) != 0) {
             lives_[numbering[i].root].is_kept = true;
         }
+    }
+    for (int i = 0; i < request.graph->n_leafs; i++) {
+        TensorPlan & leaf = tensors[request.plan->references[i]];
+        leaf.is_permanent = (leaf.flags & GGML_TENSOR_FLAG_OUTPUT) != 0 && leaf.placement != Placement::View;
     }
 }
 

@@ -28,6 +28,21 @@ bool contiguous_above(const ggml_tensor * tensor, int free) {
     return true;
 }
 
+// The bytes of a contiguous layout, which most tensors have; such layouts were checked when the tensor was made. 0 for
+// any other.
+size_t contiguous_bytes(const ggml_tensor & tensor) {
+    const ggml_type_traits * traits = ggml_get_type_traits(tensor.type);
+    const int64_t * ne = tensor.ne;
+    const size_t * nb = tensor.nb;
+    if (!traits || ne[0] <= 0 || ne[1] <= 0 || ne[2] <= 0 || ne[3] <= 0) {
+        return 0;
+    }
+    const int64_t n_blocks = traits->blck_size == 1 ? ne[0] : ne[0] / traits->blck_size;
+    const bool contiguous = nb[0] == traits->type_size && nb[1] == nb[0] * static_cast<size_t>(n_blocks) &&
+                            nb[2] == nb[1] * static_cast<size_t>(ne[1]) && nb[3] == nb[2] * static_cast<size_t>(ne[2]);
+    return contiguous ? nb[3] * static_cast<size_t>(ne[3]) : 0;
+}
+
 } // namespace
 
 extern "C" {
@@ -41,7 +56,10 @@ int64_t ggml_nrows(const struct ggml_tensor * tensor) {
 }
 
 size_t ggml_nbytes(const struct ggml_tensor * tensor) {
-    size_t extent = 0;
+    size_t extent = tensor ? contiguous_bytes(*tensor) : 0;
+    if (extent > 0) {
+        return extent;
+    }
     return tensor && ggml_sched::core::byte_extent(ggml_sched::core::layout_of(tensor), extent) ? extent : 0;
 }
 

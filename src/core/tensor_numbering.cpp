@@ -23,7 +23,7 @@ int TensorNumbering::add(ggml_tensor * tensor) {
 }
 
 void TensorNumbering::grow() {
-    const size_t size = table_.empty() ? 256 : 2 * table_.size();
+    const size_t size = 2 * table_.size();
     std::vector<Entry> larger(size, NO_ENTRY);
     table_.swap(larger);
     shift_ = 64;

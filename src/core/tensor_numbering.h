@@ -24,8 +24,7 @@ class TensorNumbering {
     void clear();
 
     int number(ggml_tensor * tensor) {
-        const size_t position = probe(tensor);
-        const Entry & entry = position < table_.size() ? table_[position] : NO_ENTRY;
+        const Entry & entry = table_[probe(tensor)];
         return entry.generation == generation_ ? entry.number : add(tensor);
     }
 
@@ -48,12 +47,11 @@ class TensorNumbering {
 
     // The tensor's position, or the free one where it belongs.
     size_t probe(const ggml_tensor * tensor) const {
-        if (table_.empty()) {
-            return 0;
-        }
+        const Entry * table = table_.data();
+        const size_t mask = table_.size() - 1;
         size_t i = home(tensor);
-        while (table_[i].generation == generation_ && table_[i].tensor != tensor) {
-            i = (i + 1) & (table_.size() - 1);
+        while (table[i].generation == generation_ && table[i].tensor != tensor) {
+            i = (i + 1) & mask;
         }
         return i;
     }
@@ -61,10 +59,13 @@ class TensorNumbering {
     int add(ggml_tensor * tensor);
     void grow();
 
-    std::vector<Entry> table_; // of a power of two, at most half full
+    static constexpr unsigned FIRST_BITS = 8;
+
+    // Of a power of two, at most half full
+    std::vector<Entry> table_ = std::vector<Entry>(size_t{1} << FIRST_BITS, NO_ENTRY);
     std::vector<Item> items_;
     uint32_t generation_ = 1;
-    unsigned shift_ = 64;
+    unsigned shift_ = 64 - FIRST_BITS;
 };
 
 } // namespace ggml_sched

@@ -62,8 +62,16 @@ void Scheduler::switch_off(plan::Rule rule) {
     if (rule == plan::Rule::ObservedSlices) {
         executor_->wait_for_slices = false;
     }
-    plans_.clear();
+    forget_results();
+}
+
+// What was found out for the last graphs does not hold for the next ones.
+void Scheduler::forget_results() {
+    content_.forget();
     is_lowered_ = false;
+    for (LoweredGraph & lowered : lowered_) {
+        lowered.forget();
+    }
 }
 
 int Scheduler::index_of(ggml_backend_t backend) const {
@@ -97,7 +105,6 @@ ggml_backend_t Scheduler::backend_of(const ggml_tensor * tensor) const {
 void Scheduler::reset() {
     user_.clear();
     view_.clear();
-    assignment_ = {};
     graph_ = nullptr;
     is_reset_ = true;
     is_allocated_ = false;
@@ -118,21 +125,36 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     is_allocated_ = false;
     is_lowered_ = false;
     graph_ = graph;
-    splits_ = {};
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
     view_.build(graph);
-    const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
-    Status status = assign(view_, backends_, user_, {op_offload_, keep_writes}, assignment_);
-    if (!status.ok()) {
+    if (Status status = assign_and_split(); !status.ok()) {
         return status;
     }
-    pool_.clear();
-    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_, turn_, pool_);
+    slots_.make(view_, splits_, backends_, n_copies_, turn_);
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view_, splits_, assignment_, backends_, settings_.debug > 1));
     }
-    allocation_.prepare(view_, graph, splits_, assignment_, backends_, pool_, split_graphs_);
+    allocation_.prepare(view_, graph, splits_, slots_, assignment_, backends_, split_graphs_);
+    return {};
+}
+
+// The same content is assigned and split in the same way, whatever the addresses of its tensors.
+Status Scheduler::assign_and_split() {
+    PlacedByUser by_user = placed_by_user(view_, user_);
+    if (content_.equals(view_) && by_user == content_by_user_) {
+        return {};
+    }
+    content_.forget();
+    splits_ = {};
+    const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
+    if (Status status = assign(view_, backends_, by_user, {op_offload_, keep_writes}, assignment_); !status.ok()) {
+        return status;
+    }
+    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1);
+    content_.take(view_);
+    content_by_user_ = std::move(by_user);
+    content_number_++;
     return {};
 }
 
@@ -140,9 +162,8 @@ Status Scheduler::cut(ggml_cgraph * graph) {
 void Scheduler::restore_operands(const ggml_cgraph * graph) {
     if (!is_allocated_ && is_same_graph(graph)) {
         for (const Rewire & rewire : splits_.rewires) {
-            rewire.node->src[rewire.slot] = rewire.from;
+            view_.tensor(rewire.node)->src[rewire.slot] = view_.tensor(splits_.copies[rewire.copy].tensor);
         }
-        splits_.rewires.clear();
     }
 }
 
@@ -180,6 +201,7 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
         status = place();
     }
     if (status.ok()) {
+        lower_graph();
         status = wait_for_inputs();
     }
     if (!status.ok()) {
@@ -211,9 +233,14 @@ Status Scheduler::wait_for_inputs() {
     if (in_flight_->empty() && in_flight_->caller_reads.empty()) {
         return {};
     }
+    std::shared_ptr<const plan::History> & free_after = lowered_[turn_].inputs_are_free;
+    if (free_after && (free_after == in_flight_ || *free_after == *in_flight_)) {
+        return {};
+    }
     plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_, rules_);
     const auto is_hazard = [](const plan::Wait & wait) { return wait.reason.cause != plan::WaitCause::Throttle; };
     if (std::none_of(planned.plan.waits.begin(), planned.plan.waits.end(), is_hazard)) {
+        free_after = in_flight_;
         return {};
     }
     if (Status status = executor_->prepare(planned.plan); !status.ok()) {
@@ -222,7 +249,7 @@ Status Scheduler::wait_for_inputs() {
     const auto plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
     in_flight_ = std::make_shared<const plan::History>(std::move(planned.next));
     verifier_.note(plan);
-    return executor_->run(*plan, {lowered_.copies, splits_.splits, split_graphs_}, {});
+    return executor_->run(*plan, work(), {});
 }
 
 plan::Mode Scheduler::mode() const {
@@ -238,41 +265,29 @@ void Scheduler::lower_graph() {
     BackendId dst = kNoBackend;
     if (executor_->take_refusal(src, dst)) {
         topology_.links[src][dst].async = false;
-        is_lowered_ = false;
+        links_number_++;
     }
-    if (is_lowered_ && lowered_.program.mode == mode()) {
+    const LoweredGraph::Key key = {content_number_, links_number_, mode()};
+    LoweredGraph & lowered = lowered_[turn_];
+    if (is_lowered_ && lowered.is_for(key)) {
         return;
     }
-    plans_.clear();
-    lowered_ = lower(view_, splits_, assignment_, backends_, topology_, mode(), spaces_);
+    if (lowered.is_for(key) && lowered.lies_at(view_, splits_, slots_)) {
+        lowered.bind(view_, splits_, slots_);
+    } else {
+        lowered.take(key, view_, splits_, slots_,
+                     lower(view_, splits_, slots_, assignment_, backends_, topology_, key.mode, spaces_));
+    }
     is_lowered_ = true;
 }
 
-Scheduler::CachedPlan & Scheduler::find_plan() {
-    for (CachedPlan & cached : plans_) {
-        if (cached.before == in_flight_ || *cached.before == *in_flight_) {
-            return cached;
-        }
+CachedPlan & Scheduler::find_plan() {
+    LoweredGraph & lowered = lowered_[turn_];
+    if (CachedPlan * cached = lowered.plans().find(in_flight_)) {
+        return *cached;
     }
-    plan::Planned planned = plan::make_plan(machine_, lowered_.program, *in_flight_, rules_);
-    CachedPlan cached;
-    cached.before = in_flight_;
-    cached.plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
-    cached.after = std::make_shared<const plan::History>(std::move(planned.next));
-    // Waiting for everything leaves what the caller may enqueue afterwards: reads of the results.
-    plan::History idle;
-    idle.caller_reads = cached.plan->program.caller_reads;
-    cached.idle = std::make_shared<const plan::History>(std::move(idle));
-    // Running the same graph again and again ends in a history that it began with: then the plan is found at once.
-    for (std::shared_ptr<const plan::History> * history : {&cached.after, &cached.idle}) {
-        for (const CachedPlan & other : plans_) {
-            *history = *other.before == **history ? other.before : *history;
-        }
-        *history = *cached.before == **history ? cached.before : *history;
-    }
-    plans_.push_back(std::move(cached));
     executor_->stats.plans++;
-    return plans_.back();
+    return lowered.plans().add(in_flight_, plan::make_plan(machine_, lowered.lowered().program, *in_flight_, rules_));
 }
 
 Status Scheduler::verify(CachedPlan & cached) {
@@ -324,7 +339,7 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
 
 Status Scheduler::run() {
     lower_graph();
-    if (Status status = executor_->prepare_ring(lowered_.ring_bytes); !status.ok()) {
+    if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
     }
     CachedPlan & cached = find_plan();
@@ -338,7 +353,11 @@ Status Scheduler::run() {
     last_plan_ = cached.plan;
     in_flight_ = cached.after;
     idle_ = cached.idle;
-    return executor_->run(*cached.plan, {lowered_.copies, splits_.splits, split_graphs_}, observer_);
+    return executor_->run(*cached.plan, work(), observer_);
+}
+
+Work Scheduler::work() {
+    return {lowered_[turn_].lowered().copies, splits_.splits, split_graphs_};
 }
 
 void Scheduler::wait_for_flight(const char * why) {
@@ -395,7 +414,7 @@ std::string Scheduler::plan_text() const {
             names.lanes[topology_.lane_of[b]] = backends_[b].name;
         }
     }
-    for (const CopyBinding & copy : lowered_.copies) {
+    for (const CopyBinding & copy : lowered_[turn_].lowered().copies) {
         names.copies.push_back(copy.dst->name);
     }
     for (const Split & split : splits_.splits) {

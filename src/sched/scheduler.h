@@ -11,7 +11,8 @@
 
 #include "alloc/allocation.h"
 #include "exec/executor.h"
-#include "lower/lower.h"
+#include "graph/graph_content.h"
+#include "lowered_graph.h"
 #include "observe/tracer.h"
 #include "observe/verifier.h"
 #include "plan/history.h"
@@ -62,18 +63,10 @@ class Scheduler {
     std::string plan_text() const;
 
   private:
-    // A plan, what had to be in flight for it to fit, and what it leaves in flight.
-    struct CachedPlan {
-        std::shared_ptr<const plan::History> before;
-        std::shared_ptr<const plan::Plan> plan;
-        std::shared_ptr<const plan::History> after;
-        std::shared_ptr<const plan::History> idle; // after it and a wait for everything
-        bool verified = false;
-    };
-
     Scheduler(std::vector<host::Backend> backends, const Options & options);
 
     Status cut(ggml_cgraph * graph);
+    Status assign_and_split();
     void restore_operands(const ggml_cgraph * graph);
     Status place();
     Status wait_for_inputs();
@@ -81,6 +74,8 @@ class Scheduler {
     CachedPlan & find_plan();
     Status verify(CachedPlan & cached);
     Status run();
+    Work work();
+    void forget_results();
     bool is_same_graph(const ggml_cgraph * graph) const;
     void wait_for_flight(const char * why);
     plan::Mode mode() const;
@@ -103,15 +98,18 @@ class Scheduler {
     int next_turn_ = 0;
     GraphView view_;
     UserAssignments user_;
+    GraphContent content_;         // of what was assigned and split last
+    PlacedByUser content_by_user_; // and what the user asked for then
+    uint64_t content_number_ = 0;  // changes with both
     Assignment assignment_;
-    TensorPool pool_;
     Splits splits_;
+    Slots slots_;
     std::vector<host::GraphHandle> split_graphs_;
     Allocation allocation_;
     Spaces spaces_;
-    Lowered lowered_;
-    bool is_lowered_ = false;
-    std::vector<CachedPlan> plans_; // of the lowered graph
+    uint64_t links_number_ = 0;                    // changes with the topology
+    std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
+    bool is_lowered_ = false;                      // that of this turn is this graph's
 
     std::shared_ptr<const plan::History> in_flight_;
     std::shared_ptr<const plan::History> idle_; // what is left after a wait for the last run

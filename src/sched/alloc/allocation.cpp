@@ -14,11 +14,11 @@ Allocation::~Allocation() {
     ggml_gallocr_free(galloc_);
 }
 
-void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Assignment & assignment,
-                         const std::vector<host::Backend> & backends, TensorPool & pool,
+void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
+                         const Assignment & assignment, const std::vector<host::Backend> & backends,
                          std::vector<host::GraphHandle> & views) {
     for (const Rewire & rewire : splits.rewires) {
-        rewire.node->src[rewire.slot] = rewire.to;
+        graph.tensor(rewire.node)->src[rewire.slot] = slots.of(rewire.copy);
     }
 
     bool reordered = false;
@@ -40,25 +40,24 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
 
     previous_nodes_.swap(nodes_.backends);
     previous_leafs_.swap(leafs_.backends);
-    list_nodes(graph, splits, assignment, pool);
-    list_leafs(graph, splits, assignment);
+    list_nodes(graph, splits, slots, assignment);
+    list_leafs(graph, splits, slots, assignment);
     graph_.assemble(nodes_.tensors, leafs_.tensors);
     same_buffers_ =
         uses_same_buffers(previous_nodes_, nodes_.backends) && uses_same_buffers(previous_leafs_, leafs_.backends);
 }
 
-void Allocation::list_nodes(const GraphView & graph, const Splits & splits, const Assignment & assignment,
-                            TensorPool & pool) {
+void Allocation::list_nodes(const GraphView & graph, const Splits & splits, const Slots & slots,
+                            const Assignment & assignment) {
     nodes_.clear();
     for (const Split & split : splits.splits) {
         for (const uint32_t input : split.inputs) {
-            nodes_.add(splits.copies[input].slots[splits.turn], split.backend);
+            nodes_.add(slots.of(input), split.backend);
         }
         // A reader of each source, behind all copies of the split: they are made in any order, so none may take the
         // place of another's source.
         for (const uint32_t input : split.inputs) {
-            const TensorId source = splits.copies[input].tensor;
-            nodes_.add(pool.view_of(graph.tensor(source)), assignment.backend[source]);
+            nodes_.add(slots.reader_of(input), assignment.backend[splits.copies[input].tensor]);
         }
         for (int i = split.begin; i < split.end; i++) {
             const TensorId id = graph.nodes()[i].tensor;
@@ -67,15 +66,15 @@ void Allocation::list_nodes(const GraphView & graph, const Splits & splits, cons
     }
 }
 
-void Allocation::list_leafs(const GraphView & graph, const Splits & splits, const Assignment & assignment) {
+void Allocation::list_leafs(const GraphView & graph, const Splits & splits, const Slots & slots,
+                            const Assignment & assignment) {
     leafs_.clear();
-    if (splits.n_copies > 1) {
-        for (const std::vector<InputCopy> * copies : {&splits.rotating, &splits.copies}) {
-            for (const InputCopy & copy : *copies) {
-                for (int c = 0; c < splits.n_copies; c++) {
-                    leafs_.add(copy.slots[c], copy.backend);
-                }
-            }
+    for (int turn = 0; slots.n_copies() > 1 && turn < slots.n_copies(); turn++) {
+        for (uint32_t i = 0; i < splits.rotating.size(); i++) {
+            leafs_.add(slots.of_rotating(i, turn), splits.rotating[i].backend);
+        }
+        for (uint32_t i = 0; i < splits.copies.size(); i++) {
+            leafs_.add(slots.of(i, turn), splits.copies[i].backend);
         }
     }
     for (const TensorId leaf : graph.leafs()) {

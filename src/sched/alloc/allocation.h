@@ -9,7 +9,7 @@
 
 #include "ggml-alloc.h"
 #include "host/graph_handle.h"
-#include "split/split.h"
+#include "split/slots.h"
 
 namespace ggml_sched {
 
@@ -21,8 +21,8 @@ class Allocation {
 
     // Takes over a split graph: rewires it, lets backends order their nodes, and lists what is to be allocated.
     // `views` receives one graph per split.
-    void prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Assignment & assignment,
-                 const std::vector<host::Backend> & backends, TensorPool & pool,
+    void prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
+                 const Assignment & assignment, const std::vector<host::Backend> & backends,
                  std::vector<host::GraphHandle> & views);
 
     // What each backend's buffer would need for the prepared graph, in bytes.
@@ -52,8 +52,8 @@ class Allocation {
             backends.push_back(backend);
         }
     };
-    void list_nodes(const GraphView & graph, const Splits & splits, const Assignment & assignment, TensorPool & pool);
-    void list_leafs(const GraphView & graph, const Splits & splits, const Assignment & assignment);
+    void list_nodes(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
+    void list_leafs(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
     bool uses_same_buffers(const std::vector<int> & before, const std::vector<int> & now) const;
 
     ggml_gallocr_t galloc_ = nullptr;

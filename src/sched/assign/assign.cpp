@@ -1,5 +1,7 @@
 #include "assign/assign.h"
 
+#include <algorithm>
+
 #include "assign/placement.h"
 #include "assign/spread.h"
 
@@ -25,16 +27,25 @@ const char * cause_name(Cause cause) {
     return "";
 }
 
-Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const UserAssignments & user,
-              const AssignOptions & options, Assignment & result) {
-    result.backend.assign(graph.n_tensors(), kNoBackend);
-    result.cause.assign(graph.n_tensors(), Cause::None);
+PlacedByUser placed_by_user(const GraphView & graph, const UserAssignments & user) {
+    PlacedByUser placed;
     for (const auto & [tensor, backend] : user) {
         const TensorId id = graph.ids().find(tensor);
         if (id != kNoTensor && !host::is_view_op(graph.tensor(id))) { // a view is where its bytes are
-            result.backend[id] = backend;
-            result.cause[id] = Cause::User;
+            placed.emplace_back(id, backend);
         }
+    }
+    std::sort(placed.begin(), placed.end());
+    return placed;
+}
+
+Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
+              const AssignOptions & options, Assignment & result) {
+    result.backend.assign(graph.n_tensors(), kNoBackend);
+    result.cause.assign(graph.n_tensors(), Cause::None);
+    for (const auto & [id, backend] : user) {
+        result.backend[id] = backend;
+        result.cause[id] = Cause::User;
     }
 
     Status status = assign_by_placement(graph, backends, options.op_offload, result);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "graph/graph_view.h"
@@ -50,13 +51,17 @@ struct Assignment {
 
 using UserAssignments = std::unordered_map<const ggml_tensor *, BackendId>;
 
+// What the user asked for, of one graph's tensors, sorted
+using PlacedByUser = std::vector<std::pair<TensorId, BackendId>>;
+PlacedByUser placed_by_user(const GraphView & graph, const UserAssignments & user);
+
 struct AssignOptions {
     bool op_offload;
     bool keep_writes = true; // the last rule; off in a test only
 };
 
 // Fails, naming the node, if no backend can compute it. `result` keeps its memory from graph to graph.
-Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const UserAssignments & user,
+Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
               const AssignOptions & options, Assignment & result);
 
 // Can `backend` use the tensor where it is (or will be), without a copy?

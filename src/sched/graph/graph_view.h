@@ -37,16 +37,27 @@ class GraphView {
     TensorId view_source(TensorId id) const { return view_sources_[id]; } // kNoTensor if it is no view
 
     const std::vector<TensorId> & leafs() const { return leafs_; }
+    // What the caller writes: flagged INPUT, and not computed
+    const std::vector<TensorId> & inputs() const { return inputs_; }
+    bool is_node(TensorId id) const { return is_node_[id]; }
     const std::vector<GraphNode> & nodes() const { return nodes_; }
+    const std::vector<Operand> & operands() const { return operands_; } // of all nodes, each node's together
     const Operand * operands_begin(const GraphNode & node) const { return operands_.data() + node.first_operand; }
     const Operand * operands_end(const GraphNode & node) const { return operands_begin(node) + node.n_operands; }
 
   private:
-    TensorId add(ggml_tensor * tensor);
+    TensorId add(ggml_tensor * tensor) {
+        const TensorId id = ids_.find_or_add(tensor);
+        return id < view_sources_.size() ? id : describe(id, tensor);
+    }
+    TensorId describe(TensorId id, ggml_tensor * tensor);
+    void add_node(ggml_tensor * tensor);
 
     TensorIds ids_;
     std::vector<TensorId> view_sources_; // by tensor
+    std::vector<uint8_t> is_node_;       // by tensor
     std::vector<TensorId> leafs_;
+    std::vector<TensorId> inputs_;
     std::vector<GraphNode> nodes_;
     std::vector<Operand> operands_;
     std::vector<uint32_t> node_of_; // by tensor, while reordering

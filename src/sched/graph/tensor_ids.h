@@ -20,18 +20,12 @@ class TensorIds {
     void reserve(size_t n_tensors);
 
     TensorId find(const ggml_tensor * tensor) const { // kNoTensor if it has no number
-        return slots_.empty() ? kNoTensor : found_in(slots_[slot_of(tensor)]);
+        const Slot & slot = slots_[slot_of(tensor)];
+        return slot.epoch == epoch_ ? slot.id : kNoTensor;
     }
     TensorId find_or_add(ggml_tensor * tensor) {
-        if (2 * (tensors_.size() + 1) > slots_.size()) {
-            reserve(tensors_.size() + 1);
-        }
-        Slot & slot = slots_[slot_of(tensor)];
-        if (slot.epoch != epoch_) {
-            slot = {tensor, static_cast<TensorId>(tensors_.size()), epoch_};
-            tensors_.push_back(tensor);
-        }
-        return slot.id;
+        const size_t i = slot_of(tensor);
+        return slots_[i].epoch == epoch_ ? slots_[i].id : add(tensor, i);
     }
 
     size_t size() const { return tensors_.size(); }
@@ -39,24 +33,29 @@ class TensorIds {
 
   private:
     struct Slot {
-        const ggml_tensor * tensor;
-        TensorId id;
-        uint32_t epoch;
+        const ggml_tensor * tensor = nullptr;
+        TensorId id = kNoTensor;
+        uint32_t epoch = 0;
     };
-    TensorId found_in(const Slot & slot) const { return slot.epoch == epoch_ ? slot.id : kNoTensor; }
 
     size_t slot_of(const ggml_tensor * tensor) const {
         // Tensors lie at regular distances; multiplication spreads what is left of their addresses over the upper bits.
-        const uint64_t address = reinterpret_cast<uintptr_t>(tensor) >> 4;
-        size_t i = ((address * 0x9E3779B97F4A7C15ull) >> 20) & (slots_.size() - 1);
-        while (slots_[i].epoch == epoch_ && slots_[i].tensor != tensor) {
-            i = (i + 1) & (slots_.size() - 1);
+        const uint64_t address = reinterpret_cast<uintptr_t>(tensor);
+        const Slot * slots = slots_.data();
+        const size_t mask = slots_.size() - 1;
+        size_t i = (address * 0x9E3779B97F4A7C15ull) >> shift_;
+        while (slots[i].epoch == epoch_ && slots[i].tensor != tensor) {
+            i = (i + 1) & mask;
         }
         return i;
     }
+    TensorId add(ggml_tensor * tensor, size_t slot);
     void grow(size_t n_slots);
 
-    std::vector<Slot> slots_; // a power of two of them, at most half full
+    static constexpr unsigned kFirstBits = 6;
+
+    std::vector<Slot> slots_ = std::vector<Slot>(size_t{1} << kFirstBits); // a power of two, at most half full
+    unsigned shift_ = 64 - kFirstBits;
     std::vector<ggml_tensor *> tensors_;
     uint32_t epoch_ = 1;
 };

@@ -62,10 +62,6 @@ bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft) {
     return buft == ggml_backend_dev_host_buffer_type(backend.device);
 }
 
-ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
-    return tensor->view_src ? tensor->view_src->buffer : tensor->buffer;
-}
-
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer) {
     return buffer->buft;
 }
@@ -78,14 +74,9 @@ bool is_weights(ggml_backend_buffer_t buffer) {
     return buffer->usage == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 
-bool is_view_op(const ggml_tensor * tensor) {
-    switch (tensor->op) {
-    case GGML_OP_RESHAPE:
-    case GGML_OP_VIEW:
-    case GGML_OP_PERMUTE:
-    case GGML_OP_TRANSPOSE: return true;
-    default: return false;
-    }
+BufferFacts facts_of(ggml_backend_buffer_t buffer) {
+    const uint64_t begin = reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
+    return {buffer->buft, begin, begin + ggml_backend_buffer_get_size(buffer), is_host(buffer), is_weights(buffer)};
 }
 
 Nodes nodes_of(const ggml_cgraph * graph) {

@@ -41,12 +41,37 @@ ggml_backend_buffer_type_t staging_buft(const Backend & backend);
 bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft);
 
 // The buffer that holds a tensor's bytes, NULL before allocation; for views that of their source.
-ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor);
+inline ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
+    return tensor->view_src ? tensor->view_src->buffer : tensor->buffer;
+}
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
 bool is_host(ggml_backend_buffer_t buffer);
 bool is_weights(ggml_backend_buffer_t buffer);
 
-bool is_view_op(const ggml_tensor * tensor); // computes nothing, only looks at memory in another shape
+// All that the scheduler wants to know of a buffer
+struct BufferFacts {
+    ggml_backend_buffer_type_t buft = nullptr;
+    uint64_t begin = 0; // addresses
+    uint64_t end = 0;
+    bool host = false;
+    bool weights = false;
+
+    friend bool operator==(const BufferFacts & a, const BufferFacts & b) {
+        return a.buft == b.buft && a.begin == b.begin && a.end == b.end && a.host == b.host && a.weights == b.weights;
+    }
+};
+BufferFacts facts_of(ggml_backend_buffer_t buffer);
+
+// Computes nothing, only looks at memory in another shape.
+inline bool is_view_op(const ggml_tensor * tensor) {
+    switch (tensor->op) {
+    case GGML_OP_RESHAPE:
+    case GGML_OP_VIEW:
+    case GGML_OP_PERMUTE:
+    case GGML_OP_TRANSPOSE: return true;
+    default: return false;
+    }
+}
 
 // Graphs
 struct Nodes {

@@ -3,16 +3,9 @@
 #include <algorithm>
 #include <tuple>
 
-#include "host/query.h"
-
 namespace ggml_sched {
 
 namespace {
-
-plan::Access whole(ggml_backend_buffer_t buffer, Spaces & spaces) {
-    const uint64_t base = reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
-    return {spaces.of(buffer), false, base, base + ggml_backend_buffer_get_size(buffer)};
-}
 
 bool before(const plan::Access & a, const plan::Access & b) {
     return std::tie(a.space, a.write, a.begin, a.end) < std::tie(b.space, b.write, b.begin, b.end);
@@ -53,18 +46,18 @@ constexpr size_t kRecent = 256;
 
 } // namespace
 
-plan::Access access_to(const ggml_tensor * tensor, bool write, Spaces & spaces) {
+plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buffers) {
     const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
     if (!buffer || !tensor->data) {
         return {plan::kHostMemory, write, 0, 0};
     }
     const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
-    return {spaces.of(buffer), write, begin, begin + size_of(tensor)};
+    return {buffers.of(buffer).space, write, begin, begin + size_of(tensor)};
 }
 
-LaunchAccesses::LaunchAccesses(const GraphView & graph, Spaces & spaces)
+LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)
     : graph_(graph)
-    , spaces_(spaces)
+    , buffers_(buffers)
     , touched_in_(graph.n_tensors(), 0)
     , recent_(kRecent) {}
 
@@ -93,8 +86,13 @@ void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, st
     }
     touched_in_[id] = launch_;
     const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
-    const bool weights = !write && buffer && host::is_weights(buffer);
-    const plan::Access access = weights ? whole(buffer, spaces_) : access_to(tensor, write, spaces_);
+    if (!buffer || !tensor->data) {
+        return;
+    }
+    const KnownBuffer & known = buffers_.of(buffer);
+    const plan::Access access = !write && known.facts.weights
+                                    ? plan::Access{known.space, false, known.facts.begin, known.facts.end}
+                                    : access_to(tensor, write, buffers_);
     if (access.begin < access.end && is_new(access)) {
         accesses.push_back(access);
     }

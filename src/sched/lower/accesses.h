@@ -5,17 +5,17 @@
 #include <vector>
 
 #include "graph/graph_view.h"
-#include "lower/spaces.h"
+#include "lower/buffer_table.h"
 
 namespace ggml_sched {
 
 // All bytes of a tensor, gaps included. begin == end for an empty one.
-plan::Access access_to(const ggml_tensor * tensor, bool write, Spaces & spaces);
+plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buffers);
 
 // Collects what launches touch. Keeps its memory from launch to launch.
 class LaunchAccesses {
   public:
-    LaunchAccesses(const GraphView & graph, Spaces & spaces);
+    LaunchAccesses(const GraphView & graph, BufferTable & buffers);
 
     // Appends what the nodes [begin, end) read and write: sorted, merged where ranges of one kind touch or overlap.
     // Left out is what the launch reads of what it has written itself: whoever is ordered with the write is ordered
@@ -28,7 +28,7 @@ class LaunchAccesses {
     bool is_new(const plan::Access & access);
 
     const GraphView & graph_;
-    Spaces & spaces_;
+    BufferTable & buffers_;
     std::vector<uint32_t> touched_in_; // by tensor: the last launch that touched it
     uint32_t launch_ = 0;
     std::vector<plan::Access> recent_; // direct-mapped: graphs use few addresses, again and again

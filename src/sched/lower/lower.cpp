@@ -14,16 +14,10 @@ using plan::TaskKind;
 
 constexpr size_t kRingAlignment = 256;
 
-// Inputs are the tensors that the caller writes: flagged so, and not computed.
-void append_input_writes(const GraphView & graph, Spaces & spaces, std::vector<Access> & accesses) {
-    std::vector<bool> computed(graph.n_tensors(), false);
-    for (const GraphNode & node : graph.nodes()) {
-        computed[node.tensor] = true;
-    }
-    for (TensorId id = 0; id < graph.n_tensors(); id++) {
-        const ggml_tensor * tensor = graph.tensor(id);
-        const Access access = access_to(tensor, true, spaces);
-        if ((tensor->flags & GGML_TENSOR_FLAG_INPUT) && !computed[id] && access.begin < access.end) {
+void append_input_writes(const GraphView & graph, BufferTable & buffers, std::vector<Access> & accesses) {
+    for (const TensorId input : graph.inputs()) {
+        const Access access = access_to(graph.tensor(input), true, buffers);
+        if (access.begin < access.end) {
             accesses.push_back(access);
         }
     }
@@ -31,21 +25,18 @@ void append_input_writes(const GraphView & graph, Spaces & spaces, std::vector<A
 
 class Lowering {
   public:
-    Lowering(const GraphView & graph, const Splits & splits, const Assignment & assignment,
+    Lowering(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
              const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces)
         : graph_(graph)
         , splits_(splits)
+        , slots_(slots)
         , assignment_(assignment)
         , backends_(backends)
         , topology_(topology)
-        , spaces_(spaces)
-        , launch_accesses_(graph, spaces)
-        , computed_(graph.n_tensors(), false) {
+        , buffers_(spaces)
+        , launch_accesses_(graph, buffers_) {
         result_.program.mode = mode;
         result_.program.n_splits = static_cast<int>(splits.splits.size());
-        for (const GraphNode & node : graph.nodes()) {
-            computed_[node.tensor] = true;
-        }
     }
 
     Lowered run() {
@@ -68,7 +59,7 @@ class Lowering {
         const Split & split = splits_.splits[index];
         Late late;
         for (const uint32_t input : split.inputs) {
-            lower_copy(index, splits_.copies[input], late);
+            lower_copy(index, input, late);
         }
         std::vector<Task> & tasks = result_.program.tasks;
         tasks.insert(tasks.end(), late.direct.begin(), late.direct.end());
@@ -83,9 +74,11 @@ class Lowering {
         push(launch);
     }
 
-    void lower_copy(int32_t split, const InputCopy & input, Late & late) {
-        CopyBinding copy = {graph_.tensor(input.tensor),
-                            input.slots[splits_.turn],
+    void lower_copy(int32_t split, uint32_t index, Late & late) {
+        const InputCopy & input = splits_.copies[index];
+        CopyBinding copy = {index,
+                            graph_.tensor(input.tensor),
+                            slots_.of(index),
                             assignment_.backend[input.tensor],
                             input.backend,
                             0,
@@ -124,7 +117,7 @@ class Lowering {
     bool needs_snapshot(TensorId id, const CopyBinding & copy) const {
         const TensorId root = graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
         const bool is_input = graph_.tensor(root)->flags & GGML_TENSOR_FLAG_INPUT;
-        const bool by_host = computed_[id] && lane_of(copy.src_backend) == plan::kHost;
+        const bool by_host = graph_.is_node(id) && lane_of(copy.src_backend) == plan::kHost;
         return result_.program.mode == plan::Mode::Auto && (is_input || by_host) &&
                copy.bytes <= topology_.snapshot_limit;
     }
@@ -139,8 +132,8 @@ class Lowering {
         const plan::Lane src = lane_of(copy.src_backend);
         const plan::Lane dst = lane_of(copy.dst_backend);
         const Access ring = {plan::kRing, false, copy.ring_offset, copy.ring_offset + copy.bytes};
-        Access read = access_to(copy.src, false, spaces_);
-        Access write = access_to(copy.dst, true, spaces_);
+        Access read = access_to(copy.src, false, buffers_);
+        Access write = access_to(copy.dst, true, buffers_);
 
         Task task = {kind, plan::kHost};
         switch (kind) {
@@ -191,7 +184,7 @@ class Lowering {
     void lower_return() {
         Task task = {TaskKind::Return, plan::kHost};
         begin_accesses(task);
-        append_input_writes(graph_, spaces_, result_.program.accesses);
+        append_input_writes(graph_, buffers_, result_.program.accesses);
         push(task);
     }
 
@@ -201,8 +194,11 @@ class Lowering {
         for (const GraphNode & node : graph_.nodes()) {
             const ggml_tensor * tensor = graph_.tensor(node.tensor);
             const plan::Lane lane = lane_of(assignment_.backend[node.tensor]);
-            const Access access = access_to(tensor, false, spaces_);
-            if (lane != plan::kHost && (tensor->flags & GGML_TENSOR_FLAG_OUTPUT) && access.begin < access.end) {
+            if (lane == plan::kHost || !(tensor->flags & GGML_TENSOR_FLAG_OUTPUT)) {
+                continue;
+            }
+            const Access access = access_to(tensor, false, buffers_);
+            if (access.begin < access.end) {
                 reads.push_back({lane, access});
             }
         }
@@ -219,33 +215,34 @@ class Lowering {
     }
 
     plan::Lane lane_of(BackendId backend) const { return topology_.lane_of[backend]; }
-    static bool is_host(const ggml_tensor * tensor) {
+    bool is_host(const ggml_tensor * tensor) {
         const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
-        return buffer && host::is_host(buffer);
+        return buffer && buffers_.of(buffer).facts.host;
     }
 
     const GraphView & graph_;
     const Splits & splits_;
+    const Slots & slots_;
     const Assignment & assignment_;
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
-    Spaces & spaces_;
+    BufferTable buffers_;
     LaunchAccesses launch_accesses_;
-    std::vector<bool> computed_; // by tensor: it is a node
     Lowered result_;
 };
 
 } // namespace
 
-Lowered lower(const GraphView & graph, const Splits & splits, const Assignment & assignment,
+Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
               const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode,
               Spaces & spaces) {
-    return Lowering(graph, splits, assignment, backends, topology, mode, spaces).run();
+    return Lowering(graph, splits, slots, assignment, backends, topology, mode, spaces).run();
 }
 
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces) {
     plan::Program program;
-    append_input_writes(graph, spaces, program.accesses);
+    BufferTable buffers(spaces);
+    append_input_writes(graph, buffers, program.accesses);
     program.tasks.push_back({TaskKind::Return, plan::kHost});
     program.tasks.back().n_accesses = static_cast<uint32_t>(program.accesses.size());
     return program;

@@ -12,12 +12,13 @@
 #include <array>
 
 #include "lower/spaces.h"
-#include "split/split.h"
+#include "split/slots.h"
 
 namespace ggml_sched {
 
 // What a copy task moves.
 struct CopyBinding {
+    uint32_t copy; // index into Splits::copies
     ggml_tensor * src;
     ggml_tensor * dst;
     BackendId src_backend;
@@ -45,7 +46,7 @@ struct Topology {
     size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
-Lowered lower(const GraphView & graph, const Splits & splits, const Assignment & assignment,
+Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
               const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces);
 
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.

@@ -9,7 +9,6 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "plan/plan.h"
@@ -33,9 +32,13 @@ class Verifier {
     void note(std::shared_ptr<const plan::Plan> plan);
 
     // Nothing is in flight any more; the caller may still enqueue these reads.
-    void forget(std::vector<plan::CallerRead> caller_reads = {}) {
+    void forget(const std::vector<plan::CallerRead> & caller_reads) {
         runs_.clear();
-        caller_reads_ = std::move(caller_reads);
+        caller_reads_ = caller_reads;
+    }
+    void forget() {
+        runs_.clear();
+        caller_reads_.clear();
     }
 
   private:

@@ -1,7 +1,5 @@
 #include "split/split.h"
 
-#include <cstdio>
-
 namespace ggml_sched {
 
 namespace {
@@ -11,16 +9,13 @@ constexpr int32_t kNoCopy = -1;
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             int n_copies, int turn, TensorPool & pool)
+             bool rotates)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
-        , pool_(pool)
+        , rotates_(rotates)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
-        , rotates_(graph.n_tensors(), false) {
-        result_.n_copies = n_copies;
-        result_.turn = turn;
-    }
+        , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
 
     Splits run() {
         const std::vector<GraphNode> & nodes = graph_.nodes();
@@ -92,10 +87,10 @@ class Splitter {
 
     void visit_operand(const GraphNode & node, const Operand & operand) {
         const TensorId id = operand.tensor;
-        ggml_tensor * tensor = graph_.tensor(id);
-        if (result_.n_copies > 1 && (tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !rotates_[id]) {
-            rotates_[id] = true;
-            result_.rotating.push_back(make_copy(id, assignment_.backend[id], tensor));
+        const ggml_tensor * tensor = graph_.tensor(id);
+        if (rotates_ && (tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !is_rotating_[id]) {
+            is_rotating_[id] = true;
+            result_.rotating.push_back({id, assignment_.backend[id]});
         }
 
         Split & split = result_.splits.back();
@@ -105,46 +100,26 @@ class Splitter {
         int32_t & copy = copy_of_[id * backends_.size() + split.backend];
         if (copy == kNoCopy) {
             copy = static_cast<int32_t>(result_.copies.size());
-            result_.copies.push_back(make_copy(id, split.backend, nullptr));
+            result_.copies.push_back({id, split.backend});
             split.inputs.push_back(static_cast<uint32_t>(copy));
         }
-        result_.rewires.push_back(
-            {graph_.tensor(node.tensor), operand.slot, tensor, result_.copies[copy].slots[result_.turn]});
-    }
-
-    // `current` takes the place of this graph's slot, if given.
-    InputCopy make_copy(TensorId id, BackendId backend, ggml_tensor * current) {
-        const ggml_tensor * tensor = graph_.tensor(id);
-        InputCopy copy = {id, backend, {}};
-        for (int c = 0; c < result_.n_copies; c++) {
-            ggml_tensor * slot = c == result_.turn ? current : nullptr;
-            if (!slot) {
-                slot = pool_.like(tensor);
-                std::snprintf(slot->name, sizeof(slot->name), "%s#%.40s#%d", backends_[backend].name.c_str(),
-                              tensor->name, c);
-            }
-            if (result_.n_copies > 1) { // kept apart from everything else: other runs use the other slots
-                slot->flags |= GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT;
-            }
-            copy.slots[c] = slot;
-        }
-        return copy;
+        result_.rewires.push_back({node.tensor, operand.slot, static_cast<uint32_t>(copy)});
     }
 
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
-    TensorPool & pool_;
-    std::vector<int32_t> copy_of_; // by tensor and backend, index into copies
-    std::vector<bool> rotates_;    // by tensor
+    const bool rotates_;
+    std::vector<int32_t> copy_of_;  // by tensor and backend, index into copies
+    std::vector<bool> is_rotating_; // by tensor
     Splits result_;
 };
 
 } // namespace
 
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             int n_copies, int turn, TensorPool & pool) {
-    return Splitter(graph, backends, assignment, n_copies, turn, pool).run();
+             bool rotates) {
+    return Splitter(graph, backends, assignment, rotates).run();
 }
 
 } // namespace ggml_sched

@@ -1,27 +1,22 @@
 // Splitting - cuts a graph into runs of nodes on one backend, and finds what has to be copied to each.
 //
 // A split's inputs are tensors of other backends' memory that it cannot use in place. Each gets a copy on the split's
-// backend, or several that take turns if runs may overlap (n_copies). The rules are ggml's: a new split begins where
+// backend, or several that take turns if runs may overlap. The rules are ggml's: a new split begins where
 // the backend changes, and where a node needs weights from other memory (so that the space of earlier ones can be
 // reused).
 
 #pragma once
 
-#include <array>
 #include <vector>
 
 #include "assign/assign.h"
-#include "split/tensor_pool.h"
 
 namespace ggml_sched {
 
-constexpr int kMaxCopies = 4;
-
-// A tensor and its copies on one backend; slots[c] is used by runs whose turn is c.
+// A tensor, and a backend that has a copy of it
 struct InputCopy {
     TensorId tensor;
     BackendId backend;
-    std::array<ggml_tensor *, kMaxCopies> slots;
 };
 
 struct Split {
@@ -31,12 +26,11 @@ struct Split {
     std::vector<uint32_t> inputs; // indices into Splits::copies
 };
 
-// node->src[slot] becomes `to` instead of `from`
+// The node's src[slot] becomes the copy of what it is.
 struct Rewire {
-    ggml_tensor * node;
+    TensorId node;
     uint8_t slot;
-    ggml_tensor * from;
-    ggml_tensor * to;
+    uint32_t copy; // index into Splits::copies
 };
 
 struct Splits {
@@ -44,12 +38,10 @@ struct Splits {
     std::vector<InputCopy> copies;
     std::vector<InputCopy> rotating; // inputs that the caller writes: they too take turns if runs may overlap
     std::vector<Rewire> rewires;
-    int n_copies = 1;
-    int turn = 0; // the slot of this graph
 };
 
-// Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. The copies live in `pool`.
+// Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             int n_copies, int turn, TensorPool & pool);
+             bool rotates);
 
 } // namespace ggml_sched

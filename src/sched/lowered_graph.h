@@ -1,0 +1,60 @@
+// LoweredGraph - a program and the plans made for it, kept for the next graph that has the same content and the same
+// addresses: engines build such graphs anew for every token.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lower/lower.h"
+#include "plan_cache.h"
+
+namespace ggml_sched {
+
+class LoweredGraph {
+  public:
+    // What a program depends on, next to addresses
+    struct Key {
+        uint64_t content; // a number that changes with the graph's content
+        uint64_t links;   // a number that changes with the topology
+        plan::Mode mode;
+
+        friend bool operator==(const Key & a, const Key & b) {
+            return a.content == b.content && a.links == b.links && a.mode == b.mode;
+        }
+    };
+
+    bool is_for(const Key & key) const { return valid_ && key_ == key; }
+    // Do the tensors lie where they did?
+    bool lies_at(const GraphView & graph, const Splits & splits, const Slots & slots) const;
+    void take(const Key & key, const GraphView & graph, const Splits & splits, const Slots & slots, Lowered lowered);
+    // The tensors of the graph that is to run next, which has the same key and addresses
+    void bind(const GraphView & graph, const Splits & splits, const Slots & slots);
+    void forget() { valid_ = false; }
+
+    const Lowered & lowered() const { return lowered_; }
+    PlanCache & plans() { return plans_; }
+
+    // The history after which the caller may write the inputs without a wait; NULL: not known
+    std::shared_ptr<const plan::History> inputs_are_free;
+
+  private:
+    struct Address {
+        ggml_backend_buffer_t buffer;
+        const void * data;
+
+        friend bool operator==(const Address & a, const Address & b) {
+            return a.buffer == b.buffer && a.data == b.data;
+        }
+    };
+    static Address address_of(const ggml_tensor * tensor) { return {host::buffer_of(tensor), tensor->data}; }
+
+    bool valid_ = false;
+    Key key_ = {};
+    std::vector<Address> tensors_; // by number
+    std::vector<Address> slots_;   // by copy
+    Lowered lowered_;
+    PlanCache plans_;
+};
+
+} // namespace ggml_sched
