@@ -22,6 +22,7 @@ bool LoweredGraph::lies_at(const GraphView & graph, const Splits & splits, const
 void LoweredGraph::take(const Key & key, const GraphView & graph, const Splits & splits, const Slots & slots,
                         Lowered lowered) {
     valid_ = false;
+    names.reset();
     inputs_are_free.reset();
     plans_.clear();
     tensors_.resize(graph.n_tensors());

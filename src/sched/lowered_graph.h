@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lower/lower.h"
+#include "observe/text.h"
 #include "plan_cache.h"
 
 namespace ggml_sched {
@@ -35,6 +36,8 @@ class LoweredGraph {
     const Lowered & lowered() const { return lowered_; }
     PlanCache & plans() { return plans_; }
 
+    // Made when they are needed; NULL before.
+    std::shared_ptr<const observe::Names> names;
     // The history after which the caller may write the inputs without a wait; NULL: not known
     std::shared_ptr<const plan::History> inputs_are_free;
 

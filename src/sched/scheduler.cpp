@@ -8,6 +8,7 @@
 #include "observe/text.h"
 #include "plan/planner.h"
 #include "setup.h"
+#include "tensors_at.h"
 
 namespace ggml_sched {
 
@@ -287,6 +288,9 @@ CachedPlan & Scheduler::find_plan() {
         return *cached;
     }
     executor_->stats.plans++;
+    if (!lowered.names) {
+        lowered.names = std::make_shared<const observe::Names>(names());
+    }
     return lowered.plans().add(in_flight_, plan::make_plan(machine_, lowered.lowered().program, *in_flight_, rules_));
 }
 
@@ -295,7 +299,8 @@ Status Scheduler::verify(CachedPlan & cached) {
         return {};
     }
     if (!cached.verified) {
-        const std::string violation = verifier_.check(*cached.plan);
+        const TensorsAt tensors_at(view_, splits_, lowered_[turn_].lowered().copies, spaces_);
+        const std::string violation = verifier_.check(*cached.plan, lowered_[turn_].names, tensors_at);
         if (!violation.empty()) {
             return Status::failed("the plan does not order everything: " + violation);
         }
@@ -305,7 +310,7 @@ Status Scheduler::verify(CachedPlan & cached) {
         }
         cached.verified = true;
     }
-    verifier_.note(cached.plan);
+    verifier_.note(cached.plan, lowered_[turn_].names);
     return {};
 }
 
@@ -351,6 +356,7 @@ Status Scheduler::run() {
     }
     executor_->stats.runs++;
     last_plan_ = cached.plan;
+    last_names_ = lowered_[turn_].names;
     in_flight_ = cached.after;
     idle_ = cached.idle;
     return executor_->run(*cached.plan, work(), observer_);
@@ -403,9 +409,10 @@ std::string Scheduler::pattern(int split) const {
 }
 
 std::string Scheduler::plan_text() const {
-    if (!last_plan_) {
-        return "";
-    }
+    return last_plan_ ? observe::text_of(*last_plan_, *last_names_) : "";
+}
+
+observe::Names Scheduler::names() const {
     observe::Names names;
     names.lanes.resize(machine_.n_lanes);
     names.lanes[plan::kHost] = "host";
@@ -420,7 +427,7 @@ std::string Scheduler::plan_text() const {
     for (const Split & split : splits_.splits) {
         names.splits.push_back(backends_[split.backend].name);
     }
-    return observe::text_of(*last_plan_, names);
+    return names;
 }
 
 } // namespace ggml_sched

@@ -75,6 +75,7 @@ class Scheduler {
     Status verify(CachedPlan & cached);
     Status run();
     Work work();
+    observe::Names names() const;
     void forget_results();
     bool is_same_graph(const ggml_cgraph * graph) const;
     void wait_for_flight(const char * why);
@@ -114,6 +115,7 @@ class Scheduler {
     std::shared_ptr<const plan::History> in_flight_;
     std::shared_ptr<const plan::History> idle_; // what is left after a wait for the last run
     std::shared_ptr<const plan::Plan> last_plan_;
+    std::shared_ptr<const observe::Names> last_names_;
     observe::Verifier verifier_;
     Observer observer_;
     std::unique_ptr<observe::Tracer> tracer_; // NULL: none

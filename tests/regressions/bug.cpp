@@ -126,6 +126,10 @@ void expect_refused(const Bug & bug, RuleSet off, const std::string & hazard) {
     const Outcome outcome = play(bug, 0, off, true);
     EXPECT_NE(outcome.error.find("the plan does not order everything: " + hazard), std::string::npos)
         << bug.name << ": the verifier said '" << outcome.error << "'";
+    // No tensor lies in the ring, space 1, through which snapshots pass.
+    EXPECT_TRUE(outcome.error.find(", which touches '") != std::string::npos ||
+                outcome.error.find("of space 1;") != std::string::npos)
+        << bug.name << ": no tensors are named in '" << outcome.error << "'";
     EXPECT_EQ(outcome.launched_by_failed_run, 0u) << bug.name;
 }
 

@@ -1,6 +1,6 @@
 #include "observe/order_graph.h"
 
-#include <cstddef>
+#include <algorithm>
 
 namespace ggml_sched::observe {
 
@@ -10,40 +10,107 @@ using plan::TaskKind;
 
 OrderGraph::OrderGraph(const plan::Machine & machine)
     : machine_(machine)
-    , tails_(machine.n_lanes) {}
-
-uint32_t OrderGraph::add_vertex(const Vertex & vertex, Predecessors predecessors) {
-    vertices_.push_back(vertex);
-    predecessors_.push_back(std::move(predecessors));
-    return static_cast<uint32_t>(vertices_.size() - 1);
-}
-
-void OrderGraph::append(Predecessors & to, plan::Lane lane) const {
-    to.insert(to.end(), tails_[lane].begin(), tails_[lane].end());
-}
+    , tails_(machine.n_lanes)
+    , records_(static_cast<size_t>(machine.n_lanes) * machine.window)
+    , stride_(static_cast<size_t>(machine.n_lanes) + 2)
+    , lengths_(machine.n_lanes, 0) {}
 
 // The host issues every step: it comes after all that the host has done. And a lane is in order.
-OrderGraph::Predecessors OrderGraph::issued_on(plan::Lane lane) const {
-    Predecessors result = tails_[kHost];
+void OrderGraph::comes_after_issue_on(plan::Lane lane) {
+    comes_after(kHost);
     if (lane != kHost) {
-        append(result, lane);
+        comes_after(lane);
     }
-    return result;
+}
+
+uint32_t OrderGraph::end_vertex(const Vertex & vertex) {
+    const uint32_t id = static_cast<uint32_t>(vertices_.size());
+    vertices_.push_back(vertex);
+    before_.resize(before_.size() + stride_, 0);
+    uint32_t * row = before(id);
+    for (const uint32_t from : predecessors_) {
+        const uint32_t * earlier = before(from);
+        for (size_t chain = 0; chain < lengths_.size(); chain++) {
+            row[chain] = std::max(row[chain], earlier[chain]);
+        }
+        row[chain_of_[from]] = std::max(row[chain_of_[from]], position_of_[from] + 1);
+    }
+    choose_chain(id);
+    return id;
+}
+
+// A chain can go on with the vertex if all of it comes before. Each lane has a chain; copies that are in no lane's
+// order share those that follow.
+void OrderGraph::choose_chain(uint32_t id) {
+    const uint32_t * row = before(id);
+    size_t chain = vertices_[id].lane;
+    for (size_t i = tails_.size(); row[chain] != lengths_[chain]; i++) {
+        if (i == lengths_.size()) {
+            lengths_.push_back(0);
+            if (lengths_.size() > stride_) {
+                widen();
+                row = before(id);
+            }
+        }
+        chain = i;
+    }
+    chain_of_.push_back(static_cast<uint32_t>(chain));
+    position_of_.push_back(lengths_[chain]++);
+}
+
+void OrderGraph::widen() {
+    const size_t wider = 2 * stride_;
+    std::vector<uint32_t> rows(vertices_.size() * wider, 0);
+    for (size_t id = 0; id < vertices_.size(); id++) {
+        std::copy_n(before_.begin() + static_cast<std::ptrdiff_t>(id * stride_), stride_,
+                    rows.begin() + static_cast<std::ptrdiff_t>(id * wider));
+    }
+    before_ = std::move(rows);
+    stride_ = wider;
 }
 
 void OrderGraph::add_to_lane(const Vertex & vertex) {
-    tails_[vertex.lane] = {add_vertex(vertex, issued_on(vertex.lane))};
+    begin_vertex();
+    comes_after_issue_on(vertex.lane);
+    tails_[vertex.lane].assign(1, end_vertex(vertex));
+}
+
+uint32_t & OrderGraph::record_of(plan::Lane lane, uint32_t part, int16_t event) {
+    std::vector<uint32_t> & events = records_[static_cast<size_t>(lane) * machine_.window + part];
+    if (events.size() <= static_cast<size_t>(event)) {
+        events.resize(static_cast<size_t>(event) + 1, kNone);
+    }
+    return events[event];
+}
+
+// A step is a vertex or, where a copy reads at the call, two; a wait is one.
+void OrderGraph::reserve(const plan::Plan & plan) {
+    const size_t n = vertices_.size() + 2 * plan.steps.size() + plan.waits.size();
+    if (n > vertices_.capacity()) {
+        const size_t more = std::max(n, 2 * vertices_.capacity());
+        vertices_.reserve(more);
+        chain_of_.reserve(more);
+        position_of_.reserve(more);
+        before_.reserve(more * stride_);
+        accesses_.reserve(std::max(accesses_.size() + plan.program.accesses.size(), 2 * accesses_.capacity()));
+    }
 }
 
 void OrderGraph::add_run(const plan::Plan & plan) {
     run_++;
+    reserve(plan);
+    bool has_begun = false;
     for (uint32_t i = 0; i < plan.steps.size(); i++) {
         const plan::Step & step = plan.steps[i];
+        if (step.kind == StepKind::Do && !has_begun) { // the host issues every task, after all that it has done
+            has_begun = true;
+            begin_of_run_ = tails_[kHost].empty() ? kNone : tails_[kHost].front();
+        }
         switch (step.kind) {
         case StepKind::Do: add_task(plan.program.tasks[step.task], step.task, plan.program); break;
         case StepKind::Record:
             add_to_lane({run_, step.lane, step.kind, i, step.lane});
-            records_[{step.lane, run_ % machine_.window, step.event}] = tails_[step.lane].front();
+            record_of(step.lane, part_of_ring(), step.event) = tails_[step.lane].front();
             break;
         case StepKind::Guard:
         case StepKind::Barrier:
@@ -85,7 +152,7 @@ void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & pro
     const uint32_t id = static_cast<uint32_t>(vertices_.size() - 1);
     for (uint32_t i = 0; i < task.n_accesses; i++) {
         const plan::Access & bytes = program.accesses[task.first_access + i];
-        const uint32_t place = bytes.space == plan::kRing ? run_ % machine_.window : 0;
+        const uint32_t place = bytes.space == plan::kRing ? part_of_ring() : 0;
         if (writes_too || !bytes.write) {
             accesses_.push_back({id, place, bytes});
         }
@@ -95,52 +162,36 @@ void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & pro
 // After all that is queued on the source, before all that is queued on the destination later. What else orders it
 // depends on whose queue runs it.
 void OrderGraph::add_copy(const plan::Task & task, const Vertex & vertex) {
-    Predecessors predecessors = issued_on(task.source);
+    begin_vertex();
+    comes_after_issue_on(task.source);
     if (task.order == plan::CopyOrder::InDestination) {
-        append(predecessors, task.destination);
+        comes_after(task.destination);
     }
-    const uint32_t copy = add_vertex(vertex, std::move(predecessors));
+    const uint32_t copy = end_vertex(vertex);
     switch (task.order) {
     case plan::CopyOrder::InSource:
-        tails_[task.source] = {copy};
+        tails_[task.source].assign(1, copy);
         tails_[task.destination].push_back(copy);
         break;
-    case plan::CopyOrder::InDestination: tails_[task.destination] = {copy}; break;
+    case plan::CopyOrder::InDestination: tails_[task.destination].assign(1, copy); break;
     case plan::CopyOrder::Unordered: tails_[task.destination].push_back(copy); break;
     }
 }
 
 void OrderGraph::add_wait(const plan::Wait & wait, uint32_t step) {
-    Predecessors predecessors = issued_on(wait.waiter);
+    begin_vertex();
+    comes_after_issue_on(wait.waiter);
     if (wait.event == plan::kWholeLane) {
-        append(predecessors, wait.target);
+        comes_after(wait.target);
     } else {
         // Binds to the record that is current now. Without one it waits for nothing.
         const uint32_t part = (run_ + machine_.window - wait.age) % machine_.window;
-        const auto record = records_.find({wait.target, part, wait.event});
-        if (record != records_.end()) {
-            predecessors.push_back(record->second);
+        const uint32_t record = record_of(wait.target, part, wait.event);
+        if (record != kNone) {
+            predecessors_.push_back(record);
         }
     }
-    tails_[wait.waiter] = {
-        add_vertex({run_, wait.waiter, StepKind::Guard, step, wait.waiter}, std::move(predecessors))};
-}
-
-// Predecessors have smaller numbers, so one pass in order sees them finished.
-void OrderGraph::close() {
-    const size_t n = vertices_.size();
-    words_ = (n + 63) / 64;
-    before_.assign(n * words_, 0);
-    for (size_t to = 0; to < n; to++) {
-        uint64_t * row = &before_[to * words_];
-        for (const uint32_t from : predecessors_[to]) {
-            const uint64_t * earlier = &before_[from * words_];
-            for (size_t word = 0; word <= from / 64; word++) {
-                row[word] |= earlier[word];
-            }
-            row[from / 64] |= uint64_t{1} << (from % 64);
-        }
-    }
+    tails_[wait.waiter].assign(1, end_vertex({run_, wait.waiter, StepKind::Guard, step, wait.waiter}));
 }
 
 } // namespace ggml_sched::observe

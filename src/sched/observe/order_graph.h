@@ -1,11 +1,13 @@
 // OrderGraph - what must have happened before what, over several runs.
+//
+// Vertices are covered with chains, each a path of the graph, so a vertex needs to know for each chain only how much of
+// it comes before: reachability in as much memory as there are vertices times chains. Lanes are nearly chains, so there
+// are few.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <tuple>
 #include <vector>
 
 #include "plan/plan.h"
@@ -36,33 +38,55 @@ class OrderGraph {
     void add_run(const plan::Plan & plan);
     // The caller may now read these, on their lanes.
     void add_caller_reads(const std::vector<plan::CallerRead> & reads);
-    void close(); // computes what reaches what; nothing may be added afterwards
 
-    bool reaches(uint32_t from, uint32_t to) const { return before_[to * words_ + from / 64] >> (from % 64) & 1; }
+    // A vertex added earlier, and one added later
+    bool reaches(uint32_t from, uint32_t to) const { return before(to)[chain_of_[from]] > position_of_[from]; }
+    // All tasks of the newest run come after this vertex; kNone if there is none.
+    uint32_t begin_of_run() const { return begin_of_run_; }
+    static constexpr uint32_t kNone = UINT32_MAX;
+    // The newest run's
+    uint32_t part_of_ring() const { return run_ % static_cast<uint32_t>(machine_.window); }
+
+    // In the order in which they were added
     const std::vector<Vertex> & vertices() const { return vertices_; }
     const std::vector<VertexAccess> & accesses() const { return accesses_; }
 
   private:
-    using Predecessors = std::vector<uint32_t>;
+    using Tail = std::vector<uint32_t>; // vertices that the next step comes after
 
-    uint32_t add_vertex(const Vertex & vertex, Predecessors predecessors);
+    void begin_vertex() { predecessors_.clear(); }
+    void comes_after(plan::Lane lane) {
+        predecessors_.insert(predecessors_.end(), tails_[lane].begin(), tails_[lane].end());
+    }
+    void comes_after_issue_on(plan::Lane lane);
+    uint32_t end_vertex(const Vertex & vertex);
+    void choose_chain(uint32_t id);
     void add_to_lane(const Vertex & vertex);
     void add_task(const plan::Task & task, uint32_t index, const plan::Program & program);
     void add_accesses(const plan::Task & task, const plan::Program & program, bool writes_too);
     void add_copy(const plan::Task & task, const Vertex & vertex);
     void add_wait(const plan::Wait & wait, uint32_t step);
-    void append(Predecessors & to, plan::Lane lane) const;
-    Predecessors issued_on(plan::Lane lane) const;
+    uint32_t & record_of(plan::Lane lane, uint32_t part, int16_t event);
+
+    const uint32_t * before(uint32_t id) const { return before_.data() + id * stride_; }
+    uint32_t * before(uint32_t id) { return before_.data() + id * stride_; }
+    void reserve(const plan::Plan & plan);
+    void widen();
 
     const plan::Machine & machine_;
     uint32_t run_ = 0;
+    uint32_t begin_of_run_ = kNone;
     std::vector<Vertex> vertices_;
-    std::vector<Predecessors> predecessors_;
     std::vector<VertexAccess> accesses_;
-    std::vector<Predecessors> tails_; // by lane: what the lane's next step comes after
-    std::map<std::tuple<plan::Lane, uint32_t, int16_t>, uint32_t> records_; // by lane, run modulo window, event
-    size_t words_ = 0;                                                      // of one row of before_
-    std::vector<uint64_t> before_; // one row of bits for each vertex: what comes before it
+    std::vector<Tail> tails_;                    // by lane
+    std::vector<uint32_t> predecessors_;         // of the vertex that is being added
+    std::vector<std::vector<uint32_t>> records_; // by lane and run modulo window, by event
+
+    size_t stride_;                 // chains that there is room for
+    std::vector<uint32_t> before_;  // by vertex and chain: how many of the chain's vertices come before
+    std::vector<uint32_t> lengths_; // by chain
+    std::vector<uint32_t> chain_of_;
+    std::vector<uint32_t> position_of_;
 };
 
 } // namespace ggml_sched::observe

@@ -9,6 +9,17 @@ using plan::TaskKind;
 
 namespace {
 
+std::string name_in(const std::vector<std::string> & names, size_t index) {
+    return index < names.size() ? names[index] : "?";
+}
+
+// Slots are called backend#tensor#number; the lane of the step says which backend.
+std::string tensor_text(const plan::Task & task, const Names & names) {
+    const std::string name = name_in(names.copies, task.binding);
+    const size_t prefix = name.find('#');
+    return prefix == std::string::npos ? name : name.substr(prefix + 1);
+}
+
 class Writer {
   public:
     Writer(const plan::Plan & plan, const Names & names)
@@ -93,38 +104,12 @@ class Writer {
             return "an earlier run";
         }
         const plan::Task & task = plan_.program.tasks[static_cast<size_t>(other)];
-        return task.kind == TaskKind::CallerRead ? "the caller" : task_text(task);
+        return task.kind == TaskKind::CallerRead ? "the caller" : text_of(task, names_);
     }
 
     std::string sized_text(const plan::Task & task) const {
         const bool moves_bytes = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
-        return task_text(task) + (moves_bytes ? size_text(task.bytes) : "");
-    }
-
-    std::string task_text(const plan::Task & task) const {
-        switch (task.kind) {
-        case TaskKind::CallerRead: return "the caller may have queued reads of results here";
-        case TaskKind::Return: return "the caller may overwrite its inputs";
-        case TaskKind::Launch: return "launch split " + std::to_string(task.split);
-        case TaskKind::Snapshot: return "snapshot " + tensor_text(task);
-        case TaskKind::SetAsync: return "copy " + tensor_text(task) + " from host";
-        case TaskKind::GetAsync: return "copy " + tensor_text(task) + " to host";
-        case TaskKind::CopyAsync: return "copy " + tensor_text(task) + " to " + names_.lanes[task.destination];
-        case TaskKind::CopyNow: return "copy, blocking, " + tensor_text(task);
-        }
-        return {};
-    }
-
-    // The names may be those of a later graph.
-    static std::string name_in(const std::vector<std::string> & names, size_t index) {
-        return index < names.size() ? names[index] : "?";
-    }
-
-    // Slots are called backend#tensor#number; the lane of the step says which backend.
-    std::string tensor_text(const plan::Task & task) const {
-        const std::string name = name_in(names_.copies, task.binding);
-        const size_t prefix = name.find('#');
-        return prefix == std::string::npos ? name : name.substr(prefix + 1);
+        return text_of(task, names_) + (moves_bytes ? size_text(task.bytes) : "");
     }
 
     const plan::Plan & plan_;
@@ -152,6 +137,21 @@ std::string text_of(const plan::Access & bytes) {
                   static_cast<unsigned long long>(bytes.begin), static_cast<unsigned long long>(bytes.end),
                   bytes.space);
     return text;
+}
+
+std::string text_of(const plan::Task & task, const Names & names) {
+    switch (task.kind) {
+    case TaskKind::CallerRead: return "the caller may have queued reads of results here";
+    case TaskKind::Return: return "the caller may overwrite its inputs";
+    case TaskKind::Launch: return "launch split " + std::to_string(task.split);
+    case TaskKind::Snapshot: return "snapshot " + tensor_text(task, names);
+    case TaskKind::SetAsync: return "copy " + tensor_text(task, names) + " from host";
+    case TaskKind::GetAsync: return "copy " + tensor_text(task, names) + " to host";
+    case TaskKind::CopyAsync:
+        return "copy " + tensor_text(task, names) + " to " + name_in(names.lanes, task.destination);
+    case TaskKind::CopyNow: return "copy, blocking, " + tensor_text(task, names);
+    }
+    return {};
 }
 
 std::string text_of(const plan::Plan & plan, const Names & names) {

@@ -18,6 +18,7 @@ struct Names {
 
 const char * name_of(plan::WaitCause cause); // RAW, WAR, WAW, mode, throttle
 std::string text_of(const plan::Access & bytes);
+std::string text_of(const plan::Task & task, const Names & names);
 std::string text_of(const plan::Plan & plan, const Names & names);
 
 // One letter per step of the split: s the host waits, w a queue waits, a asynchronous copy, c blocking copy, g launch.

@@ -1,72 +1,101 @@
 #include "observe/verifier.h"
 
 #include <algorithm>
-#include <tuple>
 
-#include "observe/order_graph.h"
-#include "observe/text.h"
+#include "observe/sweep.h"
 
 namespace ggml_sched::observe {
 
 namespace {
 
-bool by_address(const VertexAccess & a, const VertexAccess & b) {
-    return std::tie(a.bytes.space, a.place, a.bytes.begin) < std::tie(b.bytes.space, b.place, b.bytes.begin);
-}
+// Tells of a conflict, in words where there are names.
+class Report {
+  public:
+    struct Run {
+        const plan::Plan * plan;
+        const Names * names; // NULL: none
+    };
 
-std::string name_of(const OrderGraph & graph, uint32_t id) {
-    const Vertex & vertex = graph.vertices()[id];
-    return (vertex.by_caller ? "the caller's read " : "task ") + std::to_string(vertex.index) +
-           (vertex.by_caller ? " after run " : " of run ") + std::to_string(vertex.run) + " on lane " +
-           std::to_string(vertex.lane);
-}
+    // The last run is the one that is checked.
+    Report(const OrderGraph & graph, std::vector<Run> runs, const TensorsAt & tensors_at)
+        : graph_(graph)
+        , runs_(std::move(runs))
+        , tensors_at_(tensors_at) {}
 
-std::string describe(const OrderGraph & graph, const VertexAccess & first, const VertexAccess & second) {
-    const char * kind = !first.bytes.write   ? "write-after-read"
-                        : second.bytes.write ? "write-after-write"
-                                             : "read-after-write";
-    const plan::Access overlap = {first.bytes.space, true, std::max(first.bytes.begin, second.bytes.begin),
-                                  std::min(first.bytes.end, second.bytes.end)};
-    return std::string(kind) + " hazard: nothing orders " + name_of(graph, first.vertex) + " before " +
-           name_of(graph, second.vertex) + " on " + text_of(overlap) + "; lane " +
-           std::to_string(graph.vertices()[second.vertex].delayed_by_waits_on) + " would have to wait for lane " +
-           std::to_string(graph.vertices()[first.vertex].lane) + " after " + name_of(graph, first.vertex);
-}
-
-// Sorted by address, an access can overlap only those that begin before it ends.
-std::string first_violation(const OrderGraph & graph) {
-    std::vector<VertexAccess> accesses = graph.accesses();
-    std::sort(accesses.begin(), accesses.end(), by_address);
-    for (size_t i = 0; i < accesses.size(); i++) {
-        for (size_t j = i + 1; j < accesses.size(); j++) {
-            const VertexAccess & a = accesses[i];
-            const VertexAccess & b = accesses[j];
-            if (b.bytes.space != a.bytes.space || b.place != a.place || b.bytes.begin >= a.bytes.end) {
-                break;
-            }
-            const VertexAccess & first = a.vertex < b.vertex ? a : b;
-            const VertexAccess & second = a.vertex < b.vertex ? b : a;
-            if (first.vertex != second.vertex && (a.bytes.write || b.bytes.write) &&
-                !graph.reaches(first.vertex, second.vertex)) {
-                return describe(graph, first, second);
-            }
-        }
+    std::string of(const Conflict & conflict) const {
+        const VertexAccess & first = conflict.first;
+        const VertexAccess & second = conflict.second;
+        const char * kind = !first.bytes.write   ? "write-after-read"
+                            : second.bytes.write ? "write-after-write"
+                                                 : "read-after-write";
+        const plan::Access overlap = {first.bytes.space, true, std::max(first.bytes.begin, second.bytes.begin),
+                                      std::min(first.bytes.end, second.bytes.end)};
+        const Vertex & before = graph_.vertices()[first.vertex];
+        const Vertex & after = graph_.vertices()[second.vertex];
+        return std::string(kind) + " hazard: nothing orders " + step_text(before) + tensors_text(before, overlap) +
+               " before " + step_text(after) + tensors_text(after, overlap) + " on " + text_of(overlap) + "; " +
+               lane_text(after, after.delayed_by_waits_on) + " would have to wait for " +
+               lane_text(before, before.lane) + " after " + step_text(before);
     }
-    return {};
-}
+
+  private:
+    const Names * names_of(const Vertex & vertex) const {
+        return vertex.run == 0 ? nullptr : runs_[vertex.run - 1].names; // 0: reads from before all runs
+    }
+
+    plan::Task task_of(const Vertex & vertex) const {
+        return vertex.by_caller ? plan::Task{plan::TaskKind::CallerRead, vertex.lane}
+                                : runs_[vertex.run - 1].plan->program.tasks[vertex.index];
+    }
+
+    std::string lane_text(const Vertex & vertex, plan::Lane lane) const {
+        const Names * names = names_of(vertex);
+        return names ? names->lanes[lane] : "lane " + std::to_string(lane);
+    }
+
+    std::string step_text(const Vertex & vertex) const {
+        const Names * names = names_of(vertex);
+        const std::string number = std::to_string(vertex.index);
+        const std::string run = (vertex.by_caller ? " after run " : " of run ") + std::to_string(vertex.run);
+        const std::string what = vertex.by_caller ? "the caller's read " + number
+                                 : names          ? "\"" + text_of(task_of(vertex), *names) + "\" (task " + number + ")"
+                                                  : "task " + number;
+        return what + run + " on " + lane_text(vertex, vertex.lane);
+    }
+
+    std::string tensors_text(const Vertex & vertex, const plan::Access & bytes) const {
+        const Names * names = names_of(vertex);
+        const bool is_known = tensors_at_ && names && names == runs_.back().names;
+        const std::string tensors = is_known ? tensors_at_(task_of(vertex), bytes) : "";
+        return tensors.empty() ? "" : ", which touches " + tensors + ",";
+    }
+
+    const OrderGraph & graph_;
+    const std::vector<Run> runs_;
+    const TensorsAt & tensors_at_;
+};
 
 } // namespace
 
-std::string Verifier::check(const plan::Plan & plan) const {
+std::string Verifier::check(const plan::Plan & plan, const std::shared_ptr<const Names> & names,
+                            const TensorsAt & tensors_at) const {
     OrderGraph graph(machine_);
     graph.add_caller_reads(caller_reads_);
-    for (const std::shared_ptr<const plan::Plan> & run : runs_) {
-        graph.add_run(*run);
-        graph.add_caller_reads(run->program.caller_reads);
+    for (const Run & run : runs_) {
+        graph.add_run(*run.plan);
+        graph.add_caller_reads(run.plan->program.caller_reads);
     }
     graph.add_run(plan);
-    graph.close();
-    return first_violation(graph);
+    const Conflict conflict = find_conflict(graph);
+    if (!conflict.found) {
+        return {};
+    }
+    std::vector<Report::Run> runs;
+    for (const Run & run : runs_) {
+        runs.push_back({run.plan.get(), run.names.get()});
+    }
+    runs.push_back({&plan, names.get()});
+    return Report(graph, std::move(runs), tensors_at).of(conflict);
 }
 
 std::string Verifier::find_superfluous_wait(const plan::Plan & plan) const {
@@ -88,8 +117,8 @@ std::string Verifier::find_superfluous_wait(const plan::Plan & plan) const {
     return {};
 }
 
-void Verifier::note(std::shared_ptr<const plan::Plan> plan) {
-    runs_.push_back(std::move(plan));
+void Verifier::note(std::shared_ptr<const plan::Plan> plan, std::shared_ptr<const Names> names) {
+    runs_.push_back({std::move(plan), std::move(names)});
     if (runs_.size() > static_cast<size_t>(machine_.window)) {
         runs_.pop_front();
         caller_reads_.clear();

@@ -7,13 +7,17 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "plan/plan.h"
+#include "observe/text.h"
 
 namespace ggml_sched::observe {
+
+// What a task's bytes are called, for messages; "" if nobody knows.
+using TensorsAt = std::function<std::string(const plan::Task & task, const plan::Access & bytes)>;
 
 class Verifier {
   public:
@@ -21,15 +25,16 @@ class Verifier {
         : machine_(machine) {}
 
     // "" if the plan, run after those that were noted, orders every hazard; else a description of the first that it
-    // does not, and the wait that would.
-    std::string check(const plan::Plan & plan) const;
+    // does not, and the wait that would. With names, in words; `tensors_at` is asked about runs with the same names.
+    std::string check(const plan::Plan & plan, const std::shared_ptr<const Names> & names = nullptr,
+                      const TensorsAt & tensors_at = {}) const;
 
     // "" if the plan needs each of its waits; else the first that it does not. Waits that a mode asks for, or that
     // bound the runs in flight, are not derived from hazards and not looked at.
     std::string find_superfluous_wait(const plan::Plan & plan) const;
 
     // The plan has been run. It must stay until it is forgotten, `window` runs later.
-    void note(std::shared_ptr<const plan::Plan> plan);
+    void note(std::shared_ptr<const plan::Plan> plan, std::shared_ptr<const Names> names = nullptr);
 
     // Nothing is in flight any more; the caller may still enqueue these reads.
     void forget(const std::vector<plan::CallerRead> & caller_reads) {
@@ -42,9 +47,14 @@ class Verifier {
     }
 
   private:
+    struct Run {
+        std::shared_ptr<const plan::Plan> plan;
+        std::shared_ptr<const Names> names;
+    };
+
     const plan::Machine & machine_;
-    std::vector<plan::CallerRead> caller_reads_;         // before the oldest run
-    std::deque<std::shared_ptr<const plan::Plan>> runs_; // oldest first
+    std::vector<plan::CallerRead> caller_reads_; // before the oldest run
+    std::deque<Run> runs_;                       // oldest first
 };
 
 } // namespace ggml_sched::observe

@@ -6,18 +6,6 @@ namespace ggml_sched::plan {
 
 namespace {
 
-struct Cut {
-    Space space;
-    uint64_t at;
-
-    friend bool operator<(const Cut & a, const Cut & b) { return a.space != b.space ? a.space < b.space : a.at < b.at; }
-    friend bool operator==(const Cut & a, const Cut & b) { return a.space == b.space && a.at == b.at; }
-};
-
-bool starts_before(const Cell & cell, const Cut & cut) {
-    return Cut{cell.space, cell.begin} < cut;
-}
-
 Use use_of(const Cell & cell, const Clock & done) {
     Use use;
     if (cell.written && cell.writer.lane != kHost && !done.knows(cell.writer.lane, cell.writer.position)) {
@@ -70,36 +58,41 @@ Cells::Cells(const std::vector<Access> & accesses, const History & history) {
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
 
     cells_.reserve(cuts.size());
+    starts_.reserve(cuts.size());
     for (size_t i = 1; i < cuts.size(); i++) {
         if (cuts[i - 1].space == cuts[i].space) {
             cells_.emplace_back(cuts[i].space, cuts[i - 1].at, cuts[i].at);
+            starts_.push_back(cuts[i - 1]);
         }
+    }
+    ranges_.reserve(accesses.size());
+    for (const Access & access : accesses) {
+        ranges_.push_back(find(access.space, access.begin, access.end));
     }
     fill_from(history);
 }
 
+Cells::Range Cells::find(Space space, uint64_t begin, uint64_t end) const {
+    const auto first = std::lower_bound(starts_.begin(), starts_.end(), Cut{space, begin});
+    auto last = first;
+    while (last != starts_.end() && last->space == space && last->at < end) {
+        ++last;
+    }
+    return {static_cast<uint32_t>(first - starts_.begin()), static_cast<uint32_t>(last - starts_.begin())};
+}
+
 void Cells::fill_from(const History & history) {
     for (const PastAccess & access : history.accesses) {
-        const Access bytes = {access.space, false, access.begin, access.end};
-        for (Cell * cell = begin_of(bytes); cell != end_of(bytes); cell++) {
+        const Range range = find(access.space, access.begin, access.end);
+        for (uint32_t i = range.first; i < range.last; i++) {
             if (access.use.written) {
-                cell->write(access.use.writer, kEarlierRun);
+                cells_[i].write(access.use.writer, kEarlierRun);
             }
             for (const Toucher & reader : access.use.readers) {
-                cell->read(reader, kEarlierRun);
+                cells_[i].read(reader, kEarlierRun);
             }
         }
     }
-}
-
-Cell * Cells::begin_of(const Access & access) {
-    const auto it = std::lower_bound(cells_.begin(), cells_.end(), Cut{access.space, access.begin}, starts_before);
-    return cells_.data() + (it - cells_.begin());
-}
-
-Cell * Cells::end_of(const Access & access) {
-    const auto it = std::lower_bound(cells_.begin(), cells_.end(), Cut{access.space, access.end}, starts_before);
-    return cells_.data() + (it - cells_.begin());
 }
 
 std::vector<PastAccess> Cells::past(const Clock & done) const {

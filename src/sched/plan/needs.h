@@ -20,8 +20,8 @@ struct Needs {
 
     void add(Lane lane, Position position, const Reason & reason);
 
-    // Everything that must be complete before `task` touches these bytes
-    void add_hazards(int32_t task, const Access & access, Cells & cells, const Program & program, const Rules & rules);
+    // Everything that must be complete before `task` touches the bytes of one of its accesses
+    void add_hazards(int32_t task, uint32_t access, Cells & cells, const Program & program, const Rules & rules);
 };
 
 } // namespace ggml_sched::plan

@@ -78,8 +78,8 @@ class Planner {
         Needs needs;
         Needs needs_of_call;
         for (uint32_t i = 0; i < task.n_accesses; i++) {
-            const Access & access = program_.accesses[task.first_access + i];
-            Needs & whose = task.reads_at_call && !access.write ? needs_of_call : needs;
+            const uint32_t access = task.first_access + i;
+            Needs & whose = task.reads_at_call && !program_.accesses[access].write ? needs_of_call : needs;
             whose.add_hazards(index, access, cells_, program_, rules_);
         }
         wait_for(waiter, needs_of_call, needs, start_of(task), waits);
@@ -193,9 +193,12 @@ class Planner {
         const Task & task = program_.tasks[index];
         for (const bool write : {false, true}) {
             for (uint32_t i = 0; i < task.n_accesses; i++) {
-                const Access & access = program_.accesses[task.first_access + i];
+                const uint32_t access = task.first_access + i;
+                if (program_.accesses[access].write != write) {
+                    continue;
+                }
                 const Cell * end = cells_.end_of(access);
-                for (Cell * cell = cells_.begin_of(access); access.write == write && cell != end; cell++) {
+                for (Cell * cell = cells_.begin_of(access); cell != end; cell++) {
                     write ? cell->write(toucher, index) : cell->read(toucher, index);
                 }
             }
@@ -235,12 +238,17 @@ class Planner {
 
     void drain_split(int32_t split, int32_t index, std::vector<Wait> & waits) {
         std::array<bool, kMaxLanes> lanes = {};
-        for (const Task & task : program_.tasks) {
-            if (task.split == split) {
-                lanes[task.lane] = true;
-                lanes[task.source] = true;
-                lanes[task.destination] = true;
-            }
+        const auto is_part = [&](int32_t i) {
+            return i >= 0 && i < static_cast<int32_t>(program_.tasks.size()) && program_.tasks[i].split == split;
+        };
+        int32_t i = index; // the tasks of a split follow one another
+        while (is_part(i - 1)) {
+            i--;
+        }
+        for (; is_part(i); i++) {
+            lanes[program_.tasks[i].lane] = true;
+            lanes[program_.tasks[i].source] = true;
+            lanes[program_.tasks[i].destination] = true;
         }
         drain(lanes, index, waits);
     }

@@ -1,0 +1,173 @@
+#include "observe/sweep.h"
+
+#include <algorithm>
+
+namespace ggml_sched::observe {
+
+namespace {
+
+constexpr uint32_t kNone = UINT32_MAX;
+
+struct Edge {
+    uint64_t where; // space and place
+    uint64_t at;
+
+    friend bool operator<(const Edge & a, const Edge & b) {
+        return a.where != b.where ? a.where < b.where : a.at < b.at;
+    }
+    friend bool operator==(const Edge & a, const Edge & b) { return a.at == b.at && a.where == b.where; }
+};
+
+// Indices of accesses
+struct Piece {
+    uint32_t last_write = kNone;
+    uint32_t last_read = kNone; // the head of a list
+};
+
+struct Read {
+    uint32_t access;
+    uint32_t earlier; // index of another Read, or kNone
+};
+
+// The different ranges among many accesses: graphs and runs touch the same ones again and again.
+class Ranges {
+  public:
+    struct Range {
+        uint64_t where;
+        uint64_t begin;
+        uint64_t end;
+        uint32_t first_piece;
+    };
+
+    explicit Ranges(size_t n_accesses) {
+        size_t n_slots = 64;
+        while (n_slots < 2 * n_accesses) {
+            n_slots *= 2;
+        }
+        slots_.assign(n_slots, kNone);
+    }
+
+    uint32_t find_or_add(const Range & range) {
+        const size_t mask = slots_.size() - 1;
+        const uint64_t mixed = (range.where * 31 + range.begin) * 31 + range.end;
+        size_t i = (mixed * 0x9E3779B97F4A7C15ull >> 20) & mask;
+        while (slots_[i] != kNone && !same(all_[slots_[i]], range)) {
+            i = (i + 1) & mask;
+        }
+        if (slots_[i] == kNone) {
+            slots_[i] = static_cast<uint32_t>(all_.size());
+            all_.push_back(range);
+        }
+        return slots_[i];
+    }
+    std::vector<Range> & all() { return all_; }
+
+  private:
+    static bool same(const Range & a, const Range & b) {
+        return a.begin == b.begin && a.end == b.end && a.where == b.where;
+    }
+
+    std::vector<uint32_t> slots_;
+    std::vector<Range> all_;
+};
+
+class Sweep {
+  public:
+    Sweep(const OrderGraph & graph, std::vector<VertexAccess> accesses)
+        : graph_(graph)
+        , accesses_(std::move(accesses))
+        , ranges_(accesses_.size()) {
+        range_of_.reserve(accesses_.size());
+        for (const VertexAccess & access : accesses_) {
+            const uint64_t where = uint64_t{access.bytes.space} << 32 | access.place;
+            range_of_.push_back(ranges_.find_or_add({where, access.bytes.begin, access.bytes.end, 0}));
+        }
+        for (const Ranges::Range & range : ranges_.all()) {
+            edges_.push_back({range.where, range.begin});
+            edges_.push_back({range.where, range.end});
+        }
+        std::sort(edges_.begin(), edges_.end());
+        edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+        for (Ranges::Range & range : ranges_.all()) {
+            const auto begin = std::lower_bound(edges_.begin(), edges_.end(), Edge{range.where, range.begin});
+            range.first_piece = static_cast<uint32_t>(begin - edges_.begin());
+        }
+        pieces_.resize(edges_.size());
+    }
+
+    Conflict run() {
+        for (uint32_t i = 0; i < accesses_.size() && !conflict_.found; i++) {
+            const Ranges::Range & range = ranges_.all()[range_of_[i]];
+            const Edge end = {range.where, range.end};
+            for (uint32_t piece = range.first_piece; edges_[piece] < end; piece++) {
+                visit(pieces_[piece], i);
+            }
+        }
+        return conflict_;
+    }
+
+  private:
+    void visit(Piece & piece, uint32_t access) {
+        check(piece.last_write, access);
+        if (!accesses_[access].bytes.write) {
+            add_read(piece, access);
+            return;
+        }
+        for (uint32_t read = piece.last_read; read != kNone; read = reads_[read].earlier) {
+            check(reads_[read].access, access);
+        }
+        piece.last_write = access;
+        piece.last_read = kNone;
+    }
+
+    // A read that the new one comes after need not be remembered.
+    void add_read(Piece & piece, uint32_t access) {
+        const bool covers = piece.last_read != kNone && ordered(reads_[piece.last_read].access, access);
+        if (covers) {
+            reads_[piece.last_read].access = access;
+            return;
+        }
+        reads_.push_back({access, piece.last_read});
+        piece.last_read = static_cast<uint32_t>(reads_.size() - 1);
+    }
+
+    bool ordered(uint32_t first, uint32_t second) const {
+        const uint32_t from = accesses_[first].vertex;
+        const uint32_t to = accesses_[second].vertex;
+        return from == to || graph_.reaches(from, to);
+    }
+
+    void check(uint32_t first, uint32_t second) {
+        if (!conflict_.found && first != kNone && !ordered(first, second)) {
+            conflict_ = {true, accesses_[first], accesses_[second]};
+        }
+    }
+
+    const OrderGraph & graph_;
+    const std::vector<VertexAccess> accesses_;
+    Ranges ranges_;
+    std::vector<uint32_t> range_of_; // by access
+    std::vector<Edge> edges_;
+    std::vector<Piece> pieces_; // each begins at the edge of the same index
+    std::vector<Read> reads_;
+    Conflict conflict_;
+};
+
+} // namespace
+
+Conflict find_conflict(const OrderGraph & graph) {
+    const uint32_t begin = graph.begin_of_run();
+    std::vector<VertexAccess> accesses;
+    accesses.reserve(graph.accesses().size());
+    for (const VertexAccess & access : graph.accesses()) {
+        const bool is_earlier = begin != OrderGraph::kNone && access.vertex < begin;
+        const bool is_done = is_earlier && graph.reaches(access.vertex, begin);
+        const bool is_elsewhere = access.bytes.space == plan::kRing && access.place != graph.part_of_ring();
+        if (!is_done && !is_elsewhere && access.bytes.begin < access.bytes.end) {
+            accesses.push_back(access);
+        }
+    }
+    return Sweep(graph, std::move(accesses)).run();
+}
+
+} // namespace ggml_sched::observe
