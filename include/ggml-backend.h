@@ -296,7 +296,7 @@ GGML_API ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched
 GGML_API void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 
 // Gives every tensor of the graph its place. The caller may write every tensor flagged INPUT then: where earlier runs
-// still use those bytes, the call has waited for exactly that. If a buffer has to grow it waits for all that is in flight.
+// still use those bytes, the call has waited for exactly that. If a buffer has to grow, it waits for what is in flight and uses that buffer.
 // False: memory ran out, or an operation has no backend; the scheduler is reset and can be used again.
 GGML_API bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 

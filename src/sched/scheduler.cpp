@@ -183,8 +183,10 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
 }
 
 Status Scheduler::reserve(ggml_cgraph * graph) {
-    wait_for_flight("reserving may free buffers");
     Status status = cut(graph);
+    if (status.ok()) {
+        status = wait_for_buffers();
+    }
     if (status.ok() && !allocation_.reserve()) {
         status = Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
                                    "fewer layers on the devices");
@@ -218,8 +220,8 @@ Status Scheduler::place() {
     if (allocation_.same_buffers_as_before() && allocation_.place()) {
         return {};
     }
-    if (rules_.is_on(plan::Rule::BufferGrowth) && allocation_.reserve_frees_buffers()) {
-        wait_for_flight("buffers grow");
+    if (Status status = wait_for_buffers(); !status.ok()) {
+        return status;
     }
     if (!allocation_.reserve() || !allocation_.place()) {
         return Status::no_memory("not enough memory to allocate this graph; use smaller batches or fewer layers on the "
@@ -228,22 +230,43 @@ Status Scheduler::place() {
     return {};
 }
 
-// The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory; where they
-// do, waiting is a small run of its own.
+// Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
+Status Scheduler::wait_for_buffers() {
+    if (!rules_.is_on(plan::Rule::BufferGrowth) || nothing_in_flight()) {
+        return {};
+    }
+    bool waited = false;
+    return wait_before(lower_freeing(allocation_.buffers_in_the_way(), spaces_), plan::Rules(), waited);
+}
+
+// The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory.
 Status Scheduler::wait_for_inputs() {
-    if (in_flight_->empty() && in_flight_->caller_reads.empty()) {
-        return {};
-    }
     std::shared_ptr<const plan::History> & free_after = lowered_[turn_].inputs_are_free;
-    if (free_after && (free_after == in_flight_ || *free_after == *in_flight_)) {
+    if (nothing_in_flight() || (free_after && (free_after == in_flight_ || *free_after == *in_flight_))) {
         return {};
     }
-    plan::Planned planned = plan::make_plan(machine_, lower_caller_writes(view_, spaces_), *in_flight_, rules_);
-    const auto is_hazard = [](const plan::Wait & wait) { return wait.reason.cause != plan::WaitCause::Throttle; };
-    if (std::none_of(planned.plan.waits.begin(), planned.plan.waits.end(), is_hazard)) {
+    bool waited = false;
+    Status status = wait_before(lower_caller_writes(view_, spaces_), rules_, waited);
+    if (!waited) {
         free_after = in_flight_;
+    }
+    return status;
+}
+
+bool Scheduler::nothing_in_flight() const {
+    return in_flight_->empty() && in_flight_->caller_reads.empty();
+}
+
+// Waits until the host may do what this program says; where it has to wait, that is a small run of its own.
+Status Scheduler::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
+    // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
+    plan::Machine unthrottled = machine_;
+    unthrottled.window++;
+    waited = !plan::make_plan(unthrottled, program, *in_flight_, rules).plan.waits.empty();
+    if (!waited) {
         return {};
     }
+    plan::Planned planned = plan::make_plan(machine_, program, *in_flight_, rules);
     if (Status status = executor_->prepare(planned.plan); !status.ok()) {
         return status;
     }

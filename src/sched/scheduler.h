@@ -69,7 +69,10 @@ class Scheduler {
     Status assign_and_split();
     void restore_operands(const ggml_cgraph * graph);
     Status place();
+    Status wait_for_buffers();
     Status wait_for_inputs();
+    Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
+    bool nothing_in_flight() const;
     void lower_graph();
     CachedPlan & find_plan();
     Status verify(CachedPlan & cached);

@@ -197,7 +197,8 @@ TEST(GraphsBuiltAnew, AreLookedAtAgainWhenABufferHasGotAnotherUsage) {
     plain.is_weight = false;
     const Outcome expected = run_on_fresh_rig(weight);
     const Outcome expected_plain = run_on_fresh_rig(plain);
-    ASSERT_NE(expected.places, expected_plain.places) << "weights draw operations to their device, other tensors do not";
+    ASSERT_NE(expected.places, expected_plain.places)
+        << "weights draw operations to their device, other tensors do not";
 
     Rig rig(two_devices());
     const Weights weights(rig);

@@ -1,17 +1,26 @@
 #include "alloc/allocation.h"
 
+#include <algorithm>
+
 namespace ggml_sched {
 
 bool Allocation::init(const std::vector<host::Backend> & backends) {
     for (const host::Backend & backend : backends) {
         bufts_.push_back(backend.buft);
+        first_.push_back(static_cast<size_t>(std::find(bufts_.begin(), bufts_.end(), backend.buft) - bufts_.begin()));
     }
+    buffers_.assign(bufts_.size(), nullptr);
     galloc_ = ggml_gallocr_new_n(bufts_.data(), static_cast<int>(bufts_.size()));
-    return galloc_ != nullptr;
+    sizes_ = ggml_gallocr_new_n(bufts_.data(), static_cast<int>(bufts_.size()));
+    return galloc_ && sizes_;
 }
 
 Allocation::~Allocation() {
-    ggml_gallocr_free(galloc_);
+    for (const ggml_gallocr_t galloc : {galloc_, sizes_}) {
+        if (galloc) {
+            ggml_gallocr_free(galloc);
+        }
+    }
 }
 
 void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
@@ -102,27 +111,64 @@ bool Allocation::uses_same_buffers(const std::vector<int> & before, const std::v
 }
 
 void Allocation::measure(size_t * sizes) {
-    ggml_gallocr_reserve_n_size(galloc_, graph_.get(), nodes_.backends.data(), leafs_.backends.data(), sizes);
+    ggml_gallocr_reserve_n_size(sizes_, graph_.get(), nodes_.backends.data(), leafs_.backends.data(), sizes);
 }
 
-bool Allocation::reserve_frees_buffers() {
+// ggml's allocator makes several buffers of what is too large for one, and then looks at each.
+bool Allocation::is_in_parts(size_t backend) const {
+    return buffer_size(static_cast<int>(backend)) > ggml_backend_buft_get_max_size(bufts_[backend]);
+}
+
+std::vector<ggml_backend_buffer_t> Allocation::buffers_in_the_way() {
+    std::vector<ggml_backend_buffer_t> result;
     std::vector<size_t> sizes(bufts_.size());
     measure(sizes.data());
     for (size_t i = 0; i < sizes.size(); i++) {
-        const size_t now = buffer_size(static_cast<int>(i));
-        if (now > 0 && sizes[i] > now) {
-            return true;
+        if (buffers_[i] && (sizes[i] > buffer_size(static_cast<int>(i)) || is_in_parts(i))) {
+            result.push_back(buffers_[i]);
         }
     }
-    return false;
+    return result;
 }
 
 bool Allocation::reserve() {
-    return ggml_gallocr_reserve_n(galloc_, graph_.get(), nodes_.backends.data(), leafs_.backends.data());
+    std::vector<size_t> before(bufts_.size());
+    for (size_t i = 0; i < before.size(); i++) {
+        before[i] = buffer_size(static_cast<int>(i));
+        buffers_[i] = is_in_parts(i) ? nullptr : buffers_[i];
+    }
+    const bool ok = ggml_gallocr_reserve_n(galloc_, graph_.get(), nodes_.backends.data(), leafs_.backends.data());
+    for (size_t i = 0; i < before.size(); i++) {
+        const bool is_new = !ok || before[i] != buffer_size(static_cast<int>(i));
+        buffers_[i] = is_new ? nullptr : buffers_[i];
+    }
+    return ok;
 }
 
 bool Allocation::place() {
-    return ggml_gallocr_alloc_graph(galloc_, graph_.get());
+    if (!ggml_gallocr_alloc_graph(galloc_, graph_.get())) {
+        return false;
+    }
+    bool is_noted = true;
+    for (size_t i = 0; i < buffers_.size(); i++) {
+        is_noted = is_noted && (buffers_[i] || buffer_size(static_cast<int>(i)) == 0);
+    }
+    if (!is_noted) {
+        note_buffers(nodes_);
+        note_buffers(leafs_);
+    }
+    return true;
+}
+
+// The allocator does not tell its buffers, but tensors lie in them.
+void Allocation::note_buffers(const List & list) {
+    for (size_t i = 0; i < list.tensors.size(); i++) {
+        const ggml_backend_buffer_t buffer = host::buffer_of(list.tensors[i]);
+        const size_t first = first_[list.backends[i]];
+        if (buffer && !buffers_[first] && host::is_compute(buffer) && host::buft_of(buffer) == bufts_[first]) {
+            buffers_[first] = buffer;
+        }
+    }
 }
 
 size_t Allocation::buffer_size(int backend) const {

@@ -25,10 +25,10 @@ class Allocation {
                  const Assignment & assignment, const std::vector<host::Backend> & backends,
                  std::vector<host::GraphHandle> & views);
 
-    // What each backend's buffer would need for the prepared graph, in bytes.
+    // What each backend's buffer would need for the prepared graph, in bytes. Frees nothing.
     void measure(size_t * sizes);
-    // Would reserve() free a buffer to get a larger one?
-    bool reserve_frees_buffers();
+    // The buffers that reserve() would free, to get larger ones
+    std::vector<ggml_backend_buffer_t> buffers_in_the_way();
     bool reserve();
 
     // Places the prepared graph in the buffers as they are; false if it does not fit the reserved plan.
@@ -56,8 +56,14 @@ class Allocation {
     void list_leafs(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
     bool uses_same_buffers(const std::vector<int> & before, const std::vector<int> & now) const;
 
+    bool is_in_parts(size_t backend) const;
+    void note_buffers(const List & list);
+
     ggml_gallocr_t galloc_ = nullptr;
+    ggml_gallocr_t sizes_ = nullptr; // never holds memory: ggml's allocator frees what it holds when it measures more
     std::vector<ggml_backend_buffer_type_t> bufts_;
+    std::vector<size_t> first_;                  // by backend: the first one with the same buffer type
+    std::vector<ggml_backend_buffer_t> buffers_; // by such a first one; NULL if nothing has been placed there yet
     host::GraphHandle graph_;
     List nodes_;
     List leafs_;

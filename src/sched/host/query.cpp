@@ -70,6 +70,10 @@ bool is_host(ggml_backend_buffer_t buffer) {
     return ggml_backend_buffer_is_host(buffer);
 }
 
+bool is_compute(ggml_backend_buffer_t buffer) {
+    return buffer->usage == GGML_BACKEND_BUFFER_USAGE_COMPUTE;
+}
+
 bool is_weights(ggml_backend_buffer_t buffer) {
     return buffer->usage == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }

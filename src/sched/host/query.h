@@ -47,6 +47,7 @@ inline ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
 bool is_host(ggml_backend_buffer_t buffer);
 bool is_weights(ggml_backend_buffer_t buffer);
+bool is_compute(ggml_backend_buffer_t buffer); // an allocator's, for intermediate results
 
 // All that the scheduler wants to know of a buffer
 struct BufferFacts {

@@ -52,4 +52,7 @@ Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slot
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);
 
+// The program of a host that frees these buffers.
+plan::Program lower_freeing(const std::vector<ggml_backend_buffer_t> & buffers, Spaces & spaces);
+
 } // namespace ggml_sched
