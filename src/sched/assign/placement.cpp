@@ -15,7 +15,7 @@ class Placement {
         : backends_(backends)
         , op_offload_(op_offload) {}
 
-    Status choose(const ggml_tensor * tensor, Choice & choice) const {
+    Status choose(const ggml_tensor * tensor, Choice & choice) {
         const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
         if (buffer) {
             choice = {backend_at(buffer, tensor), tensor->view_src ? Cause::ViewMemory : Cause::Memory};
@@ -44,9 +44,9 @@ class Placement {
         return kNoBackend;
     }
 
-    Choice by_weights(const ggml_tensor * tensor) const {
+    Choice by_weights(const ggml_tensor * tensor) {
         for (const ggml_tensor * src : tensor->src) {
-            if (!src || !src->buffer || !host::is_weights(src->buffer)) {
+            if (!src || !src->buffer || !is_weights(src->buffer)) {
                 continue;
             }
             const BackendId owner = backend_at(src->buffer, tensor);
@@ -64,15 +64,25 @@ class Placement {
         return {};
     }
 
+    bool is_weights(ggml_backend_buffer_t buffer) {
+        if (buffer != last_buffer_) { // neighbouring operations share a buffer
+            last_buffer_ = buffer;
+            last_is_weights_ = host::is_weights(buffer);
+        }
+        return last_is_weights_;
+    }
+
     const std::vector<host::Backend> & backends_;
     const bool op_offload_;
+    ggml_backend_buffer_t last_buffer_ = nullptr;
+    bool last_is_weights_ = false;
 };
 
 } // namespace
 
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
                            Assignment & result) {
-    const Placement placement(backends, op_offload);
+    Placement placement(backends, op_offload);
     const auto visit = [&](TensorId id) {
         Choice choice;
         Status status;

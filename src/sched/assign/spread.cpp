@@ -167,7 +167,6 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
             result.backend[node.tensor] = result.backend[source];
             result.cause[node.tensor] = Cause::View;
         }
-        assign_operands(graph, node, result);
         for (size_t b = 0; b < backends.size() && result.backend[node.tensor] == kNoBackend; b++) {
             if (ggml_backend_supports_op(backends[b].handle, graph.tensor(node.tensor))) {
                 result.backend[node.tensor] = static_cast<BackendId>(b);
