@@ -59,7 +59,8 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
     try {
         Status status;
         auto sched = std::make_unique<ggml_backend_sched>();
-        sched->scheduler = Scheduler::create(backends, bufts, n_backends, {graph_size, parallel, op_offload}, status);
+        const Scheduler::Options options = {graph_size, parallel, op_offload};
+        sched->scheduler = Scheduler::create(backends, bufts, n_backends, options, status);
         if (!sched->scheduler) {
             ggml_sched::host::log_error(status.message);
             return nullptr;

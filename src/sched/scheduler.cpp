@@ -16,6 +16,13 @@ namespace {
 
 const std::shared_ptr<const plan::History> kNothingInFlight = std::make_shared<const plan::History>();
 
+int n_copies_of(const Scheduler::Options & options) {
+    if (!options.parallel) {
+        return 1;
+    }
+    return options.n_copies > 0 ? std::min(options.n_copies, kMaxCopies) : kMaxCopies;
+}
+
 } // namespace
 
 std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
@@ -46,14 +53,16 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
 Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & options)
     : settings_(read_settings())
     , op_offload_(options.op_offload)
-    , n_copies_(options.parallel ? kMaxCopies : 1)
+    , n_copies_(n_copies_of(options))
     , backends_(std::move(backends))
     , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , in_flight_(kNothingInFlight)
     , idle_(kNothingInFlight)
     , verifier_(machine_)
-    , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {}
+    , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {
+    topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
+}
 
 void Scheduler::switch_off(plan::Rule rule) {
     rules_.switch_off(rule);

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -27,6 +28,9 @@ class Scheduler {
         size_t graph_size;
         bool parallel;
         bool op_offload;
+        // For tests; the C API leaves them alone.
+        int n_copies = 0;                  // with parallel: 1 to kMaxCopies; 0 is kMaxCopies
+        size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight, if the default limit allows them at all
     };
 
     static std::unique_ptr<Scheduler> create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
@@ -58,6 +62,8 @@ class Scheduler {
     int n_copies() const { return n_copies_; }
     size_t buffer_size(int backend) const { return allocation_.buffer_size(backend); }
     ggml_sched_stats & stats() { return executor_->stats; }
+    const plan::Plan * last_plan() const { return last_plan_.get(); } // NULL: no run yet; valid until the next one
+    const plan::Machine & machine() const { return machine_; }
 
     std::string pattern(int split) const;
     std::string plan_text() const;

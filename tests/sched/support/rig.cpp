@@ -2,12 +2,33 @@
 
 #include <gtest/gtest.h>
 
+#include "handle.h"
+
 namespace ggml_sched::test {
 
 ContextPtr make_context(size_t n_tensors) {
     const size_t bytes = n_tensors * ggml_tensor_overhead() + ggml_graph_overhead_custom(n_tensors, false);
     return ContextPtr(ggml_init({bytes, nullptr, true}));
 }
+
+namespace {
+
+SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & options) {
+    const int n = static_cast<int>(backends.size());
+    SchedPtr sched(ggml_backend_sched_new(backends.data(), nullptr, n, GGML_DEFAULT_GRAPH_SIZE, options.parallel,
+                                          options.op_offload));
+    if (sched && (options.n_copies != 0 || options.snapshot_limit != SIZE_MAX)) { // what the C API does not offer
+        Status status;
+        sched->scheduler = Scheduler::create(backends.data(), nullptr, n,
+                                             {GGML_DEFAULT_GRAPH_SIZE, options.parallel, options.op_offload,
+                                              options.n_copies, options.snapshot_limit},
+                                             status);
+        EXPECT_TRUE(status.ok()) << status.message;
+    }
+    return sched;
+}
+
+} // namespace
 
 Rig::Rig(const RigOptions & options)
     : expect_violations_(options.expect_violations) {
@@ -30,8 +51,7 @@ Rig::Rig(const RigOptions & options)
     for (const BackendPtr & backend : backends_) {
         handles.push_back(backend.get());
     }
-    sched_.reset(ggml_backend_sched_new(handles.data(), nullptr, static_cast<int>(handles.size()),
-                                        GGML_DEFAULT_GRAPH_SIZE, options.parallel, options.op_offload));
+    sched_ = make_sched(handles, options);
     EXPECT_NE(sched_, nullptr);
     if (sched_) {
         ggml_sched_set_sync_mode(sched(), options.mode);

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ struct RigOptions {
     std::vector<ggml_sim_profile> devices; // in front of the CPU
     bool parallel = false;
     bool op_offload = false;
+    int n_copies = 0;                 // with parallel; 0: the default
+    size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight; SIZE_MAX: the default
     uint64_t seed = 0;
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
     size_t memory_bytes = 0;        // of each device; 0: the default

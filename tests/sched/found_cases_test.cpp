@@ -1,0 +1,44 @@
+// Cases for which the properties once failed, shrunk, each with what was wrong.
+
+#include <gtest/gtest.h>
+
+#include "support/case_runner.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int kOnSim0 = 1;
+
+RunSpec first_run() {
+    return {};
+}
+
+RunSpec same_again() {
+    RunSpec run;
+    run.rebuild = run.write = false;
+    return run;
+}
+
+void expect_right(Case job) {
+    normalize(job);
+    EXPECT_EQ(run_case(job), "");
+}
+
+// A copy took the place of another copy's source and was made first.
+TEST(FoundCase, CopiesOfASplitDoNotShareMemoryWithEachOthersSources) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::Scale, 0, 0, 0, kAnywhere, false},
+                   {Op::Scale, 0, 0, 0, kOnCpu, false},
+                   {Op::InPlace, 2, 0, 0, kAnywhere, false},
+                   {Op::Scale, 1, 0, 0, kAnywhere, false},
+                   {Op::Lookup, 0, 3, 0, kOnCpu, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_UMA};
+    job.graphs = {graph};
+    job.runs = {first_run()};
+    expect_right(job);
+}
+
+} // namespace
+} // namespace ggml_sched::test

@@ -1,0 +1,298 @@
+#include "support/case_gen.h"
+
+#include <algorithm>
+#include <functional>
+#include <random>
+
+#include "property.h"
+
+namespace ggml_sched::test {
+
+namespace {
+
+class Maker {
+  public:
+    Maker(const CaseOptions & options, uint64_t seed, int size)
+        : options_(options)
+        , random_(seed)
+        , size_(size) {}
+
+    Case make() {
+        Case job;
+        const int n_devices = 1 + pick(options_.max_devices);
+        for (int i = 0; i < n_devices; i++) {
+            job.devices.push_back(options_.profiles[pick(static_cast<int>(options_.profiles.size()))]);
+        }
+        n_places_ = n_devices + 1;
+        job.n_copies = one_in(2) ? 1 + pick(4) : 0;
+        const size_t limits[] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, 512, 0};
+        job.snapshot_limit = limits[pick(5)];
+        job.op_offload = one_in(2);
+        job.adversary = one_in(4) ? 0 : random_() % 1000000;
+        job.data = random_() % 1000000;
+        for (std::vector<int> * places : {&job.weights, &job.caches}) {
+            for (int & place : *places) {
+                place = pick(n_places_);
+            }
+        }
+        const int n_graphs = 1 + pick(3);
+        for (int i = 0; i < n_graphs; i++) {
+            job.graphs.push_back(graph());
+        }
+        add_runs(job);
+        normalize(job);
+        return job;
+    }
+
+  private:
+    int pick(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
+    bool one_in(int n) { return pick(n) == 0; }
+
+    GraphSpec graph() {
+        GraphSpec graph;
+        const int n_inputs = 1 + pick(3);
+        for (int i = 0; i < n_inputs; i++) {
+            graph.inputs.push_back(one_in(5) ? pick(n_places_) : kAnywhere);
+        }
+        const bool large = size_ > 5 && one_in(10);
+        const int most = large ? options_.max_nodes_of_large : 4 + options_.max_nodes * std::min(size_, 50) / 50;
+        const int n_nodes = 1 + pick(most);
+        // Neighbours tend to share a backend, as layers do.
+        int place = pick(n_places_);
+        for (int i = 0; i < n_nodes; i++) {
+            place = one_in(4) ? pick(n_places_) : place;
+            NodeSpec node;
+            node.op = static_cast<Op>(pick(static_cast<int>(Op::Count)));
+            node.a = pick(n_inputs + i);
+            node.b = pick(n_inputs + i);
+            node.extra = pick(1000);
+            node.place = one_in(3) ? kAnywhere : place;
+            node.output = one_in(6);
+            graph.nodes.push_back(node);
+        }
+        return graph;
+    }
+
+    void add_runs(Case & job) {
+        const int n_runs = 1 + pick(options_.max_runs);
+        const int mode = pick(5) < 3 ? 0 : pick(3);
+        const int rebuilds = 1 + pick(5);
+        const bool observed = options_.observed && one_in(3);
+        for (int i = 0; i < n_runs; i++) {
+            RunSpec run;
+            run.rebuild = one_in(rebuilds);
+            run.graph = run.rebuild || i == 0 ? pick(static_cast<int>(job.graphs.size())) : job.runs.back().graph;
+            run.same_memory = one_in(2);
+            run.reserve = one_in(20);
+            run.write = !one_in(4);
+            run.spoil = !one_in(3);
+            run.synchronize = one_in(3);
+            run.mode = one_in(12) ? pick(3) : mode;
+            run.watch = observed && one_in(3) ? 1 + pick(9) : 0;
+            run.stop = one_in(3) ? pick(6) : -1;
+            job.runs.push_back(run);
+        }
+    }
+
+    const CaseOptions & options_;
+    std::mt19937_64 random_;
+    const int size_;
+    int n_places_ = 1;
+};
+
+void remove_device(Case & job, int device) {
+    const int place = device + 1;
+    const auto move = [place](int & where) { where = where == place ? kOnCpu : where > place ? where - 1 : where; };
+    job.devices.erase(job.devices.begin() + device);
+    std::for_each(job.weights.begin(), job.weights.end(), move);
+    std::for_each(job.caches.begin(), job.caches.end(), move);
+    for (GraphSpec & graph : job.graphs) {
+        std::for_each(graph.inputs.begin(), graph.inputs.end(), move);
+        for (NodeSpec & node : graph.nodes) {
+            move(node.place);
+        }
+    }
+}
+
+void remove_graph(Case & job, int graph) {
+    job.graphs.erase(job.graphs.begin() + graph);
+    for (RunSpec & run : job.runs) {
+        run.graph = run.graph > graph ? run.graph - 1 : run.graph == graph ? 0 : run.graph;
+    }
+}
+
+// Those who read a value that is gone read what it was made from.
+void remove_nodes(GraphSpec & graph, int first, int n) {
+    const int n_inputs = static_cast<int>(graph.inputs.size());
+    const std::vector<NodeSpec> nodes = graph.nodes;
+    const auto follow = [&](int & value) {
+        while (value >= n_inputs + first && value < n_inputs + first + n) {
+            value = nodes[value - n_inputs].a;
+        }
+        value -= value >= n_inputs + first + n ? n : 0;
+    };
+    graph.nodes.erase(graph.nodes.begin() + first, graph.nodes.begin() + first + n);
+    for (NodeSpec & node : graph.nodes) {
+        follow(node.a);
+        follow(node.b);
+    }
+}
+
+void remove_last_input(GraphSpec & graph) {
+    const int input = static_cast<int>(graph.inputs.size()) - 1;
+    graph.inputs.pop_back();
+    for (NodeSpec & node : graph.nodes) {
+        for (int * value : {&node.a, &node.b}) {
+            *value = *value == input ? 0 : *value > input ? *value - 1 : *value;
+        }
+    }
+}
+
+using Edit = std::function<void(Case &)>;
+
+// Edits that make a case smaller or plainer. None undoes another, so shrinking ends.
+class Edits {
+  public:
+    explicit Edits(const Case & job)
+        : job_(job) {}
+
+    std::vector<Edit> list() {
+        for (int graph = static_cast<int>(job_.graphs.size()) - 1; graph >= 0 && job_.graphs.size() > 1; graph--) {
+            edits_.emplace_back([graph](Case & job) { remove_graph(job, graph); });
+        }
+        in_chunks(static_cast<int>(job_.runs.size()), [](int first, int n) {
+            return [first, n](Case & job) {
+                job.runs.erase(job.runs.begin() + first, job.runs.begin() + first + n);
+            };
+        });
+        for (size_t g = 0; g < job_.graphs.size(); g++) {
+            in_chunks(static_cast<int>(job_.graphs[g].nodes.size()), [g](int first, int n) {
+                return [g, first, n](Case & job) { remove_nodes(job.graphs[g], first, n); };
+            });
+        }
+        for (int device = static_cast<int>(job_.devices.size()) - 1; device >= 0 && job_.devices.size() > 1; device--) {
+            edits_.emplace_back([device](Case & job) { remove_device(job, device); });
+        }
+        make_plainer();
+        for (size_t r = 0; r < job_.runs.size(); r++) {
+            make_run_plainer(r);
+        }
+        for (size_t g = 0; g < job_.graphs.size(); g++) {
+            make_graph_plainer(g);
+        }
+        return std::move(edits_);
+    }
+
+  private:
+    // All of it, halves, quarters, ... the later ones first
+    template <typename Remove> void in_chunks(int size, Remove remove) {
+        for (int n = size; n > 0; n /= 2) {
+            for (int end = size; end >= n; end -= n) {
+                edits_.emplace_back(remove(end - n, n));
+            }
+        }
+    }
+
+    template <typename Get, typename Value> void set(Get get, Value value) {
+        edits_.emplace_back([get, value](Case & job) { get(job) = value; });
+    }
+
+    void make_plainer() {
+        set([](Case & job) -> int & { return job.n_copies; }, 0);
+        if (job_.n_copies > 1) {
+            set([](Case & job) -> int & { return job.n_copies; }, job_.n_copies - 1);
+        }
+        set([](Case & job) -> size_t & { return job.snapshot_limit; }, SIZE_MAX);
+        set([](Case & job) -> bool & { return job.op_offload; }, false);
+        set([](Case & job) -> uint64_t & { return job.adversary; }, uint64_t{0});
+        set([](Case & job) -> uint64_t & { return job.data; }, uint64_t{0});
+        for (size_t i = 0; i < job_.devices.size(); i++) {
+            set([i](Case & job) -> ggml_sim_profile & { return job.devices[i]; }, GGML_SIM_PROFILE_CUDA);
+        }
+        for (size_t i = 0; i < job_.weights.size(); i++) {
+            set([i](Case & job) -> int & { return job.weights[i]; }, kOnCpu);
+        }
+        for (size_t i = 0; i < job_.caches.size(); i++) {
+            set([i](Case & job) -> int & { return job.caches[i]; }, kOnCpu);
+        }
+    }
+
+    void make_run_plainer(size_t r) {
+        const auto set_in_run = [this, r](auto member, auto value) {
+            edits_.emplace_back([r, member, value](Case & job) { job.runs[r].*member = value; });
+        };
+        set_in_run(&RunSpec::watch, 0);
+        set_in_run(&RunSpec::stop, -1);
+        set_in_run(&RunSpec::reserve, false);
+        set_in_run(&RunSpec::rebuild, false);
+        set_in_run(&RunSpec::same_memory, false);
+        set_in_run(&RunSpec::mode, 0);
+        set_in_run(&RunSpec::write, false);
+        set_in_run(&RunSpec::spoil, false);
+        set_in_run(&RunSpec::synchronize, false);
+    }
+
+    void make_graph_plainer(size_t g) {
+        const GraphSpec & graph = job_.graphs[g];
+        if (graph.inputs.size() > 1) {
+            edits_.emplace_back([g](Case & job) { remove_last_input(job.graphs[g]); });
+        }
+        for (size_t i = 0; i < graph.inputs.size(); i++) {
+            if (graph.inputs[i] != kAnywhere) {
+                set([g, i](Case & job) -> int & { return job.graphs[g].inputs[i]; }, kAnywhere);
+            }
+        }
+        for (size_t i = 0; i < graph.nodes.size(); i++) {
+            make_node_plainer(g, i);
+        }
+    }
+
+    void make_node_plainer(size_t g, size_t i) {
+        const NodeSpec & node = job_.graphs[g].nodes[i];
+        const auto set_in_node = [this, g, i](auto member, auto value) {
+            edits_.emplace_back([g, i, member, value](Case & job) { job.graphs[g].nodes[i].*member = value; });
+        };
+        if (node.op != Op::Scale) {
+            set_in_node(&NodeSpec::op, Op::Scale);
+        }
+        if (reads_second(node.op) && node.op != Op::Add) {
+            set_in_node(&NodeSpec::op, Op::Add);
+        }
+        set_in_node(&NodeSpec::output, false);
+        set_in_node(&NodeSpec::extra, 0);
+        if (node.place > kOnCpu) {
+            set_in_node(&NodeSpec::place, kOnCpu);
+        }
+        if (node.place != kAnywhere) {
+            set_in_node(&NodeSpec::place, kAnywhere);
+        }
+        for (int NodeSpec::*operand : {&NodeSpec::a, &NodeSpec::b}) {
+            if (node.*operand > 0) {
+                set_in_node(operand, 0);
+            }
+        }
+    }
+
+    const Case & job_;
+    std::vector<Edit> edits_;
+};
+
+} // namespace
+
+rc::Seq<Case> smaller(const Case & job) {
+    const auto edited = [job](const Edit & edit) {
+        Case result = job;
+        edit(result);
+        normalize(result);
+        return result;
+    };
+    return rc::seq::filter(rc::seq::map(rc::seq::fromContainer(Edits(job).list()), edited),
+                           [job](const Case & other) { return other != job; });
+}
+
+rc::Gen<Case> cases(const CaseOptions & options) {
+    return property::make_gen<Case>(
+        [options](uint64_t seed, int size) { return Maker(options, seed, size).make(); }, smaller);
+}
+
+} // namespace ggml_sched::test

@@ -1,0 +1,45 @@
+// The graphs of a case, built with ggml's functions.
+
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/case.h"
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+
+// All values are F32 [kWidth, kRows]; weights are [kWidth, kWidth]; caches hold kCacheParts values.
+constexpr int64_t kWidth = 8;
+constexpr int64_t kCacheRows = int64_t{kRows} * kCacheParts;
+
+// The tensors that outlive graphs
+struct Persistent {
+    ContextPtr context;
+    std::vector<BufferPtr> buffers;
+    std::vector<ggml_tensor *> weights;
+    std::vector<ggml_tensor *> caches;
+};
+
+// Each in a buffer of the backend given for it, the weights first; with values that follow from the seed.
+Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed);
+
+// Memory that graphs are described in, one after another
+using GraphMemory = std::vector<char>;
+size_t graph_memory_size(const GraphSpec & spec);
+
+struct BuiltGraph {
+    ContextPtr context;
+    std::vector<ggml_tensor *> inputs;
+    ggml_tensor * rows; // I32 [kRows]: where store_rows writes
+    std::vector<ggml_tensor *> outputs;
+    std::vector<std::pair<ggml_tensor *, int>> placed; // tensors with a place of their own
+    ggml_cgraph * graph;
+};
+
+// The memory, if given, must stay as long as the graph.
+BuiltGraph build(const GraphSpec & spec, const Persistent & persistent, GraphMemory * memory = nullptr);
+
+} // namespace ggml_sched::test

@@ -1,0 +1,232 @@
+#include "support/case_runner.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+
+#include "handle.h"
+#include "support/case_graph.h"
+#include "support/case_reference.h"
+#include "support/host_waits.h"
+
+namespace ggml_sched::test {
+
+namespace {
+
+RigOptions rig_options(const Case & job) {
+    RigOptions options;
+    options.devices = job.devices;
+    options.parallel = job.n_copies > 0;
+    options.n_copies = job.n_copies;
+    options.snapshot_limit = job.snapshot_limit;
+    options.op_offload = options.offload = job.op_offload;
+    options.seed = job.adversary;
+    return options;
+}
+
+struct Pending {
+    size_t run;
+    std::string name;
+    std::unique_ptr<Bytes> got; // written by the device until the next synchronize
+    Bytes expected;
+};
+
+// Asks for nodes as a run says, and compares what it sees.
+struct Watcher {
+    const RunSpec & run;
+    const Expected & expected;
+    int n_asked = 0;
+    int n_seen = 0;
+    std::string difference = {};
+
+    static bool call(ggml_tensor * tensor, bool ask, void * self) {
+        Watcher & watcher = *static_cast<Watcher *>(self);
+        return ask ? is_watched(watcher.run, watcher.n_asked++) : watcher.look(tensor);
+    }
+
+    bool look(const ggml_tensor * tensor) {
+        const auto n = static_cast<size_t>(n_seen++);
+        if (difference.empty() && (n >= expected.seen.size() || bytes_of(tensor) != expected.seen[n])) {
+            difference = std::string("the eval callback sees a wrong '") + tensor->name + "'";
+        }
+        return n_seen != run.stop + 1;
+    }
+};
+
+class Runner {
+  public:
+    Runner(const Case & job, const CaseChecks & checks)
+        : job_(job)
+        , reference_(job)
+        , rig_(rig_options(job))
+        , tensors_(make_persistent(places(), job.data)) {
+        ggml_sched_set_verify(rig_.sched(), checks.verify);
+        if (checks.refuse_superfluous_waits) {
+            scheduler().refuse_superfluous_waits();
+        }
+        for (const plan::Rule rule : checks.off) {
+            scheduler().switch_off(rule);
+        }
+        graphs_.resize(1);
+        size_t bytes = 0;
+        for (const GraphSpec & graph : job.graphs) {
+            bytes = std::max(bytes, graph_memory_size(graph));
+        }
+        graph_memory_.resize(bytes);
+    }
+
+    std::string run() {
+        for (i_ = 0; i_ < job_.runs.size(); i_++) {
+            std::string wrong = one_run(job_.runs[i_]);
+            if (wrong.empty() && job_.runs[i_].synchronize) {
+                wrong = finish();
+            }
+            if (!wrong.empty()) {
+                return "run " + std::to_string(i_) + ": " + wrong;
+            }
+        }
+        std::string wrong = finish();
+        return wrong.empty() ? compare_caches() : wrong;
+    }
+
+  private:
+    Scheduler & scheduler() const { return *rig_.sched()->scheduler; }
+    ggml_backend_t backend(int place) const { return place == kOnCpu ? rig_.cpu() : rig_.device(place - 1); }
+    BuiltGraph & graph() { return graphs_.back(); }
+
+    std::vector<ggml_backend_t> places() const {
+        std::vector<ggml_backend_t> result;
+        for (const std::vector<int> * places : {&job_.weights, &job_.caches}) {
+            for (const int place : *places) {
+                result.push_back(backend(place));
+            }
+        }
+        return result;
+    }
+
+    std::string one_run(const RunSpec & run) {
+        if (run.rebuild && !rebuild(run)) {
+            return ggml_sched_get_error(rig_.sched());
+        }
+        if (run.write) {
+            inputs_ = random_inputs(graph().inputs.size(), job_.data + i_);
+            write_inputs(graph(), inputs_);
+        }
+        const Expected expected = reference_.run(run, inputs_);
+        if (std::string wrong = compute(run, expected); !wrong.empty()) {
+            return wrong;
+        }
+        fetch(expected);
+        if (run.spoil) {
+            write_inputs(graph(), garbage_inputs(graph().inputs.size()));
+        }
+        return "";
+    }
+
+    bool rebuild(const RunSpec & run) {
+        const GraphSpec & spec = job_.graphs[run.graph];
+        if (run.reserve) {
+            const BuiltGraph measure = build_and_place(spec, nullptr);
+            if (!ggml_backend_sched_reserve(rig_.sched(), measure.graph)) {
+                return false;
+            }
+        }
+        ggml_backend_sched_reset(rig_.sched());
+        // Backends keep no description: the one of a graph whose runs are in flight may go.
+        graphs_.clear();
+        graphs_.push_back(build_and_place(spec, run.same_memory ? &graph_memory_ : nullptr));
+        return ggml_backend_sched_alloc_graph(rig_.sched(), graph().graph);
+    }
+
+    BuiltGraph build_and_place(const GraphSpec & spec, GraphMemory * memory) {
+        BuiltGraph built = build(spec, tensors_, memory);
+        for (const auto & [tensor, place] : built.placed) {
+            ggml_backend_sched_set_tensor_backend(rig_.sched(), tensor, backend(place));
+        }
+        return built;
+    }
+
+    std::string compute(const RunSpec & run, const Expected & expected) {
+        ggml_sched_set_sync_mode(rig_.sched(), static_cast<ggml_sched_sync_mode>(run.mode));
+        Watcher watcher = {run, expected};
+        ggml_backend_sched_set_eval_callback(rig_.sched(), run.watch > 0 ? Watcher::call : nullptr, &watcher);
+        const uint64_t host_waits = rig_.stats().host_waits;
+        const ggml_status status = ggml_backend_sched_graph_compute_async(rig_.sched(), graph().graph);
+        if (!watcher.difference.empty()) {
+            return watcher.difference + "\n" + rig_.plan();
+        }
+        if (status != (expected.stopped ? GGML_STATUS_ABORTED : GGML_STATUS_SUCCESS)) {
+            return std::string("graph_compute_async returns ") + ggml_status_to_string(status) + ": " +
+                   ggml_sched_get_error(rig_.sched());
+        }
+        return run.watch > 0 || run.mode != GGML_SCHED_SYNC_AUTO ? "" : check_host_waits(host_waits);
+    }
+
+    // In mode auto, and nobody watches
+    std::string check_host_waits(uint64_t host_waits_before) const {
+        const plan::Plan & plan = *scheduler().last_plan();
+        if (std::string wait = avoidable_host_wait(plan, scheduler().machine()); !wait.empty()) {
+            return wait + "\n" + rig_.plan();
+        }
+        const uint64_t counted = rig_.stats().host_waits - host_waits_before;
+        const uint64_t planned = n_host_waits(plan);
+        return counted == planned ? ""
+                                  : "the host waited " + std::to_string(counted) + " times, planned are " +
+                                        std::to_string(planned) + "\n" + rig_.plan();
+    }
+
+    // After a run that was stopped nothing is in flight, and what it did compute may be read at once.
+    void fetch(const Expected & expected) {
+        for (size_t i = 0; i < expected.outputs.size(); i++) {
+            ggml_tensor * output = graph().outputs[i];
+            Pending pending = {i_, output->name, std::make_unique<Bytes>(ggml_nbytes(output)), expected.outputs[i]};
+            if (expected.stopped) {
+                *pending.got = bytes_of(output);
+            } else {
+                ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(rig_.sched(), output), output,
+                                              pending.got->data(), 0, pending.got->size());
+            }
+            pending_.push_back(std::move(pending));
+        }
+    }
+
+    std::string finish() {
+        ggml_backend_sched_synchronize(rig_.sched());
+        for (const Pending & pending : pending_) {
+            if (*pending.got != pending.expected) {
+                return "output '" + pending.name + "' of run " + std::to_string(pending.run) + " differs\n" + rig_.plan();
+            }
+        }
+        pending_.clear();
+        return "";
+    }
+
+    std::string compare_caches() const {
+        for (size_t i = 0; i < tensors_.caches.size(); i++) {
+            if (bytes_of(tensors_.caches[i]) != bytes_of(reference_.tensors().caches[i])) {
+                return "cache " + std::to_string(i) + " differs at the end";
+            }
+        }
+        return "";
+    }
+
+    const Case & job_;
+    Reference reference_;
+    GraphMemory graph_memory_;
+    std::vector<Pending> pending_; // stays while devices write there
+    Rig rig_;
+    Persistent tensors_;
+    std::vector<BuiltGraph> graphs_; // the one that is allocated
+    Inputs inputs_;                  // what is in them, if they are not spoiled
+    size_t i_ = 0;                   // of the run
+};
+
+} // namespace
+
+std::string run_case(const Case & job, const CaseChecks & checks) {
+    const LogCapture log; // what goes wrong is returned
+    return Runner(job, checks).run();
+}
+
+} // namespace ggml_sched::test

@@ -1,0 +1,27 @@
+// Runs a case on simulated devices, and compares with the CPU alone.
+//
+// Inputs are written at the first moment that the API allows it, results fetched as engines do it: enqueued on the backend
+// that holds them, read after the next synchronize. Every plan must satisfy the verifier. In the mode auto, the host may
+// wait only where no device can.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/rules.h"
+#include "support/case.h"
+
+namespace ggml_sched::test {
+
+struct CaseChecks {
+    bool verify = true;
+    bool refuse_superfluous_waits = false; // takes time that grows with the square of the plan
+    std::vector<plan::Rule> off;
+};
+
+// "" if all is as it should be; else the first thing that is not. Violations of the backends' contract are GoogleTest
+// failures.
+std::string run_case(const Case & job, const CaseChecks & checks = {});
+
+} // namespace ggml_sched::test
