@@ -40,5 +40,20 @@ TEST(FoundCase, CopiesOfASplitDoNotShareMemoryWithEachOthersSources) {
     expect_right(job);
 }
 
+// The callback was shown a view of a cache, in a slice of another device than the one on which the run before was still
+// writing the cache.
+TEST(FoundCase, EvalCallbacksSeeWhatEarlierRunsWrote) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::StoreCopy, 0, 0, 0, kAnywhere, false}, {Op::StoreCopy, 0, 0, 1, kAnywhere, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA};
+    job.caches = {1, 2, kOnCpu};
+    job.graphs = {graph};
+    job.runs = {first_run(), same_again()};
+    job.runs.back().watch = 2;
+    expect_right(job);
+}
+
 } // namespace
 } // namespace ggml_sched::test

@@ -68,6 +68,11 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     }
     if (listener_) {
         listener_->run_begins(plan, work);
+    }
+    if (observer.callback && wait_for_slices) {
+        wait_for_earlier_runs();
+    }
+    if (listener_) {
         return run_steps<true>(plan, work, observer);
     }
     return run_steps<false>(plan, work, observer);
@@ -255,6 +260,15 @@ Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend
         }
     }
     return {};
+}
+
+// An observer may be shown a view of memory that belongs to another lane than the slice, and that an earlier run is still
+// writing.
+void Executor::wait_for_earlier_runs() {
+    for (size_t lane = 1; lane < backend_of_.size(); lane++) {
+        synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle, "the eval callback wants to see results");
+        stats.host_waits++;
+    }
 }
 
 // A wait that no plan asked for

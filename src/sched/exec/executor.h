@@ -49,7 +49,7 @@ class Executor {
     bool take_refusal(BackendId & src, BackendId & dst);
 
     ggml_sched_stats stats = {};
-    bool wait_for_slices = true; // before the observer sees one; off in a test only
+    bool wait_for_slices = true; // and for earlier runs, before the observer sees one; off in a test only
 
   private:
     template <bool kListened> Status run_steps(const plan::Plan & plan, const Work & work, const Observer & observer);
@@ -62,6 +62,7 @@ class Executor {
     Status launch(const plan::Task & task, const Work & work, const Observer & observer);
     Status launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
                            const Observer & observer);
+    void wait_for_earlier_runs();
     void synchronize(plan::Lane lane, ggml_backend_t backend, const char * why);
     char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }
 
