@@ -55,5 +55,22 @@ TEST(FoundCase, EvalCallbacksSeeWhatEarlierRunsWrote) {
     expect_right(job);
 }
 
+// A device without events was still reading what lay there before. The wait for it was taken for one that only throttles,
+// and left to the next run, which came after the caller had written.
+TEST(FoundCase, InputsInDeviceMemoryAreNotWrittenWhileAnEarlierRunUsesIt) {
+    GraphSpec before;
+    before.inputs = {kAnywhere};
+    before.nodes = {{Op::Add, 0, 0, 0, kOnSim0, true}};
+    GraphSpec after;
+    after.inputs = {kOnSim0};
+    after.nodes = {{Op::Scale, 0, 0, 0, kAnywhere, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_NO_EVENTS};
+    job.graphs = {before, after};
+    job.runs = {first_run(), same_again(), first_run()};
+    job.runs.back().graph = 1;
+    expect_right(job);
+}
+
 } // namespace
 } // namespace ggml_sched::test
