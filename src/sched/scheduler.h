@@ -29,7 +29,7 @@ class Scheduler {
         bool parallel;
         bool op_offload;
         // For tests; the C API leaves them alone.
-        int n_copies = 0;                  // with parallel: 1 to kMaxCopies; 0 is kMaxCopies
+        int n_copies = 0;                 // with parallel: 1 to kMaxCopies; 0 is kMaxCopies
         size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight, if the default limit allows them at all
     };
 

@@ -25,9 +25,8 @@ using rc::detail::Configuration;
 Search search_with(const std::string & name, const std::function<std::string()> & try_one,
                    const Configuration & configuration) {
     rc::detail::TestListenerAdapter nobody;
-    const rc::detail::TestResult result =
-        rc::detail::checkProperty(rc::detail::toProperty(try_one), {name, name}, configuration.testParams, nobody,
-                                  configuration.reproduce);
+    const rc::detail::TestResult result = rc::detail::checkProperty(
+        rc::detail::toProperty(try_one), {name, name}, configuration.testParams, nobody, configuration.reproduce);
     if (result.is<rc::detail::SuccessResult>()) {
         return {true, result.get<rc::detail::SuccessResult>().numSuccess, ""};
     }

@@ -1,7 +1,8 @@
 // Properties - RapidCheck behind GoogleTest: what must hold for every value that a generator can make.
 //
-// A check uses EXPECT_..., ADD_FAILURE and so on; if any of them fails, the property fails for that value, and RapidCheck
-// looks for a smaller one that fails, too. The test then prints that one, and the RC_PARAMS with which it runs again.
+// A check uses EXPECT_..., ADD_FAILURE and so on; if any of them fails, the property fails for that value, and
+// RapidCheck looks for a smaller one that fails, too. The test then prints that one, and the RC_PARAMS with which it
+// runs again.
 //
 // Seeds are fixed, so that a test does the same everywhere, and printed. RC_PARAMS in the environment overrides:
 //   RC_PARAMS="seed=17 max_success=100000"   other cases, and more of them
@@ -26,11 +27,12 @@ std::string failures_in(const std::function<void()> & body);
 // What one search came to
 struct Search {
     bool passed = false;
-    int n_cases = 0;       // that passed
-    std::string message;   // of a failure: the smallest value, what is wrong, and how to reproduce it
+    int n_cases = 0;     // that passed
+    std::string message; // of a failure: the smallest value, what is wrong, and how to reproduce it
 };
 
-// `try_one` draws a value and returns what is wrong with it. `name` is by what RC_PARAMS="reproduce=..." finds it again.
+// `try_one` draws a value and returns what is wrong with it. `name` is by what RC_PARAMS="reproduce=..." finds it
+// again.
 Search search(const std::string & name, const std::function<std::string()> & try_one, uint64_t seed, int n_cases);
 
 // Runs the search as the current test: fewer cases under sanitizers, more as RC_PARAMS says.

@@ -55,8 +55,8 @@ TEST(FoundCase, EvalCallbacksSeeWhatEarlierRunsWrote) {
     expect_right(job);
 }
 
-// A device without events was still reading what lay there before. The wait for it was taken for one that only throttles,
-// and left to the next run, which came after the caller had written.
+// A device without events was still reading what lay there before. The wait for it was taken for one that only
+// throttles, and left to the next run, which came after the caller had written.
 TEST(FoundCase, InputsInDeviceMemoryAreNotWrittenWhileAnEarlierRunUsesIt) {
     GraphSpec before;
     before.inputs = {kAnywhere};

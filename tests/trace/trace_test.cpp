@@ -8,7 +8,8 @@
 
 #include "chain.h"
 #include "null_device.h"
-#include "support/random_case.h"
+#include "support/case_gen.h"
+#include "support/case_runner.h"
 #include "trace_file.h"
 
 namespace ggml_sched::test {
@@ -310,9 +311,8 @@ TEST(Trace, OfRandomCasesIsSoundAndChangesNoResult) {
     ASSERT_EQ(setenv("GGML_SCHED_TRACE", base.c_str(), 1), 0);
     const int n_cases = 24;
     for (int seed = 1; seed <= n_cases; seed++) {
-        CaseOptions options;
-        options.seed = static_cast<uint64_t>(seed);
-        EXPECT_EQ(run_random_case(options), "") << "seed " << seed;
+        const Case job = cases()(rc::Random(static_cast<uint64_t>(seed))).value();
+        EXPECT_EQ(run_case(job), "") << rc::toString(job);
     }
     ASSERT_EQ(unsetenv("GGML_SCHED_TRACE"), 0);
     int n_traces = 0;

@@ -262,8 +262,8 @@ Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend
     return {};
 }
 
-// An observer may be shown a view of memory that belongs to another lane than the slice, and that an earlier run is still
-// writing.
+// An observer may be shown a view of memory that belongs to another lane than the slice, and that an earlier run is
+// still writing.
 void Executor::wait_for_earlier_runs() {
     for (size_t lane = 1; lane < backend_of_.size(); lane++) {
         synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle, "the eval callback wants to see results");

@@ -1,4 +1,4 @@
-// What must hold for every machine and every program, tried on random ones.
+// What must hold for every machine and every program; RC_PARAMS chooses others (tests/property/property.h).
 
 #include <algorithm>
 
@@ -6,6 +6,7 @@
 
 #include "observe/text.h"
 #include "observe/verifier.h"
+#include "property.h"
 #include "support/build.h"
 #include "support/scenario.h"
 #include "support/simulator.h"
@@ -26,7 +27,8 @@ struct Moment {
 };
 
 // Goes through a scenario, run by run, the way the scheduler does.
-void walk(const Scenario & scenario, const std::function<void(const Moment & moment)> & check) {
+void walk(const Scenario & scenario, const std::function<void(const Moment & moment)> & check,
+          const plan::Rules & rules = {}) {
     Verifier verifier(scenario.machine);
     Simulator simulator(scenario.machine);
     plan::History history;
@@ -36,11 +38,8 @@ void walk(const Scenario & scenario, const std::function<void(const Moment & mom
             verifier.forget();
             simulator.add_synchronize();
         }
-        plan::Planned planned = plan::make_plan(scenario.machine, run.program, history);
+        plan::Planned planned = plan::make_plan(scenario.machine, run.program, history, rules);
         check({run.program, history, planned, planned.plan, verifier, simulator});
-        if (testing::Test::HasFailure()) {
-            return;
-        }
         simulator.add_run(planned.plan);
         verifier.note(std::make_shared<const plan::Plan>(std::move(planned.plan)));
         history = std::move(planned.next);
@@ -106,17 +105,15 @@ bool is_throttle(const plan::Wait & wait) {
 
 } // namespace
 
-TEST(RandomPlans, TheVerifierProvesEveryPlan) {
-    for_each_seed(1500, [](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed);
+TEST(AnyPlan, TheVerifierProvesEveryPlan) {
+    property::expect_for_all(scenarios(), 5000, [](const Scenario & scenario) {
         walk(scenario,
              [&](const Moment & now) { EXPECT_EQ(now.verifier.check(now.plan), "") << text_of(scenario, now.plan); });
     });
 }
 
-TEST(RandomPlans, NoInterleavingDiffersFromTheOrderOfIssue) {
-    for_each_seed(400, [](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed);
+TEST(AnyPlan, NoInterleavingDiffersFromTheOrderOfIssue) {
+    property::expect_for_all(scenarios(), 1500, [](const Scenario & scenario) {
         Simulator simulator(scenario.machine);
         walk(scenario, [&](const Moment & now) {
             simulator = now.simulator;
@@ -124,19 +121,18 @@ TEST(RandomPlans, NoInterleavingDiffersFromTheOrderOfIssue) {
         });
         const Outcome truth = simulator.perform_in_order();
         for (uint64_t i = 0; i < 20; i++) {
-            RandomSchedule schedule(seed * 1000 + i);
+            RandomSchedule schedule(scenario.seed + i);
             EXPECT_EQ(difference(simulator, truth, simulator.perform(schedule)), "") << "interleaving " << i;
         }
         EXPECT_EQ(difference_when_late(simulator), "");
     });
 }
 
-TEST(RandomPlans, NoWaitIsSuperfluous) {
+TEST(AnyPlan, NoWaitIsSuperfluous) {
     ScenarioOptions options;
     options.auto_mode_only = true;
     int n_waits = 0;
-    for_each_seed(600, [&](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed, options);
+    property::expect_for_all(scenarios(options), 3000, [&](const Scenario & scenario) {
         walk(scenario, [&](const Moment & now) {
             for (size_t i = 0; i < now.plan.waits.size(); i++) {
                 if (!is_throttle(now.plan.waits[i])) {
@@ -150,14 +146,13 @@ TEST(RandomPlans, NoWaitIsSuperfluous) {
     std::printf("%d waits removed\n", n_waits);
 }
 
-TEST(RandomPlans, WithoutAThrottlingWaitTooManyRunsAreInFlight) {
+TEST(AnyPlan, WithoutAThrottlingWaitTooManyRunsAreInFlight) {
     ScenarioOptions options;
     options.auto_mode_only = true; // the waits of the other modes stand for some of these
     options.min_runs = 4;
     options.max_tasks = 8;
     int n_waits = 0;
-    for_each_seed(300, [&](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed, options);
+    property::expect_for_all(scenarios(options), 1000, [&](const Scenario & scenario) {
         walk(scenario, [&](const Moment & now) {
             for (size_t i = 0; i < now.plan.waits.size(); i++) {
                 if (is_throttle(now.plan.waits[i])) {
@@ -173,15 +168,14 @@ TEST(RandomPlans, WithoutAThrottlingWaitTooManyRunsAreInFlight) {
 }
 
 // Two opinions on plans that are mostly wrong: the verifier objects if and only if some interleaving differs.
-TEST(RandomPlans, TheVerifierObjectsIfAndOnlyIfAnInterleavingDiffers) {
+TEST(AnyPlan, TheVerifierObjectsIfAndOnlyIfAnInterleavingDiffers) {
     ScenarioOptions options;
     options.max_runs = 4;
     options.max_tasks = 10;
     int n_bad = 0;
     int n_good = 0;
-    for_each_seed(300, [&](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed, options);
-        std::mt19937_64 random(seed);
+    property::expect_for_all(scenarios(options), 1000, [&](const Scenario & scenario) {
+        std::mt19937_64 random(scenario.seed);
         walk(scenario, [&](const Moment & now) {
             plan::Plan broken = now.plan;
             for (int i = 0; i < 3 && !broken.waits.empty(); i++) {
@@ -198,9 +192,8 @@ TEST(RandomPlans, TheVerifierObjectsIfAndOnlyIfAnInterleavingDiffers) {
     std::printf("%d wrong plans, %d right ones\n", n_bad, n_good);
 }
 
-TEST(RandomPlans, PlanningIsDeterministic) {
-    for_each_seed(200, [](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed);
+TEST(AnyPlan, PlanningIsDeterministic) {
+    property::expect_for_all(scenarios(), 500, [](const Scenario & scenario) {
         walk(scenario, [&](const Moment & now) {
             const plan::Planned again = plan::make_plan(scenario.machine, now.program, now.history);
             EXPECT_EQ(text_of(scenario, again.plan), text_of(scenario, now.plan));
@@ -209,11 +202,10 @@ TEST(RandomPlans, PlanningIsDeterministic) {
     });
 }
 
-TEST(RandomPlans, TheHostWaitsOnlyWhereADeviceCannot) {
+TEST(AnyPlan, TheHostWaitsOnlyWhereADeviceCannot) {
     ScenarioOptions options;
     options.auto_mode_only = true;
-    for_each_seed(600, [&](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed, options);
+    property::expect_for_all(scenarios(options), 3000, [&](const Scenario & scenario) {
         walk(scenario, [&](const Moment & now) {
             for (const plan::Wait & wait : now.plan.waits) {
                 const plan::Task & task = now.plan.program.tasks[static_cast<size_t>(wait.reason.task)];
@@ -231,9 +223,8 @@ TEST(RandomPlans, TheHostWaitsOnlyWhereADeviceCannot) {
     });
 }
 
-TEST(RandomPlans, RunningTheSameProgramAgainRepeatsTheHistory) {
-    for_each_seed(600, [&](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed);
+TEST(AnyPlan, RunningTheSameProgramAgainRepeatsTheHistory) {
+    property::expect_for_all(scenarios(), 2000, [&](const Scenario & scenario) {
         plan::History history;
         walk(scenario, [&](const Moment & now) { history = now.planned.next; });
         // Lanes without events are drained every few runs, each at its own pace.
@@ -250,9 +241,8 @@ TEST(RandomPlans, RunningTheSameProgramAgainRepeatsTheHistory) {
     });
 }
 
-TEST(RandomPlans, BarrierModeDrainsTheLanesOfASplitBeforeItsLaunchAndSerialModeAroundItsCopies) {
-    for_each_seed(300, [&](uint64_t seed) {
-        const Scenario scenario = random_scenario(seed);
+TEST(AnyPlan, BarrierModeDrainsTheLanesOfASplitBeforeItsLaunchAndSerialModeAroundItsCopies) {
+    property::expect_for_all(scenarios(), 1000, [&](const Scenario & scenario) {
         walk(scenario, [&](const Moment & now) {
             std::vector<bool> is_drained(static_cast<size_t>(scenario.machine.n_lanes), false);
             for (const plan::Step & step : now.plan.steps) {
@@ -276,4 +266,24 @@ TEST(RandomPlans, BarrierModeDrainsTheLanesOfASplitBeforeItsLaunchAndSerialModeA
             }
         });
     });
+}
+
+// The properties can fail, and shrinking leaves what the hazard needs.
+TEST(AnyPlan, WithoutARuleIsRefusedInAScenarioOfAFewTasks) {
+    using plan::Rule;
+    for (const Rule rule : {Rule::CopyLandsBeforeUse, Rule::SlotFreeBeforeCopy, Rule::SourceKeptUntilCopied,
+                            Rule::SharedMemory, Rule::EarlierRuns, Rule::CallerInputs}) {
+        plan::Rules rules;
+        rules.switch_off(rule);
+        const auto found = property::find_counterexample(scenarios(), 1, 1000, [&](const Scenario & scenario) {
+            walk(
+                scenario, [](const Moment & now) { EXPECT_EQ(now.verifier.check(now.plan), ""); }, rules);
+        });
+        ASSERT_TRUE(found) << "rule " << static_cast<int>(rule) << " is not missed";
+        size_t n_tasks = 0;
+        for (const Scenario::Run & run : found->value.runs) {
+            n_tasks += run.program.tasks.size();
+        }
+        EXPECT_LE(n_tasks, 5u) << found->message;
+    }
 }

@@ -14,8 +14,8 @@ auto fields(const NodeSpec & node) {
     return std::tie(node.op, node.a, node.b, node.extra, node.place, node.output);
 }
 auto fields(const RunSpec & run) {
-    return std::tie(run.graph, run.rebuild, run.same_memory, run.reserve, run.write, run.spoil, run.synchronize, run.mode,
-                    run.watch, run.stop);
+    return std::tie(run.graph, run.rebuild, run.same_memory, run.reserve, run.write, run.spoil, run.synchronize,
+                    run.mode, run.watch, run.stop);
 }
 auto fields(const GraphSpec & graph) {
     return std::tie(graph.inputs, graph.nodes);
@@ -67,7 +67,7 @@ class Values {
 
   private:
     const int n_inputs_;
-    std::vector<int> base_; // whose memory it is in
+    std::vector<int> base_;       // whose memory it is in
     std::vector<bool> is_output_; // by base
     std::vector<bool> is_changed_;
     std::vector<int> stands_for_;
@@ -213,8 +213,8 @@ void show(const Case & job, const GraphSpec & graph, std::ostream & out) {
             const int cache = node.extra % kCaches;
             out << ", cache" << cache << " on " << place_name(job.caches[cache]) << ", part " << node.extra / kCaches;
         }
-        out << ")" << (node.place == kAnywhere ? "" : " on " + place_name(node.place)) << (node.output ? ", output" : "")
-            << "\n";
+        out << ")" << (node.place == kAnywhere ? "" : " on " + place_name(node.place))
+            << (node.output ? ", output" : "") << "\n";
     }
 }
 

@@ -1,5 +1,5 @@
-// Case - a job for a scheduler as a value: devices, tensors that stay, graphs, and runs of them with what the caller does
-// in between. Two equal cases do the same, bit by bit.
+// Case - a job for a scheduler as a value: devices, tensors that stay, graphs, and runs of them with what the caller
+// does in between. Two equal cases do the same, bit by bit.
 //
 // Any numbers make a case once it is normalized: references that mean nothing are led to something near. So a case can
 // be cut down anywhere and stays one.
@@ -15,7 +15,7 @@
 
 namespace ggml_sched::test {
 
-constexpr int kRows = 32; // of every value; fewer are not worth offloading
+constexpr int kRows = 32;   // of every value; fewer are not worth offloading
 constexpr int kWeights = 4; // tensors that stay from graph to graph
 constexpr int kCaches = 3;
 constexpr int kCacheParts = 3; // of kRows rows each
@@ -76,8 +76,8 @@ struct Case {
     int n_copies = 0;                      // 0: not parallel
     size_t snapshot_limit = SIZE_MAX;
     bool op_offload = false;
-    uint64_t adversary = 0; // when devices execute what is queued
-    uint64_t data = 0;      // of weights and inputs
+    uint64_t adversary = 0;                                        // when devices execute what is queued
+    uint64_t data = 0;                                             // of weights and inputs
     std::vector<int> weights = std::vector<int>(kWeights, kOnCpu); // their places
     std::vector<int> caches = std::vector<int>(kCaches, kOnCpu);
     std::vector<GraphSpec> graphs;

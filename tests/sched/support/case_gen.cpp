@@ -26,13 +26,13 @@ class Maker {
         n_places_ = n_devices + 1;
         job.n_copies = one_in(2) ? 1 + pick(4) : 0;
         const size_t limits[] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, 512, 0};
-        job.snapshot_limit = limits[pick(5)];
+        job.snapshot_limit = options_.host ? limits[pick(5)] : SIZE_MAX;
         job.op_offload = one_in(2);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
         job.data = random_() % 1000000;
         for (std::vector<int> * places : {&job.weights, &job.caches}) {
             for (int & place : *places) {
-                place = pick(n_places_);
+                place = pick_place();
             }
         }
         const int n_graphs = 1 + pick(3);
@@ -48,25 +48,28 @@ class Maker {
     int pick(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
     bool one_in(int n) { return pick(n) == 0; }
 
+    int pick_place() { return options_.host ? pick(n_places_) : 1 + pick(n_places_ - 1); }
+    int pick_mode() { return options_.host ? pick(3) : 0; }
+
     GraphSpec graph() {
         GraphSpec graph;
         const int n_inputs = 1 + pick(3);
         for (int i = 0; i < n_inputs; i++) {
-            graph.inputs.push_back(one_in(5) ? pick(n_places_) : kAnywhere);
+            graph.inputs.push_back(options_.host && one_in(5) ? pick_place() : kAnywhere);
         }
         const bool large = size_ > 5 && one_in(10);
         const int most = large ? options_.max_nodes_of_large : 4 + options_.max_nodes * std::min(size_, 50) / 50;
         const int n_nodes = 1 + pick(most);
         // Neighbours tend to share a backend, as layers do.
-        int place = pick(n_places_);
+        int place = pick_place();
         for (int i = 0; i < n_nodes; i++) {
-            place = one_in(4) ? pick(n_places_) : place;
+            place = one_in(4) ? pick_place() : place;
             NodeSpec node;
             node.op = static_cast<Op>(pick(static_cast<int>(Op::Count)));
             node.a = pick(n_inputs + i);
             node.b = pick(n_inputs + i);
             node.extra = pick(1000);
-            node.place = one_in(3) ? kAnywhere : place;
+            node.place = options_.host && one_in(3) ? kAnywhere : place;
             node.output = one_in(6);
             graph.nodes.push_back(node);
         }
@@ -75,7 +78,7 @@ class Maker {
 
     void add_runs(Case & job) {
         const int n_runs = 1 + pick(options_.max_runs);
-        const int mode = pick(5) < 3 ? 0 : pick(3);
+        const int mode = pick(5) < 3 ? 0 : pick_mode();
         const int rebuilds = 1 + pick(5);
         const bool observed = options_.observed && one_in(3);
         for (int i = 0; i < n_runs; i++) {
@@ -87,7 +90,7 @@ class Maker {
             run.write = !one_in(4);
             run.spoil = !one_in(3);
             run.synchronize = one_in(3);
-            run.mode = one_in(12) ? pick(3) : mode;
+            run.mode = one_in(12) ? pick_mode() : mode;
             run.watch = observed && one_in(3) ? 1 + pick(9) : 0;
             run.stop = one_in(3) ? pick(6) : -1;
             job.runs.push_back(run);
@@ -161,9 +164,7 @@ class Edits {
             edits_.emplace_back([graph](Case & job) { remove_graph(job, graph); });
         }
         in_chunks(static_cast<int>(job_.runs.size()), [](int first, int n) {
-            return [first, n](Case & job) {
-                job.runs.erase(job.runs.begin() + first, job.runs.begin() + first + n);
-            };
+            return [first, n](Case & job) { job.runs.erase(job.runs.begin() + first, job.runs.begin() + first + n); };
         });
         for (size_t g = 0; g < job_.graphs.size(); g++) {
             in_chunks(static_cast<int>(job_.graphs[g].nodes.size()), [g](int first, int n) {
@@ -291,8 +292,8 @@ rc::Seq<Case> smaller(const Case & job) {
 }
 
 rc::Gen<Case> cases(const CaseOptions & options) {
-    return property::make_gen<Case>(
-        [options](uint64_t seed, int size) { return Maker(options, seed, size).make(); }, smaller);
+    return property::make_gen<Case>([options](uint64_t seed, int size) { return Maker(options, seed, size).make(); },
+                                    smaller);
 }
 
 } // namespace ggml_sched::test

@@ -1,8 +1,8 @@
 // Runs a case on simulated devices, and compares with the CPU alone.
 //
-// Inputs are written at the first moment that the API allows it, results fetched as engines do it: enqueued on the backend
-// that holds them, read after the next synchronize. Every plan must satisfy the verifier. In the mode auto, the host may
-// wait only where no device can.
+// Inputs are written at the first moment that the API allows it, results fetched as engines do it: enqueued on the
+// backend that holds them, read after the next synchronize. Every plan must satisfy the verifier. In the mode auto, the
+// host may wait only where no device can.
 
 #pragma once
 
@@ -17,6 +17,7 @@ namespace ggml_sched::test {
 struct CaseChecks {
     bool verify = true;
     bool refuse_superfluous_waits = false; // takes time that grows with the square of the plan
+    bool refuse_host_waits = false;        // except to throttle
     std::vector<plan::Rule> off;
 };
 

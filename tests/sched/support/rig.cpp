@@ -15,16 +15,17 @@ namespace {
 
 SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & options) {
     const int n = static_cast<int>(backends.size());
-    SchedPtr sched(ggml_backend_sched_new(backends.data(), nullptr, n, GGML_DEFAULT_GRAPH_SIZE, options.parallel,
-                                          options.op_offload));
-    if (sched && (options.n_copies != 0 || options.snapshot_limit != SIZE_MAX)) { // what the C API does not offer
-        Status status;
-        sched->scheduler = Scheduler::create(backends.data(), nullptr, n,
-                                             {GGML_DEFAULT_GRAPH_SIZE, options.parallel, options.op_offload,
-                                              options.n_copies, options.snapshot_limit},
-                                             status);
-        EXPECT_TRUE(status.ok()) << status.message;
+    const size_t size = GGML_DEFAULT_GRAPH_SIZE;
+    if (options.n_copies == 0 && options.snapshot_limit == SIZE_MAX) {
+        return SchedPtr(
+            ggml_backend_sched_new(backends.data(), nullptr, n, size, options.parallel, options.op_offload));
     }
+    Status status; // what the C API does not offer
+    SchedPtr sched(new ggml_backend_sched);
+    sched->scheduler = Scheduler::create(
+        backends.data(), nullptr, n,
+        {size, options.parallel, options.op_offload, options.n_copies, options.snapshot_limit}, status);
+    EXPECT_TRUE(status.ok()) << status.message;
     return sched;
 }
 

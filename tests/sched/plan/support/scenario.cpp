@@ -1,11 +1,11 @@
 #include "support/scenario.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <random>
 
-#include <gtest/gtest.h>
-
+#include "property.h"
 #include "support/build.h"
+#include "support/smaller.h"
 
 namespace plan_test {
 
@@ -229,29 +229,11 @@ class Generator {
     int direct_ = 0;        // percent of inputs that are not snapshotted
 };
 
-uint64_t number_in_environment(const char * name, uint64_t otherwise) {
-    const char * text = std::getenv(name);
-    return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 } // namespace
 
-Scenario random_scenario(uint64_t seed, const ScenarioOptions & options) {
-    return Generator(seed, options).run(seed);
-}
-
-void for_each_seed(int count, const std::function<void(uint64_t seed)> & check) {
-    const uint64_t only = number_in_environment("GGML_SCHED_TEST_SEED", 0);
-    const uint64_t factor = number_in_environment("GGML_SCHED_TEST_FACTOR", 1);
-    const uint64_t first = only ? only : 1;
-    const uint64_t last = only ? only : static_cast<uint64_t>(count) * factor;
-    for (uint64_t seed = first; seed <= last; seed++) {
-        SCOPED_TRACE("GGML_SCHED_TEST_SEED=" + std::to_string(seed));
-        check(seed);
-        if (testing::Test::HasFailure()) {
-            return;
-        }
-    }
+rc::Gen<Scenario> scenarios(const ScenarioOptions & options) {
+    return property::make_gen<Scenario>([options](uint64_t seed, int) { return Generator(seed, options).run(seed); },
+                                        smaller);
 }
 
 } // namespace plan_test

@@ -1,12 +1,12 @@
-// Scenario - a random machine and a random series of runs on it, from a seed.
+// Scenario - a machine and a series of runs on it; random ones, and smaller ones for RapidCheck.
 
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <random>
-#include <string>
+#include <iosfwd>
 #include <vector>
+
+#include <rapidcheck.h>
 
 #include "plan/planner.h"
 
@@ -27,15 +27,13 @@ struct Scenario {
         bool synchronize_before = false;
     };
 
-    uint64_t seed;
+    uint64_t seed; // of what a test of it chooses at random
     plan::Machine machine;
     std::vector<Run> runs;
 };
 
-Scenario random_scenario(uint64_t seed, const ScenarioOptions & options = {});
+rc::Gen<Scenario> scenarios(const ScenarioOptions & options = {});
 
-// Calls `check` with as many seeds as asked for, times GGML_SCHED_TEST_FACTOR; only with GGML_SCHED_TEST_SEED if that
-// is set. Stops at the first seed whose check fails, and names it.
-void for_each_seed(int count, const std::function<void(uint64_t seed)> & check);
+void showValue(const Scenario & scenario, std::ostream & out); // the name by which RapidCheck finds it
 
 } // namespace plan_test

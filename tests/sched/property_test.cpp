@@ -1,0 +1,88 @@
+// What must hold for every graph; RC_PARAMS chooses others (tests/property/property.h).
+
+#include <gtest/gtest.h>
+
+#include "property.h"
+#include "support/case_gen.h"
+#include "support/case_runner.h"
+
+namespace ggml_sched::test {
+namespace {
+
+void expect_right(const Case & job, const CaseChecks & checks = {}) {
+    const std::string wrong = run_case(job, checks);
+    if (!wrong.empty()) {
+        ADD_FAILURE() << wrong;
+    }
+}
+
+void expect_all_right(const CaseOptions & options, int n_cases, const CaseChecks & checks = {}) {
+    property::expect_for_all(cases(options), n_cases, [&](const Case & job) { expect_right(job, checks); });
+}
+
+TEST(AnyGraph, OnMixedDevicesEqualsTheCpu) {
+    expect_all_right({}, 8000);
+}
+
+TEST(AnyGraph, OfAFewNodesEqualsTheCpu) {
+    CaseOptions options;
+    options.max_nodes = options.max_nodes_of_large = 8;
+    expect_all_right(options, 8000);
+}
+
+TEST(AnyGraph, OfHundredsOfNodesEqualsTheCpu) {
+    CaseOptions options;
+    options.max_nodes_of_large = 400;
+    expect_all_right(options, 2000);
+}
+
+TEST(AnyGraph, OnOneDeviceEqualsTheCpu) {
+    CaseOptions options;
+    options.max_devices = 1;
+    expect_all_right(options, 3000);
+}
+
+TEST(AnyGraph, OnDevicesWithoutEventsEqualsTheCpu) {
+    CaseOptions options;
+    options.profiles = {GGML_SIM_PROFILE_NO_EVENTS};
+    expect_all_right(options, 2000);
+}
+
+TEST(AnyGraph, OnDevicesThatReadHostMemoryEqualsTheCpu) {
+    CaseOptions options;
+    options.profiles = {GGML_SIM_PROFILE_UMA, GGML_SIM_PROFILE_VULKAN};
+    expect_all_right(options, 2000);
+}
+
+// Everything but the inputs is on devices whose events reach each other.
+CaseOptions devices_with_events() {
+    CaseOptions options;
+    options.profiles = {GGML_SIM_PROFILE_CUDA};
+    options.observed = options.host = false;
+    return options;
+}
+
+TEST(AnyGraph, OnDevicesWithEventsEqualsTheCpuAndNeverMakesTheHostWait) {
+    CaseChecks checks;
+    checks.refuse_host_waits = true;
+    expect_all_right(devices_with_events(), 3000, checks);
+}
+
+// The scheduler refuses plans from which a wait can be taken without a hazard coming up.
+void expect_all_waits_needed(CaseOptions options, int n_cases) {
+    options.max_nodes = options.max_nodes_of_large = 24;
+    CaseChecks checks;
+    checks.refuse_superfluous_waits = true;
+    expect_all_right(options, n_cases, checks);
+}
+
+TEST(AnyGraph, OnMixedDevicesNeedsEachWaitOfItsPlans) {
+    expect_all_waits_needed({}, 4000);
+}
+
+TEST(AnyGraph, OnDevicesWithEventsNeedsEachWaitOfItsPlans) {
+    expect_all_waits_needed(devices_with_events(), 2000);
+}
+
+} // namespace
+} // namespace ggml_sched::test
