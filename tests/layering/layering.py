@@ -42,6 +42,9 @@ class Rule:
 _STAGE = [r"include/.*", r"src/sched/host/(query|graph_handle)\.h", r"src/sched/status\.h"]
 _VALUES = [r"src/sched/plan/.*"]
 
+# All of host/ but the header through which it sees ggml's internal ones
+_HOST = r"src/sched/host/(?!ggml_api)[^/]*"
+
 
 def _stages(*names):
     return [rf"src/sched/{name}/.*" for name in names]
@@ -54,27 +57,32 @@ RULES = [
     Rule(r"src/backend-(cpu|sim|gpu)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
     Rule(r"src/sched/plan/.*", _VALUES),
-    Rule(r"src/sched/host/.*\.h", [r"include/.*", r"src/sched/host/.*", r"src/sched/plan/machine\.h"]),
+    Rule(r"src/sched/host/ggml_api\.h", [r"include/.*", INTERNAL_HEADERS]),
+    Rule(r"src/sched/host/.*\.h", [r"include/.*", _HOST, r"src/sched/plan/machine\.h"]),
     Rule(r"src/sched/host/.*",
          [r"include/.*", r"src/sched/host/.*", r"src/sched/plan/machine\.h", INTERNAL_HEADERS]),
     Rule(r"src/sched/graph/.*", _STAGE + _stages("graph")),
     Rule(r"src/sched/assign/.*", _STAGE + _stages("graph", "assign")),
     Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
-    Rule(r"src/sched/alloc/.*", _STAGE + _stages("graph", "assign", "split", "alloc")),
+    Rule(r"src/sched/alloc/.*",
+         _STAGE + _stages("graph", "assign", "split", "alloc") + [r"src/sched/host/measure\.h"]),
     Rule(r"src/sched/lower/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "lower") + [r"src/sched/plan/(program|machine)\.h"]),
     # The executor sees a finished plan, and the tensors that its numbers stand for; no planner.
     Rule(r"src/sched/exec/.*",
-         [r"include/.*", r"src/sched/host/.*", r"src/sched/status\.h", r"src/sched/exec/.*",
+         [r"include/.*", _HOST, r"src/sched/status\.h", r"src/sched/exec/.*",
           r"src/sched/plan/(plan|program|machine)\.h", r"src/sched/lower/lower\.h"]),
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
-    Rule(r"src/sched/(scheduler|capi|lowered_graph|plan_cache|tensors_at).*", [r"include/.*", r"src/sched/.*"]),
+    Rule(r"src/sched/(scheduler|capi|lowered_graph|plan_cache|tensors_at).*",
+         [r"include/.*", r"src/sched/(?!host/)[^/]*(/.*)?", _HOST]),
     Rule(r"src/sched/setup\..*",
-         [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/.*", r"src/sched/lower/lower\.h",
+         [r"include/.*", r"src/sched/[^/]*\.h", _HOST, r"src/sched/lower/lower\.h",
           r"src/sched/plan/machine\.h"]),
     Rule(r"src/sched/[^/]*", [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/log\.h"]),
+    # Chooses between ggml's scheduler and ours, by the public API of both.
+    Rule(r"src/dropin/.*", [r"include/.*", r"src/dropin/.*", r"src/sched/host/log\.h"]),
 ]
 
 # A vendor's directory holds what differs from the shared GPU backend: vendor.h and the registration.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/measure.h"
+
 namespace ggml_sched {
 
 bool Allocation::init(const std::vector<host::Backend> & backends) {
@@ -31,6 +33,8 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
     }
 
     bool reordered = false;
+    keeps_.clear();
+    keepers_.clear();
     if (views.size() < splits.splits.size()) {
         views.resize(splits.splits.size());
     }
@@ -39,7 +43,7 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
         views[i].view(cgraph, split.begin, split.end);
         views[i].set_identity();
         if (backends[split.backend].optimizes_graphs) {
-            views[i].optimize_for(backends[split.backend].handle);
+            views[i].optimize_for(backends[split.backend].handle, keeps_);
             reordered = true;
         }
     }
@@ -71,6 +75,16 @@ void Allocation::list_nodes(const GraphView & graph, const Splits & splits, cons
         for (int i = split.begin; i < split.end; i++) {
             const TensorId id = graph.nodes()[i].tensor;
             nodes_.add(graph.tensor(id), assignment.backend[id]);
+            keep_until(graph.tensor(id), assignment.backend[id]);
+        }
+    }
+}
+
+// A reader, behind the node, of each tensor that must be kept until then.
+void Allocation::keep_until(const ggml_tensor * node, BackendId backend) {
+    for (const host::Keep & keep : keeps_) {
+        if (keep.until == node) {
+            nodes_.add(keepers_.view_of(keep.tensor), backend);
         }
     }
 }
@@ -111,7 +125,7 @@ bool Allocation::uses_same_buffers(const std::vector<int> & before, const std::v
 }
 
 void Allocation::measure(size_t * sizes) {
-    ggml_gallocr_reserve_n_size(sizes_, graph_.get(), nodes_.backends.data(), leafs_.backends.data(), sizes);
+    host::measure(sizes_, graph_.get(), nodes_.backends.data(), leafs_.backends.data(), sizes);
 }
 
 // ggml's allocator makes several buffers of what is too large for one, and then looks at each.
@@ -121,7 +135,8 @@ bool Allocation::is_in_parts(size_t backend) const {
 
 std::vector<ggml_backend_buffer_t> Allocation::buffers_in_the_way() {
     std::vector<ggml_backend_buffer_t> result;
-    std::vector<size_t> sizes(bufts_.size());
+    const size_t unknown = host::can_measure() ? 0 : SIZE_MAX;
+    std::vector<size_t> sizes(bufts_.size(), unknown);
     measure(sizes.data());
     for (size_t i = 0; i < sizes.size(); i++) {
         if (buffers_[i] && (sizes[i] > buffer_size(static_cast<int>(i)) || is_in_parts(i))) {

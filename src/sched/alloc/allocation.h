@@ -54,6 +54,7 @@ class Allocation {
     };
     void list_nodes(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
     void list_leafs(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
+    void keep_until(const ggml_tensor * node, BackendId backend);
     bool uses_same_buffers(const std::vector<int> & before, const std::vector<int> & now) const;
 
     bool is_in_parts(size_t backend) const;
@@ -65,6 +66,8 @@ class Allocation {
     std::vector<size_t> first_;                  // by backend: the first one with the same buffer type
     std::vector<ggml_backend_buffer_t> buffers_; // by such a first one; NULL if nothing has been placed there yet
     host::GraphHandle graph_;
+    std::vector<host::Keep> keeps_; // what backends ask for
+    TensorPool keepers_;
     List nodes_;
     List leafs_;
     std::vector<int> previous_nodes_;

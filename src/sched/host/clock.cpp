@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "ggml-backend-impl.h"
+#include "host/ggml_api.h"
 #include "host/proc.h"
 
 namespace ggml_sched::host {

@@ -1,7 +1,6 @@
 #include "host/execute.h"
 
-#include "ggml-backend-impl.h"
-#include "ggml-impl.h"
+#include "host/ggml_api.h"
 
 namespace ggml_sched::host {
 

@@ -1,7 +1,6 @@
 #include "host/graph_handle.h"
 
-#include "ggml-backend-impl.h"
-#include "ggml-impl.h"
+#include "host/ggml_api.h"
 
 namespace ggml_sched::host {
 
@@ -19,11 +18,32 @@ void GraphHandle::view(ggml_cgraph * graph, int begin, int end) {
     *graph_ = ggml_graph_view(graph, begin, end);
 }
 
-void GraphHandle::optimize_for(ggml_backend_t backend) {
+#if GGML_SCHED_HAS_GRAPH_OPTIMIZE == 2
+
+void GraphHandle::optimize_for(ggml_backend_t backend, std::vector<Keep> & keeps) {
+    ggml_backend_graph_optimize_params params = {};
+    params.user_data = &keeps;
+    params.add_alloc_dep = [](void * user_data, ggml_tensor * tensor, ggml_tensor * until) {
+        static_cast<std::vector<Keep> *>(user_data)->push_back({tensor, until});
+    };
+    if (backend->iface.graph_optimize) {
+        backend->iface.graph_optimize(backend, graph_.get(), &params);
+    }
+}
+
+#elif GGML_SCHED_HAS_GRAPH_OPTIMIZE == 1
+
+void GraphHandle::optimize_for(ggml_backend_t backend, std::vector<Keep> & /*keeps*/) {
     if (backend->iface.graph_optimize) {
         backend->iface.graph_optimize(backend, graph_.get());
     }
 }
+
+#else
+
+void GraphHandle::optimize_for(ggml_backend_t /*backend*/, std::vector<Keep> & /*keeps*/) {}
+
+#endif
 
 void GraphHandle::slice(const GraphHandle & whole, int begin, int end) {
     *graph_ = ggml_graph_view(whole.graph_.get(), begin, end);
@@ -39,7 +59,9 @@ void GraphHandle::assemble(std::vector<ggml_tensor *> & nodes, std::vector<ggml_
 }
 
 void GraphHandle::set_identity() {
+#if GGML_SCHED_HAS_GRAPH_UID
     graph_->uid = ggml_graph_next_uid();
+#endif
 }
 
 } // namespace ggml_sched::host

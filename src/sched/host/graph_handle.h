@@ -10,6 +10,12 @@
 
 namespace ggml_sched::host {
 
+// `tensor` must keep its memory until `until`, a node of the same split, is computed.
+struct Keep {
+    ggml_tensor * tensor;
+    ggml_tensor * until;
+};
+
 class GraphHandle {
   public:
     GraphHandle();
@@ -19,8 +25,9 @@ class GraphHandle {
 
     // Becomes the nodes [begin, end) of graph, sharing its array of nodes.
     void view(ggml_cgraph * graph, int begin, int end);
-    // The backend may change the order of the nodes, also in the graph that this is a view of.
-    void optimize_for(ggml_backend_t backend);
+    // The backend may change the order of the nodes, also in the graph that this is a view of, and ask for tensors to
+    // be kept: that is appended.
+    void optimize_for(ggml_backend_t backend, std::vector<Keep> & keeps);
     // Becomes the nodes [begin, end) of another handle's graph.
     void slice(const GraphHandle & whole, int begin, int end);
     // Becomes a graph of these tensors; the vectors stay the caller's and must outlive their use.

@@ -1,6 +1,6 @@
 #include "host/log.h"
 
-#include "ggml-impl.h"
+#include "host/ggml_api.h"
 
 namespace ggml_sched::host {
 

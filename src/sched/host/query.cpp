@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "ggml-backend-impl.h"
-#include "ggml-impl.h"
+#include "host/ggml_api.h"
+#include "host/known_devices.h"
 #include "host/proc.h"
 
 namespace ggml_sched::host {
@@ -18,11 +18,19 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     ggml_backend_dev_props props;
     ggml_backend_dev_get_props(result.device, &props);
     const ggml_backend_i & iface = backend->iface;
+    // A foreign device may be asynchronous and not say so; then waiting for it is needed, and costs little if it is
+    // not.
+#ifdef GGML_SCHED_DROP_IN
+    result.async = iface.synchronize != nullptr;
+#else
     result.async = props.caps.async && iface.synchronize;
+#endif
     result.set_async = result.async && iface.set_tensor_async;
     result.get_async = result.async && iface.get_tensor_async;
     result.events = result.async && props.caps.events && iface.event_record && iface.event_wait;
+#if GGML_SCHED_HAS_GRAPH_OPTIMIZE
     result.optimizes_graphs = iface.graph_optimize != nullptr;
+#endif
     return result;
 }
 
@@ -36,7 +44,7 @@ bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter) {
         return true;
     }
     const auto reaches = proc<ggml_backend_event_reaches_t>(recorder, "ggml_backend_event_reaches");
-    return reaches && reaches(recorder, waiter);
+    return reaches ? reaches(recorder, waiter) : known_event_reaches(recorder, waiter);
 }
 
 bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & order) {
@@ -44,7 +52,10 @@ bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & orde
         return false;
     }
     const auto queue = proc<ggml_backend_copy_queue_t>(dst.device, "ggml_backend_copy_queue");
-    switch (queue ? queue(src.device, dst.device) : GGML_BACKEND_COPY_QUEUE_UNKNOWN) {
+    if (!queue) {
+        return known_copy_order(src.device, dst.device, order);
+    }
+    switch (queue(src.device, dst.device)) {
     case GGML_BACKEND_COPY_QUEUE_NONE: return false;
     case GGML_BACKEND_COPY_QUEUE_SOURCE: order = plan::CopyOrder::InSource; return true;
     case GGML_BACKEND_COPY_QUEUE_DESTINATION: order = plan::CopyOrder::InDestination; return true;
@@ -92,15 +103,29 @@ Nodes leafs_of(const ggml_cgraph * graph) {
 }
 
 uint64_t identity_of(const ggml_cgraph * graph) {
+#if GGML_SCHED_HAS_GRAPH_UID
     return graph->uid;
+#else
+    static_cast<void>(graph);
+    return 0;
+#endif
 }
 
 void set_identity(ggml_cgraph * graph) {
+#if GGML_SCHED_HAS_GRAPH_UID
     graph->uid = ggml_graph_next_uid();
+#else
+    static_cast<void>(graph);
+#endif
 }
 
 bool is_complete(const ggml_cgraph * graph) {
+#ifdef GGML_SCHED_DROP_IN
+    static_cast<void>(graph);
+    return true; // ggml ends the program when a graph is too small
+#else
     return !graph->overflow;
+#endif
 }
 
 } // namespace ggml_sched::host

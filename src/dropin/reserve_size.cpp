@@ -1,0 +1,9 @@
+// A function that not every ggml declares; built for those that do.
+
+#include "choice.h"
+
+GGML_SCHED_DECLARE_BOTH(reserve_size)
+
+void ggml_backend_sched_reserve_size(ggml_backend_sched_t sched, ggml_cgraph * measure_graph, size_t * sizes) {
+    ggml_sched::call(ggml_stock_sched_reserve_size, ggml_ours_sched_reserve_size, sched, measure_graph, sizes);
+}

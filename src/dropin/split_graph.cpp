@@ -1,0 +1,9 @@
+// A function that not every ggml declares; built for those that do.
+
+#include "choice.h"
+
+GGML_SCHED_DECLARE_BOTH(split_graph)
+
+void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    ggml_sched::call(ggml_stock_sched_split_graph, ggml_ours_sched_split_graph, sched, graph);
+}

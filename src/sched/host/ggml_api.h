@@ -1,0 +1,47 @@
+// ggml's internal headers, ours or those of the ggml that this is built into, and what the latter lacks. Only for the
+// sources of host/.
+//
+// cmake/ggml-sched-inject.cmake looks into a foreign ggml's headers and defines what it has:
+//   GGML_SCHED_DROP_IN              this is a foreign ggml
+//   GGML_SCHED_HAS_GRAPH_UID        graphs carry an identity
+//   GGML_SCHED_HAS_GRAPH_OPTIMIZE   backends may reorder a split: 1 the graph is all they get, 2 they may also ask that
+//                                   tensors be kept longer
+//   GGML_SCHED_HAS_RESERVE_N_SIZE   the graph allocator measures without allocating
+
+#pragma once
+
+#include "ggml-alloc.h"
+#include "ggml-backend-impl.h"
+#include "ggml-impl.h"
+
+#ifndef GGML_SCHED_DROP_IN
+
+#define GGML_SCHED_HAS_GRAPH_UID 1
+#define GGML_SCHED_HAS_GRAPH_OPTIMIZE 1
+#define GGML_SCHED_HAS_RESERVE_N_SIZE 1
+
+#else
+
+#ifndef GGML_SCHED_HAS_GRAPH_UID
+#define GGML_SCHED_HAS_GRAPH_UID 0
+#endif
+#ifndef GGML_SCHED_HAS_GRAPH_OPTIMIZE
+#define GGML_SCHED_HAS_GRAPH_OPTIMIZE 0
+#endif
+#ifndef GGML_SCHED_HAS_RESERVE_N_SIZE
+#define GGML_SCHED_HAS_RESERVE_N_SIZE 0
+#endif
+
+// Questions that a registry may answer; docs/backend-guide.md says what they mean.
+enum ggml_backend_copy_queue {
+    GGML_BACKEND_COPY_QUEUE_NONE = 0,
+    GGML_BACKEND_COPY_QUEUE_SOURCE = 1,
+    GGML_BACKEND_COPY_QUEUE_DESTINATION = 2,
+    GGML_BACKEND_COPY_QUEUE_UNKNOWN = 3,
+};
+using ggml_backend_copy_queue_t = ggml_backend_copy_queue (*)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
+using ggml_backend_event_reaches_t = bool (*)(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
+using ggml_backend_clock_us_t = double (*)();
+using ggml_backend_last_operation_times_t = bool (*)(ggml_backend_t backend, double * start_us, double * finish_us);
+
+#endif

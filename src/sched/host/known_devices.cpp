@@ -1,0 +1,41 @@
+#include "host/known_devices.h"
+
+#include <string>
+
+namespace ggml_sched::host {
+
+namespace {
+
+std::string registry_of(ggml_backend_dev_t device) {
+    const ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device);
+    return reg ? ggml_backend_reg_name(reg) : "";
+}
+
+// One backend under three names
+bool is_cuda_like(const std::string & registry) {
+    return registry == "CUDA" || registry == "ROCm" || registry == "MUSA";
+}
+
+} // namespace
+
+bool known_event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter) {
+    const std::string registry = registry_of(recorder);
+    return is_cuda_like(registry) && registry == registry_of(waiter);
+}
+
+bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::CopyOrder & order) {
+    const std::string from = registry_of(src);
+    const std::string to = registry_of(dst);
+    if (is_cuda_like(to)) {
+        order = plan::CopyOrder::InSource;
+        return from == to;
+    }
+    if (to == "Vulkan") {
+        // Other devices are refused. Between two queues of one device it does not wait for what the source has queued.
+        return false;
+    }
+    order = plan::CopyOrder::Unordered;
+    return true;
+}
+
+} // namespace ggml_sched::host

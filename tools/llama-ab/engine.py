@@ -1,0 +1,188 @@
+"""A model and contexts of it through llama-cpp-python's C API, for comparing schedulers."""
+
+import ctypes
+import math
+import os
+import re
+
+import llama_cpp as api
+import numpy
+
+
+class Failed(Exception):
+    """Its text is for the user."""
+
+
+class BuftOverride(ctypes.Structure):
+    _fields_ = [("pattern", ctypes.c_char_p), ("buffer_type", ctypes.c_void_p)]
+
+
+def ggml_function(name, result, *parameters):
+    """A function of the ggml that llama-cpp-python has loaded."""
+    directory = os.environ.get("LLAMA_CPP_LIB_PATH") or os.path.join(os.path.dirname(api.__file__), "lib")
+    for stem in ("ggml-base", "ggml", "ggml-rpc"):
+        for file in (f"lib{stem}.so", f"lib{stem}.dylib", f"{stem}.dll"):
+            path = os.path.join(directory, file)
+            if os.path.exists(path):
+                function = getattr(ctypes.CDLL(path), name, None)
+                if function:
+                    function.restype, function.argtypes = result, list(parameters)
+                    return function
+    raise Failed(f"this llama-cpp-python has no {name}; build it with the drop-in, and with GGML_RPC=ON for --rpc "
+                 "(docs/drop-in.md)")
+
+
+class Engine:
+    def __init__(self, args):
+        self.args = args
+        self.log = []
+        ggml_function("ggml_sched_get_stats", None)  # the drop-in is there
+        self._log_callback = api.llama_log_callback(self._note)
+        api.llama_log_set(self._log_callback, ctypes.c_void_p())
+        api.llama_backend_init()
+        for endpoint in args.rpc:
+            self._add_rpc_server(endpoint)
+
+        params = api.llama_model_default_params()
+        params.n_gpu_layers = args.gpu_layers
+        params.split_mode = {"none": 0, "layer": 1, "row": 2}[args.split]
+        if args.cpu_moe:
+            cpu = ggml_function("ggml_backend_cpu_buffer_type", ctypes.c_void_p)()
+            self._overrides = (BuftOverride * 2)((rb"\.ffn_(up|down|gate|gate_up)_(ch|)exps", cpu), (None, None))
+            params.tensor_buft_overrides = ctypes.cast(self._overrides, ctypes.c_void_p)
+        self.model = api.llama_model_load_from_file(str(args.model).encode(), params)
+        if not self.model:
+            raise Failed("\n".join([f"cannot load {args.model}", *self.log[-10:]]))
+        self.vocab = api.llama_model_get_vocab(self.model)
+        self.n_vocab = api.llama_vocab_n_tokens(self.vocab)
+        self.devices = self._devices()
+
+    def _note(self, _level, text, _user_data):
+        self.log.append(text.decode("utf-8", "replace").rstrip("\n"))
+
+    def _add_rpc_server(self, endpoint):
+        add = ggml_function("ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)
+        register = ggml_function("ggml_backend_register", None, ctypes.c_void_p)
+        registry = add(endpoint.encode())
+        if not registry:
+            raise Failed(f"no rpc-server answers at {endpoint}")
+        register(registry)
+
+    def _devices(self):
+        names = []
+        for line in self.log:
+            match = re.search(r"(\S+) model buffer size", line)
+            if match and match.group(1) not in names:
+                names.append(match.group(1))
+        return names
+
+    def complaints(self):
+        """What ggml-sched has said, other than which scheduler it made."""
+        return [line for line in self.log if "ggml-sched:" in line and "made by" not in line]
+
+    def tokenize(self, text):
+        data = text.encode()
+        tokens = (api.llama_token * (len(data) + 16))()
+        count = api.llama_tokenize(self.vocab, data, len(data), tokens, len(tokens), True, False)
+        if count < 0:
+            raise Failed("cannot tokenize the text")
+        return list(tokens[:count])
+
+    def context(self, choice, **options):
+        return Context(self, choice, **options)
+
+    def perplexity(self, tokens, rows):
+        total = 0.0
+        for row, following in zip(rows, tokens[1:]):
+            logits = numpy.frombuffer(row, dtype=numpy.float32).astype(numpy.float64)
+            peak = logits.max()
+            total += peak + math.log(numpy.exp(logits - peak).sum()) - logits[following]
+        return math.exp(total / (len(tokens) - 1))
+
+
+class Context:
+    def __init__(self, engine, choice, graph_reuse=True, observe=False, **options):
+        args = engine.args
+        params = api.llama_context_default_params()
+        params.n_ctx = 4 * (max(args.prompt, args.start + args.predict) + 64)
+        params.n_batch = params.n_ctx
+        params.n_ubatch = args.ubatch
+        params.n_threads = params.n_threads_batch = args.threads
+        params.no_perf = True
+        for name, value in options.items():
+            setattr(params, name, value)
+        if observe:
+            self._observer = api.ggml_backend_sched_eval_callback(self._observe)
+            params.cb_eval = self._observer
+        self.observed = 0
+
+        os.environ["GGML_SCHED"] = choice
+        os.environ["LLAMA_GRAPH_REUSE_DISABLE"] = "0" if graph_reuse else "1"
+        before = len(engine.log)
+        self.handle = api.llama_init_from_model(engine.model, params)
+        lines = engine.log[before:]
+        if not self.handle:
+            raise Failed("\n".join(["cannot make a context", *lines[-10:]]))
+        if not any(f"made by {choice}" in line for line in lines):
+            raise Failed(f"the context does not say that its scheduler was made by {choice}")
+        self.n_bytes = {name: float(size) for line in lines
+                        for name, size in re.findall(r"(\S+) compute buffer size = +([\d.]+) MiB", line)}
+        self.engine = engine
+        self.batch = api.llama_batch_init(params.n_batch, 0, 1)
+
+    def _observe(self, _tensor, _ask, _user_data):
+        self.observed += 1
+        return True
+
+    def close(self):
+        api.llama_batch_free(self.batch)
+        api.llama_free(self.handle)
+
+    def forget(self):
+        api.llama_synchronize(self.handle)
+        api.llama_memory_clear(api.llama_get_memory(self.handle), True)
+
+    def _decode(self, entries):
+        """entries: (token, position, sequence, wants logits). Returns the logits of those that want them, as bytes."""
+        wanting = []
+        for i, (token, position, sequence, wants) in enumerate(entries):
+            self.batch.token[i] = token
+            self.batch.pos[i] = position
+            self.batch.n_seq_id[i] = 1
+            self.batch.seq_id[i][0] = sequence
+            self.batch.logits[i] = wants
+            wanting += [i] if wants else []
+        self.batch.n_tokens = len(entries)
+        code = api.llama_decode(self.handle, self.batch)
+        if code != 0:
+            raise Failed("\n".join([f"llama_decode returned {code}", *self.engine.log[-10:]]))
+        size = 4 * self.engine.n_vocab
+        return [ctypes.string_at(api.llama_get_logits_ith(self.handle, i), size) for i in wanting]
+
+    @staticmethod
+    def _best(row):
+        return int(numpy.frombuffer(row, dtype=numpy.float32).argmax())
+
+    def prefill(self, tokens):
+        return self._decode([(token, i, 0, True) for i, token in enumerate(tokens)]), len(tokens)
+
+    def greedy(self, tokens, n_predict):
+        rows = self._decode([(token, i, 0, i == len(tokens) - 1) for i, token in enumerate(tokens)])
+        for i in range(n_predict):
+            rows += self._decode([(self._best(rows[-1]), len(tokens) + i, 0, True)])
+        return rows, len(tokens) + n_predict
+
+    def sequences(self, tokens, n_sequences, n_prompt, n_predict):
+        """Different prompts of different lengths in one batch, continued together."""
+        entries, lengths = [], []
+        for s in range(n_sequences):
+            length = n_prompt - s
+            part = tokens[s * n_prompt : s * n_prompt + length]
+            entries += [(token, i, s, i == length - 1) for i, token in enumerate(part)]
+            lengths.append(length)
+        latest = self._decode(entries)
+        rows = list(latest)
+        for i in range(n_predict):
+            latest = self._decode([(self._best(row), lengths[s] + i, s, True) for s, row in enumerate(latest)])
+            rows += latest
+        return rows, len(entries) + n_sequences * n_predict
