@@ -157,7 +157,7 @@ function(ggml_sched_inject ggml)
     message(STATUS "ggml-sched: added to ggml-base; GGML_SCHED=stock in the environment chooses ggml's own scheduler")
 
     if(GGML_SCHED_PARITY)
-        add_subdirectory(${GGML_SCHED_ROOT}/tests/parity ${CMAKE_CURRENT_BINARY_DIR}/ggml-sched-parity)
+        include(${GGML_SCHED_ROOT}/tests/parity/parity.cmake) # deferred calls may not add directories
     endif()
 endfunction()
 

@@ -103,7 +103,7 @@ void Allocation::list_leafs(const GraphView & graph, const Splits & splits, cons
     for (const TensorId leaf : graph.leafs()) {
         // The caller may write an input while results of the same graph are still to be read: they must not share
         // memory.
-        if (graph.tensor(leaf)->flags & GGML_TENSOR_FLAG_INPUT) {
+        if (host::inputs_keep_values() && (graph.tensor(leaf)->flags & GGML_TENSOR_FLAG_INPUT)) {
             ggml_set_output(graph.tensor(leaf));
         }
         if (assignment.backend[leaf] != kNoBackend) {

@@ -119,6 +119,14 @@ void set_identity(ggml_cgraph * graph) {
 #endif
 }
 
+bool inputs_keep_values() {
+#ifdef GGML_SCHED_DROP_IN
+    return false;
+#else
+    return true;
+#endif
+}
+
 bool is_complete(const ggml_cgraph * graph) {
 #ifdef GGML_SCHED_DROP_IN
     static_cast<void>(graph);

@@ -84,6 +84,9 @@ Nodes nodes_of(const ggml_cgraph * graph);
 Nodes leafs_of(const ggml_cgraph * graph);
 uint64_t identity_of(const ggml_cgraph * graph); // changes when nodes are added; 0 for a graph that never got one
 void set_identity(ggml_cgraph * graph);
+// Do the caller's inputs keep their values from run to run? Engines of a foreign ggml write them all before each run,
+// and count on their memory being used for something else after the last reader.
+bool inputs_keep_values();
 bool is_complete(const ggml_cgraph * graph); // false if nodes were lost because the graph was too small
 
 } // namespace ggml_sched::host

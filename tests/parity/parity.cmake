@@ -1,0 +1,10 @@
+# Compares this scheduler with ggml's own, in a ggml that has both: cmake/ggml-sched-inject.cmake includes this in ggml's
+# build with -DGGML_SCHED_PARITY=ON. It is no part of our own build.
+find_package(GTest REQUIRED)
+
+set(parity ${CMAKE_CURRENT_LIST_DIR})
+add_executable(ggml-sched-parity
+    ${parity}/fake_device.cpp ${parity}/parity_test.cpp ${parity}/random_graph.cpp)
+target_compile_features(ggml-sched-parity PRIVATE cxx_std_17)
+target_include_directories(ggml-sched-parity PRIVATE ${parity} $<TARGET_PROPERTY:ggml-base,INCLUDE_DIRECTORIES>)
+target_link_libraries(ggml-sched-parity PRIVATE ggml-base ggml GTest::gtest GTest::gtest_main)

@@ -1,0 +1,185 @@
+// ggml's scheduler and ours on the same graphs, in one process: same backend for each node, same splits, same copies,
+// same results, no larger buffers.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "fake_device.h"
+#include "ggml-cpp.h"
+#include "ggml-sched.h"
+#include "random_graph.h"
+
+namespace parity {
+
+namespace {
+
+struct Handles {
+    ggml_backend_t cpu = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr);
+    Handles() { setenv("GGML_SCHED_VERIFY", "1", 1); }
+};
+
+ggml_backend_t cpu() {
+    static Handles handles;
+    return handles.cpu;
+}
+
+struct Kind {
+    int n_devices = 2;
+    bool parallel = false;
+    bool op_offload = true;
+    FakeTraits traits;
+};
+
+void PrintTo(const Kind & kind, std::ostream * out) {
+    *out << kind.n_devices << " devices" << (kind.parallel ? ", parallel" : "") << (kind.traits.async ? ", async" : "")
+         << (kind.traits.events ? ", events" : "") << (kind.traits.offloads ? ", offloading" : "")
+         << (kind.traits.uses_host_memory ? ", using host memory" : "")
+         << (kind.traits.unsupported ? ", not supporting everything" : "");
+}
+
+class Machine {
+  public:
+    Machine(const Kind & kind, uint64_t seed) {
+        for (int i = 0; i < kind.n_devices; i++) {
+            FakeTraits traits = kind.traits;
+            traits.unsupported = traits.unsupported ? static_cast<uint32_t>(seed * 8 + i + 1) : 0;
+            devices.push_back(std::make_unique<FakeDevice>("FAKE" + std::to_string(i), traits, cpu()));
+            backends.push_back(devices.back()->backend());
+            bufts.push_back(devices.back()->buffer_type());
+        }
+        backends.push_back(cpu());
+        bufts.push_back(ggml_backend_get_default_buffer_type(cpu()));
+    }
+
+    ggml_backend_sched_ptr scheduler(const char * choice, const Kind & kind) {
+        setenv("GGML_SCHED", choice, 1);
+        return ggml_backend_sched_ptr(ggml_backend_sched_new(
+            backends.data(), nullptr, static_cast<int>(backends.size()), 4096, kind.parallel, kind.op_offload));
+    }
+
+    std::vector<std::unique_ptr<FakeDevice>> devices;
+    std::vector<ggml_backend_t> backends;
+    std::vector<ggml_backend_buffer_type_t> bufts;
+};
+
+// What an engine sees of one scheduler on one graph
+struct Seen {
+    int n_splits = 0;
+    std::vector<std::string> nodes; // its backend, and the operands as they are after the split
+    std::map<std::string, size_t> buffers;
+    std::vector<std::vector<char>> results;
+};
+
+const char * name_of(ggml_backend_t backend) {
+    return backend ? ggml_backend_name(backend) : "none";
+}
+
+std::vector<std::string> describe(ggml_backend_sched_t sched, const RandomGraph & graph) {
+    std::vector<std::string> lines;
+    for (ggml_tensor * node : graph.nodes()) {
+        std::string line = std::string(ggml_op_desc(node)) + " '" + node->name + "' on " +
+                           name_of(ggml_backend_sched_get_tensor_backend(sched, node)) + ":";
+        for (ggml_tensor * src : node->src) {
+            line += src ? std::string(" ") + src->name : "";
+        }
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+void make_wishes(const Machine & machine, ggml_backend_sched_t sched, const RandomGraph & graph) {
+    for (const auto & [node, index] : graph.wishes(static_cast<int>(machine.backends.size()))) {
+        if (ggml_backend_supports_op(machine.backends[index], node)) {
+            ggml_backend_sched_set_tensor_backend(sched, node, machine.backends[index]);
+        }
+    }
+}
+
+Seen run(Machine & machine, ggml_backend_sched_t sched, const RandomGraph & graph, World & world, uint64_t seed) {
+    Seen seen;
+    world.clear_caches();
+    ggml_backend_sched_reset(sched);
+    make_wishes(machine, sched, graph);
+    if (!ggml_backend_sched_alloc_graph(sched, graph.get())) {
+        ADD_FAILURE() << "cannot allocate";
+        return seen;
+    }
+    graph.set_inputs(seed);
+    EXPECT_EQ(ggml_backend_sched_graph_compute(sched, graph.get()), GGML_STATUS_SUCCESS) << ggml_sched_get_error(sched);
+    seen.n_splits = ggml_backend_sched_get_n_splits(sched);
+    seen.nodes = describe(sched, graph);
+    seen.results = graph.results();
+    for (ggml_backend_t backend : machine.backends) {
+        seen.buffers[ggml_backend_name(backend)] = ggml_backend_sched_get_buffer_size(sched, backend);
+    }
+    return seen;
+}
+
+class Parity : public testing::TestWithParam<Kind> {};
+
+TEST_P(Parity, EveryNodeIsOnTheSameBackendWithTheSameOperandsAndTheResultsAreTheSameBits) {
+    size_t stock_bytes = 0;
+    size_t our_bytes = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Machine machine(GetParam(), seed);
+        World world(seed, machine.bufts);
+        std::map<std::string, Seen> seen;
+        for (const char * choice : {"stock", "ours"}) {
+            const ggml_backend_sched_ptr sched = machine.scheduler(choice, GetParam());
+            ASSERT_NE(sched, nullptr);
+            // The second graph comes into buffers that are there already.
+            for (const uint64_t part : {0, 1}) {
+                const RandomGraph graph(2 * seed + part, world, 12 + static_cast<int>(seed % 30),
+                                        GetParam().traits.unsupported == 0);
+                seen[choice + std::to_string(part)] = run(machine, sched.get(), graph, world, seed);
+            }
+        }
+        for (const char * part : {"0", "1"}) {
+            const Seen & stock = seen[std::string("stock") + part];
+            const Seen & ours = seen[std::string("ours") + part];
+            ASSERT_EQ(ours.nodes.size(), stock.nodes.size());
+            for (size_t i = 0; i < ours.nodes.size(); i++) {
+                ASSERT_EQ(ours.nodes[i], stock.nodes[i]) << "node " << i;
+            }
+            ASSERT_EQ(ours.n_splits, stock.n_splits);
+            ASSERT_EQ(ours.results, stock.results);
+            for (const auto & [name, size] : stock.buffers) {
+                stock_bytes += size;
+                our_bytes += ours.buffers.at(name);
+            }
+        }
+    }
+    RecordProperty("stock_bytes", static_cast<int>(stock_bytes));
+    RecordProperty("our_bytes", static_cast<int>(our_bytes));
+    EXPECT_LE(our_bytes, stock_bytes + stock_bytes / 50) << "of all compute buffers together";
+}
+
+FakeTraits traits(bool async, bool events, bool offloads, bool uses_host_memory, uint32_t unsupported) {
+    FakeTraits traits;
+    traits.async = async;
+    traits.events = events;
+    traits.offloads = offloads;
+    traits.uses_host_memory = uses_host_memory;
+    traits.unsupported = unsupported;
+    return traits;
+}
+
+INSTANTIATE_TEST_SUITE_P(, Parity,
+                         testing::Values(Kind{1, false, true, traits(true, true, false, false, 0)},
+                                         Kind{2, false, true, traits(true, true, false, false, 0)},
+                                         Kind{3, true, true, traits(true, true, false, false, 0)},
+                                         Kind{2, true, true, traits(true, true, true, false, 0)},
+                                         Kind{1, false, true, traits(true, true, true, false, 0)},
+                                         Kind{1, false, false, traits(true, true, true, false, 0)},
+                                         Kind{2, false, true, traits(true, false, false, false, 1)},
+                                         Kind{2, true, true, traits(true, true, true, false, 1)},
+                                         Kind{2, false, true, traits(false, false, false, false, 1)},
+                                         Kind{1, false, true, traits(false, false, false, true, 1)}),
+                         [](const testing::TestParamInfo<Kind> & info) { return "Kind" + std::to_string(info.index); });
+
+} // namespace
+
+} // namespace parity
