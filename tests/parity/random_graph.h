@@ -76,7 +76,7 @@ class RandomGraph {
     ggml_cgraph * graph_ = nullptr;
     int n_tokens_ = 0;
     size_t first_experts_ = 0;
-    size_t n_experts_ = 0; // used so far
+    size_t n_experts_ = 0;              // used so far
     std::vector<ggml_tensor *> values_; // kWidth x n_tokens_
     std::vector<ggml_tensor *> inputs_;
     std::vector<ggml_tensor *> outputs_;
