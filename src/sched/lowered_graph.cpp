@@ -38,10 +38,10 @@ void LoweredGraph::take(const Key & key, const GraphView & graph, const Splits &
     valid_ = true;
 }
 
-void LoweredGraph::bind(const GraphView & graph, const Splits & splits, const Slots & slots) {
+void LoweredGraph::bind(const GraphView & graph, const Slots & slots) {
     for (CopyBinding & copy : lowered_.copies) {
-        copy.src = graph.tensor(splits.copies[copy.copy].tensor);
-        copy.dst = slots.of(copy.copy);
+        copy.src = graph.tensor(copy.tensor);
+        copy.dst = copy.copy == kNoBinding ? copy.src : slots.of(copy.copy);
     }
 }
 

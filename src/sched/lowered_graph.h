@@ -30,7 +30,7 @@ class LoweredGraph {
     bool lies_at(const GraphView & graph, const Splits & splits, const Slots & slots) const;
     void take(const Key & key, const GraphView & graph, const Splits & splits, const Slots & slots, Lowered lowered);
     // The tensors of the graph that is to run next, which has the same key and addresses
-    void bind(const GraphView & graph, const Splits & splits, const Slots & slots);
+    void bind(const GraphView & graph, const Slots & slots);
     void forget() { valid_ = false; }
 
     const Lowered & lowered() const { return lowered_; }

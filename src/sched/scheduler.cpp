@@ -306,7 +306,7 @@ void Scheduler::lower_graph() {
         return;
     }
     if (lowered.is_for(key) && lowered.lies_at(view_, splits_, slots_)) {
-        lowered.bind(view_, splits_, slots_);
+        lowered.bind(view_, slots_);
     } else {
         lowered.take(key, view_, splits_, slots_,
                      lower(view_, splits_, slots_, assignment_, backends_, topology_, key.mode, spaces_));

@@ -119,9 +119,10 @@ std::vector<Case> cases() {
         {"moe_experts_offloaded",
          "The same mixture of experts with op_offload and a batch of 32: the GPU computes the experts, whose weights "
          "are sent to it.\n"
-         "Look at: each layer's experts begin a split of their own, and all copies and launches are on one lane. The "
-         "events after "
-         "the copies of weights would let the host overwrite those before the launch behind them is done; nobody does.",
+         "Look at: each layer's experts begin a split of their own. First the ids of the experts that the router "
+         "chose go to the host, which waits for them, the only wait of the split: of the weights it then sends those "
+         "that are used; 16384 bytes are what all of them have. The events after the copies of weights would let the "
+         "host overwrite those before the launch behind them is done; nobody does.",
          Show::Synchronized, offloading({kCuda}), kHostExpertsPrefill},
         {"uma_device",
          "A device that reads host memory in place (SIM0), with the token embeddings in host memory.\n"

@@ -59,7 +59,6 @@ ggml_backend_buffer_i buffer_interface() {
                           size_t size) {
         std::memcpy(data, static_cast<const char *>(tensor->data) + offset, size);
         of(buffer).traffic.bytes_got += size;
-        of(buffer).traffic.n_got++;
     };
     iface.clear = [](ggml_backend_buffer_t buffer, uint8_t value) {
         std::memset(base_of(buffer), value, buffer->size);

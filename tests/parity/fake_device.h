@@ -26,7 +26,6 @@ struct FakeTraits {
 struct Traffic {
     size_t bytes_set = 0; // from the host
     size_t bytes_got = 0;
-    size_t n_got = 0;
 };
 
 class FakeDevice {

@@ -26,7 +26,7 @@ class Placement {
             }
         } else if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
             choice = {static_cast<BackendId>(backends_.size() - 1), Cause::Input};
-        } else if (tensor->op != GGML_OP_ROPE) { // its frequency factors are too small to decide anything
+        } else if (host::is_placed_by_weights(tensor)) {
             choice = by_weights(tensor);
         }
         return {};

@@ -1,5 +1,6 @@
 #include "exec/executor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -164,7 +165,12 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
         stats.snapshots++;
         stats.snapshot_bytes += copy.bytes;
         return {};
-    case plan::TaskKind::SetAsync: set_async(copy); break;
+    case plan::TaskKind::SetAsync:
+        if (copy.ids != kNoBinding) {
+            return set_used_experts(copy, work.copies[copy.ids]);
+        }
+        set_async(copy);
+        break;
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
     default:
@@ -178,8 +184,29 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
 
 void Executor::set_async(const CopyBinding & copy) {
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
-    host::set_async(backends_[copy.dst_backend].handle, copy.dst, data);
+    host::set_async(backends_[copy.dst_backend].handle, copy.dst, data, 0, copy.bytes);
     stats.async_copies++;
+}
+
+Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids) {
+    const char * named = ids.via_ring ? ring(ids) : static_cast<const char *>(ids.src->data);
+    const int64_t n_experts = copy.src->ne[2];
+    if (Status status = used_experts_.find(ids.src, named, n_experts); !status.ok()) {
+        return status;
+    }
+    // Kernels for quantized weights read a little past the last row, and what they find there must be numbers.
+    const size_t size = copy.src->nb[2];
+    const size_t padding = std::min<size_t>(size, 512);
+    for (const ExpertRange & range : used_experts_.ranges()) {
+        const size_t offset = static_cast<size_t>(range.begin) * size;
+        const size_t bytes =
+            static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
+        const char * data = static_cast<const char *>(copy.src->data) + offset;
+        host::set_async(backends_[copy.dst_backend].handle, copy.dst, data, offset, bytes);
+        stats.async_copies++;
+        stats.bytes_copied += bytes;
+    }
+    return {};
 }
 
 void Executor::get_async(const CopyBinding & copy) {

@@ -10,6 +10,7 @@
 
 #include "exec/ring.h"
 #include "exec/step_listener.h"
+#include "exec/used_experts.h"
 #include "ggml-sched.h"
 #include "host/execute.h"
 #include "plan/plan.h"
@@ -57,6 +58,7 @@ class Executor {
     void record(const plan::Step & step);
     Status perform(const plan::Task & task, const Work & work, const Observer & observer);
     void set_async(const CopyBinding & copy);
+    Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Observer & observer);
@@ -74,6 +76,7 @@ class Executor {
     const uint64_t window_;
     uint64_t run_ = 0;
     Ring ring_;
+    UsedExperts used_experts_; // of the copy that is being made
     StepListener * listener_ = nullptr;
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;

@@ -32,8 +32,8 @@ ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph) {
     return ggml_backend_graph_compute_async(backend, graph);
 }
 
-void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data) {
-    ggml_backend_tensor_set_async(backend, dst, data, 0, ggml_nbytes(dst));
+void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, size_t offset, size_t size) {
+    ggml_backend_tensor_set_async(backend, dst, data, offset, size);
 }
 
 void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data) {

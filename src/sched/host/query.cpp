@@ -119,6 +119,15 @@ void set_identity(ggml_cgraph * graph) {
 #endif
 }
 
+bool is_placed_by_weights(const ggml_tensor * tensor) {
+#if GGML_SCHED_PLACES_FLASH_ATTN_FREELY
+    if (tensor->op == GGML_OP_FLASH_ATTN_EXT) {
+        return false;
+    }
+#endif
+    return tensor->op != GGML_OP_ROPE;
+}
+
 bool inputs_keep_values() {
 #ifdef GGML_SCHED_DROP_IN
     return false;

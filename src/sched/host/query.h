@@ -63,6 +63,10 @@ struct BufferFacts {
 };
 BufferFacts facts_of(ggml_backend_buffer_t buffer);
 
+// Should it rather be computed where its weights are? Not if these are too small to decide anything: frequency factors
+// of ROPE, sinks of flash attention.
+bool is_placed_by_weights(const ggml_tensor * tensor);
+
 // Computes nothing, only looks at memory in another shape.
 inline bool is_view_op(const ggml_tensor * tensor) {
     switch (tensor->op) {

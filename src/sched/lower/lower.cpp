@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lower/accesses.h"
+#include "lower/experts.h"
 
 namespace ggml_sched {
 
@@ -34,7 +35,8 @@ class Lowering {
         , backends_(backends)
         , topology_(topology)
         , buffers_(spaces)
-        , launch_accesses_(graph, buffers_) {
+        , launch_accesses_(graph, buffers_)
+        , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); })) {
         result_.program.mode = mode;
         result_.program.n_splits = static_cast<int>(splits.splits.size());
     }
@@ -51,7 +53,8 @@ class Lowering {
   private:
     struct Late {
         std::vector<Task> direct;
-        std::vector<Task> staged; // read the ring after another device has written it
+        std::vector<Task> staged;  // read the ring after another device has written it
+        std::vector<Task> experts; // the host waits for the ids
     };
 
     // First what goes through the host, then what reads it: so one wait serves all copies from a device.
@@ -59,12 +62,19 @@ class Lowering {
         const Split & split = splits_.splits[index];
         Late late;
         for (const uint32_t input : split.inputs) {
+            const auto ids = experts_.find(input);
+            if (ids != experts_.end()) {
+                fetch_ids(index, ids->second);
+            }
+        }
+        for (const uint32_t input : split.inputs) {
             lower_copy(index, input, late);
         }
         std::vector<Task> & tasks = result_.program.tasks;
         tasks.insert(tasks.end(), late.direct.begin(), late.direct.end());
         // Backwards: the wait for what was fetched last covers the rest.
         tasks.insert(tasks.end(), late.staged.rbegin(), late.staged.rend());
+        tasks.insert(tasks.end(), late.experts.begin(), late.experts.end());
 
         Task launch = {TaskKind::Launch, lane_of(split.backend)};
         launch.split = index;
@@ -74,9 +84,52 @@ class Lowering {
         push(launch);
     }
 
+    // Weights in host memory can be sent in parts.
+    bool is_partial(uint32_t copy) {
+        const InputCopy & input = splits_.copies[copy];
+        const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
+        return buffer && buffers_.of(buffer).facts.host && buffers_.of(buffer).facts.weights &&
+               backends_[input.backend].set_async;
+    }
+
+    // Once, for all who need these ids; the first split that does fetches them before anything else.
+    void fetch_ids(int32_t split, TensorId id) {
+        if (ids_.count(id) != 0) {
+            return;
+        }
+        CopyBinding copy = {kNoBinding,
+                            id,
+                            graph_.tensor(id),
+                            graph_.tensor(id),
+                            assignment_.backend[id],
+                            assignment_.backend[id],
+                            ggml_nbytes(graph_.tensor(id)),
+                            false,
+                            0};
+        if (!is_host(copy.src)) {
+            if (!backends_[copy.src_backend].get_async) {
+                return;
+            }
+            reserve_ring(copy);
+            push(copy_task(TaskKind::GetAsync, split, copy));
+        }
+        ids_[id] = binding_of(copy);
+    }
+
+    // The ids by which a copy can be restricted to the experts that are used; kNoBinding if it cannot.
+    uint32_t ids_of(uint32_t index) const {
+        const auto needed = experts_.find(index);
+        if (needed == experts_.end()) {
+            return kNoBinding;
+        }
+        const auto fetched = ids_.find(needed->second);
+        return fetched == ids_.end() ? kNoBinding : fetched->second;
+    }
+
     void lower_copy(int32_t split, uint32_t index, Late & late) {
         const InputCopy & input = splits_.copies[index];
         CopyBinding copy = {index,
+                            input.tensor,
                             graph_.tensor(input.tensor),
                             slots_.of(index),
                             assignment_.backend[input.tensor],
@@ -98,7 +151,9 @@ class Lowering {
                 reserve_ring(copy);
                 push(copy_task(TaskKind::Snapshot, split, copy));
             }
-            late.direct.push_back(copy_task(TaskKind::SetAsync, split, copy));
+            copy.ids = ids_of(index);
+            std::vector<Task> & tasks = copy.ids == kNoBinding ? late.direct : late.experts;
+            tasks.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else if (!from_host && is_host(copy.dst) && src.get_async) {
             push(copy_task(TaskKind::GetAsync, split, copy));
         } else if (!from_host && link.async) {
@@ -166,6 +221,13 @@ class Lowering {
         result_.program.accesses.push_back(read);
         result_.program.accesses.push_back(write);
         task.n_accesses = 2;
+        if (copy.ids != kNoBinding) {
+            const CopyBinding & ids = result_.copies[copy.ids];
+            const Access fetched = {plan::kRing, false, ids.ring_offset, ids.ring_offset + ids.bytes};
+            result_.program.accesses.push_back(ids.via_ring ? fetched : access_to(ids.src, false, buffers_));
+            task.n_accesses++;
+            task.reads_at_call = true; // the host must know the ids
+        }
         return task;
     }
 
@@ -228,6 +290,8 @@ class Lowering {
     const Topology & topology_;
     BufferTable buffers_;
     LaunchAccesses launch_accesses_;
+    const ExpertCopies experts_;
+    std::unordered_map<TensorId, uint32_t> ids_; // where they are for the host: index into copies
     Lowered result_;
 };
 

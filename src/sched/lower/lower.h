@@ -6,6 +6,9 @@
 //   async device    host memory    GetAsync
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
 //   anything else                  CopyNow
+//
+// Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent: once the ids are computed
+// they are fetched to the host, and the task that sends the weights reads them when it is issued.
 
 #pragma once
 
@@ -16,16 +19,20 @@
 
 namespace ggml_sched {
 
+constexpr uint32_t kNoBinding = UINT32_MAX;
+
 // What a copy task moves.
 struct CopyBinding {
-    uint32_t copy; // index into Splits::copies
+    uint32_t copy; // index into Splits::copies; kNoBinding: ids that only the host reads, and dst is src
+    TensorId tensor;
     ggml_tensor * src;
     ggml_tensor * dst;
     BackendId src_backend;
     BackendId dst_backend;
     size_t bytes;
     bool via_ring;
-    size_t ring_offset; // in the run's part of the ring
+    size_t ring_offset;        // in the run's part of the ring
+    uint32_t ids = kNoBinding; // of the weights of experts: the binding of the ids that say which are needed
 };
 
 struct Lowered {

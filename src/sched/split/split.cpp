@@ -31,6 +31,10 @@ class Splitter {
             result_.splits.front().begin = 0;
             result_.splits.back().end = static_cast<int>(nodes.size());
         }
+        // Also those that no node reads: what is allocated does not depend on which inputs a batch uses.
+        for (const TensorId leaf : graph_.leafs()) {
+            rotate(leaf);
+        }
         return std::move(result_);
     }
 
@@ -87,12 +91,7 @@ class Splitter {
 
     void visit_operand(const GraphNode & node, const Operand & operand) {
         const TensorId id = operand.tensor;
-        const ggml_tensor * tensor = graph_.tensor(id);
-        if (rotates_ && (tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !is_rotating_[id]) {
-            is_rotating_[id] = true;
-            result_.rotating.push_back({id, assignment_.backend[id]});
-        }
-
+        rotate(id);
         Split & split = result_.splits.back();
         if (!needs_copy(id, split.backend)) {
             return;
@@ -104,6 +103,15 @@ class Splitter {
             split.inputs.push_back(static_cast<uint32_t>(copy));
         }
         result_.rewires.push_back({node.tensor, operand.slot, static_cast<uint32_t>(copy)});
+    }
+
+    void rotate(TensorId id) {
+        const ggml_tensor * tensor = graph_.tensor(id);
+        if (rotates_ && (tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !is_rotating_[id] &&
+            assignment_.backend[id] != kNoBackend) {
+            is_rotating_[id] = true;
+            result_.rotating.push_back({id, assignment_.backend[id]});
+        }
     }
 
     const GraphView & graph_;

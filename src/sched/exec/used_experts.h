@@ -1,0 +1,32 @@
+// Which experts a tensor of ids names. Values only: the ids have been fetched.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ggml.h"
+#include "status.h"
+
+namespace ggml_sched {
+
+// Experts [begin, end)
+struct ExpertRange {
+    int64_t begin;
+    int64_t end;
+};
+
+class UsedExperts {
+  public:
+    // `data` holds the bytes of `ids`, which is I32. Fails if an id is none of the n_experts.
+    Status find(const ggml_tensor * ids, const char * data, int64_t n_experts);
+
+    // In order, not touching each other
+    const std::vector<ExpertRange> & ranges() const { return ranges_; }
+
+  private:
+    std::vector<bool> used_;
+    std::vector<ExpertRange> ranges_;
+};
+
+} // namespace ggml_sched

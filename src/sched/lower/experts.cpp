@@ -1,0 +1,88 @@
+#include "lower/experts.h"
+
+#include <algorithm>
+
+namespace ggml_sched {
+
+namespace {
+
+constexpr uint8_t kWeightsSlot = 0;
+constexpr uint8_t kIdsSlot = 2;
+constexpr int kNever = -1;
+
+TensorId ids_of(const GraphView & graph, const GraphNode & node) {
+    const Operand * end = graph.operands_end(node);
+    const Operand * ids =
+        std::find_if(graph.operands_begin(node), end, [](const Operand & operand) { return operand.slot == kIdsSlot; });
+    return ids == end ? kNoTensor : ids->tensor;
+}
+
+TensorId root_of(const GraphView & graph, TensorId id) {
+    return graph.view_source(id) == kNoTensor ? id : graph.view_source(id);
+}
+
+// The ids of each node that is a MUL_MAT_ID
+std::unordered_map<TensorId, TensorId> ids_by_node(const GraphView & graph) {
+    std::unordered_map<TensorId, TensorId> ids;
+    for (const GraphNode & node : graph.nodes()) {
+        if (graph.tensor(node.tensor)->op == GGML_OP_MUL_MAT_ID) {
+            ids[node.tensor] = ids_of(graph, node);
+        }
+    }
+    return ids;
+}
+
+// The last node that writes the memory of each of these ids; none for ids that no node computes
+std::unordered_map<TensorId, int> last_writes(const GraphView & graph,
+                                              const std::unordered_map<TensorId, TensorId> & ids) {
+    std::unordered_map<TensorId, int> last; // by root
+    for (const auto & [node, tensor] : ids) {
+        if (tensor != kNoTensor) {
+            last[root_of(graph, tensor)] = kNever;
+        }
+    }
+    for (size_t i = 0; i < graph.nodes().size(); i++) {
+        const GraphNode & node = graph.nodes()[i];
+        const auto known = node.is_view ? last.end() : last.find(root_of(graph, node.tensor));
+        if (known != last.end()) {
+            known->second = static_cast<int>(i);
+        }
+    }
+    return last;
+}
+
+} // namespace
+
+ExpertCopies find_experts(const GraphView & graph, const Splits & splits,
+                          const std::function<bool(uint32_t)> & is_partial) {
+    const std::unordered_map<TensorId, TensorId> ids = ids_by_node(graph);
+    if (ids.empty()) {
+        return {};
+    }
+    const std::unordered_map<TensorId, int> last = last_writes(graph, ids);
+    ExpertCopies candidates;
+    for (const Rewire & rewire : splits.rewires) {
+        const auto node = ids.find(rewire.node);
+        const bool as_experts = node != ids.end() && rewire.slot == kWeightsSlot;
+        const TensorId needed = as_experts ? node->second : kNoTensor;
+        if (candidates.emplace(rewire.copy, needed).first->second != needed) {
+            candidates[rewire.copy] = kNoTensor; // read in different ways
+        }
+    }
+    ExpertCopies result;
+    for (const Split & split : splits.splits) {
+        for (const uint32_t copy : split.inputs) {
+            const auto found = candidates.find(copy);
+            if (found == candidates.end() || found->second == kNoTensor || !is_partial(copy)) {
+                continue;
+            }
+            const int written = last.at(root_of(graph, found->second));
+            if (written != kNever && written < split.begin) {
+                result.insert(*found);
+            }
+        }
+    }
+    return result;
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,192 @@
+// Experts' weights in host memory: a device gets only those that the ids name, and the ids are waited for once.
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "exec/used_experts.h"
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int64_t kWidth = 32;
+constexpr int64_t kExperts = 16;
+constexpr int64_t kUsed = 2;
+constexpr int64_t kTokens = 3;
+constexpr size_t kExpertBytes = kWidth * kWidth * sizeof(float);
+constexpr size_t kPadding = 512; // sent behind each group of experts
+
+// Two layers of experts behind a router that reads the input: scores are the input's first numbers, so a test chooses
+// the experts by what it writes.
+struct ExpertGraph {
+    ContextPtr weights_context = make_context();
+    ContextPtr context = make_context();
+    BufferPtr buffer;
+    ggml_tensor * up;
+    ggml_tensor * down;
+    ggml_tensor * scores;
+    ggml_tensor * x;
+    ggml_tensor * ids;
+    ggml_tensor * result;
+    ggml_cgraph * graph;
+
+    explicit ExpertGraph(Rig & rig, bool other_reader = false) {
+        up = ggml_new_tensor_3d(weights_context.get(), GGML_TYPE_F32, kWidth, kWidth, kExperts);
+        down = ggml_new_tensor_3d(weights_context.get(), GGML_TYPE_F32, kWidth, kWidth, kExperts);
+        buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights_context.get(), ggml_backend_cpu_buffer_type()));
+        ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+        write_floats(up, ramp(kWidth * kWidth * kExperts, -1.0F, 1.0F / 4096));
+        write_floats(down, ramp(kWidth * kWidth * kExperts, 1.0F, -1.0F / 8192));
+
+        ggml_context * ctx = context.get();
+        scores = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kExperts, kTokens);
+        x = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, kWidth, 1, kTokens);
+        for (ggml_tensor * input : {scores, x}) {
+            ggml_set_input(input);
+        }
+        ggml_tensor * scaled = ggml_scale(ctx, scores, 2.0F);
+        ggml_tensor * order = ggml_argsort(ctx, scaled, GGML_SORT_ORDER_DESC);
+        ids = ggml_view_2d(ctx, order, kUsed, kTokens, order->nb[1], 0);
+        ggml_tensor * wide = ggml_mul_mat_id(ctx, up, x, ids);
+        result = ggml_mul_mat_id(ctx, down, wide, ids);
+        std::vector<ggml_tensor *> on_device = {wide, result};
+        if (other_reader) {
+            ggml_tensor * first = ggml_view_2d(ctx, wide, kWidth, kUsed, wide->nb[1], 0);
+            ggml_tensor * flat = ggml_reshape_2d(ctx, up, kWidth, kWidth * kExperts);
+            result = ggml_mul_mat(ctx, flat, ggml_cont(ctx, first));
+            on_device = {wide, result};
+        }
+        ggml_set_output(result);
+        graph = ggml_new_graph(ctx);
+        ggml_build_forward_expand(graph, result);
+        for (ggml_tensor * node : {scaled, order}) {
+            ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
+        }
+        for (ggml_tensor * node : on_device) {
+            ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
+        }
+        EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+    }
+
+    // Each token uses these two experts.
+    void choose(const std::vector<std::array<int, 2>> & experts, float seed) {
+        std::vector<float> values(kExperts * kTokens, 0.0F);
+        for (size_t token = 0; token < experts.size(); token++) {
+            values[token * kExperts + experts[token][0]] = 10.0F;
+            values[token * kExperts + experts[token][1]] = 5.0F;
+        }
+        write_floats(scores, values);
+        write_floats(x, ramp(kWidth * kTokens, seed, 0.25F));
+    }
+};
+
+std::vector<float> run_on(Rig & rig, ExpertGraph & graph) {
+    EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph.graph), GGML_STATUS_SUCCESS)
+        << ggml_sched_get_error(rig.sched());
+    return read_floats(graph.result);
+}
+
+class Experts : public testing::TestWithParam<ggml_sim_profile> {
+  protected:
+    static RigOptions options(ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO) {
+        RigOptions options;
+        options.devices = {GetParam()};
+        options.mode = mode;
+        return options;
+    }
+};
+
+TEST_P(Experts, AreOnlySentWhereTheIdsNameThem) {
+    for (const auto mode : {GGML_SCHED_SYNC_AUTO, GGML_SCHED_SYNC_BARRIER, GGML_SCHED_SYNC_SERIAL}) {
+        Rig rig(options(mode));
+        ggml_sched_set_verify(rig.sched(), true);
+        ExpertGraph graph(rig);
+        for (const auto & experts : std::vector<std::vector<std::array<int, 2>>>{
+                 {{3, 4}, {4, 3}, {9, 3}}, {{0, 15}, {1, 15}, {0, 1}}, {{7, 6}, {5, 4}, {8, 9}}}) {
+            const float seed = static_cast<float>(experts[0][0]);
+            graph.choose(experts, seed);
+            ggml_sched_reset_stats(rig.sched());
+            const std::vector<float> result = run_on(rig, graph);
+            const uint64_t sent = rig.stats().bytes_copied;
+            EXPECT_LT(sent, 2 * 6 * kExpertBytes + 6 * kPadding + 4096) << "of " << 2 * kExperts * kExpertBytes;
+
+            graph.choose(experts, seed);
+            ASSERT_EQ(result.size(), static_cast<size_t>(kWidth * kUsed * kTokens));
+            // Again, in the same buffers with other experts lying there: no result may depend on what is not sent.
+            EXPECT_EQ(run_on(rig, graph), result);
+        }
+    }
+}
+
+std::vector<std::vector<float>> slide_over_experts(const RigOptions & options, uint64_t & bytes_copied) {
+    Rig rig(options);
+    ExpertGraph graph(rig);
+    std::vector<std::vector<float>> results;
+    for (int first = 0; first < 14; first++) {
+        graph.choose({{first, first + 1}, {first + 1, first + 2}, {first, 15}}, 0.5F);
+        results.push_back(run_on(rig, graph));
+    }
+    bytes_copied = rig.stats().bytes_copied;
+    return results;
+}
+
+TEST_P(Experts, GiveTheResultsThatAllOfThemWouldGive) {
+    RigOptions whole;
+    whole.devices = {GGML_SIM_PROFILE_NO_ASYNC}; // no asynchronous copies, so nothing is left out
+    uint64_t sent = 0;
+    uint64_t sent_whole = 0;
+    EXPECT_EQ(slide_over_experts(options(), sent), slide_over_experts(whole, sent_whole));
+    EXPECT_LT(sent, sent_whole / 2);
+}
+
+TEST_P(Experts, WaitForTheIdsOnce) {
+    Rig rig(options());
+    ExpertGraph graph(rig);
+    graph.choose({{3, 4}, {4, 3}, {9, 3}}, 1);
+    run_on(rig, graph);
+    ggml_sched_reset_stats(rig.sched());
+    graph.choose({{3, 4}, {4, 3}, {9, 3}}, 1);
+    run_on(rig, graph);
+    EXPECT_EQ(rig.stats().host_waits, 1u) << rig.plan();
+}
+
+TEST_P(Experts, AreSentWholeToOneWhoReadsThemAll) {
+    Rig rig(options());
+    ExpertGraph graph(rig, true);
+    graph.choose({{3, 4}, {4, 3}, {9, 3}}, 1);
+    run_on(rig, graph);
+    EXPECT_GT(rig.stats().bytes_copied, kExperts * kExpertBytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Profiles, Experts, testing::Values(GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN),
+                         [](const testing::TestParamInfo<ggml_sim_profile> & info) {
+                             return std::string(ggml_sim_profile_name(info.param));
+                         });
+
+TEST(UsedExperts, AreRangesThatDoNotTouch) {
+    const ContextPtr context = make_context();
+    const ggml_tensor * ids = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, 3, 2);
+    const std::array<int32_t, 6> data = {5, 0, 4, 7, 5, 6};
+    UsedExperts used;
+    ASSERT_TRUE(used.find(ids, reinterpret_cast<const char *>(data.data()), 8).ok());
+    ASSERT_EQ(used.ranges().size(), 2u);
+    EXPECT_EQ(used.ranges()[0].begin, 0);
+    EXPECT_EQ(used.ranges()[0].end, 1);
+    EXPECT_EQ(used.ranges()[1].begin, 4);
+    EXPECT_EQ(used.ranges()[1].end, 8);
+}
+
+TEST(UsedExperts, AreRefusedWhereThereAreNone) {
+    const ContextPtr context = make_context();
+    const ggml_tensor * ids = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, 1, 1);
+    for (const int32_t id : {-1, 8, INT32_MAX, INT32_MIN}) {
+        UsedExperts used;
+        const Status status = used.find(ids, reinterpret_cast<const char *>(&id), 8);
+        EXPECT_EQ(status.code, GGML_STATUS_FAILED) << id;
+        EXPECT_NE(status.message.find(std::to_string(id)), std::string::npos) << status.message;
+    }
+}
+
+} // namespace
+} // namespace ggml_sched::test
