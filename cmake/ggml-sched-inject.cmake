@@ -153,10 +153,11 @@ function(ggml_sched_inject ggml)
 
     target_sources(ggml-base PRIVATE $<TARGET_OBJECTS:ggml-sched-objects>)
     target_include_directories(ggml-base PUBLIC $<BUILD_INTERFACE:${include_dir}>)
+    include(GNUInstallDirs)
     install(FILES ${GGML_SCHED_ROOT}/include/ggml-sched.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
     message(STATUS "ggml-sched: added to ggml-base; GGML_SCHED=stock in the environment chooses ggml's own scheduler")
 
-    if(GGML_SCHED_PARITY)
+    if(GGML_SCHED_PARITY) # not installed
         include(${GGML_SCHED_ROOT}/tests/parity/parity.cmake) # deferred calls may not add directories
     endif()
 endfunction()

@@ -2,6 +2,7 @@
 #
 #   include/ggml-sched/*.h      lib/libggml-sched.{a,so}     lib/pkgconfig/ggml-sched.pc
 #   lib/cmake/ggml-sched/*      share/doc/ggml-sched/        bin/sched-run and share/ggml-sched/ (examples/sched-run)
+#   share/ggml-sched/drop-in/   what cmake/ggml-sched-inject.cmake builds into a foreign ggml
 #
 # tests/install uses the result from projects of its own.
 
@@ -66,3 +67,10 @@ if(BUILD_SHARED_LIBS)
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/ggml-sched.pc.in ${PROJECT_BINARY_DIR}/ggml-sched.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ggml-sched.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The drop-in for a foreign ggml: our sources as they lie here, since it compiles them with that ggml's headers.
+set(drop_in_dir ${CMAKE_INSTALL_DATADIR}/ggml-sched/drop-in)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-inject.cmake DESTINATION ${drop_in_dir}/cmake)
+install(FILES ${PROJECT_SOURCE_DIR}/include/ggml-sched.h DESTINATION ${drop_in_dir}/include)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/sched ${PROJECT_SOURCE_DIR}/src/dropin DESTINATION ${drop_in_dir}/src
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.cpp")

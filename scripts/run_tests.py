@@ -7,6 +7,8 @@
   tidy      clang-tidy finds nothing
   asan      gcc with the address and undefined-behaviour sanitizers, all tests
   tsan      gcc with the thread sanitizer, all tests
+  engine    llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over RPC;
+            and both schedulers agree on random graphs. What it downloads and compiles stays in build/try-llama.
 
 Output of the tools goes to build/logs; what failed is printed here.
 """
@@ -19,10 +21,11 @@ from collections import Counter
 
 from source_checks import check_format, check_tidy
 from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
+from try_llama import check_engine
 
 PRESETS = ("release", "clang", "asan", "tsan", "debug")
-CHECKS = {"format": check_format, "tidy": check_tidy}
-EVERYTHING = ("format", "release", "clang", "tidy", "asan", "tsan")
+CHECKS = {"format": check_format, "tidy": check_tidy, "engine": check_engine}
+EVERYTHING = ("format", "release", "clang", "tidy", "asan", "tsan", "engine")
 
 
 def say(text=""):
@@ -94,10 +97,12 @@ def main():
     parser.add_argument("--quick", action="store_true", help="format and release only, without the slow tests")
     parser.add_argument("--preset", action="append", choices=PRESETS, help="only this build; may be repeated")
     parser.add_argument("--style", action="store_true", help="only format and tidy")
+    parser.add_argument("--engine", action="store_true", help="only a real engine with our scheduler")
     parser.add_argument("--tests", metavar="REGEX", help="only the tests with such names")
     args = parser.parse_args()
 
     parts = list(args.preset or []) + (["format", "tidy"] if args.style else [])
+    parts += ["engine"] if args.engine else []
     parts = parts or (["format", "release"] if args.quick else EVERYTHING)
     total = Counter()
     start = time.monotonic()

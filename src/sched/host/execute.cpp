@@ -46,7 +46,7 @@ bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const gg
 }
 
 void copy_blocking(const ggml_tensor * src, ggml_tensor * dst) {
-    ggml_backend_tensor_copy(src, dst);
+    ggml_backend_tensor_copy(const_cast<ggml_tensor *>(src), dst); // it only reads it; older versions do not say so
 }
 
 } // namespace ggml_sched::host
