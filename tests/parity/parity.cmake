@@ -7,4 +7,7 @@ add_executable(ggml-sched-parity
     ${parity}/fake_device.cpp ${parity}/parity_test.cpp ${parity}/random_graph.cpp)
 target_compile_features(ggml-sched-parity PRIVATE cxx_std_17)
 target_include_directories(ggml-sched-parity PRIVATE ${parity} $<TARGET_PROPERTY:ggml-base,INCLUDE_DIRECTORIES>)
+if("reserve_size" IN_LIST declared)
+    target_compile_definitions(ggml-sched-parity PRIVATE PARITY_HAS_RESERVE_SIZE)
+endif()
 target_link_libraries(ggml-sched-parity PRIVATE ggml-base ggml GTest::gtest GTest::gtest_main)

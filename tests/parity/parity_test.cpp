@@ -168,6 +168,92 @@ TEST_P(Parity, EveryNodeIsOnTheSameBackendWithTheSameOperandsAndTheResultsAreThe
     EXPECT_LE(our_bytes, stock_bytes + stock_bytes / 50) << "of all compute buffers together";
 }
 
+// The graph that an engine reserves with, then a smaller one
+TEST_P(Parity, ReservedBuffersAreNoLarger) {
+    size_t stock_bytes = 0;
+    size_t our_bytes = 0;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Machine machine(GetParam(), seed);
+        World world(seed, machine.bufts);
+        for (const char * choice : {"stock", "ours"}) {
+            const ggml_backend_sched_ptr sched = machine.scheduler(choice, GetParam());
+            const bool in_place = GetParam().traits.unsupported == 0;
+            const RandomGraph large(seed, world, 60, in_place);
+            size_t & bytes = choice == std::string("ours") ? our_bytes : stock_bytes;
+            std::vector<size_t> reserved;
+            ASSERT_TRUE(ggml_backend_sched_reserve(sched.get(), large.get()));
+            for (ggml_backend_t backend : machine.backends) {
+                reserved.push_back(ggml_backend_sched_get_buffer_size(sched.get(), backend));
+                bytes += reserved.back();
+            }
+#ifdef PARITY_HAS_RESERVE_SIZE
+            const RandomGraph again(seed, world, 60, in_place);
+            std::vector<size_t> sizes(machine.backends.size(), 0);
+            ggml_backend_sched_reserve_size(sched.get(), again.get(), sizes.data());
+            for (size_t i = 0; i < sizes.size(); i++) {
+                EXPECT_EQ(sizes[i], reserved[i]) << choice << " measures something else than it reserves";
+            }
+#endif
+        }
+    }
+    EXPECT_LE(our_bytes, stock_bytes + stock_bytes / 50);
+}
+
+struct Observation {
+    std::vector<std::string> calls;
+    size_t every; // that many nodes are wanted, one of them
+};
+
+bool observe(ggml_tensor * tensor, bool ask, void * user_data) {
+    auto & observation = *static_cast<Observation *>(user_data);
+    const bool wanted = (observation.calls.size() % observation.every) == 0;
+    observation.calls.push_back(std::string(ask ? "asks for " : "shows ") + tensor->name);
+    return !ask || wanted;
+}
+
+TEST_P(Parity, EvalCallbacksAreCalledForTheSameNodesInTheSameOrder) {
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Machine machine(GetParam(), seed);
+        World world(seed, machine.bufts);
+        std::map<std::string, Observation> seen;
+        for (const char * choice : {"stock", "ours"}) {
+            const ggml_backend_sched_ptr sched = machine.scheduler(choice, GetParam());
+            const RandomGraph graph(seed, world, 30, GetParam().traits.unsupported == 0);
+            seen[choice].every = 1 + seed % 5;
+            ggml_backend_sched_set_eval_callback(sched.get(), observe, &seen[choice]);
+            run(machine, sched.get(), graph, world, seed);
+        }
+        EXPECT_EQ(seen["ours"].calls, seen["stock"].calls);
+    }
+}
+
+// As engines re-use a graph: new inputs, no new allocation
+TEST_P(Parity, AGraphThatIsRunAgainGivesTheSameBits) {
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Machine machine(GetParam(), seed);
+        World world(seed, machine.bufts);
+        std::map<std::string, std::vector<std::vector<char>>> results;
+        for (const char * choice : {"stock", "ours"}) {
+            const ggml_backend_sched_ptr sched = machine.scheduler(choice, GetParam());
+            const RandomGraph graph(seed, world, 30, GetParam().traits.unsupported == 0);
+            run(machine, sched.get(), graph, world, seed);
+            for (uint64_t turn = 1; turn <= 3; turn++) {
+                ggml_backend_sched_synchronize(sched.get());
+                graph.set_inputs(100 * seed + turn);
+                ASSERT_EQ(ggml_backend_sched_graph_compute_async(sched.get(), graph.get()), GGML_STATUS_SUCCESS);
+                ggml_backend_sched_synchronize(sched.get());
+                for (std::vector<char> & result : graph.results()) {
+                    results[choice].push_back(std::move(result));
+                }
+            }
+        }
+        EXPECT_TRUE(results["ours"] == results["stock"]);
+    }
+}
+
 FakeTraits traits(bool async, bool events, bool offloads, bool uses_host_memory, uint32_t unsupported) {
     FakeTraits traits;
     traits.async = async;
