@@ -47,6 +47,11 @@ function(ggml_sched_check_functions header declared)
         message(FATAL_ERROR "ggml-sched: this ggml is too old for the drop-in: ${header} does not declare "
             "ggml_backend_sched_${names}. Build without CMAKE_PROJECT_ggml_INCLUDE, or with a newer ggml.")
     endif()
+    ggml_sched_file_has(${header} "ggml_backend_sched_new\\([^;]*bool op_offload\\)" has_op_offload)
+    if(NOT has_op_offload)
+        message(FATAL_ERROR "ggml-sched: this ggml is too old for the drop-in: in ${header} ggml_backend_sched_new has no "
+            "parameter op_offload. Build without CMAKE_PROJECT_ggml_INCLUDE, or with a newer ggml.")
+    endif()
     set(unknown ${declared})
     list(REMOVE_ITEM unknown ${required} ${optional})
     if(unknown)

@@ -60,10 +60,9 @@ def build_engine(version, definitions, parity):
     """Installs it; the build directory stays, so that only what changed is compiled."""
     source = source_of(version)
     definitions = {**DEFINITIONS, "GGML_SCHED_PARITY": "ON" if parity else "OFF", **definitions}
-    targets = ["llama", *(["ggml-sched-parity"] if parity else [])]
     options = [f"-Ccmake.define.{name}={value}" for name, value in definitions.items()]
     return pip("build", "install", source, "--no-deps", "--no-build-isolation", "--force-reinstall", "--verbose",
-               f"-Cbuild-dir={WORK / f'build-{version}'}", f"-Cbuild.targets={';'.join(targets)}", *options)
+               f"-Cbuild-dir={WORK / f'build-{version}'}", *options)
 
 
 def assembled_model():

@@ -32,7 +32,8 @@ add_subdirectory(src)
 
 
 class DropIn(unittest.TestCase):
-    def configure(self, functions=(*FUNCTIONS, *LATE_FUNCTIONS), optimize="with params", target="ggml-base", impl=""):
+    def configure(self, functions=(*FUNCTIONS, *LATE_FUNCTIONS), optimize="with params", target="ggml-base", impl="",
+                  parameters="bool parallel, bool op_offload"):
         """Returns the exit code, CMake's output in one line, and the commands that would compile each file."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
@@ -47,7 +48,7 @@ class DropIn(unittest.TestCase):
         (ggml / "src/ggml-backend-impl.h").write_text(GRAPH_OPTIMIZE[optimize])
         (ggml / "include/ggml-alloc.h").write_text("")
         (ggml / "include/ggml-backend.h").write_text("// GGML_API ggml_backend_sched_of_a_comment(void);\n" + "\n".join(
-            f"    GGML_API bool                 ggml_backend_sched_{name}(ggml_backend_sched_t sched);"
+            f"    GGML_API bool                 ggml_backend_sched_{name}({parameters});"
             for name in functions))
         done = subprocess.run([os.environ.get("CMAKE", "cmake"), "-S", ggml, "-B", root / "build",
                                f"-DCMAKE_PROJECT_ggml_INCLUDE={INJECT}"], capture_output=True, text=True)
@@ -86,6 +87,11 @@ class DropIn(unittest.TestCase):
         self.assertNotEqual(code, 0)
         self.assertIn("this ggml is too old for the drop-in", output)
         self.assertIn("ggml_backend_sched_get_n_copies", output)
+
+    def test_refuses_a_ggml_whose_scheduler_does_not_offload(self):
+        code, output, _ = self.configure(parameters="bool parallel")
+        self.assertNotEqual(code, 0)
+        self.assertIn("ggml_backend_sched_new has no parameter op_offload", output)
 
     def test_refuses_a_newer_ggml_and_names_what_it_adds(self):
         code, output, _ = self.configure([*FUNCTIONS, "new_thing"])
