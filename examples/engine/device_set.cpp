@@ -5,16 +5,24 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <map>
 #include <thread>
 
 namespace engine {
 namespace {
 
+enum class Kind { Cpu, Sim, Registered };
+
+// Devices of one kind in the list
 struct Entry {
-    bool is_cpu = false;
-    ggml_sim_profile profile = GGML_SIM_PROFILE_CUDA;
+    Kind kind = Kind::Sim;
+    std::string registry;                             // Registered: its name
+    ggml_sim_profile profile = GGML_SIM_PROFILE_CUDA; // Sim
     int count = 1;
 };
+
+const std::string kGpus[] = {"cuda", "hip"}; // names of registries, in lower case
 
 std::string profile_names() {
     std::string names;
@@ -24,11 +32,11 @@ std::string profile_names() {
     return names;
 }
 
-// sim[:profile][*count] or cpu
+// sim[:profile][*count], cuda[*count], hip[*count] or cpu
 Result<Entry> parse_entry(const std::string & text) {
     Entry entry;
     if (text == "cpu") {
-        entry.is_cpu = true;
+        entry.kind = Kind::Cpu;
         return entry;
     }
     std::string rest = text;
@@ -50,15 +58,23 @@ Result<Entry> parse_entry(const std::string & text) {
         }
         rest.resize(colon);
     }
-    if (rest != "sim") {
-        return failure("unknown device '" + text + "': expected sim[:profile][*count] or cpu");
+    if (rest == "sim") {
+        return entry;
     }
+    const bool has_profile = text.find(':') != std::string::npos;
+    if (has_profile || std::find(std::begin(kGpus), std::end(kGpus), rest) == std::end(kGpus)) {
+        return failure("unknown device '" + text +
+                       "': expected sim[:profile][*count], cuda[*count], hip[*count] or cpu");
+    }
+    entry.kind = Kind::Registered;
+    entry.registry = rest;
     return entry;
 }
 
-Result<std::vector<ggml_sim_profile>> parse_list(const std::string & list) {
-    std::vector<ggml_sim_profile> profiles;
+Result<std::vector<Entry>> parse_list(const std::string & list) {
+    std::vector<Entry> entries;
     bool cpu_seen = false;
+    int n_simulated = 0;
     for (size_t begin = 0; begin <= list.size();) {
         const size_t end = std::min(list.find(',', begin), list.size());
         const Result<Entry> entry = parse_entry(list.substr(begin, end - begin));
@@ -68,34 +84,62 @@ Result<std::vector<ggml_sim_profile>> parse_list(const std::string & list) {
         if (cpu_seen) {
             return failure("bad device list '" + list + "': cpu comes last, once");
         }
-        cpu_seen = entry.value().is_cpu;
-        if (!cpu_seen) {
-            profiles.insert(profiles.end(), entry.value().count, entry.value().profile);
-        }
+        cpu_seen = entry.value().kind == Kind::Cpu;
+        n_simulated += entry.value().kind == Kind::Sim ? entry.value().count : 0;
+        entries.push_back(entry.value());
         begin = end + 1;
     }
-    if (profiles.size() > GGML_SIM_MAX_DEVICES) {
+    if (n_simulated > GGML_SIM_MAX_DEVICES) {
         return failure("too many simulated devices: at most " + std::to_string(GGML_SIM_MAX_DEVICES));
     }
-    return profiles;
+    return entries;
+}
+
+// Simulated device `index`, configured anew
+Result<ggml_backend_dev_t> simulated_device(int index, ggml_sim_profile profile) {
+    const ggml_sim_config config = ggml_sim_config_default(profile);
+    if (!ggml_backend_sim_configure(index, &config)) {
+        return failure("cannot configure simulated device " + std::to_string(index));
+    }
+    return ggml_backend_sim_device(index);
+}
+
+// Device `index` of those that the library was built for and that this machine has
+Result<ggml_backend_dev_t> registered_device(const std::string & registry, int index) {
+    const ggml_backend_reg_t reg = ggml_backend_reg_by_name(registry.c_str());
+    if (reg == nullptr) {
+        return failure("this build has no backend for '" + registry + "' devices");
+    }
+    const auto n_devices = static_cast<int>(ggml_backend_reg_dev_count(reg));
+    if (index >= n_devices) {
+        return failure("device " + std::to_string(index) + " of '" + registry +
+                       "' is asked for, and this machine has " + std::to_string(n_devices));
+    }
+    return ggml_backend_reg_dev_get(reg, static_cast<size_t>(index));
 }
 
 } // namespace
 
 Result<DeviceSet> DeviceSet::open(const std::string & list, int n_threads) {
-    const Result<std::vector<ggml_sim_profile>> profiles = parse_list(list);
-    if (!profiles.ok()) {
-        return profiles.status();
+    const Result<std::vector<Entry>> entries = parse_list(list);
+    if (!entries.ok()) {
+        return entries.status();
     }
     DeviceSet set;
-    for (size_t i = 0; i < profiles.value().size(); i++) {
-        const ggml_sim_config config = ggml_sim_config_default(profiles.value()[i]);
-        if (!ggml_backend_sim_configure(static_cast<int>(i), &config)) {
-            return failure("cannot configure simulated device " + std::to_string(i));
-        }
-        set.backends_.emplace_back(ggml_backend_dev_init(ggml_backend_sim_device(static_cast<int>(i)), nullptr));
-        if (!set.backends_.back()) {
-            return failure("cannot open simulated device " + std::to_string(i));
+    int n_simulated = 0;
+    std::map<std::string, int> n_registered;
+    for (const Entry & entry : entries.value()) {
+        for (int i = 0; i < entry.count && entry.kind != Kind::Cpu; i++) {
+            const Result<ggml_backend_dev_t> device =
+                entry.kind == Kind::Sim ? simulated_device(n_simulated++, entry.profile)
+                                        : registered_device(entry.registry, n_registered[entry.registry]++);
+            if (!device.ok()) {
+                return device.status();
+            }
+            set.backends_.emplace_back(ggml_backend_dev_init(device.value(), nullptr));
+            if (!set.backends_.back()) {
+                return failure("cannot open device " + std::string(ggml_backend_dev_name(device.value())));
+            }
         }
     }
     set.backends_.emplace_back(ggml_backend_cpu_init());

@@ -15,7 +15,8 @@ namespace engine {
 
 class DeviceSet {
   public:
-    // list: comma-separated out of sim[:profile][*count] and cpu; the CPU goes last and is added if it is not named.
+    // list: comma-separated out of sim[:profile][*count], cuda[*count], hip[*count] and cpu; the CPU goes last and is
+    // added if it is not named.
     // n_threads: of the CPU; 0 takes one per core.
     static Result<DeviceSet> open(const std::string & list, int n_threads);
 

@@ -21,8 +21,10 @@ const char * const kDescription =
     "Without --perplexity and --prompt it measures the perplexity of the first 2048 bytes of our held-out text.";
 
 const char * const kFooter =
-    "LIST is a comma-separated list out of sim[:profile][*count] and cpu. Profiles: cuda (the default), vulkan,\n"
-    "no-events, no-async, uma. The CPU comes last and is added if it is not named. Example: sim*2,sim:vulkan,cpu\n"
+    "LIST is a comma-separated list out of sim[:profile][*count], cuda[*count], hip[*count] and cpu. The CPU comes "
+    "last\n"
+    "and is added if it is not named. Profiles of simulated devices: cuda (the default), vulkan, no-events, no-async,\n"
+    "uma. GPUs are there if the library was built for them. Examples: sim*2,sim:vulkan,cpu and cuda*2,cpu\n"
     "\n"
     "Without --model the model is grammar-1m.gguf, looked for in ../share/ggml-sched beside the directory of this\n"
     "program (where it is installed), then in the folder models of the directories above it (a build directory),\n"

@@ -6,6 +6,12 @@
 #ifdef GGML_USE_CPU
 #include "ggml-cpu.h"
 #endif
+#ifdef GGML_USE_CUDA
+#include "ggml-cuda.h"
+#endif
+#ifdef GGML_USE_HIP
+#include "ggml-hip.h"
+#endif
 #ifdef GGML_USE_SIM
 #include "ggml-sim.h"
 #endif
@@ -35,6 +41,12 @@ class Registry {
   public:
     // The CPU comes last, so that an application that takes the first fitting device finds accelerators first.
     Registry() {
+#ifdef GGML_USE_CUDA
+        add(ggml_backend_cuda_reg());
+#endif
+#ifdef GGML_USE_HIP
+        add(ggml_backend_hip_reg());
+#endif
 #ifdef GGML_USE_SIM
         add(ggml_backend_sim_reg());
 #endif

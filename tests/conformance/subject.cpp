@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "ggml-cpu.h"
+#include "ggml-gpu.h"
 #include "ggml-sim.h"
 
 namespace conformance {
@@ -42,6 +43,11 @@ Subject registered_subject(ggml_backend_reg_t reg) {
     subject.n = int64_t{1} << 20;
     for (size_t i = 0; i < std::min<size_t>(ggml_backend_reg_dev_count(reg), 2); i++) {
         subject.devices.push_back(ggml_backend_reg_dev_get(reg, i));
+    }
+    const auto fail_launch = reinterpret_cast<ggml_backend_gpu_fail_launch_t>(
+        ggml_backend_reg_get_proc_address(reg, "ggml_backend_gpu_fail_launch"));
+    if (fail_launch != nullptr && !subject.devices.empty()) {
+        subject.fail_next_launch = [fail_launch, device = subject.devices[0]] { fail_launch(device, 1); };
     }
     return subject;
 }

@@ -1,0 +1,89 @@
+#include "backend.h"
+#include "ggml-gpu.h"
+
+#include <cstring>
+
+namespace ggml_sched::gpu {
+inline namespace GGML_SCHED_GPU_VENDOR {
+
+namespace {
+
+const char * get_name(ggml_backend_reg_t) {
+    return kVendorName;
+}
+size_t get_device_count(ggml_backend_reg_t) {
+    return devices().size();
+}
+ggml_backend_dev_t get_device(ggml_backend_reg_t, size_t index) {
+    return index < devices().size() ? devices()[index]->handle() : nullptr;
+}
+
+bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter) {
+    return device_of(recorder) != nullptr && device_of(waiter) != nullptr;
+}
+
+void get_counters(ggml_gpu_counters * counters) {
+    const CallCounts & counts = call_counts();
+    counters->stream_synchronize = counts.of(Call::StreamSynchronize);
+    counters->event_synchronize = counts.of(Call::EventSynchronize);
+    counters->event_record = counts.of(Call::EventRecord);
+    counters->stream_wait = counts.of(Call::StreamWait);
+    counters->copy_host_to_device = counts.of(Call::CopyHostToDevice);
+    counters->copy_device_to_host = counts.of(Call::CopyDeviceToHost);
+    counters->copy_within_device = counts.of(Call::CopyWithinDevice);
+    counters->copy_peer = counts.of(Call::CopyPeer);
+    counters->copy_pageable = counts.of(Call::CopyPageable);
+    counters->fill = counts.of(Call::Fill);
+    counters->kernel_launch = counts.of(Call::KernelLaunch);
+    counters->graph_launch = counts.of(Call::GraphLaunch);
+    counters->graph_instantiate = counts.of(Call::GraphInstantiate);
+    counters->allocate = counts.of(Call::Allocate);
+}
+
+void reset_counters() {
+    call_counts().reset();
+}
+
+bool fail_launch(ggml_backend_dev_t device, int n) {
+    Device * own = device_of(device);
+    if (own == nullptr || n < 0) {
+        return false;
+    }
+    own->fail_launch(n);
+    return true;
+}
+
+template <class F> void * address_of(F function) {
+    return reinterpret_cast<void *>(function);
+}
+
+void * get_proc_address(ggml_backend_reg_t, const char * name) {
+    struct Proc {
+        const char * name;
+        void * address;
+    };
+    const Proc procs[] = {
+        {"ggml_backend_event_reaches", address_of<ggml_backend_event_reaches_t>(event_reaches)},
+        {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue)},
+        {"ggml_backend_gpu_get_counters", address_of<ggml_backend_gpu_get_counters_t>(get_counters)},
+        {"ggml_backend_gpu_reset_counters", address_of<ggml_backend_gpu_reset_counters_t>(reset_counters)},
+        {"ggml_backend_gpu_fail_launch", address_of<ggml_backend_gpu_fail_launch_t>(fail_launch)},
+    };
+    for (const Proc & proc : procs) {
+        if (std::strcmp(proc.name, name) == 0) {
+            return proc.address;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace
+
+ggml_backend_reg_t registry() {
+    static ggml_backend_reg reg = {
+        GGML_BACKEND_API_VERSION, {get_name, get_device_count, get_device, get_proc_address}, nullptr};
+    return &reg;
+}
+
+} // namespace GGML_SCHED_GPU_VENDOR
+} // namespace ggml_sched::gpu

@@ -1,0 +1,236 @@
+#include "gpu_job.h"
+
+#include <cstring>
+#include <memory>
+#include <thread>
+
+#include "support/random_graph.h"
+
+namespace gpu_tests {
+
+using namespace ggml_sched::test;
+
+namespace {
+
+constexpr int kWeights = 4;
+constexpr int kCaches = 3;
+
+struct Timing {
+    ggml_sched_sync_mode mode;
+    bool parallel;
+    bool is_reference; // wait after each run
+};
+
+using Floats = std::vector<float>;
+
+// One performance of a job. All of its choices are drawn from the seed, in the same order whatever the timing.
+class Performance {
+  public:
+    Performance(const Vendor & vendor, const GpuJob & job, const Timing & timing)
+        : job_(job)
+        , timing_(timing)
+        , random_(job.seed)
+        , delays_(job.seed * 31 + (timing.is_reference ? 0 : 1)) {
+        const int n_queues = 1 + pick(random_, job.max_queues);
+        for (int i = 0; i < n_queues; i++) {
+            const int device = pick(random_, static_cast<int>(vendor.devices.size()));
+            backends_.emplace_back(ggml_backend_dev_init(vendor.devices[static_cast<size_t>(device)], nullptr));
+        }
+        backends_.emplace_back(ggml_backend_cpu_init());
+        ggml_backend_cpu_set_n_threads(backends_.back().get(), 1);
+        const bool op_offload = pick(random_, 2) == 0;
+        std::vector<ggml_backend_t> handles;
+        for (const BackendPtr & backend : backends_) {
+            handles.push_back(backend.get());
+        }
+        sched_.reset(ggml_backend_sched_new(handles.data(), nullptr, static_cast<int>(handles.size()),
+                                            GGML_DEFAULT_GRAPH_SIZE, timing.parallel, op_offload));
+        ggml_sched_set_sync_mode(sched_.get(), timing.mode);
+        ggml_sched_set_verify(sched_.get(), true);
+        make_tensors();
+        for (int i = 0; i < 2; i++) {
+            recipes_.push_back(
+                random_recipe(random_, job.max_ops, static_cast<int>(backends_.size()), kWeights, kCaches));
+        }
+    }
+
+    // What the job gave, in order; `error` where it failed
+    std::vector<Floats> run(std::string & error) {
+        for (int run = 0; run < job_.n_runs && error.empty(); run++) {
+            if (!one_run()) {
+                error = "run " + std::to_string(run) + ": " + ggml_sched_get_error(sched_.get());
+            }
+            if (pick(random_, 3) == 0 || timing_.is_reference) {
+                finish();
+            }
+        }
+        finish();
+        for (const ggml_tensor * cache : tensors_.caches) {
+            results_.push_back(read_floats(cache));
+        }
+        return std::move(results_);
+    }
+
+  private:
+    void make_tensors() {
+        tensors_.context = make_context(64);
+        Random values(job_.seed);
+        std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
+        for (int i = 0; i < kWeights + kCaches; i++) {
+            const bool is_weight = i < kWeights;
+            ggml_tensor * tensor =
+                ggml_new_tensor_2d(tensors_.context.get(), GGML_TYPE_F32, kWidth, is_weight ? kWidth : kCacheRows);
+            ggml_format_name(tensor, "%s%d", is_weight ? "weight" : "cache", i);
+            const int place = pick(random_, static_cast<int>(backends_.size()));
+            tensors_.buffers.emplace_back(
+                ggml_backend_alloc_buffer(backends_[static_cast<size_t>(place)].get(), ggml_nbytes(tensor)));
+            ggml_backend_buffer_t buffer = tensors_.buffers.back().get();
+            if (is_weight) {
+                ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+            }
+            (void) ggml_backend_tensor_alloc(buffer, tensor, ggml_backend_buffer_get_base(buffer));
+            Floats data(static_cast<size_t>(ggml_nelements(tensor)));
+            for (float & value : data) {
+                value = is_weight ? uniform(values) : 0.0f;
+            }
+            write_floats(tensor, data);
+            (is_weight ? tensors_.weights : tensors_.caches).push_back(tensor);
+        }
+    }
+
+    bool one_run() {
+        if (graphs_.empty() || pick(random_, 3) > 0) {
+            const auto recipe = static_cast<size_t>(pick(random_, static_cast<int>(recipes_.size())));
+            ggml_backend_sched_reset(sched_.get());
+            graphs_.push_back(build(recipes_[recipe], tensors_));
+            for (const auto & [node, index] : graphs_.back().placed) {
+                ggml_backend_sched_set_tensor_backend(sched_.get(), node, backends_[static_cast<size_t>(index)].get());
+            }
+            if (!ggml_backend_sched_alloc_graph(sched_.get(), graphs_.back().graph)) {
+                return false;
+            }
+        }
+        delay();
+        BuiltGraph & graph = graphs_.back();
+        write_inputs(graph, -2.0f, 2.0f);
+        if (ggml_backend_sched_graph_compute_async(sched_.get(), graph.graph) != GGML_STATUS_SUCCESS) {
+            return false;
+        }
+        delay();
+        fetch(graph);
+        spoil_inputs(graph); // they are the caller's again
+        return true;
+    }
+
+    void write_inputs(const BuiltGraph & graph, float low, float high) {
+        std::uniform_real_distribution<float> uniform(low, high);
+        for (ggml_tensor * input : graph.inputs) {
+            Floats values(kWidth * kRows);
+            for (float & value : values) {
+                value = uniform(random_);
+            }
+            if (input->buffer != nullptr) { // an input that nothing reads has no memory
+                write_floats(input, values);
+            }
+        }
+        std::vector<int32_t> rows(kRows);
+        const int first = pick(random_, kCacheRows);
+        for (int i = 0; i < kRows; i++) {
+            rows[static_cast<size_t>(i)] = static_cast<int32_t>((first + 5 * i) % kCacheRows);
+        }
+        if (graph.rows->buffer != nullptr) {
+            ggml_backend_tensor_set(graph.rows, rows.data(), 0, rows.size() * sizeof(int32_t));
+        }
+    }
+
+    static void spoil_inputs(const BuiltGraph & graph) {
+        for (ggml_tensor * input : graph.inputs) {
+            if (input->buffer != nullptr) {
+                write_floats(input, Floats(kWidth * kRows, -1e6f));
+            }
+        }
+        const std::vector<int32_t> rows(kRows, 0);
+        if (graph.rows->buffer != nullptr) {
+            ggml_backend_tensor_set(graph.rows, rows.data(), 0, rows.size() * sizeof(int32_t));
+        }
+    }
+
+    void fetch(const BuiltGraph & graph) {
+        for (ggml_tensor * output : graph.outputs) {
+            pending_.push_back(std::make_unique<Floats>(kWidth * kRows));
+            ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(sched_.get(), output), output,
+                                          pending_.back()->data(), 0, pending_.back()->size() * sizeof(float));
+        }
+    }
+
+    void finish() {
+        ggml_backend_sched_synchronize(sched_.get());
+        for (const std::unique_ptr<Floats> & got : pending_) {
+            results_.push_back(*got);
+        }
+        pending_.clear();
+        while (graphs_.size() > 1) {
+            graphs_.erase(graphs_.begin());
+        }
+    }
+
+    // The host is late now and then, by what a system that is busy would take.
+    void delay() {
+        if (!timing_.is_reference && pick(delays_, 8) == 0) {
+            for (int i = pick(delays_, 2000); i > 0; i--) {
+                std::this_thread::yield();
+            }
+        }
+    }
+
+    const GpuJob job_;
+    const Timing timing_;
+    Random random_;
+    Random delays_;
+    std::vector<BackendPtr> backends_;
+    Persistent tensors_;
+    SchedPtr sched_;
+    std::vector<Recipe> recipes_;
+    std::vector<BuiltGraph> graphs_; // the last one is allocated; earlier ones may be in flight
+    std::vector<std::unique_ptr<Floats>> pending_;
+    std::vector<Floats> results_;
+};
+
+std::string describe(const Timing & timing) {
+    static const char * const names[] = {"auto", "barrier", "serial"};
+    return std::string(names[timing.mode]) + (timing.parallel ? ", parallel" : "");
+}
+
+std::string difference(const std::vector<Floats> & a, const std::vector<Floats> & b) {
+    if (a.size() != b.size()) {
+        return "there are " + std::to_string(a.size()) + " results, not " + std::to_string(b.size());
+    }
+    for (size_t i = 0; i < a.size(); i++) {
+        if (std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0) {
+            return "result " + std::to_string(i) + " of " + std::to_string(a.size()) + " differs";
+        }
+    }
+    return "";
+}
+
+} // namespace
+
+std::string run_gpu_job(const Vendor & vendor, const GpuJob & job) {
+    std::string error;
+    const std::vector<Floats> expected = Performance(vendor, job, {GGML_SCHED_SYNC_SERIAL, false, true}).run(error);
+    if (!error.empty()) {
+        return "reference: " + error;
+    }
+    for (const Timing & timing :
+         {Timing{GGML_SCHED_SYNC_AUTO, false, false}, Timing{GGML_SCHED_SYNC_AUTO, true, false},
+          Timing{GGML_SCHED_SYNC_BARRIER, true, false}, Timing{GGML_SCHED_SYNC_SERIAL, true, false}}) {
+        const std::vector<Floats> got = Performance(vendor, job, timing).run(error);
+        const std::string what = error.empty() ? difference(got, expected) : error;
+        if (!what.empty()) {
+            return describe(timing) + ": " + what;
+        }
+    }
+    return "";
+}
+
+} // namespace gpu_tests
