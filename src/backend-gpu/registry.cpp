@@ -67,6 +67,8 @@ void * get_proc_address(ggml_backend_reg_t, const char * name) {
         {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue)},
         {"ggml_backend_gpu_get_counters", address_of<ggml_backend_gpu_get_counters_t>(get_counters)},
         {"ggml_backend_gpu_reset_counters", address_of<ggml_backend_gpu_reset_counters_t>(reset_counters)},
+        {"ggml_backend_register_host_buffer", address_of<bool (*)(void *, size_t)>(register_host_memory)},
+        {"ggml_backend_unregister_host_buffer", address_of<void (*)(void *)>(unregister_host_memory)},
         {"ggml_backend_gpu_fail_launch", address_of<ggml_backend_gpu_fail_launch_t>(fail_launch)},
     };
     for (const Proc & proc : procs) {

@@ -1,5 +1,5 @@
-// For tests: the calls of HIP's runtime that src/backend-hip/vendor.h makes, carried out by CUDA's, so that the whole HIP
-// backend runs on NVIDIA GPUs. It stands in for the header of the same name and is never installed.
+// For tests: the calls of HIP's runtime that src/backend-hip/vendor.h makes, carried out by CUDA's, so that the whole
+// HIP backend runs on NVIDIA GPUs. It stands in for the header of the same name and is never installed.
 
 #pragma once
 
