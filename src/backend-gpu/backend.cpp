@@ -1,6 +1,7 @@
 #include "backend.h"
 
 #include "ggml-impl.h"
+#include "range.h"
 
 #include <new>
 
@@ -19,10 +20,12 @@ void free_backend(ggml_backend_t backend) {
 }
 
 void synchronize(ggml_backend_t backend) {
+    const Range range("synchronize");
     queue_of(backend).synchronize();
 }
 
 void event_record(ggml_backend_t backend, ggml_backend_event_t event) {
+    const Range range("record");
     Queue & queue = queue_of(backend);
     if (event->device != backend->device) {
         GGML_LOG_ERROR("%s: an event of %s cannot be recorded here; make one of this device\n", get_name(backend),
@@ -34,6 +37,7 @@ void event_record(ggml_backend_t backend, ggml_backend_event_t event) {
 }
 
 void event_wait(ggml_backend_t backend, ggml_backend_event_t event) {
+    const Range range("wait");
     Queue & queue = queue_of(backend);
     if (device_of(event->device) == nullptr) {
         GGML_LOG_ERROR("%s: a queue cannot wait for an event of %s; ask ggml_backend_event_reaches first\n",

@@ -4,6 +4,7 @@
 #include "ggml-cpu.h"
 #include "ggml-impl.h"
 #include "kernels/kernels.h"
+#include "range.h"
 
 #include <algorithm>
 #include <cmath>
@@ -258,6 +259,7 @@ enum ggml_status run(Queue & queue, const std::vector<ggml_tensor *> & nodes) {
 } // namespace
 
 enum ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph * cgraph) {
+    const Range range("launch");
     Queue & queue = queue_of(backend);
     if (!queue.may_launch() || !queue.select()) {
         return GGML_STATUS_FAILED;

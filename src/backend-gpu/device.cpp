@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "ggml-cpu.h"
 #include "ggml-impl.h"
+#include "range.h"
 
 #include <algorithm>
 #include <array>
@@ -203,6 +204,7 @@ void event_free(ggml_backend_dev_t device, ggml_backend_event_t event) {
 }
 
 void event_synchronize(ggml_backend_dev_t device, ggml_backend_event_t event) {
+    const Range range("host waits for event");
     const Device & context = context_of(device);
     if (context.select()) {
         (void) succeeded(synchronize_event(static_cast<EventHandle>(event->context)), context.name(),

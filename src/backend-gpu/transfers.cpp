@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "ggml-impl.h"
+#include "range.h"
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {
@@ -61,6 +62,7 @@ void copy_from_device(Queue & from, Queue & to, const ggml_tensor * src, ggml_te
 } // namespace
 
 void set_tensor_async(ggml_backend_t backend, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
+    const Range range("set");
     Queue & queue = queue_of(backend);
     if (can_transfer(queue, tensor)) {
         count_if_pageable(data);
@@ -69,6 +71,7 @@ void set_tensor_async(ggml_backend_t backend, ggml_tensor * tensor, const void *
 }
 
 void get_tensor_async(ggml_backend_t backend, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
+    const Range range("get");
     Queue & queue = queue_of(backend);
     if (can_transfer(queue, tensor)) {
         count_if_pageable(data);
@@ -78,6 +81,7 @@ void get_tensor_async(ggml_backend_t backend, const ggml_tensor * tensor, void *
 
 void set_tensor_2d_async(ggml_backend_t backend, ggml_tensor * tensor, const void * data, size_t offset, size_t size,
                          size_t n_copies, size_t stride_tensor, size_t stride_data) {
+    const Range range("set");
     Queue & queue = queue_of(backend);
     if (can_transfer(queue, tensor)) {
         count_if_pageable(data);
@@ -89,6 +93,7 @@ void set_tensor_2d_async(ggml_backend_t backend, ggml_tensor * tensor, const voi
 
 void get_tensor_2d_async(ggml_backend_t backend, const ggml_tensor * tensor, void * data, size_t offset, size_t size,
                          size_t n_copies, size_t stride_tensor, size_t stride_data) {
+    const Range range("get");
     Queue & queue = queue_of(backend);
     if (can_transfer(queue, tensor)) {
         count_if_pageable(data);
@@ -111,6 +116,7 @@ enum ggml_backend_copy_queue copy_queue(ggml_backend_dev_t src, ggml_backend_dev
 
 bool cpy_tensor_async(ggml_backend_t backend_src, ggml_backend_t backend_dst, const ggml_tensor * src,
                       ggml_tensor * dst) {
+    const Range range("copy");
     Queue & to = queue_of(backend_dst);
     if (ggml_nbytes(src) != ggml_nbytes(dst) || device_of_memory(dst) != &to.device()) {
         return false;

@@ -54,8 +54,10 @@ def _stages(*names):
 RULES = [
     Rule(r"include/.*", [r"include/.*"], C_HEADERS),
     Rule(r"src/core/.*", [r"include/.*", r"src/core/.*"], STANDARD_HEADERS | SYSTEM_HEADERS),
-    Rule(r"src/backend-(cpu|sim|gpu)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
+    Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
+    # Compiled once for each vendor, whose header of this name the compiler finds. None is included by its path.
+    Rule(r"src/backend-gpu/.*", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"]),
     Rule(r"src/sched/plan/.*", _VALUES),
     Rule(r"src/sched/host/ggml_api\.h", [r"include/.*", INTERNAL_HEADERS]),
     Rule(r"src/sched/host/.*\.h", [r"include/.*", _HOST, r"src/sched/plan/machine\.h"]),
@@ -85,11 +87,16 @@ RULES = [
     Rule(r"src/dropin/.*", [r"include/.*", r"src/dropin/.*", r"src/sched/host/log\.h"]),
 ]
 
+VENDOR_HEADERS = {
+    "cuda": {"cuda_runtime.h", "cuda_fp16.h", "cublas_v2.h", "nvtx3/nvToolsExt.h", "dlfcn.h"},
+    "hip": {"hip/hip_runtime.h", "hip/hip_fp16.h", "hipblas/hipblas.h", "dlfcn.h"},
+}
+
 # A vendor's directory holds what differs from the shared GPU backend: vendor.h and the registration.
 for _vendor in ("cuda", "hip"):
     RULES.append(Rule(rf"src/backend-{_vendor}/.*",
                       [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", rf"src/backend-{_vendor}/.*"],
-                      STANDARD_HEADERS | {"cuda_runtime.h", "cuda.h", "hip/hip_runtime.h"}))
+                      STANDARD_HEADERS | VENDOR_HEADERS[_vendor]))
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -116,6 +123,8 @@ class Tree:
     def resolve(self, includer, name):
         """The file that `#include "name"` in `includer` means, or None for a header of the system."""
         own = Path(includer).parent
+        if name == "vendor.h" and includer.startswith("src/backend-gpu/"):
+            return name  # which one depends on the vendor that it is compiled for
         parts = Path(includer).parts
         places = [own, Path("src/sched"), Path("include"), Path("src/core"), Path(*parts[:2])]
         places += [Path("src", d) for d in ("backend-gpu", "backend-cpu", "backend-sim")]

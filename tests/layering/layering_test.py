@@ -30,6 +30,8 @@ ALLOWED = """
     src/backend-cpu/backend.cpp    "ggml-backend-impl.h"
     src/backend-sim/memory.cpp     <sys/mman.h>
     src/backend-cuda/register.cpp  "stream.h"
+    src/backend-cuda/vendor.h      <cuda_runtime.h>
+    src/backend-gpu/stream.cpp     "vendor.h"
     src/sched/host/execute.cpp     "host/ggml_api.h"
     src/sched/host/ggml_api.h      "ggml-backend-impl.h"
     src/dropin/choice.cpp          "host/log.h"
@@ -56,6 +58,8 @@ FORBIDDEN = """
     src/backend-cpu/backend.cpp    "../sched/host/query.h"
     src/backend-cpu/backend.cpp    "../backend-sim/simulator.h"
     src/backend-gpu/stream.cpp     "../backend-cuda/vendor.h"
+    src/backend-gpu/stream.cpp     <cuda_runtime.h>
+    src/backend-hip/vendor.h       <cuda_runtime.h>
     src/backend-sim/device.cpp     "observe/verifier.h"
     src/sched/host/query.h         "ggml-impl.h"
     src/sched/host/query.h         "host/ggml_api.h"

@@ -155,8 +155,10 @@ inline hipError_t hipGraphExecDestroy(hipGraphExec_t exec) {
 
 #ifdef __CUDACC__
 
-__device__ inline float __shfl(float value, int lane, int width) {
+__device__ inline float hip_shuffle(float value, int lane, int width) {
     return __shfl_sync(0xffffffffu, value, lane, width);
 }
+// CUDA has a function of this name and these parameters, which it refuses to compile for today's GPUs.
+#define __shfl hip_shuffle
 
 #endif
