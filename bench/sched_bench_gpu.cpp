@@ -1,6 +1,6 @@
 // sched-bench-gpu - the three synchronization modes on GPUs, side by side.
 //
-//   sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--quick]
+//   sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--only TEXT] [--quick]
 //
 // A model of random weights is made unless one is given. Each case has one session per mode; the modes take turns, in
 // one process, and the median over the repetitions counts. Calls into the vendor's runtime are counted over all of a
@@ -33,6 +33,7 @@ struct Options {
     std::string model;
     int repeat = 9;
     bool quick = false;
+    std::string only; // cases whose name has this in it
 };
 
 struct Case {
@@ -85,8 +86,9 @@ bool enqueue(engine::Session & session, const std::vector<engine::Token> & token
     return status.ok();
 }
 
-bool measure(engine::Session & session, const Case & c, GetCounters get, Sample & sample) {
-    std::vector<float> logits(static_cast<size_t>(session.model().n_vocab()));
+// logits: pinned, so that fetching them does not block
+bool measure(engine::Session & session, const Case & c, GetCounters get, float * logits, Sample & sample) {
+    const auto n_logits = static_cast<size_t>(session.model().n_vocab());
     std::vector<engine::Token> tokens(static_cast<size_t>(c.n_tokens));
     for (size_t i = 0; i < tokens.size(); i++) {
         tokens[i] = static_cast<engine::Token>(i * 31 % 256);
@@ -98,11 +100,11 @@ bool measure(engine::Session & session, const Case & c, GetCounters get, Sample 
     for (int i = 0; i < n_calls; i++) {
         const std::vector<engine::Token> part =
             c.one_by_one ? std::vector<engine::Token>{tokens[static_cast<size_t>(i)]} : tokens;
-        if (!enqueue(session, part, i, logits.data(), get, sample)) {
+        if (!enqueue(session, part, i, logits, get, sample)) {
             return false;
         }
         session.synchronize();
-        hash.add(logits.data(), logits.size());
+        hash.add(logits, n_logits);
     }
     sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     sample.all = difference(before, counters(get));
@@ -158,13 +160,21 @@ bool run_case(const engine::Model & model, const engine::DeviceSet & devices, co
         }
         sessions[static_cast<size_t>(mode)] = std::move(session.value());
     }
+    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> logits(
+        ggml_backend_buft_alloc_buffer(ggml_backend_dev_host_buffer_type(ggml_backend_get_device(devices.backend(0))),
+                                       static_cast<size_t>(model.n_vocab()) * sizeof(float)),
+        ggml_backend_buffer_free);
+    if (logits == nullptr) {
+        return false;
+    }
     std::array<std::vector<double>, kModes> seconds;
     std::array<Sample, kModes> last;
     for (int i = -2; i < repeat; i++) { // the first ones warm up
         for (int turn = 0; turn < kModes; turn++) {
             const auto mode = static_cast<size_t>((turn + i + 2) % kModes);
             Sample sample;
-            if (!measure(*sessions[mode], c, get, sample)) {
+            if (!measure(*sessions[mode], c, get, static_cast<float *>(ggml_backend_buffer_get_base(logits.get())),
+                         sample)) {
                 return false;
             }
             if (i >= 0) {
@@ -227,6 +237,9 @@ int run(const Options & options) {
     print_header();
     bool good = true;
     for (const Case & c : cases_for(n_gpus, options.quick)) {
+        if (c.name.find(options.only) == std::string::npos) {
+            continue;
+        }
         auto devices = engine::DeviceSet::open(options.vendor + "*" + std::to_string(c.n_devices) + ",cpu", 0);
         if (!devices.ok()) {
             std::fprintf(stderr, "sched-bench-gpu: %s\n", devices.error().c_str());
@@ -238,8 +251,7 @@ int run(const Options & options) {
             std::fprintf(stderr, "sched-bench-gpu: %s\n", model.error().c_str());
             return 1;
         }
-        const int repeat = c.half_on_cpu ? std::min(options.repeat, 3) : options.repeat;
-        good = run_case(*model.value(), devices.value(), c, repeat, get) && good;
+        good = run_case(*model.value(), devices.value(), c, options.repeat, get) && good;
     }
     if (options.model.empty()) {
         std::remove(path.c_str());
@@ -260,12 +272,16 @@ int main(int argc, char ** argv) {
             options.quick = true;
         } else if (arg == "--vendor" && has_value) {
             options.vendor = argv[++i];
+        } else if (arg == "--only" && has_value) {
+            options.only = argv[++i];
         } else if (arg == "--model" && has_value) {
             options.model = argv[++i];
         } else if (arg == "--repeat" && has_value && std::atoi(argv[i + 1]) > 0) {
             options.repeat = std::atoi(argv[++i]);
         } else {
-            std::fprintf(stderr, "usage: sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--quick]\n");
+            std::fprintf(
+                stderr,
+                "usage: sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--only TEXT] [--quick]\n");
             return 2;
         }
     }

@@ -108,6 +108,10 @@ def run_parts(runner, args):
             if part in args.parts:
                 runner.run(f"{part} {vendor}", [runner.bin / program, f"--gtest_filter=Gpus.*:*/{vendor}"],
                            describe_gtest)
+        if "kernels" in args.parts:
+            runner.run(f"copies through the host {vendor}",
+                       [runner.bin / PROGRAMS[0], f"--gtest_filter=CopyConformance.*/{vendor}:*/CopyConformance.*/{vendor}"],
+                       describe_gtest, env={"GGML_SCHED_GPU_NO_PEER": "1"})
     if "stress" in args.parts:
         runner.run("stress", [runner.bin / PROGRAMS[3], str(args.stress)], describe_last_line)
     if "sanitizer" in args.parts:
@@ -125,13 +129,17 @@ def run_sanitizer(runner, args):
         runner.note("sanitizer", "skipped", "compute-sanitizer is not in PATH")
         return
     vendor = args.vendors[0]
-    # What asks for impossible memory on purpose is an error to memcheck; what takes all memory, to every tool.
-    quiet = "MoreMemoryThanThereIs*:*MemoryThatRanOut*:*LargeProducts*:*ManyRows*:*LargeMatrix*:*MemoryOfTheCaller*"
+    # Left out: what the vendor refuses on purpose, which memcheck counts as an error, and what takes too long.
+    left_out = ("MoreMemoryThanThereIs*:*MemoryThatRanOut*:*MemoryOfTheCaller*:*TheVendorRefuses*:"
+                "*LargeProducts*:*ManyRows*:*LargeMatrix*")
     for tool in TOOLS:
-        for program, tests in ((PROGRAMS[0], f"*/{vendor}"), (PROGRAMS[1], f"*/{vendor}")):
+        # Races are looked for within kernels, so the suite's operations are enough.
+        suite = f"*/OpConformance.*/{vendor}" if tool == "racecheck" else f"*/{vendor}"
+        for program, tests in ((PROGRAMS[0], suite), (PROGRAMS[1], f"*/{vendor}")):
             runner.run(f"{tool} {program.removeprefix('ggml-sched-test-')}",
                        [sanitizer, "--tool", tool, "--error-exitcode", "1", runner.bin / program,
-                        f"--gtest_filter={tests}-*{quiet}"], describe_sanitizer)
+                        f"--gtest_filter={tests}-*{left_out}"], describe_sanitizer,
+                       env={"GGML_SCHED_TEST_SHORT_DELAYS": "1"})
 
 
 def main():

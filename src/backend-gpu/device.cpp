@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <new>
 
 namespace ggml_sched::gpu {
@@ -167,6 +168,9 @@ void connect(const Device & device, const Device & peer) {
         return;
     }
     done = true;
+    if (std::getenv("GGML_SCHED_GPU_NO_PEER") != nullptr) {
+        return;
+    }
     bool can = false;
     if (!succeeded(can_access_peer(device.index(), peer.index(), &can), device.name(), "asking about a peer") || !can) {
         GGML_LOG_DEBUG("%s cannot reach the memory of %s: copies go through the host\n", device.name(), peer.name());

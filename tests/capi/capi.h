@@ -57,6 +57,7 @@ void capi_test_alloc(void);
 void capi_test_backend(void);
 void capi_test_registry(void);
 void capi_test_sim(void);
+void capi_test_gpu(void);
 void capi_test_sched(void);
 void capi_test_gguf(void);
 void capi_test_example(void);

@@ -29,11 +29,11 @@ struct part {
 };
 
 static const struct part parts[] = {
-    {"types", capi_test_types},     {"tensors", capi_test_tensors}, {"elementwise", capi_test_elementwise},
-    {"rows", capi_test_rows},       {"matmul", capi_test_matmul},   {"views", capi_test_views},
-    {"alloc", capi_test_alloc},     {"backend", capi_test_backend}, {"registry", capi_test_registry},
-    {"sim", capi_test_sim},         {"sched", capi_test_sched},     {"gguf", capi_test_gguf},
-    {"example", capi_test_example}, {"headers", capi_test_headers},
+    {"types", capi_test_types}, {"tensors", capi_test_tensors}, {"elementwise", capi_test_elementwise},
+    {"rows", capi_test_rows},   {"matmul", capi_test_matmul},   {"views", capi_test_views},
+    {"alloc", capi_test_alloc}, {"backend", capi_test_backend}, {"registry", capi_test_registry},
+    {"gpu", capi_test_gpu},     {"sim", capi_test_sim},         {"sched", capi_test_sched},
+    {"gguf", capi_test_gguf},   {"example", capi_test_example}, {"headers", capi_test_headers},
 };
 
 static bool is_asked_for(const char * name, int argc, char ** argv) {

@@ -26,7 +26,11 @@ size_t expected_micro_batches(const engine::Session & session, int n_ubatch, con
 
 void run_tasks(engine::Session & session, const Job & job, Outcome & outcome) {
     engine::LogitsHash hash;
-    const engine::Progress quiet = [](size_t, size_t) {};
+    const engine::Progress quiet = [&job](size_t, size_t) {
+        if (job.between) {
+            job.between();
+        }
+    };
     if (!job.text.empty()) {
         const auto perplexity = engine::measure_perplexity(session, job.text, hash, quiet);
         outcome.error = perplexity.status().error;

@@ -31,6 +31,7 @@ struct Chain {
         graph = ggml_new_graph_custom(ctx.get(), 16, false);
         ggml_build_forward_expand(graph, y);
         buffer.reset(ggml_backend_alloc_ctx_tensors(ctx.get(), backend));
+        set(0.0f);
     }
     void set(float value) const {
         const std::vector<float> values(kN, value);
@@ -171,6 +172,20 @@ TEST_P(Queues, AnIndexOutOfRangeIsToldByTheNextLaunchOnce) {
     }
 }
 
+// The vendor's own call fails, and the queue goes on.
+TEST_P(Queues, ATransferThatTheVendorRefusesIsToldByTheNextLaunchOnce) {
+    const BackendPtr backend = open_backend();
+    const Chain chain(backend.get());
+    const LogCapture log;
+    const std::vector<float> source(kN, 1.0f);
+    const size_t below_width = 4; // no pitch can be
+    backend->iface.set_tensor_2d_async(backend.get(), chain.x, source.data(), 0, 8, 4, below_width, 8);
+    EXPECT_TRUE(log.contains("writing parts of a tensor failed")) << log.text();
+    EXPECT_EQ(ggml_backend_graph_compute(backend.get(), chain.graph), GGML_STATUS_FAILED);
+    EXPECT_EQ(ggml_backend_graph_compute(backend.get(), chain.graph), GGML_STATUS_SUCCESS);
+    EXPECT_TRUE(chain.is(0.0f));
+}
+
 TEST_P(Queues, EventsOfOtherVendorsAreRefused) {
     const BackendPtr backend = open_backend();
     const Chain chain(backend.get());
@@ -196,8 +211,7 @@ TEST_P(Queues, AGraphInMemoryOfOthersIsRefused) {
     EXPECT_TRUE(log.contains("not in this device's memory")) << log.text();
 }
 
-// The vendor's own call fails, as it does for a bad address, and the queue goes on.
-TEST_P(Queues, ATransferThatTheVendorRefusesIsToldByTheNextLaunchOnce) {
+TEST_P(Queues, LaunchesFailWhenTheyAreToldTo) {
     const BackendPtr backend = open_backend();
     const Chain chain(backend.get());
     const LogCapture log;
@@ -212,7 +226,7 @@ TEST_P(Queues, ATransferThatTheVendorRefusesIsToldByTheNextLaunchOnce) {
     EXPECT_EQ(ggml_backend_graph_compute(backend.get(), chain.graph), GGML_STATUS_SUCCESS);
 }
 
-// Peers that cannot reach each other, or may not, copy through the host: the vendor's runtime does so.
+// Peers that cannot reach each other, or may not (GGML_SCHED_GPU_NO_PEER), copy through the host.
 TEST_P(Queues, CopiesGoBetweenAllPairsOfDevices) {
     for (size_t from = 0; from < vendor().devices.size(); from++) {
         for (size_t to = 0; to < vendor().devices.size(); to++) {

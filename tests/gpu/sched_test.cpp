@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <random>
+#include <thread>
 
 #include "gpu_job.h"
 #include "gpu_test.h"
@@ -40,7 +42,13 @@ const char * const kModeNames[] = {"auto", "barrier", "serial"};
 // with weights in host memory go to the GPU.
 TEST_P(Scheduling, LogitsAreTheSameInAllModesAndMicroBatches) {
     const int n_repetitions = env_or("GGML_SCHED_GPU_REPETITIONS", 3);
-    const tests::Job job = {tests::held_out_text().substr(0, 400), "Three plus four is", 6};
+    std::mt19937 delays(1);
+    const auto delay = [&delays] {
+        for (unsigned i = delays() % 4000; i > 0; i--) {
+            std::this_thread::yield();
+        }
+    };
+    const tests::Job job = {tests::held_out_text().substr(0, 400), "Three plus four is", 6, delay};
     for (int n_devices = 1; n_devices <= static_cast<int>(vendor().devices.size()); n_devices++) {
         for (const int ngl : {tests::kAllLayers, 5}) {
             const tests::Loaded loaded = tests::load(tests::own_model_path(), vendor().device_list(n_devices), ngl);
