@@ -2,7 +2,7 @@
 """Runs everything that is about GPUs, on all GPUs of this machine, and prints a summary. What is skipped says why.
 
   conformance   the suite that every backend passes
-  kernels       kernels and queues beyond it
+  kernels       kernels and queues beyond it, copies through the host, and a device that is lost
   scheduler     the same logits in all modes and micro-batches, on 1 to N GPUs; random graphs; how often the host blocks
   stress        random jobs, for --stress seconds
   sanitizer     compute-sanitizer's memcheck, racecheck, synccheck and initcheck over conformance and kernels
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("conformance", "kernels", "scheduler", "stress", "sanitizer", "bench")
 TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PROGRAMS = ("ggml-sched-test-conformance", "ggml-sched-test-gpu", "ggml-sched-test-gpu-sched", "ggml-sched-gpu-stress",
-            "sched-bench-gpu", "sched-run")
+            "sched-bench-gpu", "ggml-sched-test-gpu-broken", "sched-run")
 
 
 class Runner:
@@ -112,6 +112,8 @@ def run_parts(runner, args):
             runner.run(f"copies through the host {vendor}",
                        [runner.bin / PROGRAMS[0], f"--gtest_filter=CopyConformance.*/{vendor}:*/CopyConformance.*/{vendor}"],
                        describe_gtest, env={"GGML_SCHED_GPU_NO_PEER": "1"})
+    if "kernels" in args.parts:
+        runner.run("broken device", [runner.bin / PROGRAMS[5]], describe_gtest)
     if "stress" in args.parts:
         runner.run("stress", [runner.bin / PROGRAMS[3], str(args.stress)], describe_last_line)
     if "sanitizer" in args.parts:

@@ -249,7 +249,7 @@ class Blas {
     // False where there is no cuBLAS, or it cannot be used.
     bool open(Stream stream, void * workspace, size_t workspace_size) {
         const Library & library = loaded();
-        if (library.gemm == nullptr || library.create(&handle_) != CUBLAS_STATUS_SUCCESS) {
+        if (library.create == nullptr || library.create(&handle_) != CUBLAS_STATUS_SUCCESS) {
             handle_ = nullptr;
             return false;
         }

@@ -253,7 +253,7 @@ class Blas {
     // False where there is no hipBLAS, or it cannot be used. hipBLAS keeps memory of its own.
     bool open(Stream stream, void *, size_t) {
         const Library & library = loaded();
-        if (library.gemm == nullptr || library.create(&handle_) != HIPBLAS_STATUS_SUCCESS) {
+        if (library.create == nullptr || library.create(&handle_) != HIPBLAS_STATUS_SUCCESS) {
             handle_ = nullptr;
             return false;
         }

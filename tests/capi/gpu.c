@@ -48,12 +48,13 @@ static void check_vendor(const struct vendor * v) {
     size_t free_bytes = 1;
     size_t total_bytes = 1;
     ggml_backend_t cpu = ggml_backend_cpu_init();
-    ggml_backend_gpu_get_counters_t get_counters =
-        (ggml_backend_gpu_get_counters_t) ggml_backend_reg_get_proc_address(v->reg(), "ggml_backend_gpu_get_counters");
+    void * address = ggml_backend_reg_get_proc_address(v->reg(), "ggml_backend_gpu_get_counters");
+    ggml_backend_gpu_get_counters_t get_counters;
     struct ggml_gpu_counters counters;
     CHECK((size_t) n_devices == ggml_backend_reg_dev_count(v->reg()));
-    CHECK(get_counters != NULL);
-    if (get_counters != NULL) {
+    CHECK(address != NULL);
+    if (address != NULL) {
+        memcpy(&get_counters, &address, sizeof(address)); /* C has no conversion from an object's address */
         get_counters(&counters);
         CHECK(n_devices > 0 || counters.kernel_launch == 0);
     }

@@ -22,6 +22,11 @@ inline Error launched() {
     return take_last_error();
 }
 
+// This thread's number in its block
+__device__ inline int thread() {
+    return static_cast<int>(threadIdx.x);
+}
+
 template <class I> struct Place { I i0, i1, i2, i3; };
 
 // Element i in the order of dimensions. I: uint32_t where it suffices, as dividing those is much faster.

@@ -16,7 +16,7 @@ constexpr int kVectorRows = kVectorThreads / kSegments; // of a block of threads
 constexpr int64_t kMaxVectorColumns = 8;                // more go to the other kernel
 
 __device__ float sum_of_segments(float mine) {
-    const int first_lane = static_cast<int>(threadIdx.x) % 32 / kSegments * kSegments;
+    const int first_lane = thread() % 32 / kSegments * kSegments;
     float sum = 0.0f;
 #pragma unroll
     for (int s = 0; s < kSegments; ++s) {
@@ -28,7 +28,7 @@ __device__ float sum_of_segments(float mine) {
 template <ggml_type Type, int Columns>
 __device__ void multiply_row(const MulMat & m, const char * row, int64_t r, int64_t n_rows,
                              const Column (&columns)[Columns], int n) {
-    const int segment = static_cast<int>(threadIdx.x) % kSegments;
+    const int segment = thread() % kSegments;
     const int64_t k = m.a.ne[0];
     float sums[Columns] = {};
     if (r < n_rows) {
@@ -59,7 +59,7 @@ __device__ void multiply_row(const MulMat & m, const char * row, int64_t r, int6
 }
 
 template <ggml_type Type, int Columns> __global__ void multiply_vectors(MulMat m) {
-    const int64_t r = blockIdx.x * int64_t{kVectorRows} + threadIdx.x / kSegments;
+    const int64_t r = blockIdx.x * int64_t{kVectorRows} + thread() / kSegments;
     const int64_t first_column = blockIdx.y * int64_t{Columns};
     const int n = static_cast<int>(m.n_columns - first_column < Columns ? m.n_columns - first_column : Columns);
     for (int64_t plane = blockIdx.z; plane < m.n_planes; plane += gridDim.z) {
@@ -106,8 +106,8 @@ __device__ void store_piece(float (&tile)[kQuantBlock][kTileStride], int at, int
 }
 
 __device__ void add_products(const Tiles & tiles, float (&sums)[kEach][kEach]) {
-    const int r0 = static_cast<int>(threadIdx.x) / kSides * kEach;
-    const int c0 = static_cast<int>(threadIdx.x) % kSides * kEach;
+    const int r0 = thread() / kSides * kEach;
+    const int c0 = thread() % kSides * kEach;
 #pragma unroll 8
     for (int i = 0; i < kQuantBlock; ++i) {
         const float4 a = *reinterpret_cast<const float4 *>(&tiles.a[i][r0]);
@@ -128,8 +128,8 @@ __device__ void add_products(const Tiles & tiles, float (&sums)[kEach][kEach]) {
 // threads of the block take part.
 template <ggml_type Type>
 __device__ void multiply_tile(const MulMat & m, const char * a, int64_t first_row, int n, Tiles & tiles) {
-    const int at = static_cast<int>(threadIdx.x) / 4; // the row and the column that this thread loads pieces of
-    const int piece = static_cast<int>(threadIdx.x) % 4;
+    const int at = thread() / 4; // the row and the column that this thread loads pieces of
+    const int piece = thread() % 4;
     const int64_t k = m.a.ne[0];
     const bool has_row = first_row + at < m.a.ne[1];
     const bool has_column = at < n;
@@ -160,8 +160,8 @@ __device__ void multiply_tile(const MulMat & m, const char * a, int64_t first_ro
             }
         }
     }
-    const int r0 = static_cast<int>(threadIdx.x) / kSides * kEach;
-    const int c0 = static_cast<int>(threadIdx.x) % kSides * kEach;
+    const int r0 = thread() / kSides * kEach;
+    const int c0 = thread() % kSides * kEach;
     for (int c = 0; c < kEach && c0 + c < n; ++c) {
         for (int r = 0; r < kEach && first_row + r0 + r < m.a.ne[1]; ++r) {
             tiles.columns[c0 + c].dst[first_row + r0 + r] = totals[r][c];
@@ -178,8 +178,8 @@ template <ggml_type Type> __global__ void multiply_tiles(MulMat m) {
         const int64_t i2 = plane % m.b.ne[2];
         const int64_t i3 = plane / m.b.ne[2];
         __syncthreads(); // the columns of the plane before have been used
-        if (threadIdx.x < n) {
-            tiles.columns[threadIdx.x] = column_at(m, first_column + threadIdx.x, i2, i3);
+        if (thread() < n) {
+            tiles.columns[thread()] = column_at(m, first_column + thread(), i2, i3);
         }
         __syncthreads();
         const char * a = row_at<int64_t>(m.a, 0, i2 / (m.b.ne[2] / m.a.ne[2]), i3 / (m.b.ne[3] / m.a.ne[3]));
@@ -200,12 +200,12 @@ template <ggml_type Type> __global__ void multiply_experts(MulMat m) {
     const int64_t first_row = blockIdx.x * int64_t{kTile};
     const int32_t expert = static_cast<int32_t>(blockIdx.y);
     const char * a = row_at<int64_t>(m.a, 0, expert, 0);
-    if (threadIdx.x == 0) {
+    if (thread() == 0) {
         pairs.count = 0;
     }
     for (int64_t first = 0; first < m.n_columns; first += kThreads) {
         __syncthreads();
-        const int64_t pair = first + threadIdx.x;
+        const int64_t pair = first + thread();
         if (pair < m.n_columns) {
             const int32_t id = expert_of(m, pair);
             if (id == expert) { // where in the list does not matter: columns are independent
@@ -219,11 +219,11 @@ template <ggml_type Type> __global__ void multiply_experts(MulMat m) {
         while (pairs.count >= kTile || (is_last && pairs.count > 0)) {
             const int n = pairs.count < kTile ? pairs.count : kTile;
             const int rest = pairs.count - n;
-            if (threadIdx.x < n) {
-                tiles.columns[threadIdx.x] = column_at(m, pairs.list[rest + threadIdx.x], 0, 0);
+            if (thread() < n) {
+                tiles.columns[thread()] = column_at(m, pairs.list[rest + thread()], 0, 0);
             }
             __syncthreads();
-            if (threadIdx.x == 0) {
+            if (thread() == 0) {
                 pairs.count = rest;
             }
             multiply_tile<Type>(m, a, first_row, n, tiles);

@@ -21,11 +21,11 @@ struct Greatest {
 template <class F> __device__ float reduce(float value, F f) {
     __shared__ float values[kThreads];
     __syncthreads(); // an earlier reduction may still be read
-    values[threadIdx.x] = value;
+    values[thread()] = value;
     __syncthreads();
     for (int n = kThreads / 2; n > 0; n /= 2) {
-        if (threadIdx.x < n) {
-            values[threadIdx.x] = f(values[threadIdx.x], values[threadIdx.x + n]);
+        if (thread() < n) {
+            values[thread()] = f(values[thread()], values[thread() + n]);
         }
         __syncthreads();
     }
@@ -37,11 +37,11 @@ __global__ void sum_rows(Tensor a, Tensor dst, int64_t rows) {
         const Place<int64_t> p = place_of(r * a.ne[0], a.ne);
         const char * row = row_at(a, p);
         float sum = 0.0f;
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             sum += load_float(a.type, row, i, a.nb[0]);
         }
         sum = reduce(sum, Sum{});
-        if (threadIdx.x == 0) {
+        if (thread() == 0) {
             store_float(dst.type, row_at(dst, p), sum);
         }
     }
@@ -52,14 +52,14 @@ __global__ void rms_norm(Tensor a, float eps, Tensor dst, int64_t rows) {
         const Place<int64_t> p = place_of(r * a.ne[0], a.ne);
         const char * row = row_at(a, p);
         float squares = 0.0f;
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             const float x = load_float(a.type, row, i, a.nb[0]);
             squares += x * x;
         }
         squares = reduce(squares, Sum{});
         const float scale = 1.0f / sqrtf(squares / static_cast<float>(a.ne[0]) + eps);
         char * out = row_at(dst, p);
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             store_float(dst.type, out + i * dst.nb[0], load_float(a.type, row, i, a.nb[0]) * scale);
         }
     }
@@ -93,7 +93,7 @@ __global__ void soft_max(Tensor a, Tensor mask, SoftMaxParams params, Tensor dst
             return params.has_mask ? x + load_float(mask.type, mask_row, i, mask.nb[0]) * slope : x;
         };
         float greatest = -INFINITY;
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             greatest = fmaxf(greatest, value_at(i));
         }
         greatest = reduce(greatest, Greatest{});
@@ -101,14 +101,14 @@ __global__ void soft_max(Tensor a, Tensor mask, SoftMaxParams params, Tensor dst
         const float base = greatest == -INFINITY ? 0.0f : greatest;
         float * out = reinterpret_cast<float *>(row_at(dst, p));
         float sum = 0.0f;
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             const float y = expf(value_at(i) - base);
             out[i] = y; // may be where this thread has just read
             sum += y;
         }
         sum = reduce(sum, Sum{});
         const float inverse = sum != 0.0f ? 1.0f / sum : 0.0f;
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             out[i] *= inverse;
         }
     }

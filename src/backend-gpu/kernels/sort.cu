@@ -35,22 +35,22 @@ __global__ void argmax(Tensor a, Tensor dst, int64_t rows) {
     for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
         const char * row = a.data + r * a.nb[1];
         Element mine = {NAN, a.ne[0]};
-        for (int64_t i = threadIdx.x; i < a.ne[0]; i += kThreads) {
+        for (int64_t i = thread(); i < a.ne[0]; i += kThreads) {
             const Element element = {load_float(a.type, row, i, a.nb[0]), i};
             if (comes_before(element, mine, false)) {
                 mine = element;
             }
         }
         __syncthreads();
-        best[threadIdx.x] = mine;
+        best[thread()] = mine;
         __syncthreads();
         for (int n = kThreads / 2; n > 0; n /= 2) {
-            if (threadIdx.x < n && comes_before(best[threadIdx.x + n], best[threadIdx.x], false)) {
-                best[threadIdx.x] = best[threadIdx.x + n];
+            if (thread() < n && comes_before(best[thread() + n], best[thread()], false)) {
+                best[thread()] = best[thread() + n];
             }
             __syncthreads();
         }
-        if (threadIdx.x == 0) {
+        if (thread() == 0) {
             *reinterpret_cast<int32_t *>(dst.data + r * dst.nb[0]) = static_cast<int32_t>(best[0].index);
         }
     }
@@ -62,12 +62,12 @@ __global__ void argsort(Tensor a, bool ascending, Tensor dst, int64_t rows) {
     for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
         const Place<int64_t> p = place_of(r * n, a.ne);
         const char * row = row_at(a, p);
-        const int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
+        const int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + thread();
         const Element mine = {i < n ? load_float(a.type, row, i, a.nb[0]) : 0.0f, i};
         int64_t place = 0;
         for (int64_t first = 0; first < n; first += kThreads) {
             __syncthreads();
-            tile[threadIdx.x] = first + threadIdx.x < n ? load_float(a.type, row, first + threadIdx.x, a.nb[0]) : 0.0f;
+            tile[thread()] = first + thread() < n ? load_float(a.type, row, first + thread(), a.nb[0]) : 0.0f;
             __syncthreads();
             const int count = static_cast<int>(n - first < kThreads ? n - first : kThreads);
             for (int j = 0; j < count; ++j) {
