@@ -2,9 +2,10 @@
 
 #include <cstring>
 #include <memory>
+#include <random>
 #include <thread>
 
-#include "support/random_graph.h"
+#include "support/case_graph.h"
 
 namespace gpu_tests {
 
@@ -12,8 +13,37 @@ using namespace ggml_sched::test;
 
 namespace {
 
-constexpr int kWeights = 4;
-constexpr int kCaches = 3;
+using Random = std::mt19937_64;
+
+int pick(Random & random, int n) {
+    return static_cast<int>(random() % static_cast<uint64_t>(n));
+}
+
+// Neighbours tend to share a device, as layers do.
+GraphSpec random_graph(Random & random, int max_ops, int n_queues) {
+    GraphSpec graph;
+    for (int i = pick(random, 3); i >= 0; i--) {
+        graph.inputs.push_back(kAnywhere);
+    }
+    const int n_nodes = 3 + pick(random, max_ops - 2);
+    int place = pick(random, n_queues + 1);
+    for (int i = 0; i < n_nodes; i++) {
+        if (pick(random, 4) == 0) {
+            place = pick(random, n_queues + 1);
+        }
+        const int n_values = static_cast<int>(graph.inputs.size()) + i;
+        NodeSpec node;
+        node.op = static_cast<Op>(pick(random, static_cast<int>(Op::Count)));
+        node.a = pick(random, n_values);
+        node.b = pick(random, n_values);
+        node.extra = pick(random, 100);
+        node.place = pick(random, 3) == 0 ? kAnywhere : place;
+        node.output = pick(random, 6) == 0;
+        graph.nodes.push_back(node);
+    }
+    graph.nodes.back().output = true;
+    return graph;
+}
 
 struct Timing {
     ggml_sched_sync_mode mode;
@@ -47,11 +77,16 @@ class Performance {
                                             GGML_DEFAULT_GRAPH_SIZE, timing.parallel, op_offload));
         ggml_sched_set_sync_mode(sched_.get(), timing.mode);
         ggml_sched_set_verify(sched_.get(), true);
-        make_tensors();
-        for (int i = 0; i < 2; i++) {
-            recipes_.push_back(
-                random_recipe(random_, job.max_ops, static_cast<int>(backends_.size()), kWeights, kCaches));
+        std::vector<ggml_backend_t> places;
+        for (int i = 0; i < kWeights + kCaches; i++) {
+            places.push_back(at(pick(random_, n_queues + 1)));
         }
+        tensors_ = make_persistent(places, job.seed);
+        graphs_to_build_.devices.assign(static_cast<size_t>(n_queues), GGML_SIM_PROFILE_CUDA); // their number counts
+        for (int i = 0; i < 2; i++) {
+            graphs_to_build_.graphs.push_back(random_graph(random_, job.max_ops, n_queues));
+        }
+        normalize(graphs_to_build_);
     }
 
     // What the job gave, in order; `error` where it failed
@@ -72,39 +107,18 @@ class Performance {
     }
 
   private:
-    void make_tensors() {
-        tensors_.context = make_context(64);
-        Random values(job_.seed);
-        std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
-        for (int i = 0; i < kWeights + kCaches; i++) {
-            const bool is_weight = i < kWeights;
-            ggml_tensor * tensor =
-                ggml_new_tensor_2d(tensors_.context.get(), GGML_TYPE_F32, kWidth, is_weight ? kWidth : kCacheRows);
-            ggml_format_name(tensor, "%s%d", is_weight ? "weight" : "cache", i);
-            const int place = pick(random_, static_cast<int>(backends_.size()));
-            tensors_.buffers.emplace_back(
-                ggml_backend_alloc_buffer(backends_[static_cast<size_t>(place)].get(), ggml_nbytes(tensor)));
-            ggml_backend_buffer_t buffer = tensors_.buffers.back().get();
-            if (is_weight) {
-                ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-            }
-            (void) ggml_backend_tensor_alloc(buffer, tensor, ggml_backend_buffer_get_base(buffer));
-            Floats data(static_cast<size_t>(ggml_nelements(tensor)));
-            for (float & value : data) {
-                value = is_weight ? uniform(values) : 0.0f;
-            }
-            write_floats(tensor, data);
-            (is_weight ? tensors_.weights : tensors_.caches).push_back(tensor);
-        }
+    // Place 0 is the CPU, which comes last among the backends.
+    ggml_backend_t at(int place) const {
+        return place == kOnCpu ? backends_.back().get() : backends_[static_cast<size_t>(place - 1)].get();
     }
 
     bool one_run() {
         if (graphs_.empty() || pick(random_, 3) > 0) {
-            const auto recipe = static_cast<size_t>(pick(random_, static_cast<int>(recipes_.size())));
+            const auto which = static_cast<size_t>(pick(random_, static_cast<int>(graphs_to_build_.graphs.size())));
             ggml_backend_sched_reset(sched_.get());
-            graphs_.push_back(build(recipes_[recipe], tensors_));
-            for (const auto & [node, index] : graphs_.back().placed) {
-                ggml_backend_sched_set_tensor_backend(sched_.get(), node, backends_[static_cast<size_t>(index)].get());
+            graphs_.push_back(build(graphs_to_build_.graphs[which], tensors_));
+            for (const auto & [node, place] : graphs_.back().placed) {
+                ggml_backend_sched_set_tensor_backend(sched_.get(), node, at(place));
             }
             if (!ggml_backend_sched_alloc_graph(sched_.get(), graphs_.back().graph)) {
                 return false;
@@ -157,7 +171,7 @@ class Performance {
 
     void fetch(const BuiltGraph & graph) {
         for (ggml_tensor * output : graph.outputs) {
-            pending_.push_back(std::make_unique<Floats>(kWidth * kRows));
+            pending_.push_back(std::make_unique<Floats>(static_cast<size_t>(ggml_nelements(output))));
             ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(sched_.get(), output), output,
                                           pending_.back()->data(), 0, pending_.back()->size() * sizeof(float));
         }
@@ -190,7 +204,7 @@ class Performance {
     std::vector<BackendPtr> backends_;
     Persistent tensors_;
     SchedPtr sched_;
-    std::vector<Recipe> recipes_;
+    Case graphs_to_build_;
     std::vector<BuiltGraph> graphs_; // the last one is allocated; earlier ones may be in flight
     std::vector<std::unique_ptr<Floats>> pending_;
     std::vector<Floats> results_;

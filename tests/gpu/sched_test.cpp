@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "ggml-sim.h"
 #include "gpu_job.h"
 #include "gpu_test.h"
 #include "runner.h"
@@ -31,6 +32,17 @@ TEST_P(Scheduling, RandomGraphsGiveTheBitsOfTheHostWaitingEverywhere) {
         GpuJob job;
         job.seed = seed;
         ASSERT_EQ(run_gpu_job(vendor(), job), "") << "seed " << seed;
+    }
+}
+
+// The jobs themselves, where there is no GPU
+TEST(RandomJobs, AreDoneBySimulatedDevicesToo) {
+    const Vendor simulated = {"SIM", {ggml_backend_sim_device(0), ggml_backend_sim_device(1)}, nullptr};
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        GpuJob job;
+        job.seed = seed;
+        ggml_backend_sim_set_seed(seed);
+        ASSERT_EQ(run_gpu_job(simulated, job), "") << "seed " << seed;
     }
 }
 
