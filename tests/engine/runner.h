@@ -29,7 +29,7 @@ struct Job {
     std::string text;   // for the perplexity; may be empty
     std::string prompt; // continued by n_generate tokens unless that is 0
     int n_generate = 0;
-    std::function<void()> between; // called now and then
+    std::function<void()> between = {}; // called now and then
 };
 
 struct Outcome {
