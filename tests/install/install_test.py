@@ -67,6 +67,7 @@ class Install:
     def build_shared(self):
         build = self.work / "library"
         self.configure(self.args.source, build, "-DBUILD_SHARED_LIBS=ON", "-DGGML_SCHED_TESTS=OFF",
+                       "-DGGML_SCHED_CUDA=OFF", "-DGGML_SCHED_HIP=OFF",
                        "-DCMAKE_BUILD_TYPE=Debug")  # the quickest to compile
         return build
 
