@@ -18,18 +18,13 @@ class BuftOverride(ctypes.Structure):
 
 
 def ggml_function(name, result, *parameters):
-    """A function of the ggml that llama-cpp-python has loaded."""
-    directory = os.environ.get("LLAMA_CPP_LIB_PATH") or os.path.join(os.path.dirname(api.__file__), "lib")
-    for stem in ("ggml-base", "ggml", "ggml-rpc"):
-        for file in (f"lib{stem}.so", f"lib{stem}.dylib", f"{stem}.dll"):
-            path = os.path.join(directory, file)
-            if os.path.exists(path):
-                function = getattr(ctypes.CDLL(path), name, None)
-                if function:
-                    function.restype, function.argtypes = result, list(parameters)
-                    return function
-    raise Failed(f"this llama-cpp-python has no {name}; build it with the drop-in, and with GGML_RPC=ON for --rpc "
-                 "(docs/drop-in.md)")
+    """A function of the ggml that llama-cpp-python has loaded, whatever the names of its files."""
+    function = getattr(api.llama_cpp._lib, name, None)  # looks into what the library depends on, too
+    if not function:
+        raise Failed(f"this llama-cpp-python has no {name}; build it with the drop-in, and with GGML_RPC=ON for --rpc "
+                     "(docs/drop-in.md)")
+    function.restype, function.argtypes = result, list(parameters)
+    return function
 
 
 class Engine:
@@ -56,6 +51,9 @@ class Engine:
         self.vocab = api.llama_model_get_vocab(self.model)
         self.n_vocab = api.llama_vocab_n_tokens(self.vocab)
         self.devices = self._devices()
+        n_rpc = sum(name.startswith("RPC") for name in self.devices)
+        if n_rpc < len(args.rpc) and args.gpu_layers > 0:
+            raise Failed(f"of {len(args.rpc)} RPC servers the model uses {n_rpc}: {', '.join(self.devices)}")
 
     def _note(self, _level, text, _user_data):
         self.log.append(text.decode("utf-8", "replace").rstrip("\n"))
