@@ -26,8 +26,16 @@ install(TARGETS ggml-sched EXPORT ggml-sched-targets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# A header of a backend comes only with the backend, so that a program can ask for it by __has_include.
+set(absent_headers)
+if(NOT GGML_SCHED_CUDA)
+    list(APPEND absent_headers PATTERN ggml-cuda.h EXCLUDE)
+endif()
+if(NOT GGML_SCHED_HIP AND NOT GGML_SCHED_HIP_ON_CUDA)
+    list(APPEND absent_headers PATTERN ggml-hip.h EXCLUDE)
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ggml-sched
-    FILES_MATCHING PATTERN "*.h")
+    FILES_MATCHING PATTERN "*.h" ${absent_headers})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(TARGET sched-run AND UNIX AND NOT APPLE)
