@@ -49,14 +49,17 @@ def tidy(entry, salt, known_good):
 
 
 def check_tidy():
-    """Files that were clean and have not changed since, nor anything that they include, are not looked at again."""
+    """Files that were clean and have not changed since, nor anything that they include, are not looked at again.
+
+    Kernels are left out: Debian's clang is older than the CUDA that compiles them.
+    """
     configure("clang")
     known_good = ROOT / "build/clang-tidy"
     known_good.mkdir(parents=True, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
     salt = version + (ROOT / ".clang-tidy").read_bytes()
     entries = [e for e in json.loads((ROOT / "build/clang/compile_commands.json").read_text())
-               if Path(os.path.relpath(e["file"], ROOT)).parts[0] in TIDIED]
+               if Path(os.path.relpath(e["file"], ROOT)).parts[0] in TIDIED and not e["file"].endswith(".cu")]
     if not entries:
         raise Failed("build/clang/compile_commands.json names no source of ours")
     findings, keys = [], set()

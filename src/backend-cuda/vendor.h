@@ -261,8 +261,9 @@ class Blas {
         return false;
     }
     void close() {
-        if (handle_ != nullptr) {
-            (void) loaded().destroy(handle_);
+        const Library & library = loaded();
+        if (handle_ != nullptr && library.destroy != nullptr) {
+            (void) library.destroy(handle_);
             handle_ = nullptr;
         }
     }
