@@ -28,10 +28,17 @@ void * operator new(size_t size) {
 void * operator new[](size_t size) {
     return counted(size);
 }
+void * operator new(size_t size, const std::nothrow_t &) noexcept { // the library's temporary buffers
+    n_allocations++;
+    return std::malloc(size);
+}
 void operator delete(void * memory) noexcept {
     std::free(memory);
 }
 void operator delete[](void * memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void * memory, const std::nothrow_t &) noexcept {
     std::free(memory);
 }
 void operator delete(void * memory, size_t) noexcept {
