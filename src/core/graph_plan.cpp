@@ -8,10 +8,10 @@ namespace {
 
 constexpr int PLACING_FLAGS = GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT;
 
-// Rotating copies: a graph reads one of several leafs that all live as long as the graph.
-bool are_permanent(const GraphPlan & plan, int a, int b) {
+// The same, or both leafs that live as long as the graph: with rotating copies a graph uses one of several.
+bool are_alike(const GraphPlan & plan, int a, int b) {
     const int n = static_cast<int>(plan.tensors.size());
-    return a < n && b < n && plan.tensors[a].is_permanent && plan.tensors[b].is_permanent;
+    return a == b || (a < n && b < n && plan.tensors[a].is_permanent && plan.tensors[b].is_permanent);
 }
 
 // Compares the graph's references with the plan's, numbering the tensors on the way.
@@ -19,7 +19,7 @@ bool same_structure(const GraphPlan & plan, const ggml_cgraph & graph, TensorNum
     const int * expected = plan.references.data();
     const int * const end = expected + plan.references.size();
     for (int i = 0; i < graph.n_leafs; i++) {
-        if (numbering.number(graph.leafs[i]) != *expected++) {
+        if (!are_alike(plan, numbering.number(graph.leafs[i]), *expected++)) {
             return false;
         }
     }
@@ -32,26 +32,25 @@ bool same_structure(const GraphPlan & plan, const ggml_cgraph & graph, TensorNum
             if (expected == end || *expected < 0) {
                 return false;
             }
-            const int number = numbering.number(src);
-            if (number != *expected && !are_permanent(plan, number, *expected)) {
+            if (!are_alike(plan, numbering.number(src), *expected++)) {
                 return false;
             }
-            expected++;
         }
-        if (expected == end || ~numbering.number(node) != *expected++) {
+        if (expected == end || *expected >= 0 || !are_alike(plan, numbering.number(node), ~*expected++)) {
             return false;
         }
     }
     return expected == end && numbering.size() == plan.tensors.size();
 }
 
-bool tensor_fits(const TensorPlan & planned, const BufferTypes & types, const TensorNumbering::Item & item) {
+bool tensor_fits(const GraphPlan & plan, const TensorPlan & planned, const BufferTypes & types,
+                 const TensorNumbering::Item & item) {
     const ggml_tensor * tensor = item.tensor;
     if (tensor->op != planned.op || ((tensor->flags ^ planned.flags) & PLACING_FLAGS) != 0) {
         return false;
     }
     switch (placement_of(tensor)) {
-    case Placement::View: return planned.placement == Placement::View && item.root == planned.root;
+    case Placement::View: return planned.placement == Placement::View && are_alike(plan, item.root, planned.root);
     case Placement::External: return planned.placement != Placement::View;
     case Placement::Own: break;
     }
@@ -77,7 +76,7 @@ bool plan_fits(const GraphPlan & plan, const BufferTypes & types, const ggml_cgr
         return false;
     }
     for (size_t i = 0; i < plan.tensors.size(); i++) {
-        if (!tensor_fits(plan.tensors[i], types, numbering[i])) {
+        if (!tensor_fits(plan, plan.tensors[i], types, numbering[i])) {
             return false;
         }
     }

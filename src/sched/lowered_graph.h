@@ -18,14 +18,18 @@ class LoweredGraph {
     struct Key {
         uint64_t content; // a number that changes with the graph's content
         uint64_t links;   // a number that changes with the topology
+        uint64_t buffers; // a number that changes when buffers may have moved
         plan::Mode mode;
 
         friend bool operator==(const Key & a, const Key & b) {
-            return a.content == b.content && a.links == b.links && a.mode == b.mode;
+            return a.content == b.content && a.links == b.links && a.buffers == b.buffers && a.mode == b.mode;
         }
     };
 
     bool is_for(const Key & key) const { return valid_ && key_ == key; }
+    // Places the tensors, none of which the allocator has placed yet, where those of the graph that was taken are.
+    // False, and nothing is placed, if they cannot be there. The caller has reset the buffers.
+    bool place(const GraphView & graph, const Splits & splits, const Slots & slots) const;
     // Do the tensors lie where they did?
     bool lies_at(const GraphView & graph, const Splits & splits, const Slots & slots) const;
     void take(const Key & key, const GraphView & graph, const Splits & splits, const Slots & slots, Lowered lowered);
@@ -44,13 +48,17 @@ class LoweredGraph {
   private:
     struct Address {
         ggml_backend_buffer_t buffer;
-        const void * data;
+        void * data;
+        size_t view_offset;
 
         friend bool operator==(const Address & a, const Address & b) {
-            return a.buffer == b.buffer && a.data == b.data;
+            return a.buffer == b.buffer && a.data == b.data && a.view_offset == b.view_offset;
         }
     };
-    static Address address_of(const ggml_tensor * tensor) { return {host::buffer_of(tensor), tensor->data}; }
+    static Address address_of(const ggml_tensor * tensor) {
+        return {host::buffer_of(tensor), tensor->data, tensor->view_src ? tensor->view_offs : 0};
+    }
+    bool can_place(const GraphView & graph, const Splits & splits) const;
 
     bool valid_ = false;
     Key key_ = {};

@@ -145,7 +145,7 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view_, splits_, assignment_, backends_, settings_.debug > 1));
     }
-    allocation_.prepare(view_, graph, splits_, slots_, assignment_, backends_, split_graphs_);
+    allocation_.prepare(view_, graph, splits_, slots_, backends_, split_graphs_);
     return {};
 }
 
@@ -184,6 +184,7 @@ Status Scheduler::split(ggml_cgraph * graph) {
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
     Status status = cut(graph);
     if (status.ok()) {
+        allocation_.list(view_, splits_, slots_, assignment_);
         allocation_.measure(sizes);
     }
     restore_operands(graph);
@@ -194,6 +195,7 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
 Status Scheduler::reserve(ggml_cgraph * graph) {
     Status status = cut(graph);
     if (status.ok()) {
+        allocation_.list(view_, splits_, slots_, assignment_);
         status = wait_for_buffers();
     }
     if (status.ok() && !allocation_.reserve()) {
@@ -226,6 +228,10 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
 }
 
 Status Scheduler::place() {
+    if (place_as_before()) {
+        return {};
+    }
+    allocation_.list(view_, splits_, slots_, assignment_);
     if (allocation_.same_buffers_as_before() && allocation_.place()) {
         return {};
     }
@@ -237,6 +243,20 @@ Status Scheduler::place() {
                                  "devices");
     }
     return {};
+}
+
+// A graph with the content of an earlier one fits where that was; the allocator need not look at it.
+bool Scheduler::place_as_before() {
+    const LoweredGraph & lowered = lowered_[turn_];
+    if (!allocation_.keeps_order() || !lowered.is_for(key())) {
+        return false;
+    }
+    allocation_.reset_buffers();
+    return lowered.place(view_, splits_, slots_);
+}
+
+LoweredGraph::Key Scheduler::key() const {
+    return {content_number_, links_number_, allocation_.n_reserves(), mode()};
 }
 
 // Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
@@ -300,16 +320,16 @@ void Scheduler::lower_graph() {
         topology_.links[src][dst].async = false;
         links_number_++;
     }
-    const LoweredGraph::Key key = {content_number_, links_number_, mode()};
+    const LoweredGraph::Key now = key();
     LoweredGraph & lowered = lowered_[turn_];
-    if (is_lowered_ && lowered.is_for(key)) {
+    if (is_lowered_ && lowered.is_for(now)) {
         return;
     }
-    if (lowered.is_for(key) && lowered.lies_at(view_, splits_, slots_)) {
+    if (lowered.is_for(now) && lowered.lies_at(view_, splits_, slots_)) {
         lowered.bind(view_, slots_);
     } else {
-        lowered.take(key, view_, splits_, slots_,
-                     lower(view_, splits_, slots_, assignment_, backends_, topology_, key.mode, spaces_));
+        lowered.take(now, view_, splits_, slots_,
+                     lower(view_, splits_, slots_, assignment_, backends_, topology_, now.mode, spaces_));
     }
     is_lowered_ = true;
 }

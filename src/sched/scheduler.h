@@ -75,6 +75,8 @@ class Scheduler {
     Status assign_and_split();
     void restore_operands(const ggml_cgraph * graph);
     Status place();
+    bool place_as_before();
+    LoweredGraph::Key key() const;
     Status wait_for_buffers();
     Status wait_for_inputs();
     Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);

@@ -26,13 +26,12 @@ Allocation::~Allocation() {
 }
 
 void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
-                         const Assignment & assignment, const std::vector<host::Backend> & backends,
-                         std::vector<host::GraphHandle> & views) {
+                         const std::vector<host::Backend> & backends, std::vector<host::GraphHandle> & views) {
     for (const Rewire & rewire : splits.rewires) {
         graph.tensor(rewire.node)->src[rewire.slot] = slots.of(rewire.copy);
     }
 
-    bool reordered = false;
+    keeps_order_ = true;
     keeps_.clear();
     keepers_.clear();
     if (views.size() < splits.splits.size()) {
@@ -44,13 +43,16 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
         views[i].set_identity();
         if (backends[split.backend].optimizes_graphs) {
             views[i].optimize_for(backends[split.backend].handle, keeps_);
-            reordered = true;
+            keeps_order_ = false;
         }
     }
-    if (reordered) {
+    if (!keeps_order_) {
         graph.reorder(cgraph);
     }
+}
 
+void Allocation::list(const GraphView & graph, const Splits & splits, const Slots & slots,
+                      const Assignment & assignment) {
     previous_nodes_.swap(nodes_.backends);
     previous_leafs_.swap(leafs_.backends);
     list_nodes(graph, splits, slots, assignment);
@@ -147,6 +149,7 @@ std::vector<ggml_backend_buffer_t> Allocation::buffers_in_the_way() {
 }
 
 bool Allocation::reserve() {
+    n_reserves_++;
     std::vector<size_t> before(bufts_.size());
     for (size_t i = 0; i < before.size(); i++) {
         before[i] = buffer_size(static_cast<int>(i));
@@ -182,6 +185,14 @@ void Allocation::note_buffers(const List & list) {
         const size_t first = first_[list.backends[i]];
         if (buffer && !buffers_[first] && host::is_compute(buffer) && host::buft_of(buffer) == bufts_[first]) {
             buffers_[first] = buffer;
+        }
+    }
+}
+
+void Allocation::reset_buffers() const {
+    for (const ggml_backend_buffer_t buffer : buffers_) {
+        if (buffer) {
+            ggml_backend_buffer_reset(buffer);
         }
     }
 }

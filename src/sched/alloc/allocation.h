@@ -19,24 +19,30 @@ class Allocation {
     bool init(const std::vector<host::Backend> & backends);
     ~Allocation();
 
-    // Takes over a split graph: rewires it, lets backends order their nodes, and lists what is to be allocated.
-    // `views` receives one graph per split.
+    // Takes over a split graph: rewires it, and lets backends order their nodes. `views` receives one graph per split.
     void prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
-                 const Assignment & assignment, const std::vector<host::Backend> & backends,
-                 std::vector<host::GraphHandle> & views);
+                 const std::vector<host::Backend> & backends, std::vector<host::GraphHandle> & views);
 
-    // What each backend's buffer would need for the prepared graph, in bytes. Frees nothing.
+    // Lists what is to be allocated of the prepared graph, for the calls below.
+    void list(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
+
+    // What each backend's buffer would need for the listed graph, in bytes. Frees nothing.
     void measure(size_t * sizes);
     // The buffers that reserve() would free, to get larger ones
     std::vector<ggml_backend_buffer_t> buffers_in_the_way();
     bool reserve();
 
-    // Places the prepared graph in the buffers as they are; false if it does not fit the reserved plan.
+    // Places the listed graph in the buffers as they are; false if it does not fit the reserved plan.
     bool place();
-    // Does the prepared graph use the buffers as the last one did?
+    // Does the listed graph use the buffers as the last one did?
     bool same_buffers_as_before() const { return same_buffers_; }
 
     size_t buffer_size(int backend) const;
+
+    // For who places a graph where one of the same content was: the addresses hold until the next reserve().
+    uint64_t n_reserves() const { return n_reserves_; }
+    bool keeps_order() const { return keeps_order_; } // no backend has ordered nodes of the prepared graph
+    void reset_buffers() const;
 
   private:
     struct List {
@@ -73,6 +79,8 @@ class Allocation {
     std::vector<int> previous_nodes_;
     std::vector<int> previous_leafs_;
     bool same_buffers_ = false;
+    bool keeps_order_ = true;
+    uint64_t n_reserves_ = 0;
 };
 
 } // namespace ggml_sched

@@ -4,6 +4,12 @@
 
 namespace ggml_sched::host {
 
+ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data) {
+    tensor->buffer = buffer;
+    tensor->data = data;
+    return buffer && buffer->iface.init_tensor ? buffer->iface.init_tensor(buffer, tensor) : GGML_STATUS_SUCCESS;
+}
+
 void synchronize(ggml_backend_t backend) {
     ggml_backend_synchronize(backend);
 }

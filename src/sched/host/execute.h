@@ -9,6 +9,9 @@
 
 namespace ggml_sched::host {
 
+// Gives a tensor its memory; for views, that of what they view. Nothing is enqueued.
+ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data);
+
 void synchronize(ggml_backend_t backend);
 
 ggml_backend_event_t event_new(ggml_backend_dev_t device); // NULL if the device has none or memory ran out
