@@ -14,8 +14,6 @@ namespace ggml_sched {
 
 namespace {
 
-const std::shared_ptr<const plan::History> kNothingInFlight = std::make_shared<const plan::History>();
-
 int n_copies_of(const Scheduler::Options & options) {
     if (!options.parallel) {
         return 1;
@@ -57,10 +55,10 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , backends_(std::move(backends))
     , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
-    , in_flight_(kNothingInFlight)
-    , idle_(kNothingInFlight)
     , verifier_(machine_)
-    , executor_(std::make_unique<Executor>(backends_, topology_, machine_)) {
+    , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
+    , flight_(machine_, *executor_, verifier_)
+    , placer_(allocation_, spaces_, flight_, rules_) {
     topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
 }
 
@@ -195,12 +193,7 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
 Status Scheduler::reserve(ggml_cgraph * graph) {
     Status status = cut(graph);
     if (status.ok()) {
-        allocation_.list(view_, splits_, slots_, assignment_);
-        status = wait_for_buffers();
-    }
-    if (status.ok() && !allocation_.reserve()) {
-        status = Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
-                                   "fewer layers on the devices");
+        status = placer_.reserve(cut_graph());
     }
     restore_operands(graph);
     reset();
@@ -212,11 +205,11 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     next_turn_ = (next_turn_ + 1) % n_copies_;
     Status status = cut(graph);
     if (status.ok()) {
-        status = place();
+        status = placer_.place(cut_graph(), lowered_[turn_].is_for(key()) ? &lowered_[turn_] : nullptr);
     }
     if (status.ok()) {
         lower_graph();
-        status = wait_for_inputs();
+        status = placer_.wait_for_inputs(view_, lowered_[turn_].inputs_are_free);
     }
     if (!status.ok()) {
         restore_operands(graph);
@@ -227,82 +220,12 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     return {};
 }
 
-Status Scheduler::place() {
-    if (place_as_before()) {
-        return {};
-    }
-    allocation_.list(view_, splits_, slots_, assignment_);
-    if (allocation_.same_buffers_as_before() && allocation_.place()) {
-        return {};
-    }
-    if (Status status = wait_for_buffers(); !status.ok()) {
-        return status;
-    }
-    if (!allocation_.reserve() || !allocation_.place()) {
-        return Status::no_memory("not enough memory to allocate this graph; use smaller batches or fewer layers on the "
-                                 "devices");
-    }
-    return {};
-}
-
-// A graph with the content of an earlier one fits where that was; the allocator need not look at it.
-bool Scheduler::place_as_before() {
-    const LoweredGraph & lowered = lowered_[turn_];
-    if (!allocation_.keeps_order() || !lowered.is_for(key())) {
-        return false;
-    }
-    allocation_.reset_buffers();
-    return lowered.place(view_, splits_, slots_);
+CutGraph Scheduler::cut_graph() const {
+    return {view_, splits_, slots_, assignment_};
 }
 
 LoweredGraph::Key Scheduler::key() const {
     return {content_number_, links_number_, allocation_.n_reserves(), mode()};
-}
-
-// Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
-Status Scheduler::wait_for_buffers() {
-    if (!rules_.is_on(plan::Rule::BufferGrowth) || nothing_in_flight()) {
-        return {};
-    }
-    bool waited = false;
-    return wait_before(lower_freeing(allocation_.buffers_in_the_way(), spaces_), plan::Rules(), waited);
-}
-
-// The caller writes its inputs as soon as they have their places. Earlier runs may still use that memory.
-Status Scheduler::wait_for_inputs() {
-    std::shared_ptr<const plan::History> & free_after = lowered_[turn_].inputs_are_free;
-    if (nothing_in_flight() || (free_after && (free_after == in_flight_ || *free_after == *in_flight_))) {
-        return {};
-    }
-    bool waited = false;
-    Status status = wait_before(lower_caller_writes(view_, spaces_), rules_, waited);
-    if (!waited) {
-        free_after = in_flight_;
-    }
-    return status;
-}
-
-bool Scheduler::nothing_in_flight() const {
-    return in_flight_->empty() && in_flight_->caller_reads.empty();
-}
-
-// Waits until the host may do what this program says; where it has to wait, that is a small run of its own.
-Status Scheduler::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
-    // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
-    plan::Machine unthrottled = machine_;
-    unthrottled.window++;
-    waited = !plan::make_plan(unthrottled, program, *in_flight_, rules).plan.waits.empty();
-    if (!waited) {
-        return {};
-    }
-    plan::Planned planned = plan::make_plan(machine_, program, *in_flight_, rules);
-    if (Status status = executor_->prepare(planned.plan); !status.ok()) {
-        return status;
-    }
-    const auto plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
-    in_flight_ = std::make_shared<const plan::History>(std::move(planned.next));
-    verifier_.note(plan);
-    return executor_->run(*plan, work(), {});
 }
 
 plan::Mode Scheduler::mode() const {
@@ -336,14 +259,15 @@ void Scheduler::lower_graph() {
 
 CachedPlan & Scheduler::find_plan() {
     LoweredGraph & lowered = lowered_[turn_];
-    if (CachedPlan * cached = lowered.plans().find(in_flight_)) {
+    const std::shared_ptr<const plan::History> & in_flight = flight_.history();
+    if (CachedPlan * cached = lowered.plans().find(in_flight)) {
         return *cached;
     }
     executor_->stats.plans++;
     if (!lowered.names) {
         lowered.names = std::make_shared<const observe::Names>(names());
     }
-    return lowered.plans().add(in_flight_, plan::make_plan(machine_, lowered.lowered().program, *in_flight_, rules_));
+    return lowered.plans().add(in_flight, plan::make_plan(machine_, lowered.lowered().program, *in_flight, rules_));
 }
 
 Status Scheduler::verify(CachedPlan & cached) {
@@ -385,11 +309,11 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     try {
         Status status = run();
         if (!status.ok()) {
-            wait_for_flight("the run failed");
+            flight_.abandon("the run failed");
         }
         return status;
     } catch (const std::bad_alloc &) {
-        wait_for_flight("memory ran out");
+        flight_.abandon("memory ran out");
         throw;
     }
 }
@@ -409,19 +333,12 @@ Status Scheduler::run() {
     executor_->stats.runs++;
     last_plan_ = cached.plan;
     last_names_ = lowered_[turn_].names;
-    in_flight_ = cached.after;
-    idle_ = cached.idle;
+    flight_.add_run(cached.after, cached.idle);
     return executor_->run(*cached.plan, work(), observer_);
 }
 
 Work Scheduler::work() {
     return {lowered_[turn_].lowered().copies, splits_.splits, split_graphs_};
-}
-
-void Scheduler::wait_for_flight(const char * why) {
-    executor_->synchronize_all(why);
-    in_flight_ = kNothingInFlight;
-    verifier_.forget();
 }
 
 void Scheduler::synchronize() {
@@ -430,9 +347,7 @@ void Scheduler::synchronize() {
             host::synchronize(backend.handle); // no lane, but the caller may have enqueued on it
         }
     }
-    wait_for_flight("the caller synchronizes");
-    in_flight_ = idle_;
-    verifier_.forget(idle_->caller_reads);
+    flight_.synchronize();
     if (!is_allocated_) {
         // The same turn for every token of a generation, so that backends see the same graph again.
         next_turn_ = 0;

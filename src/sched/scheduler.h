@@ -12,10 +12,11 @@
 
 #include "alloc/allocation.h"
 #include "exec/executor.h"
+#include "flight.h"
 #include "graph/graph_content.h"
-#include "lowered_graph.h"
 #include "observe/tracer.h"
 #include "observe/verifier.h"
+#include "placer.h"
 #include "plan/history.h"
 #include "plan/rules.h"
 #include "settings.h"
@@ -74,13 +75,8 @@ class Scheduler {
     Status cut(ggml_cgraph * graph);
     Status assign_and_split();
     void restore_operands(const ggml_cgraph * graph);
-    Status place();
-    bool place_as_before();
+    CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
-    Status wait_for_buffers();
-    Status wait_for_inputs();
-    Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
-    bool nothing_in_flight() const;
     void lower_graph();
     CachedPlan & find_plan();
     Status verify(CachedPlan & cached);
@@ -89,7 +85,6 @@ class Scheduler {
     observe::Names names() const;
     void forget_results();
     bool is_same_graph(const ggml_cgraph * graph) const;
-    void wait_for_flight(const char * why);
     plan::Mode mode() const;
 
     Settings settings_;
@@ -123,14 +118,14 @@ class Scheduler {
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's
 
-    std::shared_ptr<const plan::History> in_flight_;
-    std::shared_ptr<const plan::History> idle_; // what is left after a wait for the last run
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;
     observe::Verifier verifier_;
     Observer observer_;
     std::unique_ptr<observe::Tracer> tracer_; // NULL: none
-    std::unique_ptr<Executor> executor_;      // goes first: it waits for what uses the memory above
+    std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
+    Flight flight_;
+    Placer placer_;
 };
 
 } // namespace ggml_sched

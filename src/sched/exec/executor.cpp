@@ -79,6 +79,13 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     return run_steps<false>(plan, work, observer);
 }
 
+Status Executor::run_waits(const plan::Plan & plan) {
+    const std::vector<CopyBinding> no_copies;
+    const std::vector<Split> no_splits;
+    std::vector<host::GraphHandle> no_graphs;
+    return run(plan, {no_copies, no_splits, no_graphs}, {});
+}
+
 // Compiled with and without a listener, so that a run without one does not pay for the possibility.
 template <bool kListened>
 Status Executor::run_steps(const plan::Plan & plan, const Work & work, const Observer & observer) {

@@ -39,6 +39,8 @@ class Executor {
 
     // Performs one run. On a failure what was started is still in flight. ABORTED if the observer stopped it.
     Status run(const plan::Plan & plan, const Work & work, const Observer & observer);
+    // A plan without copies and launches
+    Status run_waits(const plan::Plan & plan);
 
     void synchronize_all(const char * why);
 

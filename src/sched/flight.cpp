@@ -1,0 +1,57 @@
+#include "flight.h"
+
+#include <utility>
+
+#include "plan/planner.h"
+
+namespace ggml_sched {
+
+namespace {
+
+const std::shared_ptr<const plan::History> kNothing = std::make_shared<const plan::History>();
+
+} // namespace
+
+Flight::Flight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier)
+    : machine_(machine)
+    , executor_(executor)
+    , verifier_(verifier)
+    , history_(kNothing)
+    , idle_(kNothing) {}
+
+void Flight::add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle) {
+    history_ = std::move(after);
+    idle_ = std::move(idle);
+}
+
+Status Flight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
+    // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
+    plan::Machine unthrottled = machine_;
+    unthrottled.window++;
+    waited = !plan::make_plan(unthrottled, program, *history_, rules).plan.waits.empty();
+    if (!waited) {
+        return {};
+    }
+    plan::Planned planned = plan::make_plan(machine_, program, *history_, rules);
+    if (Status status = executor_.prepare(planned.plan); !status.ok()) {
+        return status;
+    }
+    const auto plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
+    history_ = std::make_shared<const plan::History>(std::move(planned.next));
+    verifier_.note(plan);
+    return executor_.run_waits(*plan);
+}
+
+void Flight::abandon(const char * why) {
+    executor_.synchronize_all(why);
+    history_ = kNothing;
+    verifier_.forget();
+}
+
+void Flight::synchronize() {
+    executor_.synchronize_all("the caller synchronizes");
+    history_ = idle_;
+    verifier_.forget(idle_->caller_reads);
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,41 @@
+// Flight - what earlier runs may still be doing, and how the host waits for it outside of a run.
+
+#pragma once
+
+#include <memory>
+
+#include "exec/executor.h"
+#include "observe/verifier.h"
+#include "plan/history.h"
+#include "plan/rules.h"
+
+namespace ggml_sched {
+
+class Flight {
+  public:
+    // All of them must stay.
+    Flight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier);
+
+    const std::shared_ptr<const plan::History> & history() const { return history_; }
+    bool is_empty() const { return history_->empty() && history_->caller_reads.empty(); }
+
+    // A run is about to be started. `after` is what is in flight then, `idle` what is left of that after a wait for
+    // everything.
+    void add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle);
+
+    // Waits until the host may do what this program says; where it has to wait, that is a small run of its own.
+    Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
+    // A run broke off, and nobody knows how much of it was started: the host waits for all lanes.
+    void abandon(const char * why);
+    // The caller wants everything to be done.
+    void synchronize();
+
+  private:
+    const plan::Machine & machine_;
+    Executor & executor_;
+    observe::Verifier & verifier_;
+    std::shared_ptr<const plan::History> history_;
+    std::shared_ptr<const plan::History> idle_;
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,60 @@
+#include "placer.h"
+
+namespace ggml_sched {
+
+Status Placer::place(const CutGraph & graph, const LoweredGraph * like) {
+    if (like && allocation_.keeps_order()) {
+        allocation_.reset_buffers();
+        if (like->place(graph.view, graph.splits, graph.slots)) {
+            return {};
+        }
+    }
+    allocation_.list(graph.view, graph.splits, graph.slots, graph.assignment);
+    if (allocation_.same_buffers_as_before() && allocation_.place()) {
+        return {};
+    }
+    if (Status status = wait_for_buffers(); !status.ok()) {
+        return status;
+    }
+    if (!allocation_.reserve() || !allocation_.place()) {
+        return Status::no_memory("not enough memory to allocate this graph; use smaller batches or fewer layers on the "
+                                 "devices");
+    }
+    return {};
+}
+
+Status Placer::reserve(const CutGraph & graph) {
+    allocation_.list(graph.view, graph.splits, graph.slots, graph.assignment);
+    if (Status status = wait_for_buffers(); !status.ok()) {
+        return status;
+    }
+    if (!allocation_.reserve()) {
+        return Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
+                                 "fewer layers on the devices");
+    }
+    return {};
+}
+
+// Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
+Status Placer::wait_for_buffers() {
+    if (!rules_.is_on(plan::Rule::BufferGrowth) || flight_.is_empty()) {
+        return {};
+    }
+    bool waited = false;
+    return flight_.wait_before(lower_freeing(allocation_.buffers_in_the_way(), spaces_), plan::Rules(), waited);
+}
+
+Status Placer::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {
+    const std::shared_ptr<const plan::History> & now = flight_.history();
+    if (flight_.is_empty() || (free_after && (free_after == now || *free_after == *now))) {
+        return {};
+    }
+    bool waited = false;
+    Status status = flight_.wait_before(lower_caller_writes(view, spaces_), rules_, waited);
+    if (!waited) {
+        free_after = flight_.history();
+    }
+    return status;
+}
+
+} // namespace ggml_sched
