@@ -37,6 +37,7 @@ struct ggml_sched_stats {
     uint64_t launches;
     uint64_t snapshots;       // inputs that were copied aside on the host, so that the caller may overwrite them
     uint64_t snapshot_bytes;
+    uint64_t streamed_bytes;  // of weights that were copied ahead; part of bytes_copied
 };
 
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);
@@ -69,6 +70,24 @@ GGML_API void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify);
 // a process writes FILE.2, and so on.
 GGML_API bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path);
 GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
+
+// Streaming: weights in host memory that a device computes with are copied to it ahead of their use, on a queue of their own
+// (a second backend of the device), to a ring of device memory outside of the compute buffer. The results are the same
+// to the bit; the time of a run tends to the longer of computing and copying, and not to their sum.
+//
+// budget_bytes: the most device memory to use, for each device. GGML_SCHED_STREAM_AUTO, the default, takes up to a quarter
+// of what is free when the first graph is reserved or allocated, and none for graphs that need none; 0 switches streaming
+// off. If less can be had, less is used, and a warning logged. lookahead_bytes: how far copies may be ahead of their use;
+// 0 is the default, 1 GiB. The smaller of the two is the size of the ring.
+//
+// What is streamed: weights in host memory of at most half the ring, read by other operations than MUL_MAT_ID, on devices
+// with asynchronous copies and events, in mode AUTO. Splits are then cut by how much of it they wait for. Out of pinned
+// memory (the device's host buffer type) the host never waits for a copy; out of other memory the backend may block it.
+//
+// Waits for runs in flight and forgets the allocated graph, like ggml_backend_sched_reset. Frees the memory of the ring.
+// The environment variable GGML_SCHED_STREAM (auto, 0, or MiB) sets budget_bytes when a scheduler is made.
+#define GGML_SCHED_STREAM_AUTO SIZE_MAX
+GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes);
 
 // The text of the last error of this scheduler; "" if there was none. Valid until the next call with this sched.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);

@@ -218,6 +218,13 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
     }
 }
 
+void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        scheduler.set_streaming({budget_bytes, lookahead_bytes});
+        return Status{};
+    });
+}
+
 bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {
     return guarded(sched, __func__, [&](Scheduler & scheduler) {
                if (!path || path[0] == '\0') {

@@ -42,7 +42,9 @@ bool LoweredGraph::place(const GraphView & graph, const Splits & splits, const S
     }
     bool ok = true;
     for (uint32_t i = 0; i < slots_.size(); i++) {
-        ok = ok && host::place(slots.of(i), slots_[i].buffer, slots_[i].data) == GGML_STATUS_SUCCESS;
+        if (is_unplaced(slots.of(i))) { // else it is streamed, and has its place already
+            ok = ok && host::place(slots.of(i), slots_[i].buffer, slots_[i].data) == GGML_STATUS_SUCCESS;
+        }
     }
     for (TensorId id = 0; id < tensors_.size(); id++) {
         ggml_tensor * tensor = graph.tensor(id);

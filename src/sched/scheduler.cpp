@@ -55,6 +55,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , backends_(std::move(backends))
     , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
+    , streams_(backends_, topology_, settings_.streaming)
     , verifier_(machine_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , flight_(machine_, *executor_, verifier_)
@@ -120,7 +121,7 @@ void Scheduler::reset() {
 }
 
 // The stages up to the split, and the list of what is to be allocated.
-Status Scheduler::cut(ggml_cgraph * graph) {
+Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
     if (!graph) {
         return Status::failed("the graph is NULL");
     }
@@ -139,7 +140,17 @@ Status Scheduler::cut(ggml_cgraph * graph) {
     if (Status status = assign_and_split(); !status.ok()) {
         return status;
     }
+    if (Status status = fit_streams(memory); !status.ok()) {
+        return status;
+    }
     slots_.make(view_, splits_, backends_, n_copies_, turn_);
+    if (memory == Memory::Needed) {
+        if (Status status = streams_.place(slots_); !status.ok()) {
+            return status;
+        }
+    } else if (memory == Memory::Measured) {
+        streams_.place_nowhere(slots_);
+    }
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view_, splits_, assignment_, backends_, settings_.debug > 1));
     }
@@ -150,7 +161,8 @@ Status Scheduler::cut(ggml_cgraph * graph) {
 // The same content is assigned and split in the same way, whatever the addresses of its tensors.
 Status Scheduler::assign_and_split() {
     PlacedByUser by_user = placed_by_user(view_, user_);
-    if (content_.equals(view_) && by_user == content_by_user_) {
+    const StreamLimits & limits = stream_limits();
+    if (content_.equals(view_) && by_user == content_by_user_ && limits == content_limits_) {
         return {};
     }
     content_.forget();
@@ -159,11 +171,59 @@ Status Scheduler::assign_and_split() {
     if (Status status = assign(view_, backends_, by_user, {op_offload_, keep_writes}, assignment_); !status.ok()) {
         return status;
     }
-    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1);
+    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits);
+    streams_.lay_out(view_, splits_);
     content_.take(view_);
     content_by_user_ = std::move(by_user);
+    content_limits_ = limits;
     content_number_++;
     return {};
+}
+
+// The other modes show what ggml does, one copy at a time.
+const StreamLimits & Scheduler::stream_limits() {
+    static const StreamLimits kNothing;
+    return mode() == plan::Mode::Auto ? streams_.limits() : kNothing;
+}
+
+// Gets the memory that streaming the graph needs, or a graph that needs what there is.
+Status Scheduler::fit_streams(Memory memory) {
+    if (memory != Memory::Needed) {
+        return {};
+    }
+    const auto wait_for_old_memory = [this] {
+        bool waited = false;
+        return flight_.wait_before(lower_freeing(streams_.in_the_way(), spaces_), plan::Rules(), waited);
+    };
+    Status status = wait_for_old_memory();
+    while (status.ok() && !streams_.fit()) {
+        status = assign_and_split();
+        if (status.ok()) {
+            status = wait_for_old_memory();
+        }
+    }
+    for (size_t b = 0; b < backends_.size(); b++) {
+        if (const host::Backend * queue = streams_.queue(static_cast<BackendId>(b))) {
+            executor_->use_stream(topology_.stream_of[b], *queue);
+        }
+    }
+    return status;
+}
+
+// Where memory for anything else has run out, streaming gives back what it has. False: it has none.
+bool Scheduler::stop_streaming(const Status & status) {
+    if (status.code != GGML_STATUS_ALLOC_FAILED || !streams_.have_memory()) {
+        return false;
+    }
+    flight_.abandon("memory for streaming weights is given back");
+    streams_.give_up("the memory is needed for something else");
+    return true;
+}
+
+void Scheduler::set_streaming(const StreamSettings & settings) {
+    flight_.abandon("memory for streaming weights changes");
+    reset();
+    streams_.set(settings);
 }
 
 // Makes a graph that was cut, but not allocated, what it was; no other graph, for the caller may have freed it.
@@ -176,11 +236,11 @@ void Scheduler::restore_operands(const ggml_cgraph * graph) {
 }
 
 Status Scheduler::split(ggml_cgraph * graph) {
-    return cut(graph);
+    return cut(graph, Memory::None);
 }
 
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
-    Status status = cut(graph);
+    Status status = cut(graph, Memory::Measured);
     if (status.ok()) {
         allocation_.list(view_, splits_, slots_, assignment_);
         allocation_.measure(sizes);
@@ -191,10 +251,13 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
 }
 
 Status Scheduler::reserve(ggml_cgraph * graph) {
-    Status status = cut(graph);
-    if (status.ok()) {
-        status = placer_.reserve(cut_graph());
-    }
+    Status status;
+    do {
+        status = cut(graph, Memory::Needed);
+        if (status.ok()) {
+            status = placer_.reserve(cut_graph());
+        }
+    } while (stop_streaming(status));
     restore_operands(graph);
     reset();
     return status;
@@ -203,10 +266,13 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
 Status Scheduler::allocate(ggml_cgraph * graph) {
     turn_ = next_turn_;
     next_turn_ = (next_turn_ + 1) % n_copies_;
-    Status status = cut(graph);
-    if (status.ok()) {
-        status = placer_.place(cut_graph(), lowered_[turn_].is_for(key()) ? &lowered_[turn_] : nullptr);
-    }
+    Status status;
+    do {
+        status = cut(graph, Memory::Needed);
+        if (status.ok()) {
+            status = placer_.place(cut_graph(), lowered_[turn_].is_for(key()) ? &lowered_[turn_] : nullptr);
+        }
+    } while (stop_streaming(status));
     if (status.ok()) {
         lower_graph();
         status = placer_.wait_for_inputs(view_, lowered_[turn_].inputs_are_free);
@@ -225,7 +291,7 @@ CutGraph Scheduler::cut_graph() const {
 }
 
 LoweredGraph::Key Scheduler::key() const {
-    return {content_number_, links_number_, allocation_.n_reserves(), mode()};
+    return {content_number_, links_number_, allocation_.n_reserves() + streams_.number(), mode()};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -251,8 +317,9 @@ void Scheduler::lower_graph() {
     if (lowered.is_for(now) && lowered.lies_at(view_, splits_, slots_)) {
         lowered.bind(view_, slots_);
     } else {
-        lowered.take(now, view_, splits_, slots_,
-                     lower(view_, splits_, slots_, assignment_, backends_, topology_, now.mode, spaces_));
+        lowered.take(
+            now, view_, splits_, slots_,
+            lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_, now.mode, spaces_));
     }
     is_lowered_ = true;
 }
@@ -386,6 +453,9 @@ observe::Names Scheduler::names() const {
     for (size_t b = 0; b < backends_.size(); b++) {
         if (topology_.lane_of[b] != plan::kHost) {
             names.lanes[topology_.lane_of[b]] = backends_[b].name;
+        }
+        if (topology_.stream_of[b] != plan::kHost) {
+            names.lanes[topology_.stream_of[b]] = backends_[b].name + " stream";
         }
     }
     for (const CopyBinding & copy : lowered_[turn_].lowered().copies) {

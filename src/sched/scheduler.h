@@ -20,6 +20,7 @@
 #include "plan/history.h"
 #include "plan/rules.h"
 #include "settings.h"
+#include "streams.h"
 
 namespace ggml_sched {
 
@@ -51,6 +52,7 @@ class Scheduler {
     void set_observer(const Observer & observer) { observer_ = observer; }
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
+    void set_streaming(const StreamSettings & settings); // waits for what is in flight
     void set_verify(bool verify) { settings_.verify = verify; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();
@@ -72,8 +74,12 @@ class Scheduler {
   private:
     Scheduler(std::vector<host::Backend> backends, const Options & options);
 
-    Status cut(ggml_cgraph * graph);
+    enum class Memory { None, Measured, Needed }; // for streaming
+    Status cut(ggml_cgraph * graph, Memory memory);
     Status assign_and_split();
+    Status fit_streams(Memory memory);
+    bool stop_streaming(const Status & status);
+    const StreamLimits & stream_limits();
     void restore_operands(const ggml_cgraph * graph);
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
@@ -107,13 +113,15 @@ class Scheduler {
     UserAssignments user_;
     GraphContent content_;         // of what was assigned and split last
     PlacedByUser content_by_user_; // and what the user asked for then
-    uint64_t content_number_ = 0;  // changes with both
+    StreamLimits content_limits_;  // and what could be streamed
+    uint64_t content_number_ = 0;  // changes with all of them
     Assignment assignment_;
     Splits splits_;
     Slots slots_;
     std::vector<host::GraphHandle> split_graphs_;
     Allocation allocation_;
     Spaces spaces_;
+    Streams streams_;
     uint64_t links_number_ = 0;                    // changes with the topology
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's

@@ -23,6 +23,21 @@ std::string trace_path() {
     return index > 1 ? path + "." + std::to_string(index) : path;
 }
 
+// False if it is no number of MiB.
+bool read_stream(const std::string & text, StreamSettings & streaming) {
+    if (text.empty() || text == "auto") {
+        return true;
+    }
+    constexpr size_t kMost = SIZE_MAX >> 21;
+    char * end = nullptr;
+    const unsigned long long mib = std::strtoull(text.c_str(), &end, 10);
+    if (*end != '\0' || text[0] < '0' || text[0] > '9' || mib > kMost) {
+        return false;
+    }
+    streaming.budget = static_cast<size_t>(mib) << 20;
+    return true;
+}
+
 } // namespace
 
 Settings read_settings() {
@@ -34,6 +49,11 @@ Settings read_settings() {
         settings.sync_mode = GGML_SCHED_SYNC_SERIAL;
     } else if (!sync.empty() && sync != "auto") {
         host::log_warning("GGML_SCHED_SYNC is '" + sync + "'; it must be auto, barrier or serial. Using auto.");
+    }
+    const std::string stream = env("GGML_SCHED_STREAM");
+    if (!read_stream(stream, settings.streaming)) {
+        host::log_warning("GGML_SCHED_STREAM is '" + stream +
+                          "'; it must be auto, 0, or a number of MiB for each device. Using auto.");
     }
     settings.verify = env("GGML_SCHED_VERIFY") == "1";
     settings.debug = std::atoi(env("GGML_SCHED_DEBUG").c_str());

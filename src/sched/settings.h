@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ggml-sched.h"
+#include "streams.h"
 
 namespace ggml_sched {
 
@@ -12,6 +13,7 @@ struct Settings {
     ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC=auto|barrier|serial
     bool verify = false;                                   // GGML_SCHED_VERIFY=1
     int debug = 0;                                         // GGML_SCHED_DEBUG=1|2
+    StreamSettings streaming;                              // GGML_SCHED_STREAM=MiB|auto|0
     std::string trace;                                     // GGML_SCHED_TRACE=FILE; of the n-th scheduler FILE.n
 };
 

@@ -26,6 +26,12 @@ plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topo
             machine.reaches[lane][topology.lane_of[b]] =
                 backends[a].events && backends[b].events && host::event_reaches(backends[a].device, backends[b].device);
         }
+        if (const plan::Lane stream = topology.stream_of[a]; stream != plan::kHost) {
+            machine.n_lanes = std::max(machine.n_lanes, stream + 1);
+            machine.events[stream] = true;
+            machine.reaches[lane][stream] = true;
+            machine.reaches[stream][lane] = true;
+        }
     }
     return machine;
 }
@@ -43,6 +49,9 @@ Topology topology_of(const std::vector<host::Backend> & backends, bool parallel)
     plan::Lane next = plan::kHost + 1;
     for (size_t b = 0; b < backends.size(); b++) {
         topology.lane_of[b] = backends[b].async ? next++ : plan::kHost;
+    }
+    for (size_t b = 0; b < backends.size() && next < plan::kMaxLanes; b++) {
+        topology.stream_of[b] = backends[b].set_async && backends[b].events ? next++ : plan::kHost;
     }
     for (size_t src = 0; src < backends.size(); src++) {
         for (size_t dst = 0; dst < backends.size(); dst++) {

@@ -67,12 +67,16 @@ void Allocation::list_nodes(const GraphView & graph, const Splits & splits, cons
     nodes_.clear();
     for (const Split & split : splits.splits) {
         for (const uint32_t input : split.inputs) {
-            nodes_.add(slots.of(input), split.backend);
+            if (!splits.copies[input].streamed) {
+                nodes_.add(slots.of(input), split.backend);
+            }
         }
         // A reader of each source, behind all copies of the split: they are made in any order, so none may take the
         // place of another's source.
         for (const uint32_t input : split.inputs) {
-            nodes_.add(slots.reader_of(input), assignment.backend[splits.copies[input].tensor]);
+            if (!splits.copies[input].streamed) {
+                nodes_.add(slots.reader_of(input), assignment.backend[splits.copies[input].tensor]);
+            }
         }
         for (int i = split.begin; i < split.end; i++) {
             const TensorId id = graph.nodes()[i].tensor;
@@ -99,7 +103,9 @@ void Allocation::list_leafs(const GraphView & graph, const Splits & splits, cons
             leafs_.add(slots.of_rotating(i, turn), splits.rotating[i].backend);
         }
         for (uint32_t i = 0; i < splits.copies.size(); i++) {
-            leafs_.add(slots.of(i, turn), splits.copies[i].backend);
+            if (!splits.copies[i].streamed) {
+                leafs_.add(slots.of(i, turn), splits.copies[i].backend);
+            }
         }
     }
     for (const TensorId leaf : graph.leafs()) {

@@ -9,13 +9,13 @@ namespace ggml_sched {
 Executor::Executor(const std::vector<host::Backend> & backends, const Topology & topology,
                    const plan::Machine & machine)
     : backends_(backends)
-    , backend_of_(machine.n_lanes, nullptr)
+    , queues_(machine.n_lanes)
     , events_(machine.n_lanes, std::vector<Events>(machine.window))
     , last_recorded_(machine.n_lanes, std::vector<int16_t>(machine.window, plan::kWholeLane))
     , window_(machine.window)
     , ring_(topology.ring_buft, machine.window) {
     for (size_t b = 0; b < backends.size(); b++) {
-        backend_of_[topology.lane_of[b]] = &backends[b];
+        queues_[topology.lane_of[b]].backend = &backends[b];
     }
 }
 
@@ -40,9 +40,10 @@ Status Executor::prepare(const plan::Plan & plan) {
     for (size_t lane = 1; lane < events_.size(); lane++) {
         for (Events & events : events_[lane]) {
             while (events.size() < static_cast<size_t>(plan.n_events[lane])) {
-                const ggml_backend_event_t event = host::event_new(backend_of_[lane]->device);
+                const ggml_backend_event_t event = host::event_new(queues_[lane].backend->device);
                 if (!event) {
-                    return Status::no_memory("device of " + backend_of_[lane]->name + " could not make another event");
+                    return Status::no_memory("device of " + queues_[lane].backend->name +
+                                             " could not make another event");
                 }
                 events.push_back(event);
             }
@@ -139,20 +140,20 @@ void Executor::wait(const plan::Wait & wait) {
                                                                           : stats.host_waits;
     counter++;
     if (wait.event == plan::kWholeLane) {
-        host::synchronize(backend_of_[wait.target]->handle);
+        host::synchronize(queues_[wait.target].backend->handle);
         return;
     }
     const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % window_][wait.event];
     if (on_host) {
         host::event_synchronize(event);
     } else {
-        host::event_wait(backend_of_[wait.waiter]->handle, event);
+        host::event_wait(queues_[wait.waiter].backend->handle, event);
     }
 }
 
 void Executor::record(const plan::Step & step) {
     const uint64_t part = run_ % window_;
-    host::event_record(events_[step.lane][part][step.event], backend_of_[step.lane]->handle);
+    host::event_record(events_[step.lane][part][step.event], queues_[step.lane].backend->handle);
     last_recorded_[step.lane][part] = step.event;
     stats.records++;
 }
@@ -176,7 +177,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
         if (copy.ids != kNoBinding) {
             return set_used_experts(copy, work.copies[copy.ids]);
         }
-        set_async(copy);
+        set_async(copy, queues_[task.lane]);
         break;
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
@@ -189,10 +190,12 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
     return {};
 }
 
-void Executor::set_async(const CopyBinding & copy) {
+void Executor::set_async(const CopyBinding & copy, Queue & queue) {
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
-    host::set_async(backends_[copy.dst_backend].handle, copy.dst, data, 0, copy.bytes);
+    queue.idle = false;
+    host::set_async(queue.backend->handle, copy.dst, data, 0, copy.bytes);
     stats.async_copies++;
+    stats.streamed_bytes += copy.streamed ? copy.bytes : 0;
 }
 
 Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids) {
@@ -299,10 +302,18 @@ Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend
 // An observer may be shown a view of memory that belongs to another lane than the slice, and that an earlier run is
 // still writing.
 void Executor::wait_for_earlier_runs() {
-    for (size_t lane = 1; lane < backend_of_.size(); lane++) {
-        synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle, "the eval callback wants to see results");
+    for (size_t lane = 1; lane < queues_.size(); lane++) {
+        if (!queues_[lane].backend || queues_[lane].idle) {
+            continue;
+        }
+        synchronize(static_cast<plan::Lane>(lane), queues_[lane].backend->handle,
+                    "the eval callback wants to see results");
         stats.host_waits++;
     }
+}
+
+void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
+    queues_[lane] = {&backend, true, true};
 }
 
 // A wait that no plan asked for
@@ -317,8 +328,12 @@ void Executor::synchronize(plan::Lane lane, ggml_backend_t backend, const char *
 }
 
 void Executor::synchronize_all(const char * why) {
-    for (size_t lane = 1; lane < backend_of_.size(); lane++) {
-        synchronize(static_cast<plan::Lane>(lane), backend_of_[lane]->handle, why);
+    for (size_t lane = 1; lane < queues_.size(); lane++) {
+        Queue & queue = queues_[lane];
+        if (queue.backend && !queue.idle) {
+            synchronize(static_cast<plan::Lane>(lane), queue.backend->handle, why);
+            queue.idle = queue.streams;
+        }
     }
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);

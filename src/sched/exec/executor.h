@@ -32,6 +32,9 @@ class Executor {
     Executor(const Executor &) = delete;
     Executor & operator=(const Executor &) = delete;
 
+    // From now on this backend is the queue of a lane that streams weights. It must outlive the executor.
+    void use_stream(plan::Lane lane, const host::Backend & backend);
+
     // Makes the events that the plan needs. Nothing is allocated while a plan runs.
     Status prepare(const plan::Plan & plan);
     // Makes the ring large enough for the next run.
@@ -59,7 +62,12 @@ class Executor {
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
     Status perform(const plan::Task & task, const Work & work, const Observer & observer);
-    void set_async(const CopyBinding & copy);
+    struct Queue {
+        const host::Backend * backend = nullptr;
+        bool streams = false; // it carries nothing but what plans put there,
+        bool idle = false;    // and has been waited for
+    };
+    void set_async(const CopyBinding & copy, Queue & queue);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
@@ -72,7 +80,7 @@ class Executor {
 
     using Events = std::vector<ggml_backend_event_t>; // by number in a run
     const std::vector<host::Backend> & backends_;
-    std::vector<const host::Backend *> backend_of_;   // by lane
+    std::vector<Queue> queues_;                       // by lane
     std::vector<std::vector<Events>> events_;         // by lane, by run modulo window
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
     const uint64_t window_;

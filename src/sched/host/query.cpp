@@ -34,6 +34,17 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     return result;
 }
 
+ggml_backend_t second_backend(const Backend & backend) {
+    return ggml_backend_dev_init(backend.device, nullptr);
+}
+
+size_t free_memory(const Backend & backend) {
+    size_t free = 0;
+    size_t total = 0;
+    ggml_backend_dev_memory(backend.device, &free, &total);
+    return free;
+}
+
 bool is_cpu(ggml_backend_t backend) {
     const ggml_backend_dev_t device = ggml_backend_get_device(backend);
     return device && ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
@@ -75,6 +86,10 @@ bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft) {
 
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer) {
     return buffer->buft;
+}
+
+size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor) {
+    return ggml_backend_buffer_get_alloc_size(buffer, tensor);
 }
 
 bool is_host(ggml_backend_buffer_t buffer) {

@@ -27,6 +27,9 @@ struct Backend {
 };
 
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
+// Another backend of the same device: a queue of its own. The caller frees it. NULL if the device makes no more.
+ggml_backend_t second_backend(const Backend & backend);
+size_t free_memory(const Backend & backend); // of its device, in bytes; 0 if that is not known
 bool is_cpu(ggml_backend_t backend);
 
 // May a backend of device `waiter` wait for an event of device `recorder`?
@@ -45,6 +48,7 @@ inline ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
     return tensor->view_src ? tensor->view_src->buffer : tensor->buffer;
 }
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
+size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor); // padding included
 bool is_host(ggml_backend_buffer_t buffer);
 bool is_weights(ggml_backend_buffer_t buffer);
 bool is_compute(ggml_backend_buffer_t buffer); // an allocator's, for intermediate results

@@ -52,7 +52,10 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buf
         return {plan::kHostMemory, write, 0, 0};
     }
     const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
-    return {buffers.of(buffer).space, write, begin, begin + size_of(tensor)};
+    const KnownBuffer & known = buffers.of(buffer);
+    const bool has_padding = !known.facts.host && ggml_is_quantized(tensor->type) && !tensor->view_src;
+    const uint64_t size = has_padding ? host::size_in(buffer, tensor) : size_of(tensor);
+    return {known.space, write, begin, begin + size};
 }
 
 LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)

@@ -9,7 +9,8 @@
 
 namespace ggml_sched {
 
-// All bytes of a tensor, gaps included. begin == end for an empty one.
+// All bytes of a tensor, gaps included; of quantized ones in a device's memory the padding too, which kernels read and
+// launches may clear. begin == end for an empty one.
 plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buffers);
 
 // Collects what launches touch. Keeps its memory from launch to launch.

@@ -27,11 +27,14 @@ void append_input_writes(const GraphView & graph, BufferTable & buffers, std::ve
 class Lowering {
   public:
     Lowering(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
-             const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces)
+             const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
+             const Topology & topology, plan::Mode mode, Spaces & spaces)
         : graph_(graph)
         , splits_(splits)
         , slots_(slots)
         , assignment_(assignment)
+        , streams_(streams)
+        , next_streamed_(streams.size(), 0)
         , backends_(backends)
         , topology_(topology)
         , buffers_(spaces)
@@ -42,8 +45,10 @@ class Lowering {
     }
 
     Lowered run() {
+        stream_after(kBeforeTheRun);
         for (size_t i = 0; i < splits_.splits.size(); i++) {
             lower_split(static_cast<int32_t>(i));
+            stream_after(static_cast<int32_t>(i));
         }
         lower_return();
         note_caller_reads();
@@ -67,8 +72,13 @@ class Lowering {
                 fetch_ids(index, ids->second);
             }
         }
+        bool reads_streamed = false;
         for (const uint32_t input : split.inputs) {
-            lower_copy(index, input, late);
+            if (splits_.copies[input].streamed) {
+                reads_streamed = true;
+            } else {
+                lower_copy(index, input, late);
+            }
         }
         std::vector<Task> & tasks = result_.program.tasks;
         tasks.insert(tasks.end(), late.direct.begin(), late.direct.end());
@@ -79,9 +89,34 @@ class Lowering {
         Task launch = {TaskKind::Launch, lane_of(split.backend)};
         launch.split = index;
         launch.binding = static_cast<uint32_t>(index);
+        launch.is_waited_for = reads_streamed; // by the copy that uses its part of the ring next
         begin_accesses(launch);
         launch_accesses_.append(split.begin, split.end, result_.program.accesses);
         push(launch);
+    }
+
+    // Issues what may be streamed once this split has been launched.
+    void stream_after(int32_t split) {
+        for (size_t backend = 0; backend < streams_.size(); backend++) {
+            const StreamSlots & slots = streams_[backend];
+            size_t & next = next_streamed_[backend];
+            while (next < slots.size() && slots[next].free_after <= split &&
+                   (slots[next].split <= split + 1 || is_pinned(slots[next]))) {
+                stream(std::max(split, 0), slots[next++]);
+            }
+        }
+    }
+
+    bool is_pinned(const StreamSlot & slot) {
+        const InputCopy & input = splits_.copies[slot.copy];
+        const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
+        return host::is_pinned_for(backends_[input.backend], buffers_.of(buffer).facts.buft);
+    }
+
+    void stream(int32_t section, const StreamSlot & slot) {
+        CopyBinding copy = binding_for(slot.copy);
+        copy.streamed = true;
+        push(copy_task(TaskKind::SetAsync, section, copy));
     }
 
     // Weights in host memory can be sent in parts.
@@ -126,7 +161,7 @@ class Lowering {
         return fetched == ids_.end() ? kNoBinding : fetched->second;
     }
 
-    void lower_copy(int32_t split, uint32_t index, Late & late) {
+    CopyBinding binding_for(uint32_t index) const {
         const InputCopy & input = splits_.copies[index];
         CopyBinding copy = {index,
                             input.tensor,
@@ -138,6 +173,12 @@ class Lowering {
                             false,
                             0};
         copy.bytes = ggml_nbytes(copy.dst);
+        return copy;
+    }
+
+    void lower_copy(int32_t split, uint32_t index, Late & late) {
+        const InputCopy & input = splits_.copies[index];
+        CopyBinding copy = binding_for(index);
         if (copy.bytes == 0) {
             return;
         }
@@ -194,7 +235,7 @@ class Lowering {
         switch (kind) {
         case TaskKind::Snapshot: write = ring; break;
         case TaskKind::SetAsync:
-            task.lane = task.destination = dst;
+            task.lane = task.destination = copy.streamed ? topology_.stream_of[copy.dst_backend] : dst;
             task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
             read = copy.via_ring ? ring : read;
             break;
@@ -286,6 +327,8 @@ class Lowering {
     const Splits & splits_;
     const Slots & slots_;
     const Assignment & assignment_;
+    const std::vector<StreamSlots> & streams_;
+    std::vector<size_t> next_streamed_; // by backend: the first in streams_ that has not been issued
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     BufferTable buffers_;
@@ -298,9 +341,9 @@ class Lowering {
 } // namespace
 
 Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
-              const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode,
-              Spaces & spaces) {
-    return Lowering(graph, splits, slots, assignment, backends, topology, mode, spaces).run();
+              const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
+              const Topology & topology, plan::Mode mode, Spaces & spaces) {
+    return Lowering(graph, splits, slots, assignment, streams, backends, topology, mode, spaces).run();
 }
 
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces) {

@@ -7,6 +7,10 @@
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
 //   anything else                  CopyNow
 //
+// Weights that are streamed are SetAsync on a lane of their own, issued as far ahead of the launch that needs them as
+// the ring's memory is free: behind the launch that used it last. Out of pageable memory, where the host has to wait
+// for each copy, only one split ahead.
+//
 // Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent: once the ids are computed
 // they are fetched to the host, and the task that sends the weights reads them when it is issued.
 
@@ -14,6 +18,7 @@
 
 #include <array>
 
+#include "alloc/stream_layout.h"
 #include "lower/spaces.h"
 #include "split/slots.h"
 
@@ -33,6 +38,7 @@ struct CopyBinding {
     bool via_ring;
     size_t ring_offset;        // in the run's part of the ring
     uint32_t ids = kNoBinding; // of the weights of experts: the binding of the ids that say which are needed
+    bool streamed = false;
 };
 
 struct Lowered {
@@ -43,7 +49,8 @@ struct Lowered {
 
 // The facts about the backends that lowering needs.
 struct Topology {
-    std::array<plan::Lane, plan::kMaxLanes> lane_of = {}; // by backend
+    std::array<plan::Lane, plan::kMaxLanes> lane_of = {};   // by backend
+    std::array<plan::Lane, plan::kMaxLanes> stream_of = {}; // the lane that streams weights to it; kHost: none
     struct Link {
         bool async = false;
         plan::CopyOrder order = plan::CopyOrder::Unordered;
@@ -53,8 +60,10 @@ struct Topology {
     size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
+// `streams` has the layout of what is streamed, by backend; empty if nothing is.
 Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
-              const std::vector<host::Backend> & backends, const Topology & topology, plan::Mode mode, Spaces & spaces);
+              const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
+              const Topology & topology, plan::Mode mode, Spaces & spaces);
 
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);

@@ -174,6 +174,9 @@ class Planner {
             lanes_.teach(task.destination,
                          lanes_.known_at(task.lane, position)); // its queue waits for the copy by itself
         }
+        if (task.is_waited_for && task.lane != kHost && machine_.events[task.lane]) {
+            lanes_.record_after(task.lane, position);
+        }
         touch(index, {task.lane, position});
     }
 

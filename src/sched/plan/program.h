@@ -53,8 +53,9 @@ struct Task {
     Lane destination = kHost;              // copies: the lane that will use it
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
     bool reads_at_call = false; // SetAsync: host memory may be read before the call returns, so it must be ready then
-    int32_t split = kNoSplit;
-    uint32_t binding = 0; // the executor's index: a copy, or the split
+    bool is_waited_for = false; // later runs will want to wait for this task, and not for what is behind it
+    int32_t split = kNoSplit;   // in whose section it is issued
+    uint32_t binding = 0;       // the executor's index: a copy, or the split
     uint32_t first_access = 0;
     uint32_t n_accesses = 0;
     uint64_t bytes = 0; // copied

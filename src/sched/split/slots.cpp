@@ -19,6 +19,10 @@ void name_slot(ggml_tensor * slot, const std::string & backend, const ggml_tenso
     *out = '\0';
 }
 
+void keep_apart(ggml_tensor * slot) {
+    slot->flags |= GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT;
+}
+
 } // namespace
 
 ggml_tensor * Slots::make_one(const ggml_tensor * tensor, const std::string & backend, int turn) {
@@ -37,7 +41,10 @@ void Slots::make(const GraphView & graph, const Splits & splits, const std::vect
     turn_ = turn;
     for (const InputCopy & copy : splits.copies) {
         for (int c = 0; c < n_copies; c++) {
-            copies_.push_back(make_one(graph.tensor(copy.tensor), backends[copy.backend].name, c));
+            // Of what is streamed there is one for all turns: the memory is used again within a run already.
+            copies_.push_back(copy.streamed && c > 0
+                                  ? copies_.back()
+                                  : make_one(graph.tensor(copy.tensor), backends[copy.backend].name, c));
         }
         readers_.push_back(pool_.view_of(graph.tensor(copy.tensor)));
     }
@@ -48,11 +55,12 @@ void Slots::make(const GraphView & graph, const Splits & splits, const std::vect
         }
     }
     if (n_copies > 1) { // kept apart from everything else: other runs use the other slots
-        for (const std::vector<ggml_tensor *> * slots : {&copies_, &rotating_}) {
-            for (ggml_tensor * slot : *slots) {
-                slot->flags |= GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT;
+        for (size_t i = 0; i < copies_.size(); i++) {
+            if (!splits.copies[i / static_cast<size_t>(n_copies)].streamed) {
+                keep_apart(copies_[i]);
             }
         }
+        std::for_each(rotating_.begin(), rotating_.end(), keep_apart);
     }
 }
 

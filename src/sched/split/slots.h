@@ -1,5 +1,6 @@
 // Slots - the tensors that the copies of a graph's inputs live in: one each, or n_copies that take turns if runs may
-// overlap. Of inputs that the caller writes while runs overlap, the graph's own tensor is the slot of its turn.
+// overlap. What is streamed has one, in memory that is not the allocator's. Of inputs that the caller writes while runs
+// overlap, the graph's own tensor is the slot of its turn.
 
 #pragma once
 

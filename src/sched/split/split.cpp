@@ -9,10 +9,11 @@ constexpr int32_t kNoCopy = -1;
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates)
+             bool rotates, const StreamLimits & limits)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
+        , limits_(limits)
         , rotates_(rotates)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
         , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
@@ -55,6 +56,8 @@ class Splitter {
             result_.splits.back().end = index;
         }
         result_.splits.push_back({backend, index, index, {}});
+        first_copy_ = result_.copies.size();
+        streamed_bytes_ = 0;
     }
 
     bool needs_new_split(const GraphNode & node) const {
@@ -62,13 +65,38 @@ class Splitter {
         if (current.inputs.empty()) {
             return false;
         }
+        size_t streamed = streamed_bytes_;
         for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
             const ggml_tensor * tensor = graph_.tensor(op->tensor);
-            if (tensor->buffer && host::is_weights(tensor->buffer) && needs_copy(op->tensor, current.backend)) {
+            if (!tensor->buffer || !host::is_weights(tensor->buffer) || !needs_copy(op->tensor, current.backend)) {
+                continue;
+            }
+            if (!is_streamed(node, *op, current.backend)) {
                 return true;
             }
+            if (!has_copy(op->tensor, current.backend, true)) {
+                streamed += size_on(backends_[current.backend], tensor);
+            }
         }
-        return false;
+        return streamed > streamed_bytes_ && streamed_bytes_ > 0 && streamed > limits_[current.backend].split;
+    }
+
+    // Weights in host memory that the whole node reads. Of experts' weights it reads those that its ids name.
+    bool is_streamed(const GraphNode & node, const Operand & operand, BackendId backend) const {
+        if (limits_.empty() || limits_[backend].weight == 0) {
+            return false;
+        }
+        const ggml_tensor * tensor = graph_.tensor(operand.tensor);
+        const bool is_host_weight = tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer);
+        return is_host_weight && graph_.tensor(node.tensor)->op != GGML_OP_MUL_MAT_ID &&
+               size_on(backends_[backend], tensor) <= limits_[backend].weight;
+    }
+
+    // Is there one that the current split can use? Streamed ones are only good for the split that they are made for.
+    bool has_copy(TensorId id, BackendId backend, bool streamed) const {
+        const int32_t copy = copy_of_[id * backends_.size() + backend];
+        return copy != kNoCopy && result_.copies[copy].streamed == streamed &&
+               (!streamed || static_cast<size_t>(copy) >= first_copy_);
     }
 
     bool needs_copy(TensorId id, BackendId backend) const {
@@ -96,11 +124,13 @@ class Splitter {
         if (!needs_copy(id, split.backend)) {
             return;
         }
+        const bool streamed = is_streamed(node, operand, split.backend);
         int32_t & copy = copy_of_[id * backends_.size() + split.backend];
-        if (copy == kNoCopy) {
+        if (!has_copy(id, split.backend, streamed)) {
             copy = static_cast<int32_t>(result_.copies.size());
-            result_.copies.push_back({id, split.backend});
+            result_.copies.push_back({id, split.backend, streamed});
             split.inputs.push_back(static_cast<uint32_t>(copy));
+            streamed_bytes_ += streamed ? size_on(backends_[split.backend], graph_.tensor(id)) : 0;
         }
         result_.rewires.push_back({node.tensor, operand.slot, static_cast<uint32_t>(copy)});
     }
@@ -117,8 +147,11 @@ class Splitter {
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
+    const StreamLimits & limits_;
     const bool rotates_;
-    std::vector<int32_t> copy_of_;  // by tensor and backend, index into copies
+    size_t first_copy_ = 0;         // of the current split
+    size_t streamed_bytes_ = 0;     // for the current split
+    std::vector<int32_t> copy_of_;  // by tensor and backend, index into copies: the latest
     std::vector<bool> is_rotating_; // by tensor
     Splits result_;
 };
@@ -126,8 +159,12 @@ class Splitter {
 } // namespace
 
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates) {
-    return Splitter(graph, backends, assignment, rotates).run();
+             bool rotates, const StreamLimits & limits) {
+    return Splitter(graph, backends, assignment, rotates, limits).run();
+}
+
+size_t size_on(const host::Backend & backend, const ggml_tensor * tensor) {
+    return ggml_backend_buft_get_alloc_size(backend.buft, tensor);
 }
 
 } // namespace ggml_sched

@@ -3,7 +3,8 @@
 // A split's inputs are tensors of other backends' memory that it cannot use in place. Each gets a copy on the split's
 // backend, or several that take turns if runs may overlap. The rules are ggml's: a new split begins where
 // the backend changes, and where a node needs weights from other memory (so that the space of earlier ones can be
-// reused).
+// reused). Weights that are streamed lie in memory of their own, so they need no cut; one is made where a split would
+// otherwise have to wait for too many of them.
 
 #pragma once
 
@@ -17,7 +18,19 @@ namespace ggml_sched {
 struct InputCopy {
     TensorId tensor;
     BackendId backend;
+    bool streamed = false; // weights that are copied ahead, for one split
 };
+
+// What may be streamed to a backend. The default is nothing.
+struct StreamLimit {
+    size_t split = 0;  // bytes that one split may wait for, unless it is a single weight
+    size_t weight = 0; // larger weights are copied like any other input
+
+    friend bool operator==(const StreamLimit & a, const StreamLimit & b) {
+        return a.split == b.split && a.weight == b.weight;
+    }
+};
+using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
 
 struct Split {
     BackendId backend;
@@ -42,6 +55,9 @@ struct Splits {
 
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates);
+             bool rotates, const StreamLimits & limits = {});
+
+// The bytes that a copy of the tensor takes on a backend.
+size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
 
 } // namespace ggml_sched

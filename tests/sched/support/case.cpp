@@ -21,8 +21,8 @@ auto fields(const GraphSpec & graph) {
     return std::tie(graph.inputs, graph.nodes);
 }
 auto fields(const Case & job) {
-    return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.adversary, job.data, job.weights,
-                    job.caches, job.graphs, job.runs);
+    return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.pinned_weights,
+                    job.adversary, job.data, job.weights, job.caches, job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -244,7 +244,11 @@ void showValue(const Case & job, std::ostream & out) {
     if (job.snapshot_limit != SIZE_MAX) {
         out << ", snapshots up to " << job.snapshot_limit << " bytes";
     }
-    out << ", adversary " << job.adversary << ", data " << job.data << "\n";
+    if (job.stream != SIZE_MAX) {
+        out << ", streams through " << job.stream << " bytes";
+    }
+    out << (job.pinned_weights ? ", pinned weights" : "") << ", adversary " << job.adversary << ", data " << job.data
+        << "\n";
     for (size_t i = 0; i < job.graphs.size(); i++) {
         out << "graph " << i << ":\n";
         show(job, job.graphs[i], out);

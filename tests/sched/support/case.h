@@ -76,8 +76,10 @@ struct Case {
     int n_copies = 0;                      // 0: not parallel
     size_t snapshot_limit = SIZE_MAX;
     bool op_offload = false;
-    uint64_t adversary = 0;                                        // when devices execute what is queued
-    uint64_t data = 0;                                             // of weights and inputs
+    size_t stream = SIZE_MAX;    // bytes of the ring for streamed weights; SIZE_MAX: the default
+    bool pinned_weights = false; // those on the CPU
+    uint64_t adversary = 0;      // when devices execute what is queued
+    uint64_t data = 0;           // of weights and inputs
     std::vector<int> weights = std::vector<int>(kWeights, kOnCpu); // their places
     std::vector<int> caches = std::vector<int>(kCaches, kOnCpu);
     std::vector<GraphSpec> graphs;

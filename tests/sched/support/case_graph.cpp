@@ -109,7 +109,8 @@ class Builder {
 
 } // namespace
 
-Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed) {
+Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed,
+                           ggml_backend_buffer_type_t cpu_weights) {
     Persistent result;
     result.context = make_context(64);
     std::mt19937_64 random(seed);
@@ -119,7 +120,9 @@ Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t 
         ggml_tensor * tensor =
             ggml_new_tensor_2d(result.context.get(), GGML_TYPE_F32, kWidth, is_weight ? kWidth : kCacheRows);
         ggml_format_name(tensor, "%s%d", is_weight ? "weight" : "cache", is_weight ? i : i - kWeights);
-        result.buffers.emplace_back(ggml_backend_alloc_buffer(places[i], ggml_nbytes(tensor)));
+        const bool is_chosen = is_weight && cpu_weights && ggml_backend_is_cpu(places[i]);
+        result.buffers.emplace_back(ggml_backend_buft_alloc_buffer(
+            is_chosen ? cpu_weights : ggml_backend_get_default_buffer_type(places[i]), ggml_nbytes(tensor)));
         ggml_backend_buffer_t buffer = result.buffers.back().get();
         if (is_weight) {
             ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);

@@ -24,7 +24,8 @@ struct Persistent {
 };
 
 // Each in a buffer of the backend given for it, the weights first; with values that follow from the seed.
-Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed);
+Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed,
+                           ggml_backend_buffer_type_t cpu_weights = nullptr); // NULL: the CPU's own type
 
 // Memory that graphs are described in, one after another
 using GraphMemory = std::vector<char>;

@@ -58,8 +58,11 @@ class Runner {
         , refuse_host_waits_(checks.refuse_host_waits)
         , reference_(job)
         , rig_(rig_options(job))
-        , tensors_(make_persistent(places(), job.data)) {
+        , tensors_(make_persistent(places(), job.data, cpu_weights())) {
         ggml_sched_set_verify(rig_.sched(), checks.verify);
+        if (job.stream != SIZE_MAX) {
+            ggml_sched_set_streaming(rig_.sched(), job.stream, 0);
+        }
         if (checks.refuse_superfluous_waits) {
             scheduler().refuse_superfluous_waits();
         }
@@ -97,6 +100,11 @@ class Runner {
     Scheduler & scheduler() const { return *rig_.sched()->scheduler; }
     ggml_backend_t backend(int place) const { return place == kOnCpu ? rig_.cpu() : rig_.device(place - 1); }
     BuiltGraph & graph() { return graphs_.back(); }
+
+    ggml_backend_buffer_type_t cpu_weights() const {
+        return job_.pinned_weights ? ggml_backend_dev_host_buffer_type(ggml_backend_get_device(rig_.device(0)))
+                                   : nullptr;
+    }
 
     std::vector<ggml_backend_t> places() const {
         std::vector<ggml_backend_t> result;

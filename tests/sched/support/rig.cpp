@@ -39,6 +39,9 @@ Rig::Rig(const RigOptions & options)
         ggml_sim_config config = ggml_sim_config_default(options.devices[i]);
         config.offload = options.offload;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
+        if (options.link_bytes_per_us > 0) {
+            config.link_bytes_per_us = options.link_bytes_per_us;
+        }
         config.flops_per_us = options.flops_per_us > 0 ? options.flops_per_us : config.flops_per_us;
         const int index = static_cast<int>(i);
         EXPECT_TRUE(ggml_backend_sim_configure(index, &config));

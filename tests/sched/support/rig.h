@@ -43,6 +43,7 @@ struct RigOptions {
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
     size_t memory_bytes = 0;        // of each device; 0: the default
     double flops_per_us = 0;        // of the virtual clock; 0: the default
+    double link_bytes_per_us = 0;   // likewise
     bool offload = false;           // devices offer to take matrix products
     bool expect_violations = false; // the test breaks the contract on purpose
 };

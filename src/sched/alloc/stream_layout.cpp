@@ -1,0 +1,68 @@
+#include "alloc/stream_layout.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace ggml_sched {
+
+StreamSlots streamed_to(BackendId backend, const GraphView & graph, const Splits & splits,
+                        const std::vector<host::Backend> & backends) {
+    const size_t alignment = ggml_backend_buft_get_alignment(backends[backend].buft);
+    StreamSlots slots;
+    for (size_t i = 0; i < splits.splits.size(); i++) {
+        for (const uint32_t input : splits.splits[i].inputs) {
+            const InputCopy & copy = splits.copies[input];
+            if (copy.streamed && copy.backend == backend) {
+                const size_t size = size_on(backends[backend], graph.tensor(copy.tensor));
+                const size_t padded = (size + alignment - 1) / alignment * alignment;
+                slots.push_back({input, static_cast<int32_t>(i), 0, padded});
+            }
+        }
+    }
+    return slots;
+}
+
+size_t ring_size(const StreamSlots & slots, size_t capacity) {
+    size_t total = 0;
+    size_t largest = 0;
+    for (const StreamSlot & slot : slots) {
+        total += slot.size;
+        largest = std::max(largest, slot.size);
+    }
+    if (total <= capacity) {
+        return total;
+    }
+    const size_t n_laps = (total + capacity - 1) / capacity;
+    return std::min(capacity, total / n_laps + largest);
+}
+
+bool lay_out(StreamSlots & slots, size_t ring) {
+    std::deque<const StreamSlot *> live; // oldest first
+    size_t cursor = 0;
+    for (StreamSlot & slot : slots) {
+        if (cursor + slot.size > ring) {
+            cursor = 0;
+        }
+        slot.offset = cursor;
+        cursor += slot.size;
+        if (cursor > ring) {
+            return false;
+        }
+        // The oldest that are in the way, and all that are older.
+        const auto in_the_way = [&](const StreamSlot * other) {
+            return other->offset < slot.offset + slot.size && slot.offset < other->offset + other->size;
+        };
+        const auto last = std::find_if(live.rbegin(), live.rend(), in_the_way).base();
+        if (last != live.begin()) {
+            slot.free_after = (*std::prev(last))->split;
+            live.erase(live.begin(), last);
+        }
+        if (slot.free_after == slot.split) {
+            return false;
+        }
+        live.push_back(&slot);
+    }
+    return true;
+}
+
+} // namespace ggml_sched

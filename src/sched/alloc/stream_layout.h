@@ -1,0 +1,39 @@
+// Stream layout - where streamed weights lie. Each backend has a ring of memory for them: weights follow one another in
+// the order of their use, and begin again at the start when the end is reached. What was there before must have been
+// used by then; how far copies can run ahead is the size of the ring.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "split/split.h"
+
+namespace ggml_sched {
+
+constexpr int32_t kBeforeTheRun = -1;
+
+// One streamed weight
+struct StreamSlot {
+    uint32_t copy; // index into Splits::copies
+    int32_t split; // that needs it
+    size_t offset; // in the ring
+    size_t size;
+    int32_t free_after = kBeforeTheRun; // the last split, of this run, that uses bytes of the slot before
+};
+
+using StreamSlots = std::vector<StreamSlot>; // of one backend, in the order of their use
+
+// The weights that are streamed to a backend, with sizes; they have no offsets yet.
+StreamSlots streamed_to(BackendId backend, const GraphView & graph, const Splits & splits,
+                        const std::vector<host::Backend> & backends);
+
+// The bytes of ring, at most `capacity`, to use for these. Every lap round it is about as long: the next run begins at
+// the start again, and would have to wait for the end of this one if the last lap were a short one.
+size_t ring_size(const StreamSlots & slots, size_t capacity);
+
+// Gives each slot its offset. False if a split needs more than the ring holds.
+bool lay_out(StreamSlots & slots, size_t ring);
+
+} // namespace ggml_sched

@@ -1,0 +1,195 @@
+#include "streams.h"
+
+#include <algorithm>
+
+#include "host/execute.h"
+#include "host/log.h"
+
+namespace ggml_sched {
+
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+// How far copies run ahead. More gains nothing: they only have to bridge what the device computes in between.
+constexpr size_t kLookahead = 1024 * kMiB;
+// A split begins when its weights are there, so large splits begin late; but many small ones cost launches.
+constexpr size_t kMostPerSplit = 64 * kMiB;
+// The ring holds this many splits' weights at least: one is used, one arrives, and the others keep both busy.
+constexpr size_t kSplitsInRing = 4;
+// In auto, the part of the free memory that is taken at most; engines want memory later, too.
+constexpr size_t kShareOfFree = 4;
+// In auto, less than that is not worth a queue.
+constexpr size_t kLeastAuto = kMiB;
+
+StreamLimit limit_of(size_t capacity) {
+    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2};
+}
+
+std::string mib(size_t bytes) {
+    return std::to_string(bytes / kMiB) + " MiB";
+}
+
+} // namespace
+
+Streams::Streams(const std::vector<host::Backend> & backends, const Topology & topology,
+                 const StreamSettings & settings)
+    : backends_(backends)
+    , topology_(topology)
+    , settings_(settings)
+    , streams_(backends.size())
+    , slots_(backends.size()) {}
+
+Streams::~Streams() {
+    for (Stream & stream : streams_) {
+        ggml_backend_buffer_free(stream.memory);
+        if (stream.queue) {
+            ggml_backend_free(stream.queue->handle);
+        }
+    }
+}
+
+void Streams::set(const StreamSettings & settings) {
+    settings_ = settings;
+    limits_.clear();
+    for (Stream & stream : streams_) {
+        ggml_backend_buffer_free(stream.memory);
+        stream.memory = nullptr;
+    }
+    number_++;
+}
+
+void Streams::give_up(const char * why) {
+    host::log_warning(std::string("weights are not streamed any more: ") + why);
+    set({0, 0});
+}
+
+const StreamLimits & Streams::limits() {
+    if (limits_.empty()) {
+        find_capacities();
+    }
+    return limits_;
+}
+
+void Streams::find_capacities() {
+    const size_t lookahead = settings_.lookahead == 0 ? kLookahead : settings_.lookahead;
+    limits_.assign(backends_.size(), {});
+    for (size_t b = 0; b < backends_.size() && settings_.budget > 0; b++) {
+        if (topology_.stream_of[b] == plan::kHost) {
+            continue;
+        }
+        lower_capacity(static_cast<BackendId>(b), std::min(budget_of(backends_[b]), lookahead));
+    }
+}
+
+size_t Streams::budget_of(const host::Backend & backend) const {
+    if (settings_.budget != StreamSettings::kAuto) {
+        return settings_.budget;
+    }
+    const size_t share = host::free_memory(backend) / kShareOfFree;
+    return share < kLeastAuto ? 0 : share;
+}
+
+void Streams::lower_capacity(BackendId backend, size_t capacity) {
+    streams_[backend].capacity = capacity;
+    limits_[backend] = limit_of(capacity);
+    number_++;
+}
+
+bool Streams::have_memory() const {
+    return std::any_of(streams_.begin(), streams_.end(), [](const Stream & stream) { return stream.memory; });
+}
+
+void Streams::lay_out(const GraphView & graph, const Splits & splits) {
+    for (size_t b = 0; b < streams_.size(); b++) {
+        slots_[b] = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
+        streams_[b].needed = ring_size(slots_[b], streams_[b].capacity);
+        // Cut by these limits no split needs more than half of the ring, so it always fits.
+        ggml_sched::lay_out(slots_[b], streams_[b].needed);
+    }
+}
+
+size_t Streams::size_of(ggml_backend_buffer_t memory) {
+    return memory ? ggml_backend_buffer_get_size(memory) : 0;
+}
+
+std::vector<ggml_backend_buffer_t> Streams::in_the_way() const {
+    std::vector<ggml_backend_buffer_t> result;
+    for (const Stream & stream : streams_) {
+        if (stream.memory && stream.needed > size_of(stream.memory)) {
+            result.push_back(stream.memory);
+        }
+    }
+    return result;
+}
+
+bool Streams::fit() {
+    bool ok = true;
+    for (size_t b = 0; b < streams_.size(); b++) {
+        ok = fit(static_cast<BackendId>(b)) && ok;
+    }
+    return ok;
+}
+
+bool Streams::fit(BackendId backend) {
+    Stream & stream = streams_[backend];
+    if (stream.needed <= size_of(stream.memory)) {
+        return true;
+    }
+    if (!make_queue(backend)) {
+        host::log_warning("weights are not streamed to " + backends_[backend].name +
+                          ": its device makes no second queue");
+        lower_capacity(backend, 0);
+        return false;
+    }
+    ggml_backend_buffer_free(stream.memory);
+    stream.memory = ggml_backend_buft_alloc_buffer(backends_[backend].buft, stream.needed);
+    number_++;
+    if (!stream.memory) {
+        host::log_warning("no " + mib(stream.needed) + " on " + backends_[backend].name +
+                          " for streaming weights; trying with half of it");
+        lower_capacity(backend, std::min(stream.needed, stream.capacity) / 2);
+        return false;
+    }
+    // Weights' buffers have their padding cleared when a tensor is placed, while an earlier one may be in use there.
+    ggml_backend_buffer_set_usage(stream.memory, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
+    return true;
+}
+
+bool Streams::make_queue(BackendId backend) {
+    Stream & stream = streams_[backend];
+    if (!stream.queue) {
+        const ggml_backend_t handle = host::second_backend(backends_[backend]);
+        if (!handle) {
+            return false;
+        }
+        stream.queue = std::make_unique<host::Backend>(host::describe(handle, backends_[backend].buft));
+        stream.queue->name = backends_[backend].name + " stream";
+    }
+    return true;
+}
+
+Status Streams::place(const Slots & slots) const {
+    for (size_t b = 0; b < streams_.size(); b++) {
+        char * base =
+            streams_[b].memory ? static_cast<char *>(ggml_backend_buffer_get_base(streams_[b].memory)) : nullptr;
+        for (const StreamSlot & slot : slots_[b]) {
+            const ggml_status code = host::place(slots.of(slot.copy), streams_[b].memory, base + slot.offset);
+            if (code != GGML_STATUS_SUCCESS) {
+                return {code, "a streamed weight could not be placed on " + backends_[b].name};
+            }
+        }
+    }
+    return {};
+}
+
+void Streams::place_nowhere(const Slots & slots) const {
+    static char anywhere = 0;
+    for (const StreamSlots & streamed : slots_) {
+        for (const StreamSlot & slot : streamed) {
+            slots.of(slot.copy)->data = &anywhere;
+        }
+    }
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,330 @@
+// Weights in host memory are copied to a device ahead of their use, through a ring of its memory.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "handle.h"
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int64_t kWidth = 64;
+constexpr int64_t kRows = 32; // of a batch
+constexpr size_t kWeightBytes = kWidth * kWidth * sizeof(float);
+constexpr double kProductFlops = 2.0 * kWidth * kWidth * kRows;
+
+struct StreamRig : Rig {
+    StreamRig(RigOptions options, size_t budget, size_t lookahead = 0)
+        : Rig(std::move(options)) {
+        ggml_sched_set_streaming(sched(), budget, lookahead);
+        ggml_sched_set_verify(sched(), true);
+    }
+};
+
+RigOptions on(ggml_sim_profile profile, uint64_t seed = 0) {
+    RigOptions options;
+    options.devices = {profile};
+    options.seed = seed;
+    return options;
+}
+
+// Layers x = w * x + x with the weights in host memory, computed by one device.
+struct Layers {
+    ContextPtr weights_context = make_context();
+    ContextPtr context;
+    std::vector<ggml_tensor *> weights;
+    BufferPtr buffer;
+    ggml_tensor * input = nullptr;
+    ggml_tensor * result = nullptr;
+    ggml_cgraph * graph = nullptr;
+
+    Layers(const Rig & rig, int n_layers, bool pinned = true) {
+        for (int i = 0; i < n_layers; i++) {
+            weights.push_back(ggml_new_tensor_2d(weights_context.get(), GGML_TYPE_F32, kWidth, kWidth));
+        }
+        const ggml_backend_dev_t device = ggml_backend_get_device(rig.device(0));
+        buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights_context.get(),
+                                                              pinned ? ggml_backend_dev_host_buffer_type(device)
+                                                                     : ggml_backend_cpu_buffer_type()));
+        ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+        for (int i = 0; i < n_layers; i++) {
+            write_floats(weights[i], ramp(kWidth * kWidth, static_cast<float>(i % 7) - 3.0F, 1.0F / 4096));
+        }
+    }
+
+    void build(const Rig & rig, int device = 0) {
+        context = make_context();
+        input = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, kWidth, kRows);
+        ggml_set_input(input);
+        graph = ggml_new_graph(context.get());
+        result = input;
+        for (ggml_tensor * weight : weights) {
+            ggml_tensor * product = ggml_mul_mat(context.get(), weight, result);
+            ggml_tensor * small = ggml_scale(context.get(), product, 1.0F / 64);
+            result = ggml_add(context.get(), small, result);
+            for (ggml_tensor * node : {product, small, result}) {
+                ggml_backend_sched_set_tensor_backend(rig.sched(), node, device < 0 ? rig.cpu() : rig.device(device));
+            }
+        }
+        ggml_set_output(result);
+        ggml_build_forward_expand(graph, result);
+    }
+
+    void allocate(const Rig & rig, int device = 0) {
+        ggml_backend_sched_reset(rig.sched());
+        build(rig, device);
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph)) << ggml_sched_get_error(rig.sched());
+    }
+
+    void start(const Rig & rig, float seed) {
+        write_floats(input, ramp(kWidth * kRows, seed, 0.125F));
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), graph), GGML_STATUS_SUCCESS)
+            << ggml_sched_get_error(rig.sched());
+    }
+
+    std::vector<float> compute(const Rig & rig, float seed) {
+        start(rig, seed);
+        ggml_backend_sched_synchronize(rig.sched());
+        return read_floats(result);
+    }
+
+    std::vector<float> on_cpu(const Rig & rig, float seed) {
+        allocate(rig, -1);
+        return compute(rig, seed);
+    }
+};
+
+class StreamingTo : public testing::TestWithParam<ggml_sim_profile> {};
+
+TEST_P(StreamingTo, GivesTheSameBitsWithRingsOfAllSizesAndRunsInFlight) {
+    constexpr int kLayers = 9;
+    for (const size_t n_weights : {2, 3, 4, 5, 8, 9, 20}) {
+        for (uint64_t seed = 0; seed < 12; seed++) {
+            SCOPED_TRACE("a ring of " + std::to_string(n_weights) + " weights, seed " + std::to_string(seed));
+            const StreamRig rig(on(GetParam(), seed), n_weights * kWeightBytes);
+            Layers layers(rig, kLayers, seed % 2 == 0);
+            const std::vector<float> first = layers.on_cpu(rig, 1.0F);
+            const std::vector<float> last = layers.on_cpu(rig, 5.0F);
+            layers.allocate(rig);
+            for (const float value : {3.0F, 1.0F}) {
+                layers.start(rig, value);
+            }
+            ggml_backend_sched_synchronize(rig.sched());
+            EXPECT_EQ(read_floats(layers.result), first);
+            layers.start(rig, 2.0F);
+            layers.allocate(rig); // anew, with a run in flight
+            layers.start(rig, 4.0F);
+            EXPECT_EQ(layers.compute(rig, 5.0F), last);
+            EXPECT_GT(rig.stats().streamed_bytes, 0U);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(, StreamingTo, testing::Values(GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN),
+                         [](const auto & info) { return std::string(ggml_sim_profile_name(info.param)); });
+
+TEST(Streaming, NeverBlocksTheHostForPinnedWeights) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 4 * kWeightBytes);
+    Layers layers(rig, 12);
+    layers.allocate(rig);
+    for (int run = 0; run < 4; run++) {
+        layers.start(rig, 1.0F);
+        ggml_backend_sched_synchronize(rig.sched());
+    }
+    EXPECT_EQ(rig.stats().host_waits, 0U);
+    EXPECT_EQ(rig.stats().streamed_bytes, 4U * 12 * kWeightBytes);
+}
+
+TEST(Streaming, EachWaitOfItsPlansIsNeeded) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 3 * kWeightBytes);
+    rig.sched()->scheduler->refuse_superfluous_waits();
+    Layers layers(rig, 8);
+    layers.allocate(rig);
+    for (int run = 0; run < 5; run++) {
+        layers.start(rig, 1.0F);
+    }
+    ggml_backend_sched_synchronize(rig.sched());
+}
+
+TEST(Streaming, CutsSplitsByWhatTheyWaitForAndNotAtEveryWeight) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 16 * kWeightBytes);
+    Layers layers(rig, 32);
+    layers.allocate(rig);
+    EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 32 / 4);
+    ggml_sched_set_streaming(rig.sched(), 0, 0);
+    layers.allocate(rig);
+    EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 32);
+}
+
+TEST(Streaming, TakesTheMemoryOfWeightsOutOfTheComputeBuffer) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 8 * kWeightBytes);
+    Layers layers(rig, 8);
+    layers.build(rig);
+    size_t measured[2] = {};
+    ggml_backend_sched_reserve_size(rig.sched(), layers.graph, measured);
+    layers.allocate(rig);
+    const size_t with = ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0));
+    ggml_sched_set_streaming(rig.sched(), 0, 0);
+    layers.allocate(rig);
+    const size_t without = ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0));
+    EXPECT_LE(with + kWeightBytes, without);
+    EXPECT_EQ(measured[0], with);
+}
+
+TEST(Streaming, CopiesAWeightThatIsLargerThanHalfTheRingThePlainWay) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 2 * kWeightBytes - 1);
+    Layers layers(rig, 4);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_EQ(rig.stats().streamed_bytes, 0U);
+}
+
+TEST(Streaming, StaysOffWhereADeviceHasNoEvents) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_NO_EVENTS), 8 * kWeightBytes);
+    Layers layers(rig, 4);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_EQ(rig.stats().streamed_bytes, 0U);
+}
+
+TEST(Streaming, UsesLessMemoryWhereThereIsLess) {
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA);
+    options.memory_bytes = 10 * kWeightBytes;
+    const StreamRig rig(options, 20 * kWeightBytes);
+    Layers layers(rig, 24);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    LogCapture log;
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_GT(rig.stats().streamed_bytes, 0U);
+    EXPECT_TRUE(log.contains("trying with half of it")) << log.text();
+}
+
+TEST(Streaming, GivesItsMemoryBackWhenTheGraphNeedsIt) {
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA);
+    options.memory_bytes = 9 * kWeightBytes + kWeightBytes / 2; // the ring takes nine
+    const StreamRig rig(options, 9 * kWeightBytes);
+    Layers layers(rig, 24);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    LogCapture log;
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_TRUE(log.contains("needed for something else")) << log.text();
+}
+
+TEST(Streaming, ChangesItsRingWhileRunsAreInFlight) {
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        const StreamRig rig(on(GGML_SIM_PROFILE_CUDA, seed), 4 * kWeightBytes);
+        Layers few(rig, 3);
+        Layers many(rig, 11);
+        const std::vector<float> expected_few = few.on_cpu(rig, 1.0F);
+        const std::vector<float> expected_many = many.on_cpu(rig, 2.0F);
+        few.allocate(rig);
+        few.start(rig, 1.0F);
+        many.allocate(rig); // the ring grows
+        many.start(rig, 2.0F);
+        const ContextPtr kept = std::move(many.context);
+        ggml_sched_set_streaming(rig.sched(), 6 * kWeightBytes, 0);
+        EXPECT_EQ(read_floats(many.result), expected_many);
+        few.allocate(rig);
+        EXPECT_EQ(few.compute(rig, 1.0F), expected_few);
+        ggml_sched_set_streaming(rig.sched(), 0, 0);
+        few.allocate(rig);
+        EXPECT_EQ(few.compute(rig, 1.0F), expected_few);
+    }
+}
+
+TEST(Streaming, FreesTheSchedulerWithCopiesInFlight) {
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        StreamRig rig(on(GGML_SIM_PROFILE_CUDA, seed), 3 * kWeightBytes);
+        Layers layers(rig, 8);
+        layers.allocate(rig);
+        layers.start(rig, 1.0F);
+        if (seed % 2 == 0) {
+            rig.free_backends();
+        }
+        rig.free_sched();
+    }
+}
+
+TEST(Streaming, EndsWhatItStartedWhenALaunchFails) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA, 3), 3 * kWeightBytes);
+    Layers layers(rig, 8);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    layers.allocate(rig);
+    for (int launch = 1; launch <= 4; launch++) {
+        const LogCapture quiet;
+        ASSERT_TRUE(ggml_backend_sim_fail_launch(0, launch));
+        write_floats(layers.input, ramp(kWidth * kRows, 9.0F));
+        EXPECT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), layers.graph), GGML_STATUS_FAILED);
+    }
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+}
+
+TEST(Streaming, CopiesAWeightAgainForALaterSplit) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 4 * kWeightBytes);
+    Layers layers(rig, 3);
+    layers.weights = {layers.weights[0], layers.weights[1], layers.weights[2], layers.weights[0], layers.weights[1]};
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_EQ(rig.stats().streamed_bytes, 5U * kWeightBytes);
+}
+
+TEST(Streaming, CopiesOneAtATimeInTheOtherModes) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 4 * kWeightBytes);
+    Layers layers(rig, 6);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    for (const ggml_sched_sync_mode mode : {GGML_SCHED_SYNC_BARRIER, GGML_SCHED_SYNC_SERIAL}) {
+        ggml_sched_set_sync_mode(rig.sched(), GGML_SCHED_SYNC_AUTO);
+        layers.allocate(rig);
+        ggml_sched_set_sync_mode(rig.sched(), mode); // of a graph that has been laid out for streaming
+        EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+        const uint64_t streamed = rig.stats().streamed_bytes;
+        layers.allocate(rig);
+        EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+        EXPECT_EQ(rig.stats().streamed_bytes, streamed);
+    }
+}
+
+// Time of a run when runs follow one another, by the virtual clock
+double time_of_run(size_t budget, double product_us, double copy_us, int n_layers) {
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA);
+    options.flops_per_us = kProductFlops / product_us;
+    options.link_bytes_per_us = kWeightBytes / copy_us;
+    const StreamRig rig(options, budget);
+    Layers layers(rig, n_layers);
+    layers.allocate(rig);
+    layers.compute(rig, 1.0F);
+    ggml_backend_sim_reset_clock();
+    constexpr int kRuns = 4;
+    for (int run = 0; run < kRuns; run++) {
+        layers.start(rig, 1.0F);
+    }
+    ggml_backend_sched_synchronize(rig.sched());
+    return ggml_backend_sim_time_us() / kRuns;
+}
+
+// Both are far above what everything else costs.
+constexpr double kShort = 2000;
+constexpr double kLong = 3000;
+
+TEST(Streaming, TakesTheLongerOfComputingAndCopyingAndNotTheirSum) {
+    constexpr int kLayers = 24;
+    for (const auto & [product_us, copy_us] : {std::pair(kShort, kLong), std::pair(kLong, kShort)}) {
+        const double sum = kLayers * (product_us + copy_us);
+        const double longer = kLayers * std::max(product_us, copy_us);
+        EXPECT_GT(time_of_run(0, product_us, copy_us, kLayers), 0.98 * sum);
+        const double streamed = time_of_run(8 * kWeightBytes, product_us, copy_us, kLayers);
+        EXPECT_LT(streamed, 1.1 * longer);
+        EXPECT_GT(streamed, 0.98 * longer);
+    }
+}
+
+} // namespace
+} // namespace ggml_sched::test
