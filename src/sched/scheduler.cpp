@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "host/clock.h"
 #include "host/log.h"
 #include "observe/listing.h"
 #include "observe/text.h"
@@ -162,7 +163,8 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
 Status Scheduler::assign_and_split() {
     PlacedByUser by_user = placed_by_user(view_, user_);
     const StreamLimits & limits = stream_limits();
-    if (content_.equals(view_) && by_user == content_by_user_ && limits == content_limits_) {
+    if (content_.equals(view_) && by_user == content_by_user_ && limits == content_limits_ &&
+        gate_.number() == content_gate_) {
         return {};
     }
     content_.forget();
@@ -171,11 +173,12 @@ Status Scheduler::assign_and_split() {
     if (Status status = assign(view_, backends_, by_user, {op_offload_, keep_writes}, assignment_); !status.ok()) {
         return status;
     }
-    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits);
+    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits, gate_);
     streams_.lay_out(view_, splits_);
     content_.take(view_);
     content_by_user_ = std::move(by_user);
     content_limits_ = limits;
+    content_gate_ = gate_.number();
     content_number_++;
     return {};
 }
@@ -401,7 +404,31 @@ Status Scheduler::run() {
     last_plan_ = cached.plan;
     last_names_ = lowered_[turn_].names;
     flight_.add_run(cached.after, cached.idle);
-    return executor_->run(*cached.plan, work(), observer_);
+    return execute(*cached.plan);
+}
+
+// Also measures what the choice between ways to stream experts needs.
+Status Scheduler::execute(const plan::Plan & plan) {
+    const StreamedExperts & experts = splits_.experts;
+    if (experts.bytes == 0) {
+        return executor_->run(plan, work(), observer_);
+    }
+    const double rate = experts.by_ids ? streams_.bytes_per_us(experts.backend, view_, splits_) : 0;
+    const host::Clock clock(backends_);
+    const double begin = clock.now_us();
+    Status status = executor_->run(plan, work(), observer_);
+    if (!experts.by_ids) {
+        gate_.note_whole(experts.batch);
+        executor_->stats.expert_runs_whole++;
+    } else {
+        executor_->stats.expert_runs_by_ids++;
+        if (rate > 0) {
+            gate_.note_by_ids(experts.batch, {clock.now_us() - begin,
+                                              static_cast<double>(executor_->bytes_by_ids()) / rate,
+                                              static_cast<double>(experts.bytes) / rate});
+        }
+    }
+    return status;
 }
 
 Work Scheduler::work() {

@@ -87,6 +87,7 @@ class Scheduler {
     CachedPlan & find_plan();
     Status verify(CachedPlan & cached);
     Status run();
+    Status execute(const plan::Plan & plan);
     Work work();
     observe::Names names() const;
     void forget_results();
@@ -114,6 +115,7 @@ class Scheduler {
     GraphContent content_;         // of what was assigned and split last
     PlacedByUser content_by_user_; // and what the user asked for then
     StreamLimits content_limits_;  // and what could be streamed
+    uint64_t content_gate_ = 0;    // and how experts were
     uint64_t content_number_ = 0;  // changes with all of them
     Assignment assignment_;
     Splits splits_;
@@ -122,6 +124,7 @@ class Scheduler {
     Allocation allocation_;
     Spaces spaces_;
     Streams streams_;
+    ExpertGate gate_;
     uint64_t links_number_ = 0;                    // changes with the topology
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's

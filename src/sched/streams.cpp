@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/clock.h"
 #include "host/execute.h"
 #include "host/log.h"
 
@@ -21,6 +22,9 @@ constexpr size_t kSplitsInRing = 4;
 constexpr size_t kShareOfFree = 4;
 // In auto, less than that is not worth a queue.
 constexpr size_t kLeastAuto = kMiB;
+// To measure a link with
+constexpr size_t kSample = 32 * kMiB;
+constexpr int kSamples = 4;
 
 StreamLimit limit_of(size_t capacity) {
     return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2};
@@ -167,6 +171,40 @@ bool Streams::make_queue(BackendId backend) {
         stream.queue->name = backends_[backend].name + " stream";
     }
     return true;
+}
+
+double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits) {
+    Stream & stream = streams_[backend];
+    if (stream.bytes_per_us > 0 || !stream.queue || slots_[backend].empty()) {
+        return stream.bytes_per_us;
+    }
+    const ggml_tensor * sample = graph.tensor(splits.copies[slots_[backend].front().copy].tensor);
+    for (const StreamSlot & slot : slots_[backend]) {
+        const ggml_tensor * weight = graph.tensor(splits.copies[slot.copy].tensor);
+        sample = ggml_nbytes(weight) > ggml_nbytes(sample) ? weight : sample;
+    }
+    const size_t bytes = std::min(ggml_nbytes(sample), kSample);
+    const ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes);
+    if (!buffer) {
+        return 0;
+    }
+    ggml_tensor target = {};
+    target.type = GGML_TYPE_I8;
+    target.ne[0] = static_cast<int64_t>(bytes);
+    target.ne[1] = target.ne[2] = target.ne[3] = 1;
+    target.nb[0] = 1;
+    target.nb[1] = target.nb[2] = target.nb[3] = bytes;
+    if (host::place(&target, buffer, ggml_backend_buffer_get_base(buffer)) == GGML_STATUS_SUCCESS) {
+        const host::Clock clock({*stream.queue});
+        for (int i = 0; i < kSamples; i++) {
+            const double begin = clock.now_us();
+            host::set_async(stream.queue->handle, &target, sample->data, 0, bytes);
+            host::synchronize(stream.queue->handle);
+            stream.bytes_per_us = std::max(stream.bytes_per_us, static_cast<double>(bytes) / (clock.now_us() - begin));
+        }
+    }
+    ggml_backend_buffer_free(buffer);
+    return stream.bytes_per_us;
 }
 
 Status Streams::place(const Slots & slots) const {

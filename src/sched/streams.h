@@ -57,6 +57,9 @@ class Streams {
     // Marks them as placed, for who only wants to know how much memory the rest needs.
     void place_nowhere(const Slots & slots) const;
 
+    // How fast weights get from host memory to the backend: measured once, with a graph that was laid out; waits.
+    double bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits);
+
     // The backend that makes the copies; NULL before fit() has made it.
     const host::Backend * queue(BackendId backend) const { return streams_[backend].queue.get(); }
 
@@ -66,6 +69,7 @@ class Streams {
         ggml_backend_buffer_t memory = nullptr;
         size_t capacity = 0; // the most that the memory may be
         size_t needed = 0;   // by the graph that was laid out
+        double bytes_per_us = 0;
     };
 
     void find_capacities();

@@ -23,8 +23,9 @@ RigOptions parallel_on(std::vector<ggml_sim_profile> devices, ggml_sched_sync_mo
     return options;
 }
 
-RigOptions offloading(std::vector<ggml_sim_profile> devices) {
+RigOptions offloading(std::vector<ggml_sim_profile> devices, size_t stream = 0) {
     RigOptions options = on(std::move(devices));
+    options.stream = stream;
     options.op_offload = true;
     options.offload = true;
     return options;
@@ -39,6 +40,7 @@ const ModelOptions kPartial = {kCpu, {kCpu, 0}, {}, {}, 0, 1};
 const ModelOptions kHostCache = {kCpu, {0, 0}, {kCpu, kCpu}, {}, 0, 1};
 const ModelOptions kLookupsOnCpu = {kCpu, {0, 0}, {}, {}, 0, 1, true};
 const ModelOptions kHostExperts = {kCpu, {0, 0}, {}, {kCpu, kCpu}, 0, 1};
+const ModelOptions kHostLayersPrefill = {kCpu, {kCpu, kCpu, kCpu, kCpu}, {0, 0, 0, 0}, {}, 0, 32, false, true};
 const ModelOptions kHostExpertsPrefill = {kCpu, {0, 0}, {}, {kCpu, kCpu}, 0, 32};
 
 } // namespace
@@ -124,6 +126,17 @@ std::vector<Case> cases() {
          "that are used; 16384 bytes are what all of them have. The events after the copies of weights would let the "
          "host overwrite those before the launch behind them is done; nobody does.",
          Show::Synchronized, offloading({kCuda}), kHostExpertsPrefill},
+        {"moe_experts_streamed",
+         "The same, with streaming: what is sent goes through a ring of 64 KiB on a queue of its own, SIM0 stream.\n"
+         "Look at: the first runs do as above, behind each router; then it is known how long computing and copying take, "
+         "and that most experts are used. From then on all of them are sent ahead, and nobody waits for ids.",
+         Show::InFlight, offloading({kCuda}, 65536), kHostExpertsPrefill},
+        {"layers_streamed",
+         "A batch of 32 tokens, op_offload, the layers' weights in host memory, KV cache and output on the GPU: SIM0 "
+         "computes, and SIM0 stream copies weights ahead, through a ring that holds about half of them.\n"
+         "Look at: a weight is copied as soon as the launch that used its part of the ring last is done, of this run "
+         "or of the one before, and a launch waits for the last of its weights only. The host never waits for them.",
+         Show::InFlight, offloading({kCuda}, 16384), kHostLayersPrefill},
         {"uma_device",
          "A device that reads host memory in place (SIM0), with the token embeddings in host memory.\n"
          "Look at: the embeddings are looked up by the device, in place, without a split on the CPU; but the caller's "

@@ -58,7 +58,10 @@ ggml_tensor * Model::place(const Rig & rig, const char * name, int backend, ggml
     contexts_.push_back(make_context(2));
     ggml_tensor * tensor = ggml_new_tensor(contexts_.back().get(), type, static_cast<int>(shape.size()), shape.data());
     ggml_set_name(tensor, name);
-    buffers_.emplace_back(ggml_backend_alloc_ctx_tensors(contexts_.back().get(), backend_of(rig, backend)));
+    const bool pinned = is_weight && options_.pinned && backend == kCpu;
+    buffers_.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(
+        contexts_.back().get(), pinned ? ggml_backend_dev_host_buffer_type(ggml_backend_get_device(rig.device(0)))
+                                       : ggml_backend_get_default_buffer_type(backend_of(rig, backend))));
     ggml_backend_buffer_clear(buffers_.back().get(), 0);
     if (is_weight) {
         ggml_backend_buffer_set_usage(buffers_.back().get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);

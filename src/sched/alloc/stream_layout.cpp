@@ -5,6 +5,16 @@
 
 namespace ggml_sched {
 
+namespace {
+
+int32_t split_of(int32_t node, const Splits & splits) {
+    const auto after = std::upper_bound(splits.splits.begin(), splits.splits.end(), node,
+                                        [](int32_t index, const Split & split) { return index < split.begin; });
+    return static_cast<int32_t>(after - splits.splits.begin()) - 1;
+}
+
+} // namespace
+
 StreamSlots streamed_to(BackendId backend, const GraphView & graph, const Splits & splits,
                         const std::vector<host::Backend> & backends) {
     const size_t alignment = ggml_backend_buft_get_alignment(backends[backend].buft);
@@ -15,7 +25,7 @@ StreamSlots streamed_to(BackendId backend, const GraphView & graph, const Splits
             if (copy.streamed && copy.backend == backend) {
                 const size_t size = size_on(backends[backend], graph.tensor(copy.tensor));
                 const size_t padded = (size + alignment - 1) / alignment * alignment;
-                slots.push_back({input, static_cast<int32_t>(i), 0, padded});
+                slots.push_back({input, static_cast<int32_t>(i), 0, padded, split_of(copy.ids_node, splits)});
             }
         }
     }

@@ -65,6 +65,7 @@ Status Executor::prepare_ring(size_t bytes) {
 
 Status Executor::run(const plan::Plan & plan, const Work & work, const Observer & observer) {
     run_++;
+    bytes_by_ids_ = 0;
     for (std::vector<int16_t> & lane : last_recorded_) {
         lane[run_ % window_] = plan::kWholeLane;
     }
@@ -175,7 +176,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
         return {};
     case plan::TaskKind::SetAsync:
         if (copy.ids != kNoBinding) {
-            return set_used_experts(copy, work.copies[copy.ids]);
+            return set_used_experts(copy, work.copies[copy.ids], queues_[task.lane]);
         }
         set_async(copy, queues_[task.lane]);
         break;
@@ -198,7 +199,7 @@ void Executor::set_async(const CopyBinding & copy, Queue & queue) {
     stats.streamed_bytes += copy.streamed ? copy.bytes : 0;
 }
 
-Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids) {
+Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue) {
     const char * named = ids.via_ring ? ring(ids) : static_cast<const char *>(ids.src->data);
     const int64_t n_experts = copy.src->ne[2];
     if (Status status = used_experts_.find(ids.src, named, n_experts); !status.ok()) {
@@ -212,9 +213,12 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
         const size_t bytes =
             static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
         const char * data = static_cast<const char *>(copy.src->data) + offset;
-        host::set_async(backends_[copy.dst_backend].handle, copy.dst, data, offset, bytes);
+        queue.idle = false;
+        host::set_async(queue.backend->handle, copy.dst, data, offset, bytes);
         stats.async_copies++;
         stats.bytes_copied += bytes;
+        stats.streamed_bytes += copy.streamed ? bytes : 0;
+        bytes_by_ids_ += bytes;
     }
     return {};
 }

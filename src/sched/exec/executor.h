@@ -50,6 +50,9 @@ class Executor {
     // NULL: none. It must stay until it is replaced or the executor is gone.
     void set_listener(StepListener * listener) { listener_ = listener; }
 
+    // Of experts, those that ids named in the last run
+    size_t bytes_by_ids() const { return bytes_by_ids_; }
+
     // An asynchronous copy between these backends was refused: it was done by waiting, which is correct but slow.
     // Cleared by reading it.
     bool take_refusal(BackendId & src, BackendId & dst);
@@ -68,7 +71,7 @@ class Executor {
         bool idle = false;    // and has been waited for
     };
     void set_async(const CopyBinding & copy, Queue & queue);
-    Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids);
+    Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Observer & observer);
@@ -85,6 +88,7 @@ class Executor {
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
     const uint64_t window_;
     uint64_t run_ = 0;
+    size_t bytes_by_ids_ = 0; // of experts, in the last run
     Ring ring_;
     UsedExperts used_experts_; // of the copy that is being made
     StepListener * listener_ = nullptr;

@@ -100,7 +100,7 @@ class Lowering {
         for (size_t backend = 0; backend < streams_.size(); backend++) {
             const StreamSlots & slots = streams_[backend];
             size_t & next = next_streamed_[backend];
-            while (next < slots.size() && slots[next].free_after <= split &&
+            while (next < slots.size() && std::max(slots[next].free_after, slots[next].known_after) <= split &&
                    (slots[next].split <= split + 1 || is_pinned(slots[next]))) {
                 stream(std::max(split, 0), slots[next++]);
             }
@@ -116,6 +116,10 @@ class Lowering {
     void stream(int32_t section, const StreamSlot & slot) {
         CopyBinding copy = binding_for(slot.copy);
         copy.streamed = true;
+        if (const TensorId ids = splits_.copies[slot.copy].ids; ids != kNoTensor) {
+            fetch_ids(section, ids);
+            copy.ids = fetched(ids);
+        }
         push(copy_task(TaskKind::SetAsync, section, copy));
     }
 
@@ -123,7 +127,7 @@ class Lowering {
     bool is_partial(uint32_t copy) {
         const InputCopy & input = splits_.copies[copy];
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
-        return buffer && buffers_.of(buffer).facts.host && buffers_.of(buffer).facts.weights &&
+        return !input.streamed && buffer && buffers_.of(buffer).facts.host && buffers_.of(buffer).facts.weights &&
                backends_[input.backend].set_async;
     }
 
@@ -154,11 +158,11 @@ class Lowering {
     // The ids by which a copy can be restricted to the experts that are used; kNoBinding if it cannot.
     uint32_t ids_of(uint32_t index) const {
         const auto needed = experts_.find(index);
-        if (needed == experts_.end()) {
-            return kNoBinding;
-        }
-        const auto fetched = ids_.find(needed->second);
-        return fetched == ids_.end() ? kNoBinding : fetched->second;
+        return needed == experts_.end() ? kNoBinding : fetched(needed->second);
+    }
+    uint32_t fetched(TensorId ids) const {
+        const auto found = ids_.find(ids);
+        return found == ids_.end() ? kNoBinding : found->second;
     }
 
     CopyBinding binding_for(uint32_t index) const {

@@ -5,17 +5,21 @@ namespace ggml_sched {
 namespace {
 
 constexpr int32_t kNoCopy = -1;
+constexpr uint8_t kExpertsSlot = 0; // of MUL_MAT_ID
+constexpr uint8_t kIdsSlot = 2;
 
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits)
+             bool rotates, const StreamLimits & limits, const ExpertGate & gate)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
         , limits_(limits)
+        , gate_(gate)
         , rotates_(rotates)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
+        , written_at_(limits.empty() ? 0 : graph.n_tensors(), kNoNode)
         , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
 
     Splits run() {
@@ -49,6 +53,13 @@ class Splitter {
         for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
             visit_operand(node, *op);
         }
+        if (!written_at_.empty()) {
+            written_at_[root_of(node.tensor)] = index;
+        }
+    }
+
+    TensorId root_of(TensorId id) const {
+        return graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
     }
 
     void begin_split(BackendId backend, int index) {
@@ -62,41 +73,86 @@ class Splitter {
 
     bool needs_new_split(const GraphNode & node) const {
         const Split & current = result_.splits.back();
-        if (current.inputs.empty()) {
-            return false;
-        }
         size_t streamed = streamed_bytes_;
         for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
             const ggml_tensor * tensor = graph_.tensor(op->tensor);
             if (!tensor->buffer || !host::is_weights(tensor->buffer) || !needs_copy(op->tensor, current.backend)) {
                 continue;
             }
-            if (!is_streamed(node, *op, current.backend)) {
-                return true;
+            if (!is_streamed(op->tensor, current.backend)) {
+                if (!current.inputs.empty()) {
+                    return true;
+                }
+                continue;
             }
-            if (!has_copy(op->tensor, current.backend, true)) {
+            const InputCopy wanted = streamed_copy(node, *op, current.backend);
+            if (!has_copy(wanted)) {
                 streamed += size_on(backends_[current.backend], tensor);
+                // Another part of it is here, or the ids are not known before the split is launched.
+                if (has_streamed(wanted) || wanted.ids_node >= current.begin) {
+                    return true;
+                }
             }
         }
         return streamed > streamed_bytes_ && streamed_bytes_ > 0 && streamed > limits_[current.backend].split;
     }
 
-    // Weights in host memory that the whole node reads. Of experts' weights it reads those that its ids name.
-    bool is_streamed(const GraphNode & node, const Operand & operand, BackendId backend) const {
+    // Weights in host memory
+    bool is_streamed(TensorId id, BackendId backend) const {
         if (limits_.empty() || limits_[backend].weight == 0) {
             return false;
         }
-        const ggml_tensor * tensor = graph_.tensor(operand.tensor);
-        const bool is_host_weight = tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer);
-        return is_host_weight && graph_.tensor(node.tensor)->op != GGML_OP_MUL_MAT_ID &&
+        const ggml_tensor * tensor = graph_.tensor(id);
+        return tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer) &&
                size_on(backends_[backend], tensor) <= limits_[backend].weight;
     }
 
-    // Is there one that the current split can use? Streamed ones are only good for the split that they are made for.
-    bool has_copy(TensorId id, BackendId backend, bool streamed) const {
-        const int32_t copy = copy_of_[id * backends_.size() + backend];
-        return copy != kNoCopy && result_.copies[copy].streamed == streamed &&
-               (!streamed || static_cast<size_t>(copy) >= first_copy_);
+    // What the node needs of a weight: of experts perhaps only those that its ids name.
+    InputCopy streamed_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
+        InputCopy copy = {operand.tensor, backend, true};
+        const ggml_tensor * tensor = graph_.tensor(node.tensor);
+        if (tensor->op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot ||
+            gate_.streams_whole(ExpertBatch::of(tensor))) {
+            return copy;
+        }
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            if (op->slot == kIdsSlot && written_at_[root_of(op->tensor)] != kNoNode) {
+                copy.ids = op->tensor;
+                copy.ids_node = written_at_[root_of(op->tensor)];
+            }
+        }
+        return copy;
+    }
+
+    // Streamed copies are only good for the split that they are made for.
+    bool has_streamed(const InputCopy & wanted) const {
+        const int32_t copy = copy_of_[wanted.tensor * backends_.size() + wanted.backend];
+        return copy != kNoCopy && result_.copies[copy].streamed && static_cast<size_t>(copy) >= first_copy_;
+    }
+    bool has_copy(const InputCopy & wanted) const {
+        const int32_t index = copy_of_[wanted.tensor * backends_.size() + wanted.backend];
+        if (index == kNoCopy) {
+            return false;
+        }
+        const InputCopy & copy = result_.copies[index];
+        return wanted.streamed ? has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node
+                               : !copy.streamed;
+    }
+
+    void note_streamed(const GraphNode & node, const InputCopy & copy) {
+        const size_t bytes = size_on(backends_[copy.backend], graph_.tensor(copy.tensor));
+        streamed_bytes_ += bytes;
+        const ggml_tensor * tensor = graph_.tensor(node.tensor);
+        if (tensor->op == GGML_OP_MUL_MAT_ID) {
+            StreamedExperts & experts = result_.experts;
+            const ExpertBatch batch = ExpertBatch::of(tensor);
+            experts.bytes += bytes;
+            if (batch.n_tokens >= experts.batch.n_tokens) {
+                experts.batch = batch;
+                experts.backend = copy.backend;
+                experts.by_ids = copy.ids != kNoTensor;
+            }
+        }
     }
 
     bool needs_copy(TensorId id, BackendId backend) const {
@@ -124,13 +180,16 @@ class Splitter {
         if (!needs_copy(id, split.backend)) {
             return;
         }
-        const bool streamed = is_streamed(node, operand, split.backend);
+        const InputCopy wanted =
+            is_streamed(id, split.backend) ? streamed_copy(node, operand, split.backend) : InputCopy{id, split.backend};
         int32_t & copy = copy_of_[id * backends_.size() + split.backend];
-        if (!has_copy(id, split.backend, streamed)) {
+        if (!has_copy(wanted)) {
             copy = static_cast<int32_t>(result_.copies.size());
-            result_.copies.push_back({id, split.backend, streamed});
+            result_.copies.push_back(wanted);
             split.inputs.push_back(static_cast<uint32_t>(copy));
-            streamed_bytes_ += streamed ? size_on(backends_[split.backend], graph_.tensor(id)) : 0;
+            if (wanted.streamed) {
+                note_streamed(node, wanted);
+            }
         }
         result_.rewires.push_back({node.tensor, operand.slot, static_cast<uint32_t>(copy)});
     }
@@ -148,19 +207,21 @@ class Splitter {
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
     const StreamLimits & limits_;
+    const ExpertGate & gate_;
     const bool rotates_;
     size_t first_copy_ = 0;         // of the current split
     size_t streamed_bytes_ = 0;     // for the current split
     std::vector<int32_t> copy_of_;  // by tensor and backend, index into copies: the latest
-    std::vector<bool> is_rotating_; // by tensor
+    std::vector<int32_t> written_at_; // by tensor that is no view: the last node that writes it; if anything is streamed
+    std::vector<bool> is_rotating_;   // by tensor
     Splits result_;
 };
 
 } // namespace
 
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits) {
-    return Splitter(graph, backends, assignment, rotates, limits).run();
+             bool rotates, const StreamLimits & limits, const ExpertGate & gate) {
+    return Splitter(graph, backends, assignment, rotates, limits, gate).run();
 }
 
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor) {

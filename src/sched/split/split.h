@@ -11,14 +11,19 @@
 #include <vector>
 
 #include "assign/assign.h"
+#include "split/expert_gate.h"
 
 namespace ggml_sched {
+
+constexpr int32_t kNoNode = -1;
 
 // A tensor, and a backend that has a copy of it
 struct InputCopy {
     TensorId tensor;
     BackendId backend;
-    bool streamed = false; // weights that are copied ahead, for one split
+    bool streamed = false;       // weights that are copied ahead, for one split
+    TensorId ids = kNoTensor;    // streamed: only the experts that these name; kNoTensor: the whole of it
+    int32_t ids_node = kNoNode;  // that computes them
 };
 
 // What may be streamed to a backend. The default is nothing.
@@ -46,16 +51,25 @@ struct Rewire {
     uint32_t copy; // index into Splits::copies
 };
 
+// The experts that are streamed, of all layers
+struct StreamedExperts {
+    ExpertBatch batch; // the largest
+    BackendId backend = kNoBackend;
+    bool by_ids = false;
+    size_t bytes = 0; // of all experts, used or not
+};
+
 struct Splits {
     std::vector<Split> splits;
     std::vector<InputCopy> copies;
     std::vector<InputCopy> rotating; // inputs that the caller writes: they too take turns if runs may overlap
     std::vector<Rewire> rewires;
+    StreamedExperts experts;
 };
 
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits = {});
+             bool rotates, const StreamLimits & limits = {}, const ExpertGate & gate = {});
 
 // The bytes that a copy of the tensor takes on a backend.
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);

@@ -18,6 +18,7 @@ RigOptions rig_options(const Case & job) {
     options.n_copies = job.n_copies;
     options.snapshot_limit = job.snapshot_limit;
     options.op_offload = options.offload = job.op_offload;
+    options.stream = job.stream;
     options.seed = job.adversary;
     return options;
 }
@@ -60,9 +61,6 @@ class Runner {
         , rig_(rig_options(job))
         , tensors_(make_persistent(places(), job.data, cpu_weights())) {
         ggml_sched_set_verify(rig_.sched(), checks.verify);
-        if (job.stream != SIZE_MAX) {
-            ggml_sched_set_streaming(rig_.sched(), job.stream, 0);
-        }
         if (checks.refuse_superfluous_waits) {
             scheduler().refuse_superfluous_waits();
         }

@@ -60,6 +60,9 @@ Rig::Rig(const RigOptions & options)
     if (sched_) {
         ggml_sched_set_sync_mode(sched(), options.mode);
         ggml_sched_set_verify(sched(), true);
+        if (options.stream != SIZE_MAX) {
+            ggml_sched_set_streaming(sched(), options.stream, 0);
+        }
     }
 }
 

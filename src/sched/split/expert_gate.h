@@ -1,0 +1,64 @@
+// ExpertGate - decides how the weights of experts are streamed: whole and ahead of their use, or, once the ids are known,
+// only the experts that they name.
+//
+// By the ids the host waits for those of each layer, and the times add up; whole, the longer one counts:
+//
+//   by the ids   compute + share * all        all: the time to copy all experts
+//   whole        max(compute, all)            share: the part of them that a batch uses
+//
+// Compute and share are measured in runs by the ids: the first runs with a number of tokens, and then now and then, for
+// routers are what they are and a batch of 2,048 tokens may use a third of the experts. Results do not depend on it.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <tuple>
+
+#include "ggml.h"
+
+namespace ggml_sched {
+
+// The experts of a batch, in one layer
+struct ExpertBatch {
+    int64_t n_experts = 0; // 0: there are none
+    int64_t n_used = 0;    // by each token
+    int64_t n_tokens = 0;
+
+    static ExpertBatch of(const ggml_tensor * mul_mat_id);
+};
+
+class ExpertGate {
+  public:
+    bool streams_whole(const ExpertBatch & batch) const;
+    // Changes when an answer does.
+    uint64_t number() const { return number_; }
+
+    struct Run {
+        double us;        // that the host was busy with it
+        double copied_us; // the time that copying the experts in use takes
+        double all_us;    // and that of all experts
+    };
+    void note_by_ids(const ExpertBatch & batch, const Run & run);
+    void note_whole(const ExpertBatch & batch);
+
+    // What is expected of a batch like this one, as text; "" if nothing is known yet.
+    double share_of(const ExpertBatch & batch) const; // of the experts; 0 if not known
+
+  private:
+    struct Known {
+        int n_measured = 0;
+        int n_since = 0; // runs since the last measurement
+        double share = 0;
+        bool prefers_whole = false;
+    };
+    using Key = std::tuple<int64_t, int64_t, int>;
+    static Key key_of(const ExpertBatch & batch);
+    static bool is_whole(const Known & known);
+    template <typename Change> void change(const ExpertBatch & batch, Change change);
+
+    std::map<Key, Known> known_; // batches of about the same number of tokens are alike
+    uint64_t number_ = 0;
+};
+
+} // namespace ggml_sched
