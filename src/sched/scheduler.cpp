@@ -393,6 +393,9 @@ Status Scheduler::run() {
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
     }
+    if (lowered_[turn_].lowered().stages) {
+        executor_->prepare_staging();
+    }
     CachedPlan & cached = find_plan();
     if (Status status = verify(cached); !status.ok()) {
         return status;
@@ -423,9 +426,9 @@ Status Scheduler::execute(const plan::Plan & plan) {
     } else {
         executor_->stats.expert_runs_by_ids++;
         if (rate > 0) {
-            gate_.note_by_ids(experts.batch, {clock.now_us() - begin,
-                                              static_cast<double>(executor_->bytes_by_ids()) / rate,
-                                              static_cast<double>(experts.bytes) / rate});
+            gate_.note_by_ids(experts.batch,
+                              {clock.now_us() - begin, static_cast<double>(executor_->bytes_by_ids()) / rate,
+                               static_cast<double>(experts.bytes) / rate});
         }
     }
     return status;

@@ -17,7 +17,10 @@ namespace {
 
 struct Handles {
     ggml_backend_t cpu = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr);
-    Handles() { setenv("GGML_SCHED_VERIFY", "1", 1); }
+    Handles() {
+        setenv("GGML_SCHED_VERIFY", "1", 1);
+        setenv("GGML_SCHED_STREAM", "0", 1); // it cuts splits in other places
+    }
 };
 
 ggml_backend_t cpu() {

@@ -52,6 +52,12 @@ Status Executor::prepare(const plan::Plan & plan) {
     return {};
 }
 
+void Executor::prepare_staging() {
+    for (Queue & queue : queues_) {
+        queue.stages = queue.streams && stager_.prepare(*queue.backend);
+    }
+}
+
 Status Executor::prepare_ring(size_t bytes) {
     if (run_ >= window_) {
         ring_.forget_before(run_ - window_ + 1); // the runs up to run_ - window_ are done: run_ waited for them
@@ -193,10 +199,18 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
 
 void Executor::set_async(const CopyBinding & copy, Queue & queue) {
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
-    queue.idle = false;
-    host::set_async(queue.backend->handle, copy.dst, data, 0, copy.bytes);
+    send(copy, queue, 0, static_cast<const char *>(data), copy.bytes);
     stats.async_copies++;
     stats.streamed_bytes += copy.streamed ? copy.bytes : 0;
+}
+
+void Executor::send(const CopyBinding & copy, Queue & queue, size_t offset, const char * data, size_t bytes) {
+    queue.idle = false;
+    if (copy.pageable && queue.stages) {
+        stager_.copy(*queue.backend, copy.dst, offset, data, bytes);
+    } else {
+        host::set_async(queue.backend->handle, copy.dst, data, offset, bytes);
+    }
 }
 
 Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue) {
@@ -213,8 +227,7 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
         const size_t bytes =
             static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
         const char * data = static_cast<const char *>(copy.src->data) + offset;
-        queue.idle = false;
-        host::set_async(queue.backend->handle, copy.dst, data, offset, bytes);
+        send(copy, queue, offset, data, bytes);
         stats.async_copies++;
         stats.bytes_copied += bytes;
         stats.streamed_bytes += copy.streamed ? bytes : 0;
@@ -317,7 +330,9 @@ void Executor::wait_for_earlier_runs() {
 }
 
 void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
-    queues_[lane] = {&backend, true, true};
+    if (queues_[lane].backend != &backend) {
+        queues_[lane] = {&backend, true, true};
+    }
 }
 
 // A wait that no plan asked for

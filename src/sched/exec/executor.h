@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/ring.h"
+#include "exec/stager.h"
 #include "exec/step_listener.h"
 #include "exec/used_experts.h"
 #include "ggml-sched.h"
@@ -37,6 +38,8 @@ class Executor {
 
     // Makes the events that the plan needs. Nothing is allocated while a plan runs.
     Status prepare(const plan::Plan & plan);
+    // For plans that stream out of pageable memory. Without memory for it the backends do what they can.
+    void prepare_staging();
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
@@ -69,8 +72,10 @@ class Executor {
         const host::Backend * backend = nullptr;
         bool streams = false; // it carries nothing but what plans put there,
         bool idle = false;    // and has been waited for
+        bool stages = false;  // pageable memory, by the stager
     };
     void set_async(const CopyBinding & copy, Queue & queue);
+    void send(const CopyBinding & copy, Queue & queue, size_t offset, const char * data, size_t bytes);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
@@ -90,6 +95,7 @@ class Executor {
     uint64_t run_ = 0;
     size_t bytes_by_ids_ = 0; // of experts, in the last run
     Ring ring_;
+    Stager stager_;
     UsedExperts used_experts_; // of the copy that is being made
     StepListener * listener_ = nullptr;
     bool refused_ = false;

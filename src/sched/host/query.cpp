@@ -35,7 +35,7 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
 }
 
 ggml_backend_t second_backend(const Backend & backend) {
-    return ggml_backend_dev_init(backend.device, nullptr);
+    return backend.device->iface.init_backend ? ggml_backend_dev_init(backend.device, nullptr) : nullptr;
 }
 
 size_t free_memory(const Backend & backend) {

@@ -116,6 +116,8 @@ class Lowering {
     void stream(int32_t section, const StreamSlot & slot) {
         CopyBinding copy = binding_for(slot.copy);
         copy.streamed = true;
+        copy.pageable = !is_pinned(slot);
+        result_.stages = result_.stages || copy.pageable;
         if (const TensorId ids = splits_.copies[slot.copy].ids; ids != kNoTensor) {
             fetch_ids(section, ids);
             copy.ids = fetched(ids);

@@ -39,12 +39,14 @@ struct CopyBinding {
     size_t ring_offset;        // in the run's part of the ring
     uint32_t ids = kNoBinding; // of the weights of experts: the binding of the ids that say which are needed
     bool streamed = false;
+    bool pageable = false; // streamed, from memory that the device cannot read by itself
 };
 
 struct Lowered {
     plan::Program program; // Task::binding is an index into `copies`, or the split of a launch
     std::vector<CopyBinding> copies;
     size_t ring_bytes = 0; // of one run
+    bool stages = false;   // something is streamed out of pageable memory
 };
 
 // The facts about the backends that lowering needs.
