@@ -1,12 +1,17 @@
 """A model and contexts of it through llama-cpp-python's C API, for comparing schedulers."""
 
+import contextlib
 import ctypes
 import math
 import os
+import random
 import re
+import time
 
 import llama_cpp as api
 import numpy
+
+EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"  # the tensors that llama.cpp's --cpu-moe means
 
 
 class Failed(Exception):
@@ -38,22 +43,73 @@ class Engine:
         for endpoint in args.rpc:
             self._add_rpc_server(endpoint)
 
-        params = api.llama_model_default_params()
-        params.n_gpu_layers = args.gpu_layers
-        params.split_mode = {"none": 0, "layer": 1, "row": 2}[args.split]
-        if args.cpu_moe:
-            cpu = ggml_function("ggml_backend_cpu_buffer_type", ctypes.c_void_p)()
-            self._overrides = (BuftOverride * 2)((rb"\.ffn_(up|down|gate|gate_up)_(ch|)exps", cpu), (None, None))
-            params.tensor_buft_overrides = ctypes.cast(self._overrides, ctypes.c_void_p)
-        self.model = api.llama_model_load_from_file(str(args.model).encode(), params)
+        start = time.monotonic()
+        self.model = api.llama_model_load_from_file(str(args.model).encode(), self._model_params())
         if not self.model:
             raise Failed("\n".join([f"cannot load {args.model}", *self.log[-10:]]))
+        self.load_seconds = time.monotonic() - start
         self.vocab = api.llama_model_get_vocab(self.model)
         self.n_vocab = api.llama_vocab_n_tokens(self.vocab)
         self.devices = self._devices()
         n_rpc = sum(name.startswith("RPC") for name in self.devices)
         if n_rpc < len(args.rpc) and args.gpu_layers > 0:
             raise Failed(f"of {len(args.rpc)} RPC servers the model uses {n_rpc}: {', '.join(self.devices)}")
+
+    def close(self):
+        api.llama_model_free(self.model)
+
+    def _model_params(self):
+        args, params = self.args, api.llama_model_default_params()
+        params.n_gpu_layers = args.gpu_layers
+        params.split_mode = {"none": 0, "layer": 1, "row": 2}[args.split]
+        params.main_gpu = args.main_gpu
+        if args.mmap is not None:
+            params.load_mode = 1 if args.mmap else 0
+        if args.tensor_split:
+            shares = args.tensor_split + [0.0] * (api.llama_max_devices() - len(args.tensor_split))
+            self._shares = (ctypes.c_float * len(shares))(*shares)
+            params.tensor_split = ctypes.cast(self._shares, ctypes.POINTER(ctypes.c_float))
+        if args.devices is not None:
+            self._chosen_devices = self._accelerators(args.devices)
+            params.devices = ctypes.cast(self._chosen_devices, ctypes.c_void_p)
+        overrides = [word.rsplit("=", 1) for word in args.override_tensor]
+        overrides += [(EXPERTS, "CPU")] if args.cpu_moe else []
+        overrides += [(rf"blk\.{layer}{EXPERTS}", "CPU") for layer in range(args.n_cpu_moe)]
+        if overrides:
+            types = self._buffer_types()
+            unknown = {word[-1] for word in overrides} - types.keys()
+            if unknown:
+                raise Failed(f"there is no memory {', '.join(sorted(unknown))}; there are: {', '.join(types)}")
+            self._overrides = (BuftOverride * (len(overrides) + 1))(
+                *((pattern.encode(), types[name]) for pattern, name in overrides))
+            params.tensor_buft_overrides = ctypes.cast(self._overrides, ctypes.c_void_p)
+        return params
+
+    @staticmethod
+    def _all_devices():
+        count = ggml_function("ggml_backend_dev_count", ctypes.c_size_t)
+        get = ggml_function("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
+        return [get(i) for i in range(count())]
+
+    def _buffer_types(self):
+        of_device = ggml_function("ggml_backend_dev_buffer_type", ctypes.c_void_p, ctypes.c_void_p)
+        name = ggml_function("ggml_backend_buft_name", ctypes.c_char_p, ctypes.c_void_p)
+        types = (of_device(device) for device in self._all_devices())
+        return {name(buffer_type).decode(): buffer_type for buffer_type in types}
+
+    def _accelerators(self, count):
+        """The first `count` GPUs, as a list that ends with NULL."""
+        kind = ggml_function("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
+        every = [device for device in self._all_devices() if kind(device) == 1]
+        if len(every) < count:
+            raise Failed(f"there are {len(every)} GPUs, not {count}")
+        return (ctypes.c_void_p * (count + 1))(*every[:count])
+
+    def hardware(self):
+        """What ggml calls the devices of this machine."""
+        describe = ggml_function("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+        name = ggml_function("ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
+        return [f"{name(device).decode()}: {describe(device).decode()}" for device in self._all_devices()]
 
     def _note(self, _level, text, _user_data):
         self.log.append(text.decode("utf-8", "replace").rstrip("\n"))
@@ -78,7 +134,20 @@ class Engine:
         """What ggml-sched has said, other than which scheduler it made."""
         return [line for line in self.log if "ggml-sched:" in line and "made by" not in line]
 
+    def _metadata(self, key):
+        value = ctypes.create_string_buffer(256)
+        found = api.llama_model_meta_val_str(self.model, key.encode(), value, len(value)) >= 0
+        return value.value.decode() if found else ""
+
+    def n_experts(self):
+        return int(self._metadata(f"{self._metadata('general.architecture')}.expert_count") or 0)
+
+    def random_tokens(self, seed, count):
+        return random.Random(seed).choices(range(self.n_vocab), k=count)
+
     def tokenize(self, text):
+        if api.llama_vocab_type(self.vocab) == 0:
+            raise Failed("this model has no vocabulary; use --random-tokens SEED")
         data = text.encode()
         tokens = (api.llama_token * (len(data) + 16))()
         count = api.llama_tokenize(self.vocab, data, len(data), tokens, len(tokens), True, False)
@@ -98,8 +167,24 @@ class Engine:
         return math.exp(total / (len(tokens) - 1))
 
 
+@contextlib.contextmanager
+def changed_environment(values):
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 class Context:
-    def __init__(self, engine, choice, graph_reuse=True, observe=False, **options):
+    """One scheduler's llama_context. observe: True, or a function of (tensor, ask) for llama.cpp's eval callback."""
+
+    def __init__(self, engine, choice, graph_reuse=True, observe=None, environment=None, **options):
         args = engine.args
         params = api.llama_context_default_params()
         params.n_ctx = 4 * (max(args.prompt, args.start + args.predict) + 64)
@@ -109,15 +194,16 @@ class Context:
         params.no_perf = True
         for name, value in options.items():
             setattr(params, name, value)
+        self._observe_tensor = observe
         if observe:
             self._observer = api.ggml_backend_sched_eval_callback(self._observe)
             params.cb_eval = self._observer
         self.observed = 0
 
-        os.environ["GGML_SCHED"] = choice
-        os.environ["LLAMA_GRAPH_REUSE_DISABLE"] = "0" if graph_reuse else "1"
         before = len(engine.log)
-        self.handle = api.llama_init_from_model(engine.model, params)
+        with changed_environment({"GGML_SCHED": choice, "LLAMA_GRAPH_REUSE_DISABLE": "0" if graph_reuse else "1",
+                                  **(environment or {})}):
+            self.handle = api.llama_init_from_model(engine.model, params)
         lines = engine.log[before:]
         if not self.handle:
             raise Failed("\n".join(["cannot make a context", *lines[-10:]]))
@@ -128,9 +214,9 @@ class Context:
         self.engine = engine
         self.batch = api.llama_batch_init(params.n_batch, 0, 1)
 
-    def _observe(self, _tensor, _ask, _user_data):
+    def _observe(self, tensor, ask, _user_data):
         self.observed += 1
-        return True
+        return True if self._observe_tensor is True else self._observe_tensor(tensor, ask)
 
     def close(self):
         api.llama_batch_free(self.batch)
@@ -140,8 +226,8 @@ class Context:
         api.llama_synchronize(self.handle)
         api.llama_memory_clear(api.llama_get_memory(self.handle), True)
 
-    def _decode(self, entries):
-        """entries: (token, position, sequence, wants logits). Returns the logits of those that want them, as bytes."""
+    def fill(self, entries):
+        """Prepares a batch of (token, position, sequence, wants logits). Returns the indices of those that want them."""
         wanting = []
         for i, (token, position, sequence, wants) in enumerate(entries):
             self.batch.token[i] = token
@@ -151,11 +237,26 @@ class Context:
             self.batch.logits[i] = wants
             wanting += [i] if wants else []
         self.batch.n_tokens = len(entries)
+        return wanting
+
+    def submit(self):
+        """Starts the prepared batch."""
         code = api.llama_decode(self.handle, self.batch)
         if code != 0:
             raise Failed("\n".join([f"llama_decode returned {code}", *self.engine.log[-10:]]))
+
+    def logits(self, wanting):
+        """As bytes; waits for them."""
         size = 4 * self.engine.n_vocab
         return [ctypes.string_at(api.llama_get_logits_ith(self.handle, i), size) for i in wanting]
+
+    def _decode(self, entries):
+        wanting = self.fill(entries)
+        self.submit()
+        return self.logits(wanting)
+
+    def wait(self):
+        api.llama_synchronize(self.handle)
 
     @staticmethod
     def _best(row):

@@ -3,143 +3,102 @@
 
     llama_ab.py MODEL.gguf [options]        (scripts/try-llama builds what this needs)
 
-Each case runs with both schedulers in this process, alternating. Logits are compared bit by bit, and the medians of the
-tokens per second are given with their ratio. GGML_SCHED_VERIFY=1 is set unless --no-verify: then each plan is proved
-before it runs, and any line that ggml-sched logs counts as a failure.
+Without measurements: each case runs with both schedulers in this process, alternating. Logits are compared bit by bit, and
+the medians of the tokens per second are given with their ratio. GGML_SCHED_VERIFY=1 is set unless --no-verify: then each
+plan is proved before it runs, and any line that ggml-sched logs counts as a failure.
+
+    llama_ab.py MODEL.gguf --decode 64 --prefill 4096 --ubatches 128,512 --pairs 9 --count-calls --json out.json
+
+Measurements: first the same with verification and hashes of many rows of logits, then alternating pairs of timed runs
+without it. Times and calls are per decoded token, or per micro-batch of a prefill: blocking calls of the CUDA runtime, those
+among them inside ggml_backend_sched_graph_compute_async, and the host's time in llama_decode and waiting for the end.
+
+    llama_ab.py --plan plans/one-gpu.json --json out.json [--entry REGEX]
+
+A plan runs many, each in a process of its own, on models that make_model.py writes first.
 """
 
-import argparse
+import copy
 import json
 import os
-import statistics
 import sys
-import time
 from pathlib import Path
 
-from engine import Engine, Failed
-
-CHOICES = ("stock", "ours")
+from options import parse
 
 
-def cases_for(names, tokens, args):
-    """name -> (options of the context, function that runs it and returns the logits and the number of tokens)"""
-
-    def prefill(context):
-        return context.prefill(tokens[: args.prompt])
-
-    def decode(context):
-        return context.greedy(tokens[: args.start], args.predict)
-
-    def sequences(context):
-        return context.sequences(tokens, n_sequences=4, n_prompt=args.start, n_predict=max(4, args.predict // 4))
-
-    every = {
-        "prefill": ({}, prefill),
-        "prefill, ubatch 64": ({"n_ubatch": 64}, prefill),
-        "decode": ({}, decode),
-        "decode, no graph reuse": ({"graph_reuse": False}, decode),
-        "4 sequences": ({"n_seq_max": 4}, sequences),
-        "4 sequences, one KV cache": ({"n_seq_max": 4, "kv_unified": True}, sequences),
-        "flash attention off, prefill": ({"flash_attn_type": 0}, prefill),
-        "flash attention off, decode": ({"flash_attn_type": 0}, decode),
-        "KV cache on the host, prefill": ({"offload_kqv": False}, prefill),
-        "KV cache on the host, decode": ({"offload_kqv": False}, decode),
-        "observed (eval callback)": ({"observe": True}, decode),
-    }
-    unknown = set(names) - set(every)
-    if unknown:
-        raise Failed(f"there is no case {', '.join(sorted(unknown))}; there are: {'; '.join(every)}")
-    return {name: case for name, case in every.items() if not names or name in names}
+def write_json(path, report):
+    if path:
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        unfinished.replace(path)
 
 
-def measure(engine, options, run, repeat):
-    """Runs a case `repeat` times with each scheduler, alternating. Returns logits of all runs, and tokens per second."""
-    contexts = {choice: engine.context(choice, **options) for choice in CHOICES}
-    logits, speeds = {choice: [] for choice in CHOICES}, {choice: [] for choice in CHOICES}
-    for turn in range(repeat):
-        for choice in CHOICES if turn % 2 == 0 else reversed(CHOICES):
-            context = contexts[choice]
-            context.forget()
-            start = time.perf_counter()
-            result, n_tokens = run(context)
-            speeds[choice].append(n_tokens / (time.perf_counter() - start))
-            logits[choice].append(result)
-    sizes = {choice: context.n_bytes for choice, context in contexts.items()}
-    for context in contexts.values():
-        context.close()
-    return logits, speeds, sizes
+def run_model(args, n_gpu_layers, report):
+    """All cases or measurements with that many layers on GPUs; the rows go into the report as they come."""
+    from checks import check, report_checks
+    from engine import Engine, Failed
+    from measure import measure, touched_experts, workloads
+    from report import calls_table, table
 
+    args = copy.copy(args)
+    args.gpu_layers = n_gpu_layers
+    engine = Engine(args)
+    print(f"devices: {', '.join(engine.devices)}", flush=True)
+    report |= {"devices": engine.devices, "hardware": engine.hardware(), "load_s": round(engine.load_seconds, 1)}
+    rows = []
 
-def judge(logits):
-    """'identical', or how the two schedulers' logits differ, also from run to run."""
-    reference = logits["stock"][0]
-    if any(result != reference for result in logits["stock"]):
-        return "stock differs from run to run"
-    if all(result == reference for result in logits["ours"]):
-        return "identical"
-    n_differing = sum(a != b for a, b in zip(reference, logits["ours"][0]))
-    return f"DIFFERENT ({n_differing} of {len(reference)} rows)"
+    def keep(row):
+        rows.append(row)
+        report["rows"].append(row)
+        write_json(args.json, report)
 
+    wanted = list(workloads(args))
+    needed = max([w.n_start + w.n_tokens for w in wanted] + args.experts, default=max(args.prompt, 4 * args.start))
+    if args.random_tokens is not None:
+        tokens = engine.random_tokens(args.random_tokens, needed)
+    else:
+        tokens = engine.tokenize(args.text.read_text(encoding="utf-8", errors="replace"))
+    if len(tokens) < needed:
+        raise Failed(f"{args.text} has only {len(tokens)} tokens, not {needed}")
 
-def report(rows, perplexity):
-    print(f"{'case':<34} {'logits':<12} {'stock t/s':>10} {'ours t/s':>10} {'ratio':>7} {'log lines':>10}")
-    for row in rows:
-        print(f"{row['case']:<34} {row['logits']:<12} {row['stock']:>10.1f} {row['ours']:>10.1f} {row['ratio']:>7.3f} "
-              f"{len(row['log']):>10}")
-        for line in row["log"]:
-            print(f"    {line}")
-    if perplexity:
-        print(f"perplexity: stock {perplexity['stock']:.6f}, ours {perplexity['ours']:.6f}")
-
-
-def parse(argv):
-    parser = argparse.ArgumentParser(prog="llama_ab.py", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--text", type=Path, default=Path("/usr/share/common-licenses/GPL-3"), help="what is read")
-    parser.add_argument("--case", action="append", default=[], help="only this case; may be repeated")
-    parser.add_argument("--prompt", type=int, default=512, metavar="N", help="tokens of a prefill")
-    parser.add_argument("--start", type=int, default=32, metavar="N", help="tokens of a prompt before decoding")
-    parser.add_argument("--predict", type=int, default=48, metavar="N", help="tokens to decode")
-    parser.add_argument("--repeat", type=int, default=2, metavar="N", help="runs of each case with each scheduler")
-    parser.add_argument("--ubatch", type=int, default=512, metavar="N")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
-    parser.add_argument("--gpu-layers", type=int, default=999, metavar="N")
-    parser.add_argument("--cpu-moe", action="store_true", help="keep the experts' weights in host memory")
-    parser.add_argument("--split", choices=("none", "layer", "row"), default="layer")
-    parser.add_argument("--rpc", action="append", default=[], metavar="HOST:PORT", help="a server; may be repeated")
-    parser.add_argument("--no-verify", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    return parser.parse_args(argv)
+    if not wanted and not args.experts:
+        report["perplexity"] = check(engine, tokens, args, keep)
+        report_checks(rows, report["perplexity"])
+        write_json(args.json, report)
+    for n_tokens in args.experts:
+        keep(touched_experts(engine, n_tokens, tokens))
+    for workload in wanted:
+        keep(measure(engine, workload, tokens, args))
+    if wanted or args.experts:
+        print(table(rows))
+        print(calls_table(rows), end="\n" if args.count_calls else "", flush=True)
+    engine.close()
 
 
 def main(argv=None):
-    args = parse(argv)
-    os.environ["GGML_SCHED_VERIFY"] = "0" if args.no_verify else "1"
-    engine = Engine(args)
-    print(f"devices: {', '.join(engine.devices)}")
-    tokens = engine.tokenize(args.text.read_text(encoding="utf-8", errors="replace"))
-    if len(tokens) < max(args.prompt, 4 * args.start):
-        raise Failed(f"{args.text} has only {len(tokens)} tokens")
+    args = parse(__doc__, argv)
+    if args.plan:
+        from plan import run_plan
+        return run_plan(args)
+    if args.count_calls:
+        from vendor_calls import preload
+        preload()
+    from engine import Failed
+    from report import good
 
-    rows, perplexity = [], {}
-    for name, (options, run) in cases_for(args.case, tokens, args).items():
-        engine.log.clear()
-        logits, speeds, sizes = measure(engine, options, run, args.repeat)
-        medians = {choice: statistics.median(values) for choice, values in speeds.items()}
-        rows.append({"case": name, "logits": judge(logits), **medians, "ratio": medians["ours"] / medians["stock"],
-                     "speeds": speeds, "log": engine.complaints(), "compute_buffers": sizes})
-        if run.__name__ == "prefill" and not perplexity:
-            perplexity = {choice: engine.perplexity(tokens[: args.prompt], logits[choice][0]) for choice in CHOICES}
-    report(rows, perplexity)
-    if args.json:
-        args.json.write_text(json.dumps({"devices": engine.devices, "model": args.model.name, "rows": rows,
-                                         "perplexity": perplexity}, indent=1), encoding="utf-8")
-    return 0 if all(row["logits"] == "identical" and not row["log"] for row in rows) else 1
+    os.environ["GGML_SCHED_VERIFY"] = "0" if args.no_verify else "1"
+    report = {"model": args.model.name, "options": sys.argv[1:], "rows": []}
+    try:
+        for n_gpu_layers in args.gpu_layers:
+            run_model(args, n_gpu_layers, report)
+    except Failed as failure:
+        report["error"] = str(failure)
+        write_json(args.json, report)
+        sys.exit(f"llama_ab.py: {failure}")
+    return 0 if all(map(good, report["rows"])) else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failed as failure:
-        sys.exit(f"llama_ab.py: {failure}")
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    sys.exit(main())

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Writes a model with random weights, of the shape of a real one, for measuring where no real one can be had.
+
+    make_model.py --shape 8b out.gguf
+
+All matrices are Q4_0, norms are 1, and the scales keep activations and logits near those of a trained model. There is no
+vocabulary: llama.cpp runs such models on token ids (llama_ab.py --random-tokens). The same shape, router and seed give the
+same file. Data repeats with a period of 9 MB that fits no row, so that gigabytes are written as fast as the disk takes them.
+
+--router decides how many experts of a mixture a batch touches:
+    spread      about 72 % by 512 random tokens, 80 % by 2048
+    skewed      about 42 % by 2048
+llama_ab.py --experts 512,2048 measures it.
+"""
+
+import argparse
+import math
+import sys
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts"))
+import gguf_writer as gguf  # noqa: E402
+
+BLOCK = 32          # values of a Q4_0 block
+BLOCK_BYTES = 18    # a half-precision scale and 16 bytes
+POOL_BLOCKS = 524287  # a prime, so that no row of a matrix begins where another one did
+MEAN_SQUARE = 4.32 * 1.04  # root of it, of the values of a block whose scale is 1 on average
+
+
+@dataclass(frozen=True)
+class Shape:
+    architecture: str
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    ffn: int  # of one expert if there are any
+    vocabulary: int
+    experts: int = 0
+    experts_used: int = 0
+
+
+SHAPES = {
+    "1b": Shape("llama", 16, 2048, 32, 8, 64, 8192, 128256),
+    "8b": Shape("llama", 32, 4096, 32, 8, 128, 14336, 128256),
+    "moe": Shape("qwen3moe", 24, 2048, 32, 4, 128, 768, 151936, 128, 8),
+    "tiny": Shape("llama", 4, 128, 4, 2, 32, 256, 512),
+    "tiny-moe": Shape("qwen3moe", 3, 128, 4, 2, 32, 64, 512, 32, 4),
+}
+
+# Lengths of the router's rows: that of the expert at rank r of n is exp(-depth * (r / n) ** power). An expert is chosen when
+# its logit is among the largest, which for short rows is rare.
+ROUTERS = {"spread": (2.0, 0.85), "skewed": (5.1, 0.85)}
+
+
+class Weights:
+    """Random Q4_0 data out of one pool for each size of values."""
+
+    def __init__(self, seed):
+        self.seed, self.pools = seed, {}
+
+    def pool(self, size):
+        """Blocks whose values have this root of the mean square."""
+        if size not in self.pools:
+            random = numpy.random.default_rng([self.seed, zlib.crc32(repr(size).encode())])
+            blocks = numpy.empty(POOL_BLOCKS, dtype=[("scale", "<f2"), ("values", "u1", 16)])
+            blocks["scale"] = size / MEAN_SQUARE * random.uniform(0.5, 1.5, POOL_BLOCKS)
+            low, high = random.integers(1, 16, (2, POOL_BLOCKS, 16), dtype=numpy.uint8)  # 8 is zero: 1 to 15 has no bias
+            blocks["values"] = low | high << 4
+            self.pools[size] = memoryview(blocks.tobytes())
+        return self.pools[size]
+
+    def matrix(self, name, size, *shape):
+        n_blocks = math.prod(shape) // BLOCK
+
+        def parts():
+            pool = self.pool(size)
+            position = (zlib.crc32(name.encode()) + self.seed) % POOL_BLOCKS
+            left = n_blocks
+            while left:
+                count = min(left, POOL_BLOCKS - position)
+                yield pool[position * BLOCK_BYTES : (position + count) * BLOCK_BYTES]
+                left -= count
+                position = 0
+
+        return name, shape, gguf.Q4_0, gguf.Chunks(n_blocks * BLOCK_BYTES, parts)
+
+    def router(self, name, kind, width, n_experts):
+        random = numpy.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        depth, power = ROUTERS[kind]
+        lengths = numpy.exp(-depth * (random.permutation(n_experts) / n_experts) ** power)
+        rows = random.standard_normal((n_experts, width)) * (2 / math.sqrt(width)) * lengths[:, None]
+        return name, (width, n_experts), gguf.F32, rows.astype("<f4").tobytes()
+
+
+def ones(name, n):
+    return name, (n,), gguf.F32, numpy.ones(n, dtype="<f4").tobytes()
+
+
+def layer_tensors(shape, weights, layer, router):
+    width, prefix = shape.width, f"blk.{layer}."
+    n_q, n_kv = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+
+    def into(n, gain=1.0):
+        return gain / math.sqrt(n)  # of weights that keep the size of what they are multiplied with
+
+    tensors = [
+        ones(f"{prefix}attn_norm.weight", width),
+        weights.matrix(f"{prefix}attn_q.weight", into(width), width, n_q),
+        weights.matrix(f"{prefix}attn_k.weight", into(width), width, n_kv),
+        weights.matrix(f"{prefix}attn_v.weight", into(width), width, n_kv),
+        weights.matrix(f"{prefix}attn_output.weight", into(n_q, 0.5), n_q, width),
+        ones(f"{prefix}ffn_norm.weight", width),
+    ]
+    many = (shape.experts,) if shape.experts else ()
+    suffix = "_exps.weight" if shape.experts else ".weight"
+    if shape.experts:
+        tensors += [ones(f"{prefix}attn_q_norm.weight", shape.head_size), ones(f"{prefix}attn_k_norm.weight", shape.head_size),
+                    weights.router(f"{prefix}ffn_gate_inp.weight", router, width, shape.experts)]
+    return tensors + [
+        weights.matrix(f"{prefix}ffn_gate{suffix}", into(width), width, shape.ffn, *many),
+        weights.matrix(f"{prefix}ffn_up{suffix}", into(width), width, shape.ffn, *many),
+        weights.matrix(f"{prefix}ffn_down{suffix}", into(shape.ffn), shape.ffn, width, *many),
+    ]
+
+
+def metadata(shape, name):
+    a = shape.architecture
+    numbers = {
+        "vocab_size": shape.vocabulary, "context_length": 131072, "embedding_length": shape.width,
+        "block_count": shape.layers, "feed_forward_length": shape.ffn, "attention.head_count": shape.heads,
+        "attention.head_count_kv": shape.kv_heads, "attention.key_length": shape.head_size,
+        "attention.value_length": shape.head_size, "rope.dimension_count": shape.head_size,
+    }
+    if shape.experts:
+        numbers |= {"expert_count": shape.experts, "expert_used_count": shape.experts_used,
+                    "expert_feed_forward_length": shape.ffn}
+    return [
+        ("general.architecture", gguf.STRING, a),
+        ("general.name", gguf.STRING, name),
+        ("general.quantization_version", gguf.UINT32, 2),
+        *((f"{a}.{key}", gguf.UINT32, value) for key, value in numbers.items()),
+        (f"{a}.attention.layer_norm_rms_epsilon", gguf.FLOAT32, 1e-5),
+        (f"{a}.rope.freq_base", gguf.FLOAT32, 500000.0),
+        ("tokenizer.ggml.model", gguf.STRING, "no_vocab"),
+    ]
+
+
+def make(path, shape_name, router="spread", seed=1):
+    """Returns the size of the file."""
+    shape, weights = SHAPES[shape_name], Weights(seed)
+    tensors = [weights.matrix("token_embd.weight", 1.0, shape.width, shape.vocabulary)]
+    for layer in range(shape.layers):
+        tensors += layer_tensors(shape, weights, layer, router)
+    tensors += [ones("output_norm.weight", shape.width),
+                weights.matrix("output.weight", 2 / math.sqrt(shape.width), shape.width, shape.vocabulary)]
+    unfinished = Path(f"{path}.part")
+    n_bytes = gguf.write(unfinished, metadata(shape, f"random {shape_name}"), tensors)
+    unfinished.rename(path)
+    return n_bytes
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="make_model.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--shape", choices=SHAPES, required=True)
+    parser.add_argument("--router", choices=ROUTERS, default="spread")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    start = time.monotonic()
+    n_bytes = make(args.path, args.shape, args.router, args.seed)
+    print(f"{args.path}: {n_bytes / 1e9:.2f} GB in {time.monotonic() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
