@@ -8,7 +8,8 @@
   asan      gcc with the address and undefined-behaviour sanitizers, all tests
   tsan      gcc with the thread sanitizer, all tests
   engine    llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over RPC;
-            and both schedulers agree on random graphs. What it downloads and compiles stays in build/try-llama.
+            and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and compiles
+            stays in build/try-llama.
 
 Output of the tools goes to build/logs; what failed is printed here.
 """

@@ -122,6 +122,9 @@ def check_engine():
     """For scripts/test: a short comparison of everything. Raises Failed."""
     run_logged("engine", [sys.executable, Path(__file__).resolve(), "--parity", "--rpc-servers", "2", "--", "--prompt", "128",
                           "--start", "16", "--predict", "12", "--repeat", "1"], "engine.log")
+    run_logged("tests of llama-ab", [PYTHON, ROOT / "tests/llama-ab/test_llama_ab.py"], "llama-ab-tests.log")
+    run_logged("plan of llama-ab", [PYTHON, LLAMA_AB / "llama_ab.py", "--plan", LLAMA_AB / "plans/self-test.json", "--models",
+                                    WORK / "models", "--json", WORK / "self-test.json"], "llama-ab-plan.log")
 
 
 def parse(argv):

@@ -23,11 +23,12 @@
 
 #define COUNTERS(X)                                                                                                    \
     X(stream_synchronize)                                                                                              \
-    X(event_synchronize) X(device_synchronize) X(memcpy_sync) X(blocking_ns) X(memcpy_h2d) X(memcpy_d2h) X(memcpy_d2d) \
-        X(memcpy_h2h) X(memcpy_default) X(memcpy_peer) X(memcpy_2d) X(memcpy_ns) X(bytes_h2d) X(bytes_d2h)             \
-            X(bytes_d2d) X(bytes_h2h) X(bytes_default) X(bytes_peer) X(bytes_2d) X(stream_wait_event) X(event_record)  \
-                X(kernel_launch) X(graph_launch) X(graph_instantiate) X(sched_alloc) X(sched_alloc_ns)                 \
-                    X(sched_compute) X(sched_compute_ns) X(sched_synchronize) X(sched_synchronize_ns)
+    X(event_synchronize)                                                                                               \
+    X(device_synchronize) X(memcpy_sync) X(blocking_ns) X(memcpy_h2d) X(memcpy_d2h) X(memcpy_d2d) X(memcpy_h2h)        \
+        X(memcpy_default) X(memcpy_peer) X(memcpy_2d) X(memcpy_ns) X(bytes_h2d) X(bytes_d2h) X(bytes_d2d) X(bytes_h2h) \
+            X(bytes_default) X(bytes_peer) X(bytes_2d) X(stream_wait_event) X(event_record) X(kernel_launch)           \
+                X(graph_launch) X(graph_instantiate) X(sched_alloc) X(sched_alloc_ns) X(sched_compute)                 \
+                    X(sched_compute_ns) X(sched_synchronize) X(sched_synchronize_ns)
 
 #define AS_ENUM(name) C_##name,
 enum { COUNTERS(AS_ENUM) N_COUNTERS };
@@ -171,10 +172,10 @@ static void count_copy(int kind, const void * dst, const void * src, size_t size
 }
 
 // Defines our function NAME with PARAMETERS. It calls the real one with ARGUMENTS between BEFORE and AFTER, which run
-// only at the outermost call and see `elapsed`.
-#define INTERPOSE(RESULT, NAME, PARAMETERS, ARGUMENTS, BEFORE, AFTER)                                                  \
-    EXPORT RESULT NAME PARAMETERS {                                                                                    \
-        typedef RESULT(*function) PARAMETERS;                                                                          \
+// only at the outermost call. AFTER sees `elapsed`, the time by CLOCK.
+#define INTERPOSE(NAME, PARAMETERS, ARGUMENTS, CLOCK, BEFORE, AFTER)                                                   \
+    EXPORT cuda_error NAME PARAMETERS {                                                                                \
+        typedef cuda_error(*function) PARAMETERS;                                                                      \
         static _Atomic(void *) cached;                                                                                 \
         const function real = (function) need(&cached, #NAME, (const void *) NAME);                                    \
         if (depth > 0) {                                                                                               \
@@ -182,9 +183,9 @@ static void count_copy(int kind, const void * dst, const void * src, size_t size
         }                                                                                                              \
         BEFORE;                                                                                                        \
         ++depth;                                                                                                       \
-        const uint64_t start = now();                                                                                  \
-        const RESULT result = real ARGUMENTS;                                                                          \
-        const uint64_t elapsed = now() - start;                                                                        \
+        const uint64_t start = CLOCK;                                                                                  \
+        const cuda_error result = real ARGUMENTS;                                                                      \
+        const uint64_t elapsed = CLOCK - start;                                                                        \
         --depth;                                                                                                       \
         (void) elapsed;                                                                                                \
         AFTER;                                                                                                         \
@@ -192,11 +193,11 @@ static void count_copy(int kind, const void * dst, const void * src, size_t size
     }
 
 #define BLOCKING(NAME, PARAMETERS, ARGUMENTS, COUNTER, BEFORE)                                                         \
-    INTERPOSE(cuda_error, NAME, PARAMETERS, ARGUMENTS, BEFORE, (add(COUNTER, 1), add(C_blocking_ns, elapsed)))
+    INTERPOSE(NAME, PARAMETERS, ARGUMENTS, now(), BEFORE, (add(COUNTER, 1), add(C_blocking_ns, elapsed)))
 #define ENQUEUEING(NAME, PARAMETERS, ARGUMENTS, BEFORE)                                                                \
-    INTERPOSE(cuda_error, NAME, PARAMETERS, ARGUMENTS, BEFORE, add(C_memcpy_ns, elapsed))
+    INTERPOSE(NAME, PARAMETERS, ARGUMENTS, now(), BEFORE, add(C_memcpy_ns, elapsed))
 #define COUNTED(NAME, PARAMETERS, ARGUMENTS, COUNTER)                                                                  \
-    INTERPOSE(cuda_error, NAME, PARAMETERS, ARGUMENTS, add(COUNTER, 1), (void) 0)
+    INTERPOSE(NAME, PARAMETERS, ARGUMENTS, 0, add(COUNTER, 1), (void) 0)
 
 // Each comes in two variants: for the common default stream, and for one of each thread.
 #define BOTH(MACRO, NAME, SUFFIX, ...) MACRO(NAME, __VA_ARGS__) MACRO(NAME##SUFFIX, __VA_ARGS__)

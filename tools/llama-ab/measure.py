@@ -228,5 +228,6 @@ def touched_experts(engine, n_tokens, tokens):
     n_experts = engine.n_experts()
     if not layers or not n_experts:
         raise Failed("this model has no experts")
-    return {"kind": "experts", "name": f"experts touched by {n_tokens} tokens", "n_tokens": n_tokens, "layers": len(layers),
-            "touched": sum(map(len, layers.values())) / len(layers) / n_experts}
+    shares = [len(ids) / n_experts for ids in layers.values()]
+    return {"kind": "experts", "name": f"experts touched by {n_tokens} tokens", "n_tokens": n_tokens,
+            "touched": statistics.mean(shares), "touched_by_layer": [round(share, 3) for share in shares]}

@@ -31,20 +31,19 @@ def run_entry(entry, command, limit, out):
     try:
         code = process.wait(limit)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
         return f"stopped after {limit:.0f} s"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
     return "ok" if code == 0 else f"exit code {code}"
 
 
 def read_rows(out):
-    try:
-        report = json.loads(out.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {"rows": []}
-    return report
+    """What the entry has written, if anything."""
+    return json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"rows": []}
 
 
 class Models:
@@ -74,7 +73,8 @@ class Models:
 
 def run_plan(args):
     plan = json.loads(args.plan.read_text(encoding="utf-8"))
-    end = time.monotonic() + (args.time_limit or plan["time_limit_s"])
+    limit = plan["time_limit_s"] if args.time_limit is None else args.time_limit
+    end = time.monotonic() + limit
     entries = [entry for entry in plan["entries"]
                if not args.entry or any(re.search(pattern, entry["name"]) for pattern in args.entry)]
     models = Models(args.models, plan["models"], [entry["model"] for entry in entries])
