@@ -56,7 +56,7 @@ SHAPES = {
 
 # Lengths of the router's rows: that of the expert at rank r of n is exp(-depth * (r / n) ** power). An expert is chosen when
 # its logit is among the largest, which for short rows is rare.
-ROUTERS = {"spread": (2.0, 0.85), "skewed": (5.1, 0.85)}
+ROUTERS = {"spread": (2.2, 1.0), "skewed": (7.0, 0.85)}
 
 
 class Weights:

@@ -202,7 +202,8 @@ class _Tensor(ctypes.Structure):
 
 
 def touched_experts(engine, n_tokens, tokens):
-    """The share of experts that a batch of this many tokens touches, on average over the layers."""
+    """The share of experts that a batch of this many tokens touches, on average over the layers that it goes through. The
+    last layer sees only the token whose logits are wanted."""
     name_of = ggml_function("ggml_get_name", ctypes.c_char_p, ctypes.c_void_p)
     size_of = ggml_function("ggml_nbytes", ctypes.c_size_t, ctypes.c_void_p)
     get = ggml_function("ggml_backend_tensor_get", None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
@@ -213,6 +214,8 @@ def touched_experts(engine, n_tokens, tokens):
         if ask or not name.startswith("ffn_moe_topk"):
             return name.startswith("ffn_moe_topk") or not ask
         head = _Tensor.from_address(tensor)
+        if head.ne[1] < n_tokens:
+            return True
         data = numpy.empty(size_of(tensor), dtype=numpy.uint8)
         get(tensor, data.ctypes.data, 0, data.nbytes)
         for row in range(head.ne[1]):
