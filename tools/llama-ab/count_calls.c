@@ -22,19 +22,18 @@
 #define EXPORT __attribute__((visibility("default")))
 
 #define COUNTERS(X)                                                                                                    \
-    X(stream_synchronize)                                                                                              \
-    X(event_synchronize)                                                                                               \
-    X(device_synchronize) X(memcpy_sync) X(blocking_ns) X(memcpy_h2d) X(memcpy_d2h) X(memcpy_d2d) X(memcpy_h2h)        \
-        X(memcpy_default) X(memcpy_peer) X(memcpy_2d) X(memcpy_ns) X(bytes_h2d) X(bytes_d2h) X(bytes_d2d) X(bytes_h2h) \
-            X(bytes_default) X(bytes_peer) X(bytes_2d) X(stream_wait_event) X(event_record) X(kernel_launch)           \
-                X(graph_launch) X(graph_instantiate) X(sched_alloc) X(sched_alloc_ns) X(sched_compute)                 \
-                    X(sched_compute_ns) X(sched_synchronize) X(sched_synchronize_ns)
+    X(stream_synchronize), X(event_synchronize), X(device_synchronize), X(memcpy_sync), X(blocking_ns), X(memcpy_h2d), \
+        X(memcpy_d2h), X(memcpy_d2d), X(memcpy_h2h), X(memcpy_default), X(memcpy_peer), X(memcpy_2d), X(memcpy_ns),    \
+        X(bytes_h2d), X(bytes_d2h), X(bytes_d2d), X(bytes_h2h), X(bytes_default), X(bytes_peer), X(bytes_2d),          \
+        X(stream_wait_event), X(event_record), X(kernel_launch), X(graph_launch), X(graph_instantiate),                \
+        X(sched_alloc), X(sched_alloc_ns), X(sched_compute), X(sched_compute_ns), X(sched_synchronize),                \
+        X(sched_synchronize_ns)
 
-#define AS_ENUM(name) C_##name,
-enum { COUNTERS(AS_ENUM) N_COUNTERS };
+#define AS_ENUM(name) C_##name
+enum { COUNTERS(AS_ENUM), N_COUNTERS };
 
-#define AS_NAME(name) #name " "
-static const char names[] = COUNTERS(AS_NAME);
+#define AS_NAME(name) #name
+static const char * const names[] = {COUNTERS(AS_NAME)};
 
 enum { SCOPE_ALL, SCOPE_COMPUTE, N_SCOPES };
 
@@ -63,9 +62,9 @@ EXPORT void vendor_calls_reset(void) {
     }
 }
 
-// The names of the counters, in the order of vendor_calls_read, each followed by a space.
-EXPORT const char * vendor_calls_names(void) {
-    return names;
+// The name of the counter at that place of vendor_calls_read; NULL behind the last.
+EXPORT const char * vendor_calls_name(size_t i) {
+    return i < N_COUNTERS ? names[i] : NULL;
 }
 
 // Scope 0: all calls; 1: those inside graph_compute_async. Writes at most n values and returns how many there are.

@@ -1,6 +1,7 @@
 """Counts of calls into the GPU's runtime and into ggml's scheduler, by count_calls.c, where that is preloaded."""
 
 import ctypes
+import itertools
 import os
 import shutil
 import subprocess
@@ -50,8 +51,9 @@ class Counter:
         self._read = getattr(functions, "vendor_calls_read", None)
         if not self._read:
             return
-        functions.vendor_calls_names.restype = ctypes.c_char_p
-        self.names = functions.vendor_calls_names().decode().split()
+        name = functions.vendor_calls_name
+        name.restype, name.argtypes = ctypes.c_char_p, [ctypes.c_size_t]
+        self.names = [text.decode() for text in itertools.takewhile(bool, map(name, itertools.count()))]
         self._reset = functions.vendor_calls_reset
         self._read.restype = ctypes.c_size_t
         self._read.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_uint64), ctypes.c_size_t]
