@@ -8,8 +8,8 @@ vocabulary: llama.cpp runs such models on token ids (llama_ab.py --random-tokens
 same file. Data repeats with a period of 9 MB that fits no row, so that gigabytes are written as fast as the disk takes them.
 
 --router decides how many experts of a mixture a batch touches:
-    spread      about 72 % by 512 random tokens, 80 % by 2048
-    skewed      about 42 % by 2048
+    spread      about 73 % by 512 random tokens, 78 % by 2048
+    skewed      about 38 % by 512, 42 % by 2048
 llama_ab.py --experts 512,2048 measures it.
 """
 

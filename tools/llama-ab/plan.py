@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from make_model import make
+from report import table
 
 HERE = Path(__file__).resolve().parent
 
@@ -92,6 +93,9 @@ def run_plan(args):
             left = end - time.monotonic()
             result["result"] = run_entry(entry, command, min(entry["limit_s"], left), out)
             result |= read_rows(out)
+            measured = [row for row in result["rows"] if "kind" in row]
+            if result["result"] != "ok" and measured:
+                print(f"what it had by then:\n{table(measured)}")
         models.done_with(entry["model"])
         result["seconds"] = round(time.monotonic() - start, 1)
         report["entries"].append(result)
