@@ -154,6 +154,14 @@ class OnTinyModels(Folder):
             self.assertLess(shares[1], shares[2])
         self.assertLess(touched["skewed"][2], touched["spread"][2])
 
+    def test_ReportsWhatOurSchedulerWarnsOf(self):
+        engine = self.engine("tiny")
+        workload = measure.Workload("decode", 2, 0, 4)
+        for sync, n_lines in (("auto", 0), ("sideways", 1)):
+            engine.forget_log()
+            engine.context("ours", environment={"GGML_SCHED_SYNC": sync}, **workload.context_options()).close()
+            self.assertEqual(len(engine.complaints()), n_lines)
+
     def test_SaysWhichMemoryThereIsIfAnOverrideNamesAnother(self):
         with self.assertRaisesRegex(Failed, "no memory Moon; there are: CPU"):
             self.engine("tiny", "--override-tensor", "blk=Moon")

@@ -72,7 +72,7 @@ def check(engine, tokens, args, keep):
     """Runs the cases; keep(row) is called after each. Returns the perplexities."""
     perplexity = {}
     for name, (options, run) in cases_for(args.case, tokens, args).items():
-        engine.log.clear()
+        engine.forget_log()
         logits, speeds, sizes = run_case(engine, options, run, args.repeat)
         medians = {choice: statistics.median(values) for choice, values in speeds.items()}
         keep({"case": name, "logits": judge(logits), **medians, "ratio": medians["ours"] / medians["stock"],

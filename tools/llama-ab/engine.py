@@ -11,6 +11,7 @@ import time
 import llama_cpp as api
 import numpy
 
+WARNINGS = (3, 4)  # levels of ggml's log: warnings and errors
 EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"  # the tensors that llama.cpp's --cpu-moe means
 
 
@@ -35,7 +36,7 @@ def ggml_function(name, result, *parameters):
 class Engine:
     def __init__(self, args):
         self.args = args
-        self.log = []
+        self.log, self.warnings = [], []
         ggml_function("ggml_sched_get_stats", None)  # the drop-in is there
         self._log_callback = api.llama_log_callback(self._note)
         api.llama_log_set(self._log_callback, ctypes.c_void_p())
@@ -111,8 +112,11 @@ class Engine:
         name = ggml_function("ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
         return [f"{name(device).decode()}: {describe(device).decode()}" for device in self._all_devices()]
 
-    def _note(self, _level, text, _user_data):
-        self.log.append(text.decode("utf-8", "replace").rstrip("\n"))
+    def _note(self, level, text, _user_data):
+        line = text.decode("utf-8", "replace").rstrip("\n")
+        self.log.append(line)
+        if level in WARNINGS and "ggml-sched:" in line:
+            self.warnings.append(line)
 
     def _add_rpc_server(self, endpoint):
         add = ggml_function("ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)
@@ -131,8 +135,12 @@ class Engine:
         return names
 
     def complaints(self):
-        """What ggml-sched has said, other than which scheduler it made."""
-        return [line for line in self.log if "ggml-sched:" in line and "made by" not in line]
+        """What ggml-sched has warned of, or could not do."""
+        return list(self.warnings)
+
+    def forget_log(self):
+        self.log.clear()
+        self.warnings.clear()
 
     def _metadata(self, key):
         value = ctypes.create_string_buffer(256)

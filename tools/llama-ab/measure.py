@@ -177,7 +177,7 @@ def summary(workload, timings):
 
 def measure(engine, workload, tokens, args):
     """One row of the report."""
-    engine.log.clear()
+    engine.forget_log()
     row = {"kind": workload.kind, "name": workload.name, "n_tokens": workload.n_tokens, "ubatch": workload.ubatch,
            "units": workload.units, "gpu_layers": engine.args.gpu_layers, "pairs": args.pairs}
     if not args.no_compare:
