@@ -38,6 +38,7 @@ struct ggml_sched_stats {
     uint64_t snapshots;       // inputs that were copied aside on the host, so that the caller may overwrite them
     uint64_t snapshot_bytes;
     uint64_t streamed_bytes;  // of weights that were copied ahead; part of bytes_copied
+    uint64_t staged_bytes;    // of those, out of pageable memory: the host was busy copying them to pinned memory
     uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
 };

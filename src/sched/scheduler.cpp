@@ -195,8 +195,9 @@ Status Scheduler::fit_streams(Memory memory) {
         return {};
     }
     const auto wait_for_old_memory = [this] {
+        const std::vector<ggml_backend_buffer_t> old = streams_.in_the_way();
         bool waited = false;
-        return flight_.wait_before(lower_freeing(streams_.in_the_way(), spaces_), plan::Rules(), waited);
+        return old.empty() ? Status{} : flight_.wait_before(lower_freeing(old, spaces_), plan::Rules(), waited);
     };
     Status status = wait_for_old_memory();
     while (status.ok() && !streams_.fit()) {

@@ -21,7 +21,7 @@ constexpr size_t kPadding = 512; // sent behind each group of experts
 // the experts by what it writes.
 struct ExpertGraph {
     ContextPtr weights_context = make_context();
-    ContextPtr context = make_context();
+    ContextPtr context;
     BufferPtr buffer;
     ggml_tensor * up;
     ggml_tensor * down;
@@ -39,6 +39,13 @@ struct ExpertGraph {
         write_floats(up, ramp(kWidth * kWidth * kExperts, -1.0F, 1.0F / 4096));
         write_floats(down, ramp(kWidth * kWidth * kExperts, 1.0F, -1.0F / 8192));
 
+        build(rig, other_reader);
+    }
+
+    // Anew, if it was there before.
+    void build(Rig & rig, bool other_reader = false) {
+        ggml_backend_sched_reset(rig.sched());
+        context = make_context();
         ggml_context * ctx = context.get();
         scores = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kExperts, kTokens);
         x = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, kWidth, 1, kTokens);
@@ -60,9 +67,7 @@ struct ExpertGraph {
         ggml_set_output(result);
         graph = ggml_new_graph(ctx);
         ggml_build_forward_expand(graph, result);
-        for (ggml_tensor * node : {scaled, order}) {
-            ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
-        }
+        on_device.insert(on_device.end(), {scaled, order});
         for (ggml_tensor * node : on_device) {
             ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
         }
@@ -149,6 +154,49 @@ TEST_P(Experts, WaitForTheIdsOnce) {
     graph.choose({{3, 4}, {4, 3}, {9, 3}}, 1);
     run_on(rig, graph);
     EXPECT_EQ(rig.stats().host_waits, 1u) << rig.plan();
+}
+
+// The devices' clock decides: computing takes long here, and most experts are used.
+TEST_P(Experts, AreStreamedWholeOnceThatIsKnownToBeQuicker) {
+    RigOptions streaming = options();
+    streaming.stream = 4 * kExperts * kExpertBytes;
+    streaming.flops_per_us = 50;
+    Rig rig(streaming);
+    ExpertGraph graph(rig);
+    const std::vector<std::array<int, 2>> experts = {{0, 5}, {9, 3}, {12, 15}};
+    graph.choose(experts, 1.0F);
+    const std::vector<float> expected = run_on(rig, graph);
+    EXPECT_EQ(rig.stats().expert_runs_by_ids, 1U);
+    for (int i = 0; i < 5; i++) {
+        graph.build(rig);
+        graph.choose(experts, 1.0F);
+        EXPECT_EQ(run_on(rig, graph), expected) << "run " << i;
+    }
+    EXPECT_EQ(rig.stats().expert_runs_by_ids, 2U);
+    EXPECT_EQ(rig.stats().expert_runs_whole, 4U);
+    ggml_sched_reset_stats(rig.sched());
+    graph.choose(experts, 1.0F);
+    run_on(rig, graph);
+    EXPECT_EQ(rig.stats().host_waits, 0U);
+    EXPECT_EQ(rig.stats().streamed_bytes, 2 * kExperts * kExpertBytes);
+}
+
+TEST_P(Experts, AreStreamedByTheIdsThroughTheRing) {
+    RigOptions streaming = options();
+    for (const size_t ring : {4 * kExperts * kExpertBytes, 2 * kExperts * kExpertBytes}) {
+        streaming.stream = ring;
+        streaming.flops_per_us = 1e9; // nothing to gain from sending all
+        Rig rig(streaming);
+        ExpertGraph graph(rig);
+        for (int first = 0; first < 12; first++) {
+            graph.choose({{first, first + 1}, {first + 1, first + 2}, {first, 15}}, 0.5F);
+            const std::vector<float> result = run_on(rig, graph);
+            graph.choose({{first, first + 1}, {first + 1, first + 2}, {first, 15}}, 0.5F);
+            EXPECT_EQ(run_on(rig, graph), result);
+        }
+        EXPECT_EQ(rig.stats().expert_runs_whole, 0U);
+        EXPECT_LT(rig.stats().streamed_bytes, 24U * 2 * kExperts * kExpertBytes / 2);
+    }
 }
 
 TEST_P(Experts, AreSentWholeToOneWhoReadsThemAll) {

@@ -118,6 +118,7 @@ TEST_P(StreamingTo, GivesTheSameBitsWithRingsOfAllSizesAndRunsInFlight) {
             layers.start(rig, 4.0F);
             EXPECT_EQ(layers.compute(rig, 5.0F), last);
             EXPECT_GT(rig.stats().streamed_bytes, 0U);
+            EXPECT_EQ(rig.stats().staged_bytes, seed % 2 == 0 ? 0 : rig.stats().streamed_bytes);
         }
     }
 }

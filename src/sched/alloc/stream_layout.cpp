@@ -54,6 +54,7 @@ bool lay_out(StreamSlots & slots, size_t ring) {
             cursor = 0;
         }
         slot.offset = cursor;
+        slot.free_after = kBeforeTheRun;
         cursor += slot.size;
         if (cursor > ring) {
             return false;

@@ -208,6 +208,7 @@ void Executor::send(const CopyBinding & copy, Queue & queue, size_t offset, cons
     queue.idle = false;
     if (copy.pageable && queue.stages) {
         stager_.copy(*queue.backend, copy.dst, offset, data, bytes);
+        stats.staged_bytes += bytes;
     } else {
         host::set_async(queue.backend->handle, copy.dst, data, offset, bytes);
     }

@@ -1,0 +1,95 @@
+// Which way of streaming experts is taken, by what was measured.
+
+#include <gtest/gtest.h>
+
+#include "split/expert_gate.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr ExpertBatch kLarge = {128, 8, 2048};
+constexpr ExpertBatch kSmall = {128, 8, 512};
+constexpr double kAll = 150000; // microseconds that copying all experts takes
+
+ExpertGate::Run run(double compute_us, double share) {
+    return {compute_us + share * kAll, share * kAll, kAll};
+}
+
+void measure(ExpertGate & gate, const ExpertBatch & batch, double compute_us, double share) {
+    for (int i = 0; i < 2; i++) {
+        gate.note_by_ids(batch, run(compute_us, share));
+    }
+}
+
+TEST(ExpertGate, GoesByTheIdsUntilItHasMeasuredTwice) {
+    ExpertGate gate;
+    EXPECT_FALSE(gate.streams_whole(kLarge));
+    gate.note_by_ids(kLarge, run(kAll, 0.9));
+    EXPECT_FALSE(gate.streams_whole(kLarge)) << "the first run also pays for what devices do once";
+    gate.note_by_ids(kLarge, run(kAll, 0.9));
+    EXPECT_TRUE(gate.streams_whole(kLarge));
+}
+
+TEST(ExpertGate, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
+    // compute, share -> whole?
+    struct {
+        double compute_us;
+        double share;
+        bool whole;
+    } const cases[] = {
+        {100000, 0.80, true},  // 150 < 220
+        {100000, 0.42, true},  // 150 < 163
+        {40000, 0.30, false},  // 150 > 85
+        {40000, 0.72, false},  // 150 > 148
+        {300000, 0.10, true},  // 300 < 315: computing hides all of it
+        {300000, 0.01, false}, // 300 < 301.5, which is no difference
+    };
+    for (const auto & c : cases) {
+        ExpertGate gate;
+        measure(gate, kLarge, c.compute_us, c.share);
+        EXPECT_EQ(gate.streams_whole(kLarge), c.whole) << c.compute_us << " us, share " << c.share;
+        EXPECT_NEAR(gate.share_of(kLarge), c.share, 1e-9);
+    }
+}
+
+TEST(ExpertGate, TellsBatchesOfOtherSizesApart) {
+    ExpertGate gate;
+    measure(gate, kLarge, 100000, 0.8);
+    measure(gate, kSmall, 30000, 0.3);
+    EXPECT_TRUE(gate.streams_whole(kLarge));
+    EXPECT_TRUE(gate.streams_whole({128, 8, 2000})); // about as many
+    EXPECT_FALSE(gate.streams_whole(kSmall));
+    EXPECT_FALSE(gate.streams_whole({128, 4, 2048}));
+    EXPECT_FALSE(gate.streams_whole({64, 8, 2048}));
+}
+
+TEST(ExpertGate, MeasuresAgainNowAndThen) {
+    ExpertGate gate;
+    measure(gate, kLarge, 100000, 0.8);
+    int n_whole = 0;
+    while (gate.streams_whole(kLarge) && n_whole < 1000) {
+        gate.note_whole(kLarge);
+        n_whole++;
+    }
+    EXPECT_GE(n_whole, 32);
+    EXPECT_LE(n_whole, 128);
+    gate.note_by_ids(kLarge, run(20000, 0.2)); // the text has changed
+    EXPECT_FALSE(gate.streams_whole(kLarge));
+    gate.note_by_ids(kLarge, run(100000, 0.8));
+    EXPECT_TRUE(gate.streams_whole(kLarge));
+}
+
+TEST(ExpertGate, ChangesItsNumberWithItsAnswersOnly) {
+    ExpertGate gate;
+    const uint64_t first = gate.number();
+    gate.note_by_ids(kLarge, run(100000, 0.8));
+    EXPECT_EQ(gate.number(), first);
+    gate.note_by_ids(kLarge, run(100000, 0.8));
+    EXPECT_NE(gate.number(), first);
+    const uint64_t second = gate.number();
+    gate.note_whole(kLarge);
+    EXPECT_EQ(gate.number(), second);
+}
+
+} // namespace
+} // namespace ggml_sched::test
