@@ -417,7 +417,10 @@ Status Scheduler::execute(const plan::Plan & plan) {
     if (experts.bytes == 0) {
         return executor_->run(plan, work(), observer_);
     }
-    const double rate = experts.by_ids ? streams_.bytes_per_us(experts.backend, view_, splits_) : 0;
+    const auto send = [this](plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
+        executor_->send_sample(lane, dst, data, bytes, pageable);
+    };
+    const double rate = experts.by_ids ? streams_.bytes_per_us(experts.backend, view_, splits_, send) : 0;
     const host::Clock clock(backends_);
     const double begin = clock.now_us();
     Status status = executor_->run(plan, work(), observer_);

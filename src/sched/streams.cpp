@@ -23,7 +23,7 @@ constexpr size_t kShareOfFree = 4;
 // In auto, less than that is not worth a queue.
 constexpr size_t kLeastAuto = kMiB;
 // To measure a link with
-constexpr size_t kSample = 32 * kMiB;
+constexpr size_t kSample = 128 * kMiB;
 constexpr int kSamples = 4;
 
 StreamLimit limit_of(size_t capacity) {
@@ -173,7 +173,7 @@ bool Streams::make_queue(BackendId backend) {
     return true;
 }
 
-double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits) {
+double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send) {
     Stream & stream = streams_[backend];
     if (stream.bytes_per_us > 0 || !stream.queue || slots_[backend].empty()) {
         return stream.bytes_per_us;
@@ -195,11 +195,11 @@ double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const S
     target.nb[0] = 1;
     target.nb[1] = target.nb[2] = target.nb[3] = bytes;
     if (host::place(&target, buffer, ggml_backend_buffer_get_base(buffer)) == GGML_STATUS_SUCCESS) {
+        const bool pageable = !host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(sample)));
         const host::Clock clock({*stream.queue});
         for (int i = 0; i < kSamples; i++) {
             const double begin = clock.now_us();
-            host::set_async(stream.queue->handle, &target, sample->data, 0, bytes);
-            host::synchronize(stream.queue->handle);
+            send(topology_.stream_of[backend], &target, static_cast<const char *>(sample->data), bytes, pageable);
             stream.bytes_per_us = std::max(stream.bytes_per_us, static_cast<double>(bytes) / (clock.now_us() - begin));
         }
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -57,8 +58,11 @@ class Streams {
     // Marks them as placed, for who only wants to know how much memory the rest needs.
     void place_nowhere(const Slots & slots) const;
 
-    // How fast weights get from host memory to the backend: measured once, with a graph that was laid out; waits.
-    double bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits);
+    // How fast weights get from host memory to the backend: measured once, with a graph that was laid out. `send`
+    // copies bytes as a plan would, and waits for them.
+    using Send =
+        std::function<void(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable)>;
+    double bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send);
 
     // The backend that makes the copies; NULL before fit() has made it.
     const host::Backend * queue(BackendId backend) const { return streams_[backend].queue.get(); }

@@ -68,8 +68,7 @@ TEST(StreamLayout, NeverLetsTwoWeightsShareBytesWhileBothAreNeeded) {
             ASSERT_LT(issued_after, slot.split);
             for (size_t before = 0; before < later; before++) {
                 const StreamSlot & other = slots[before];
-                const bool overlap =
-                    other.offset < slot.offset + slot.size && slot.offset < other.offset + other.size;
+                const bool overlap = other.offset < slot.offset + slot.size && slot.offset < other.offset + other.size;
                 ASSERT_TRUE(!overlap || issued_after >= other.split) << before << " and " << later;
             }
         }

@@ -199,19 +199,31 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Obser
 
 void Executor::set_async(const CopyBinding & copy, Queue & queue) {
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
-    send(copy, queue, 0, static_cast<const char *>(data), copy.bytes);
+    pieces_.assign(1, {0, static_cast<const char *>(data), copy.bytes});
+    send(copy.dst, queue, copy.pageable);
     stats.async_copies++;
     stats.streamed_bytes += copy.streamed ? copy.bytes : 0;
 }
 
-void Executor::send(const CopyBinding & copy, Queue & queue, size_t offset, const char * data, size_t bytes) {
+// Sends pieces_.
+void Executor::send(ggml_tensor * dst, Queue & queue, bool pageable) {
     queue.idle = false;
-    if (copy.pageable && queue.stages) {
-        stager_.copy(*queue.backend, copy.dst, offset, data, bytes);
-        stats.staged_bytes += bytes;
-    } else {
-        host::set_async(queue.backend->handle, copy.dst, data, offset, bytes);
+    if (pageable && queue.stages) {
+        stager_.copy(*queue.backend, dst, pieces_);
+        for (const Piece & piece : pieces_) {
+            stats.staged_bytes += piece.bytes;
+        }
+        return;
     }
+    for (const Piece & piece : pieces_) {
+        host::set_async(queue.backend->handle, dst, piece.data, piece.offset, piece.bytes);
+    }
+}
+
+void Executor::send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
+    pieces_.assign(1, {0, data, bytes});
+    send(dst, queues_[lane], pageable);
+    host::synchronize(queues_[lane].backend->handle);
 }
 
 Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue) {
@@ -223,17 +235,19 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
     // Kernels for quantized weights read a little past the last row, and what they find there must be numbers.
     const size_t size = copy.src->nb[2];
     const size_t padding = std::min<size_t>(size, 512);
+    pieces_.clear();
     for (const ExpertRange & range : used_experts_.ranges()) {
         const size_t offset = static_cast<size_t>(range.begin) * size;
         const size_t bytes =
             static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
         const char * data = static_cast<const char *>(copy.src->data) + offset;
-        send(copy, queue, offset, data, bytes);
+        pieces_.push_back({offset, data, bytes});
         stats.async_copies++;
         stats.bytes_copied += bytes;
         stats.streamed_bytes += copy.streamed ? bytes : 0;
         bytes_by_ids_ += bytes;
     }
+    send(copy.dst, queue, copy.pageable);
     return {};
 }
 

@@ -40,6 +40,8 @@ class Executor {
     Status prepare(const plan::Plan & plan);
     // For plans that stream out of pageable memory. Without memory for it the backends do what they can.
     void prepare_staging();
+    // Copies some bytes as a plan would on that lane, and waits for them: to see how long it takes.
+    void send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable);
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
@@ -75,7 +77,7 @@ class Executor {
         bool stages = false;  // pageable memory, by the stager
     };
     void set_async(const CopyBinding & copy, Queue & queue);
-    void send(const CopyBinding & copy, Queue & queue, size_t offset, const char * data, size_t bytes);
+    void send(ggml_tensor * dst, Queue & queue, bool pageable);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
@@ -96,7 +98,8 @@ class Executor {
     size_t bytes_by_ids_ = 0; // of experts, in the last run
     Ring ring_;
     Stager stager_;
-    UsedExperts used_experts_; // of the copy that is being made
+    std::vector<Piece> pieces_; // of the copy that is being made
+    UsedExperts used_experts_;  // of the copy that is being made
     StepListener * listener_ = nullptr;
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;

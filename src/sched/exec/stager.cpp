@@ -36,94 +36,120 @@ bool Stager::prepare(const host::Backend & queue) {
         return true;
     }
     const ggml_backend_buffer_type_t buft = host::staging_buft(queue);
-    if (!host::is_pinned_for(queue, buft) || !start_threads()) {
+    if (!host::is_pinned_for(queue, buft)) {
         return false;
     }
-    Chunks chunks = {&queue, ggml_backend_buft_alloc_buffer(buft, kChunks * kChunk), {}, {}, 0};
-    for (size_t i = 0; chunks.memory && i < kChunks; i++) {
-        chunks.free.push_back(host::event_new(queue.device));
+    start_threads();
+    Chunks chunks = {&queue, ggml_backend_buft_alloc_buffer(buft, kChunks * kChunk), {}, {}, 0, kChunk};
+    while (chunks.memory && chunks.free.size() < kChunks) {
+        const ggml_backend_event_t event = host::event_new(queue.device);
+        if (!event) {
+            break;
+        }
+        chunks.free.push_back(event);
         chunks.in_use.push_back(false);
     }
-    chunks_.push_back(std::move(chunks));
-    const Chunks & made = chunks_.back();
-    if (made.free.size() == kChunks && std::all_of(made.free.begin(), made.free.end(), [](auto e) { return e; })) {
+    if (chunks.free.size() == kChunks) {
+        chunks_.push_back(std::move(chunks));
         return true;
     }
-    for (const ggml_backend_event_t event : made.free) {
-        if (event) {
-            host::event_free(event);
-        }
-    }
-    ggml_backend_buffer_free(made.memory);
-    chunks_.pop_back();
+    std::for_each(chunks.free.begin(), chunks.free.end(), host::event_free);
+    ggml_backend_buffer_free(chunks.memory);
     return false;
 }
 
-// The calling thread is one of them.
-bool Stager::start_threads() {
-    if (!parts_.empty()) {
-        return true;
-    }
+// The calling thread is one more. Where the system gives none, it does all by itself.
+void Stager::start_threads() {
     const unsigned n_cores = std::max(1U, std::thread::hardware_concurrency());
-    const size_t n_threads = std::min(kMostThreads, (n_cores + 1) / 2);
-    parts_.resize(n_threads);
+    const size_t n_threads = std::min(kMostThreads, (n_cores + 1) / 2) - 1;
     try {
-        for (size_t i = 1; i < n_threads; i++) {
-            threads_.emplace_back([this, i] { work(i); });
+        while (threads_.size() < n_threads) {
+            threads_.emplace_back([this] { work(); });
         }
     } catch (const std::system_error &) {
-        parts_.resize(threads_.size() + 1); // as many as there could be
+        return;
     }
-    return true;
 }
 
-void Stager::copy(const host::Backend & queue, ggml_tensor * dst, size_t offset, const char * data, size_t bytes) {
+void Stager::copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces) {
     Chunks & chunks = *chunks_of(queue);
-    char * base = static_cast<char *>(ggml_backend_buffer_get_base(chunks.memory));
-    for (size_t done = 0; done < bytes;) {
-        const size_t chunk = chunks.next++ % kChunks;
-        const size_t size = std::min(kChunk, bytes - done);
-        if (chunks.in_use[chunk]) {
-            host::event_synchronize(chunks.free[chunk]);
+    for (const Piece & piece : pieces) {
+        for (size_t done = 0; done < piece.bytes;) {
+            if (chunks.used == kChunk) {
+                send(chunks, dst);
+                next_chunk(chunks);
+            }
+            const size_t bytes = std::min(piece.bytes - done, kChunk - chunks.used);
+            char * to =
+                static_cast<char *>(ggml_backend_buffer_get_base(chunks.memory)) + chunks.now * kChunk + chunks.used;
+            stage(piece.data + done, to, bytes);
+            staged_.push_back({piece.offset + done, to, bytes});
+            chunks.used += bytes;
+            done += bytes;
         }
-        char * staged = base + chunk * kChunk;
-        copy_in_parallel(staged, data + done, size);
-        host::set_async(queue.handle, dst, staged, offset + done, size);
-        host::event_record(chunks.free[chunk], queue.handle);
-        chunks.in_use[chunk] = true;
-        done += size;
+    }
+    send(chunks, dst);
+}
+
+void Stager::next_chunk(Chunks & chunks) {
+    chunks.now = (chunks.now + 1) % kChunks;
+    chunks.used = 0;
+    if (chunks.in_use[chunks.now]) {
+        host::event_synchronize(chunks.free[chunks.now]);
     }
 }
 
-void Stager::copy_in_parallel(char * to, const char * from, size_t bytes) {
-    constexpr size_t kLeast = size_t{256} << 10;
-    const size_t n_parts = std::min(parts_.size(), std::max<size_t>(1, bytes / kLeast));
-    const size_t part = (bytes + n_parts - 1) / n_parts;
+void Stager::stage(const char * from, char * to, size_t bytes) {
+    for (size_t done = 0; done < bytes; done += kPart) {
+        parts_.push_back({from + done, to + done, std::min(kPart, bytes - done)});
+    }
+}
+
+void Stager::send(Chunks & chunks, ggml_tensor * dst) {
+    if (staged_.empty()) {
+        return;
+    }
+    copy_parts();
+    for (const Staged & staged : staged_) {
+        host::set_async(chunks.queue->handle, dst, staged.data, staged.offset, staged.bytes);
+    }
+    host::event_record(chunks.free[chunks.now], chunks.queue->handle);
+    chunks.in_use[chunks.now] = true;
+    staged_.clear();
+}
+
+void Stager::copy_parts() {
+    next_part_ = 0;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
-        for (size_t i = 1; i < n_parts && i * part < bytes; i++) {
-            parts_[i] = {from + i * part, to + i * part, std::min(part, bytes - i * part)};
-            n_busy_++;
-        }
+        round_++;
+        n_busy_ = threads_.size();
     }
     changed_.notify_all();
-    std::memcpy(to, from, std::min(part, bytes));
+    take_parts();
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [&] { return n_busy_ == 0; });
+    parts_.clear();
 }
 
-void Stager::work(size_t thread) {
+void Stager::take_parts() {
+    for (size_t i = next_part_++; i < parts_.size(); i = next_part_++) {
+        std::memcpy(parts_[i].to, parts_[i].from, parts_[i].bytes);
+    }
+}
+
+void Stager::work() {
+    uint64_t done = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
-        changed_.wait(lock, [&] { return ends_ || parts_[thread].bytes > 0; });
+        changed_.wait(lock, [&] { return ends_ || round_ != done; });
         if (ends_) {
             return;
         }
-        const Part part = parts_[thread];
+        done = round_;
         lock.unlock();
-        std::memcpy(part.to, part.from, part.bytes);
+        take_parts();
         lock.lock();
-        parts_[thread].bytes = 0;
         if (--n_busy_ == 0) {
             changed_.notify_all();
         }
