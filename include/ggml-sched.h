@@ -41,13 +41,15 @@ struct ggml_sched_stats {
     uint64_t staged_bytes;    // of those, out of pageable memory: the host was busy copying them to pinned memory
     uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
+    uint64_t unplanned_waits; // of host_waits: no plan shows them, because a backend refused a copy or a run broke off
 };
 
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);
 GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 
 // What the last run did in one split, in order: s the host waits, w a queue waits, a asynchronous copy, c blocking copy,
-// g graph launch. Snapshots and event records have no letter. Writes at most size bytes, the final zero included, and
+// g graph launch. Snapshots and event records have no letter. With an eval callback, g and what follows it is done once
+// for each slice. Writes at most size bytes, the final zero included, and
 // returns the length that the text has without it; buf may be NULL if size is 0. An index outside gives "".
 GGML_API size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size);
 

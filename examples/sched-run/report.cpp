@@ -25,6 +25,7 @@ Json stats_as_json(const ggml_sched_stats & s) {
             {"snapshots", s.snapshots},
             {"snapshot_bytes", s.snapshot_bytes},
             {"throttle_waits", s.throttle_waits},
+            {"unplanned_waits", s.unplanned_waits},
             {"records", s.records},
             {"runs", s.runs},
             {"plans", s.plans}};

@@ -43,13 +43,13 @@ Status Flight::wait_before(const plan::Program & program, const plan::Rules & ru
 }
 
 void Flight::abandon(const char * why) {
-    executor_.synchronize_all(why);
+    executor_.abandon(why);
     history_ = kNothing;
     verifier_.forget();
 }
 
 void Flight::synchronize() {
-    executor_.synchronize_all("the caller synchronizes");
+    executor_.synchronize();
     history_ = idle_;
     verifier_.forget(idle_->caller_reads);
 }

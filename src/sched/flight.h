@@ -25,7 +25,8 @@ class Flight {
 
     // Waits until the host may do what this program says; where it has to wait, that is a small run of its own.
     Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
-    // A run broke off, and nobody knows how much of it was started: the host waits for all lanes.
+    // Something that no plan knew: a run broke off and nobody knows how much of it was started, or memory is needed for
+    // something else. The host waits for all lanes.
     void abandon(const char * why);
     // The caller wants everything to be done.
     void synchronize();

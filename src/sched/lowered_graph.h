@@ -20,9 +20,11 @@ class LoweredGraph {
         uint64_t links;   // a number that changes with the topology
         uint64_t buffers; // a number that changes when buffers may have moved
         plan::Mode mode;
+        bool observed;
 
         friend bool operator==(const Key & a, const Key & b) {
-            return a.content == b.content && a.links == b.links && a.buffers == b.buffers && a.mode == b.mode;
+            return a.content == b.content && a.links == b.links && a.buffers == b.buffers && a.mode == b.mode &&
+                   a.observed == b.observed;
         }
     };
 

@@ -69,9 +69,6 @@ void Scheduler::switch_off(plan::Rule rule) {
     if (rule == plan::Rule::CallerInputs) {
         topology_.snapshot_limit = 0;
     }
-    if (rule == plan::Rule::ObservedSlices) {
-        executor_->wait_for_slices = false;
-    }
     forget_results();
 }
 
@@ -225,7 +222,7 @@ bool Scheduler::stop_streaming(const Status & status) {
 }
 
 void Scheduler::set_streaming(const StreamSettings & settings) {
-    flight_.abandon("memory for streaming weights changes");
+    flight_.synchronize();
     reset();
     streams_.set(settings);
 }
@@ -295,7 +292,8 @@ CutGraph Scheduler::cut_graph() const {
 }
 
 LoweredGraph::Key Scheduler::key() const {
-    return {content_number_, links_number_, allocation_.n_reserves() + streams_.number(), mode()};
+    return {content_number_, links_number_, allocation_.n_reserves() + streams_.number(), mode(),
+            observer_.callback != nullptr};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -321,9 +319,9 @@ void Scheduler::lower_graph() {
     if (lowered.is_for(now) && lowered.lies_at(view_, splits_, slots_)) {
         lowered.bind(view_, slots_);
     } else {
-        lowered.take(
-            now, view_, splits_, slots_,
-            lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_, now.mode, spaces_));
+        lowered.take(now, view_, splits_, slots_,
+                     lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_, now.mode,
+                           now.observed, spaces_));
     }
     is_lowered_ = true;
 }

@@ -15,7 +15,7 @@ constexpr size_t kMostNames = 4; // memory is reused, so a few tensors of a laun
 
 std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) const {
     std::vector<const ggml_tensor *> tensors;
-    if (task.kind == plan::TaskKind::Launch) {
+    if (task.kind == plan::TaskKind::Launch || task.kind == plan::TaskKind::Observe) {
         const Split & split = splits_.splits[static_cast<size_t>(task.split)];
         for (int i = split.begin; i < split.end; i++) {
             const ggml_tensor * node = graph_.tensor(graph_.nodes()[i].tensor);

@@ -177,6 +177,14 @@ std::vector<Case> cases() {
          "that no "
          "throttle is needed: no run is in flight for long.",
          Show::InFlight, on({kNoEvents}), kHostCache},
+        {"one_gpu_eval_callback",
+         "One GPU and the embeddings in host memory again, with an eval callback: someone looks at nodes while the "
+         "graph runs.\n"
+         "Look at: from a launch to \"the eval callback looks\" the steps are done once for each slice, which ends "
+         "with a "
+         "node that it has asked for. What it may look at is read by the host, so the host waits for exactly that. "
+         "Splits on the CPU are done when their launch returns.",
+         Show::Synchronized, on({kCuda}), kEmbeddingOnCpu, true},
         {"two_vendors",
          "A pipeline over devices of two vendors: SIM0 like CUDA's, SIM1 like Vulkan's. Neither knows the other's "
          "events.\n"

@@ -19,6 +19,7 @@ struct Case {
     Show show;
     RigOptions rig;
     ModelOptions model;
+    bool observed = false; // by an eval callback
 };
 
 std::vector<Case> cases();

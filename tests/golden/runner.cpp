@@ -53,6 +53,10 @@ class Runner {
         : rig_(with_listing(golden.rig))
         , model_(rig_, golden.model) {
         rig_.sched()->scheduler->refuse_superfluous_waits();
+        if (golden.observed) {
+            const auto look = [](ggml_tensor *, bool, void *) { return true; };
+            ggml_backend_sched_set_eval_callback(rig_.sched(), look, nullptr);
+        }
     }
     ~Runner() { ggml_backend_sched_synchronize(rig_.sched()); }
 

@@ -32,7 +32,7 @@ const Hazard kHazards[] = {
     {"H1", plan::Rule::CopyLandsBeforeUse, true},    {"H2", plan::Rule::SlotFreeBeforeCopy, true},
     {"H3", plan::Rule::SourceKeptUntilCopied, true}, {"H5", plan::Rule::SharedMemory, true},
     {"H6", plan::Rule::EarlierRuns, true},           {"H7", plan::Rule::CallerInputs, true},
-    {"H9", plan::Rule::ObservedSlices, false},       {"H10", plan::Rule::WritesInPlace, false},
+    {"H9", plan::Rule::ObservedSlices, true},        {"H10", plan::Rule::WritesInPlace, false},
 };
 
 using Found = std::optional<property::Counterexample<Case>>;

@@ -283,8 +283,11 @@ TEST(Trace, OfARunThatIsLookedAtShowsEachPiece) {
     const TraceFile trace(file.path());
     trace.expect_sound();
     EXPECT_EQ(trace.of_category("launch").size(), 4U);
-    ASSERT_EQ(trace.of_category("synchronize").size(), 4U);
-    EXPECT_EQ(trace.of_category("synchronize")[0].args["other"], "the eval callback wants to see results");
+    EXPECT_EQ(trace.of_category("observe").size(), 4U);
+    EXPECT_TRUE(trace.of_category("synchronize").empty()) << "the plan shows each wait";
+    ASSERT_EQ(trace.of_category("wait").size(), 4U);
+    EXPECT_EQ(trace.of_category("wait")[0].args["reason"], "RAW");
+    EXPECT_EQ(trace.of_category("wait")[0].args["task"], "the eval callback looks at split 0");
 }
 
 TEST(Trace, OfAFailedRunEndsWithWhatWasStarted) {

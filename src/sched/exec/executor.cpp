@@ -6,9 +6,14 @@
 
 namespace ggml_sched {
 
+static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
+    return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
+}
+
 Executor::Executor(const std::vector<host::Backend> & backends, const Topology & topology,
                    const plan::Machine & machine)
     : backends_(backends)
+    , topology_(topology)
     , queues_(machine.n_lanes)
     , events_(machine.n_lanes, std::vector<Events>(machine.window))
     , last_recorded_(machine.n_lanes, std::vector<int16_t>(machine.window, plan::kWholeLane))
@@ -78,9 +83,6 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     if (listener_) {
         listener_->run_begins(plan, work);
     }
-    if (observer.callback && wait_for_slices) {
-        wait_for_earlier_runs();
-    }
     if (listener_) {
         return run_steps<true>(plan, work, observer);
     }
@@ -94,48 +96,73 @@ Status Executor::run_waits(const plan::Plan & plan) {
     return run(plan, {no_copies, no_splits, no_graphs}, {});
 }
 
-// Compiled with and without a listener, so that a run without one does not pay for the possibility.
+// These are compiled with and without a listener, so that a run without one does not pay for the possibility.
 template <bool kListened>
 Status Executor::run_steps(const plan::Plan & plan, const Work & work, const Observer & observer) {
+    for (size_t i = 0; i < plan.steps.size(); i++) {
+        if (plan.program.observed && is_do(plan, i, plan::TaskKind::Launch)) {
+            const size_t launch = i;
+            while (!is_do(plan, i, plan::TaskKind::Observe)) {
+                i++;
+            }
+            if (Status status = run_slices<kListened>(plan, launch, i, work, observer); !status.ok()) {
+                return status;
+            }
+        } else if (Status status = run_step<kListened>(plan, plan.steps[i], work, nullptr); !status.ok()) {
+            return status;
+        }
+    }
+    return {};
+}
+
+// Performs the steps from the launch to its Observe once for each slice.
+template <bool kListened>
+Status Executor::run_slices(const plan::Plan & plan, size_t launch, size_t observe, const Work & work,
+                            const Observer & observer) {
+    Slices slices(work.graphs[plan.program.tasks[plan.steps[launch].task].binding], observer);
+    Status status;
+    while (status.ok() && slices.next()) {
+        for (size_t i = launch; status.ok() && i <= observe; i++) {
+            status = run_step<kListened>(plan, plan.steps[i], work, &slices);
+        }
+    }
+    return status;
+}
+
+template <bool kListened>
+Status Executor::run_step(const plan::Plan & plan, const plan::Step & step, const Work & work, Slices * slices) {
     const auto call_begins = [&] {
         if constexpr (kListened) {
             listener_->call_begins();
         }
     };
-    for (const plan::Step & step : plan.steps) {
-        switch (step.kind) {
-        case plan::StepKind::Guard:
-        case plan::StepKind::Barrier:
-            for (uint32_t i = 0; i < step.n_waits; i++) {
-                call_begins();
-                wait(plan.waits[step.first_wait + i]);
-                if constexpr (kListened) {
-                    listener_->waited(plan.waits[step.first_wait + i]);
-                }
-            }
-            break;
-        case plan::StepKind::Record:
+    switch (step.kind) {
+    case plan::StepKind::Guard:
+    case plan::StepKind::Barrier:
+        for (uint32_t i = 0; i < step.n_waits; i++) {
             call_begins();
-            record(step);
+            wait(plan.waits[step.first_wait + i]);
             if constexpr (kListened) {
-                listener_->recorded(step);
+                listener_->waited(plan.waits[step.first_wait + i]);
             }
-            break;
-        case plan::StepKind::Do: {
-            const plan::Task & task = plan.program.tasks[step.task];
-            call_begins();
-            if (Status status = perform(task, work, observer); !status.ok()) {
-                return status;
-            }
-            if constexpr (kListened) {
-                const bool in_slices = task.kind == plan::TaskKind::Launch && observer.callback;
-                if (!in_slices) {
-                    listener_->performed(task);
-                }
-            }
-            break;
         }
+        return {};
+    case plan::StepKind::Record:
+        call_begins();
+        record(step);
+        if constexpr (kListened) {
+            listener_->recorded(step);
         }
+        return {};
+    case plan::StepKind::Do: break;
+    }
+    const plan::Task & task = plan.program.tasks[step.task];
+    call_begins();
+    if (Status status = perform(task, work, slices); !status.ok()) {
+        return status;
+    }
+    if constexpr (kListened) {
+        listener_->performed(task);
     }
     return {};
 }
@@ -165,9 +192,10 @@ void Executor::record(const plan::Step & step) {
     stats.records++;
 }
 
-Status Executor::perform(const plan::Task & task, const Work & work, const Observer & observer) {
+Status Executor::perform(const plan::Task & task, const Work & work, const Slices * slices) {
     switch (task.kind) {
-    case plan::TaskKind::Launch: return launch(task, work, observer);
+    case plan::TaskKind::Launch: return launch(task, work, slices);
+    case plan::TaskKind::Observe: return observe(*slices);
     case plan::TaskKind::CallerRead:
     case plan::TaskKind::Return: return {}; // the caller's doing
     default: break;
@@ -264,11 +292,11 @@ void Executor::copy_async(const CopyBinding & copy) {
         stats.async_copies++;
         return;
     }
-    // Refused after all. Waiting for both sides keeps every order that the plan relies on.
-    host::synchronize(src);
-    host::synchronize(dst);
+    // Refused after all, which no plan can know. Waiting for both sides keeps every order that the plan relies on.
+    for (const BackendId backend : {copy.src_backend, copy.dst_backend}) {
+        wait_unplanned(topology_.lane_of[backend], "an asynchronous copy was refused");
+    }
     host::copy_blocking(copy.src, copy.dst);
-    stats.host_waits += 2;
     stats.blocking_copies++;
     refused_ = true;
     refused_src_ = copy.src_backend;
@@ -281,67 +309,24 @@ bool Executor::take_refusal(BackendId & src, BackendId & dst) {
     return std::exchange(refused_, false);
 }
 
-Status Executor::launch(const plan::Task & task, const Work & work, const Observer & observer) {
+Status Executor::launch(const plan::Task & task, const Work & work, const Slices * slices) {
     const host::Backend & backend = backends_[work.splits[task.binding].backend];
-    const host::GraphHandle & graph = work.graphs[task.binding];
+    const host::GraphHandle & graph = slices ? slices->slice() : work.graphs[task.binding];
     stats.launches++;
-    if (observer.callback) {
-        return launch_observed(task, backend.handle, graph, observer);
-    }
     const ggml_status code = host::launch(backend.handle, graph.get());
     if (code != GGML_STATUS_SUCCESS) {
-        return {code, "split " + std::to_string(task.binding) + " failed on " + backend.name + ": " +
+        const std::string nodes = slices ? ", up to '" + std::string(slices->last()->name) + "'," : "";
+        return {code, "split " + std::to_string(task.binding) + nodes + " failed on " + backend.name + ": " +
                           ggml_status_to_string(code)};
     }
     return {};
 }
 
-// The observer wants to see some nodes: the split is launched in slices that end with such a node, and the host waits
-// for each.
-Status Executor::launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
-                                 const Observer & observer) {
-    const host::Nodes nodes = host::nodes_of(graph.get());
-    host::GraphHandle slice;
-    for (int begin = 0, end = 0; begin < nodes.size; begin = end) {
-        bool wanted = false;
-        while (!wanted && end < nodes.size) {
-            wanted = observer.callback(nodes[end++], true, observer.user_data);
-        }
-        slice.slice(graph, begin, end);
-        if (listener_) {
-            listener_->call_begins();
-        }
-        const ggml_status code = host::launch(backend, slice.get());
-        if (code != GGML_STATUS_SUCCESS) {
-            return {code,
-                    std::string("nodes up to '") + nodes[end - 1]->name + "' failed: " + ggml_status_to_string(code)};
-        }
-        if (listener_) {
-            listener_->performed(task);
-        }
-        if (wait_for_slices) {
-            synchronize(task.lane, backend, "the eval callback wants to see results");
-            stats.host_waits++;
-        }
-        if (wanted && !observer.callback(nodes[end - 1], false, observer.user_data)) {
-            return {GGML_STATUS_ABORTED,
-                    std::string("the eval callback stopped the run at '") + nodes[end - 1]->name + "'"};
-        }
+Status Executor::observe(const Slices & slices) {
+    if (slices.show()) {
+        return {};
     }
-    return {};
-}
-
-// An observer may be shown a view of memory that belongs to another lane than the slice, and that an earlier run is
-// still writing.
-void Executor::wait_for_earlier_runs() {
-    for (size_t lane = 1; lane < queues_.size(); lane++) {
-        if (!queues_[lane].backend || queues_[lane].idle) {
-            continue;
-        }
-        synchronize(static_cast<plan::Lane>(lane), queues_[lane].backend->handle,
-                    "the eval callback wants to see results");
-        stats.host_waits++;
-    }
+    return {GGML_STATUS_ABORTED, "the eval callback stopped the run at '" + std::string(slices.last()->name) + "'"};
 }
 
 void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
@@ -350,25 +335,44 @@ void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
     }
 }
 
-// A wait that no plan asked for
-void Executor::synchronize(plan::Lane lane, ggml_backend_t backend, const char * why) {
+void Executor::wait_unplanned(plan::Lane lane, const char * why) {
+    synchronize(lane, why);
+    stats.host_waits++;
+    stats.unplanned_waits++;
+}
+
+void Executor::synchronize(plan::Lane lane, const char * why) {
     if (listener_) {
         listener_->call_begins();
     }
-    host::synchronize(backend);
+    Queue & queue = queues_[lane];
+    host::synchronize(queue.backend->handle);
+    queue.idle = queue.streams;
     if (listener_) {
         listener_->synchronized(lane, why);
     }
 }
 
-void Executor::synchronize_all(const char * why) {
+void Executor::synchronize() {
     for (size_t lane = 1; lane < queues_.size(); lane++) {
-        Queue & queue = queues_[lane];
-        if (queue.backend && !queue.idle) {
-            synchronize(static_cast<plan::Lane>(lane), queue.backend->handle, why);
-            queue.idle = queue.streams;
+        if (queues_[lane].is_in_use()) {
+            synchronize(static_cast<plan::Lane>(lane), "the caller synchronizes");
         }
     }
+    forget_runs();
+}
+
+void Executor::abandon(const char * why) {
+    for (size_t lane = 1; lane < queues_.size(); lane++) {
+        if (queues_[lane].is_in_use()) {
+            wait_unplanned(static_cast<plan::Lane>(lane), why);
+        }
+    }
+    forget_runs();
+}
+
+// Nothing is in flight.
+void Executor::forget_runs() {
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/ring.h"
+#include "exec/slices.h"
 #include "exec/stager.h"
 #include "exec/step_listener.h"
 #include "exec/used_experts.h"
@@ -18,11 +19,6 @@
 #include "status.h"
 
 namespace ggml_sched {
-
-struct Observer {
-    ggml_backend_sched_eval_callback callback = nullptr;
-    void * user_data = nullptr;
-};
 
 class Executor {
   public:
@@ -45,12 +41,16 @@ class Executor {
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
-    // Performs one run. On a failure what was started is still in flight. ABORTED if the observer stopped it.
+    // Performs one run; the plan says whether the observer looks at it. On a failure what was started is still in
+    // flight. ABORTED if the observer stopped it.
     Status run(const plan::Plan & plan, const Work & work, const Observer & observer);
     // A plan without copies and launches
     Status run_waits(const plan::Plan & plan);
 
-    void synchronize_all(const char * why);
+    // The host waits for all lanes, and nothing is in flight then: because the caller wants that, or because of
+    // something that no plan can know: a run broke off, memory ran out.
+    void synchronize();
+    void abandon(const char * why);
 
     // NULL: none. It must stay until it is replaced or the executor is gone.
     void set_listener(StepListener * listener) { listener_ = listener; }
@@ -63,33 +63,40 @@ class Executor {
     bool take_refusal(BackendId & src, BackendId & dst);
 
     ggml_sched_stats stats = {};
-    bool wait_for_slices = true; // and for earlier runs, before the observer sees one; off in a test only
 
   private:
     template <bool kListened> Status run_steps(const plan::Plan & plan, const Work & work, const Observer & observer);
+    template <bool kListened>
+    Status run_slices(const plan::Plan & plan, size_t launch, size_t observe, const Work & work,
+                      const Observer & observer);
+    template <bool kListened>
+    Status run_step(const plan::Plan & plan, const plan::Step & step, const Work & work, Slices * slices);
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
-    Status perform(const plan::Task & task, const Work & work, const Observer & observer);
+    Status perform(const plan::Task & task, const Work & work, const Slices * slices); // NULL: not observed
     struct Queue {
         const host::Backend * backend = nullptr;
         bool streams = false; // it carries nothing but what plans put there,
         bool idle = false;    // and has been waited for
         bool stages = false;  // pageable memory, by the stager
+
+        bool is_in_use() const { return backend && !idle; }
     };
     void set_async(const CopyBinding & copy, Queue & queue);
     void send(ggml_tensor * dst, Queue & queue, bool pageable);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
-    Status launch(const plan::Task & task, const Work & work, const Observer & observer);
-    Status launch_observed(const plan::Task & task, ggml_backend_t backend, const host::GraphHandle & graph,
-                           const Observer & observer);
-    void wait_for_earlier_runs();
-    void synchronize(plan::Lane lane, ggml_backend_t backend, const char * why);
+    Status launch(const plan::Task & task, const Work & work, const Slices * slices);
+    static Status observe(const Slices & slices);
+    void wait_unplanned(plan::Lane lane, const char * why);
+    void synchronize(plan::Lane lane, const char * why);
+    void forget_runs();
     char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }
 
     using Events = std::vector<ggml_backend_event_t>; // by number in a run
     const std::vector<host::Backend> & backends_;
+    const Topology & topology_;
     std::vector<Queue> queues_;                       // by lane
     std::vector<std::vector<Events>> events_;         // by lane, by run modulo window
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none

@@ -18,7 +18,7 @@ class StepListener {
     virtual void call_begins() noexcept = 0;
     virtual void waited(const plan::Wait & wait) noexcept = 0;
     virtual void recorded(const plan::Step & step) noexcept = 0;
-    virtual void performed(const plan::Task & task) noexcept = 0; // a launch in slices is told slice by slice
+    virtual void performed(const plan::Task & task) noexcept = 0; // of an observed run: slice by slice
     // The host has waited for the lane. No plan said so, but this.
     virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0;
 };

@@ -66,8 +66,7 @@ LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)
 
 void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & accesses) {
     const size_t first = accesses.size();
-    launch_++;
-    std::fill(recent_.begin(), recent_.end(), plan::Access{});
+    begin_launch();
     for (int i = begin; i < end; i++) {
         const GraphNode & node = graph_.nodes()[i];
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
@@ -80,6 +79,25 @@ void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & acce
         add(node.tensor, tensor, true, accesses);
     }
     merge(first, accesses);
+}
+
+void LaunchAccesses::append_observed(int begin, int end, std::vector<plan::Access> & accesses) {
+    const size_t first = accesses.size();
+    begin_launch();
+    for (int i = begin; i < end; i++) {
+        const GraphNode & node = graph_.nodes()[i];
+        const ggml_tensor * tensor = graph_.tensor(node.tensor);
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            add(op->tensor, tensor->src[op->slot], false, accesses);
+        }
+        add(node.tensor, tensor, false, accesses);
+    }
+    merge(first, accesses);
+}
+
+void LaunchAccesses::begin_launch() {
+    launch_++;
+    std::fill(recent_.begin(), recent_.end(), plan::Access{});
 }
 
 void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses) {

@@ -23,8 +23,11 @@ class LaunchAccesses {
     // with that too. Buffers of weights are read whole: nobody writes them while they are in use, so their parts need
     // no distinction.
     void append(int begin, int end, std::vector<plan::Access> & accesses);
+    // Appends what someone reads who looks at these nodes, views too, and at what they are computed from.
+    void append_observed(int begin, int end, std::vector<plan::Access> & accesses);
 
   private:
+    void begin_launch();
     void add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses);
     bool is_new(const plan::Access & access);
 

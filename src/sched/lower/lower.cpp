@@ -28,7 +28,7 @@ class Lowering {
   public:
     Lowering(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
              const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-             const Topology & topology, plan::Mode mode, Spaces & spaces)
+             const Topology & topology, plan::Mode mode, bool observed, Spaces & spaces)
         : graph_(graph)
         , splits_(splits)
         , slots_(slots)
@@ -41,6 +41,7 @@ class Lowering {
         , launch_accesses_(graph, buffers_)
         , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); })) {
         result_.program.mode = mode;
+        result_.program.observed = observed;
         result_.program.n_splits = static_cast<int>(splits.splits.size());
     }
 
@@ -93,6 +94,18 @@ class Lowering {
         begin_accesses(launch);
         launch_accesses_.append(split.begin, split.end, result_.program.accesses);
         push(launch);
+        if (result_.program.observed) {
+            lower_observe(index);
+        }
+    }
+
+    void lower_observe(int32_t index) {
+        const Split & split = splits_.splits[index];
+        Task observe = {TaskKind::Observe, plan::kHost};
+        observe.split = index;
+        begin_accesses(observe);
+        launch_accesses_.append_observed(split.begin, split.end, result_.program.accesses);
+        push(observe);
     }
 
     // Issues what may be streamed once this split has been launched.
@@ -348,8 +361,8 @@ class Lowering {
 
 Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
               const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-              const Topology & topology, plan::Mode mode, Spaces & spaces) {
-    return Lowering(graph, splits, slots, assignment, streams, backends, topology, mode, spaces).run();
+              const Topology & topology, plan::Mode mode, bool observed, Spaces & spaces) {
+    return Lowering(graph, splits, slots, assignment, streams, backends, topology, mode, observed, spaces).run();
 }
 
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces) {

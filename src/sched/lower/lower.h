@@ -62,10 +62,11 @@ struct Topology {
     size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
+// `observed`: the caller looks at nodes while the graph runs.
 // `streams` has the layout of what is streamed, by backend; empty if nothing is.
 Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
               const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-              const Topology & topology, plan::Mode mode, Spaces & spaces);
+              const Topology & topology, plan::Mode mode, bool observed, Spaces & spaces);
 
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);

@@ -109,7 +109,8 @@ class Writer {
 
     std::string sized_text(const plan::Task & task) const {
         const bool moves_bytes = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
-        return text_of(task, names_) + (moves_bytes ? size_text(task.bytes) : "");
+        const bool in_slices = task.kind == TaskKind::Launch && plan_.program.observed;
+        return text_of(task, names_) + (moves_bytes ? size_text(task.bytes) : in_slices ? ", in slices" : "");
     }
 
     const plan::Plan & plan_;
@@ -144,6 +145,7 @@ std::string text_of(const plan::Task & task, const Names & names) {
     case TaskKind::CallerRead: return "the caller may have queued reads of results here";
     case TaskKind::Return: return "the caller may overwrite its inputs";
     case TaskKind::Launch: return "launch split " + std::to_string(task.split);
+    case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor_text(task, names);
     case TaskKind::SetAsync: return "copy " + tensor_text(task, names) + " from host";
     case TaskKind::GetAsync: return "copy " + tensor_text(task, names) + " to host";

@@ -28,6 +28,7 @@ struct TraceSlice {
         Snapshot,
         Copy,
         Launch,
+        Observe, // the eval callback looks at a node
         Record,
         Wait,
         Synchronize, // the host waits, and no plan said so

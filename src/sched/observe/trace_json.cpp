@@ -20,6 +20,7 @@ const char * category_of(Kind kind) {
     case Kind::Snapshot: return "snapshot";
     case Kind::Copy: return "copy";
     case Kind::Launch: return "launch";
+    case Kind::Observe: return "observe";
     case Kind::Record: return "record";
     case Kind::Wait: return "wait";
     case Kind::Synchronize: return "synchronize";

@@ -324,6 +324,7 @@ TraceSlice Tracer::slice_of(const plan::Task & task) {
     switch (task.kind) {
     case TaskKind::CallerRead:
     case TaskKind::Return: slice.kind = Kind::Return; break;
+    case TaskKind::Observe: slice.kind = Kind::Observe; break;
     case TaskKind::Launch:
         slice.kind = Kind::Launch;
         slice.object = trace_.name(backends_[work_->splits[task.binding].backend].name);
@@ -343,6 +344,7 @@ std::string Tracer::task_text(const plan::Task & task) const {
     case TaskKind::CallerRead: return "the caller's reads";
     case TaskKind::Return: return "inputs are the caller's again";
     case TaskKind::Launch: return "launch split " + std::to_string(task.split);
+    case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor();
     case TaskKind::SetAsync: return "copy " + tensor() + " from host";
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";

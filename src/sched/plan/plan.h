@@ -39,7 +39,7 @@ struct Wait {
 };
 
 enum class StepKind : uint8_t {
-    Do,      // performs a task
+    Do,      // performs a task; from an observed launch to its Observe, the steps are done once for each slice
     Guard,   // waits before copies, and at the beginning and the end of a run
     Barrier, // the waits of a launch, straight before it
     Record,  // records an event

@@ -33,6 +33,7 @@ enum class TaskKind : uint8_t {
     CopyAsync,  // between two devices
     CopyNow,    // by the host, done when the call returns
     Launch,     // computes a split
+    Observe,    // the caller looks at what the launch before it has computed
     Return,     // the caller has its inputs back and may overwrite them
 };
 
@@ -71,6 +72,7 @@ struct CallerRead {
 
 struct Program {
     Mode mode = Mode::Auto;
+    bool observed = false; // launches are done in slices, each followed by all that Observe needs, and Observe
     int n_splits = 0;
     std::vector<Task> tasks;
     std::vector<Access> accesses; // of all tasks, each task's together

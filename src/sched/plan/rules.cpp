@@ -9,6 +9,9 @@ Rule rule_of(const Program & program, const Reason & reason) {
     if (kind == TaskKind::Return) {
         return Rule::CallerInputs;
     }
+    if (kind == TaskKind::Observe) {
+        return Rule::ObservedSlices;
+    }
     if (reason.other == kEarlierRun) {
         return Rule::EarlierRuns;
     }

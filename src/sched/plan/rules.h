@@ -18,7 +18,7 @@ enum class Rule : uint8_t {
     EarlierRuns,           // H6: all of these from one run to the next
     CallerInputs,          // H7: the caller overwrites an input as soon as the call has returned
     BufferGrowth,          // H8: a buffer is freed while something in flight uses it
-    ObservedSlices,        // H9: an eval callback looks at a slice's results
+    ObservedSlices,        // H9: an eval callback looks at results before they are there
     WritesInPlace,         // H10: a node that writes into an operand runs where the operand lives
 };
 
@@ -34,7 +34,7 @@ class Rules {
     uint16_t off_ = 0;
 };
 
-// Which of H1 to H7 a hazard between two tasks is.
+// Which of H1 to H7, or H9, a hazard between two tasks is.
 Rule rule_of(const Program & program, const Reason & reason);
 
 } // namespace ggml_sched::plan

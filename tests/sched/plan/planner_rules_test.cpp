@@ -316,6 +316,33 @@ TEST(PlannerRules, InputsThatADeviceReadsInPlaceAreGivenBackWhenItHasRead) {
     EXPECT_EQ(waits_on(machine_with_events(1), builder), Waits{"0 waits for 1#0 (WAR 0->2)"});
 }
 
+TEST(PlannerRules, WhatTheCallerLooksAtIsWaitedForOnTheHost) {
+    ProgramBuilder builder;
+    builder.launch(1, {write(kMemoryA, 0, 8)}).observe({read(kMemoryA, 0, 8)});
+    builder.launch(2, {write(kMemoryB, 0, 8)}).observe({read(kMemoryB, 4, 8)});
+    EXPECT_EQ(waits_on(machine_with_events(2), builder),
+              (Waits{"0 waits for 1#0 (RAW 0->1)", "0 waits for 2#0 (RAW 2->3)"}));
+    EXPECT_EQ(waits_on(machine_without_events(2), builder),
+              (Waits{"0 waits for 1* (RAW 0->1)", "0 waits for 2* (RAW 2->3)"}));
+}
+
+TEST(PlannerRules, WhatTheHostHasComputedTheCallerLooksAtWithoutAWait) {
+    ProgramBuilder builder;
+    builder.launch(kHost, {write(kHostMemory, 0, 8)}).observe({read(kHostMemory, 0, 8)});
+    EXPECT_EQ(waits_on(machine_with_events(1), builder), Waits{});
+}
+
+// A view of memory that this launch does not touch
+TEST(PlannerRules, OfEarlierRunsOnlyThoseThatWriteWhatTheCallerLooksAtAreWaitedFor) {
+    Runs runs(machine_with_events(3, 4));
+    ProgramBuilder earlier;
+    earlier.launch(2, {write(kMemoryB, 0, 8)}).launch(3, {write(kMemoryC, 0, 8)});
+    runs.run(earlier);
+    ProgramBuilder observed;
+    observed.launch(1, {write(kMemoryA, 0, 8)}).observe({read(kMemoryA, 0, 8), read(kMemoryB, 0, 4)});
+    EXPECT_EQ(waits_of(runs.run(observed)), (Waits{"0 waits for 1#0 (RAW 0->1)", "0 waits for 2#0@1 (RAW -->1)"}));
+}
+
 TEST(PlannerRules, MemoryThatIsReadAtTheCallMustBeReadyThenEvenOnTheSameLane) {
     ProgramBuilder builder;
     builder.get(1, read(kMemoryA, 0, 8), write(kRing, 0, 8));

@@ -169,15 +169,18 @@ class Runner {
             return std::string("graph_compute_async returns ") + ggml_status_to_string(status) + ": " +
                    ggml_sched_get_error(rig_.sched());
         }
-        return run.watch > 0 || run.mode != GGML_SCHED_SYNC_AUTO ? "" : check_host_waits(host_waits);
-    }
-
-    // In mode auto, and nobody watches
-    std::string check_host_waits(uint64_t host_waits_before) const {
-        const plan::Plan & plan = *scheduler().last_plan();
-        if (std::string wait = avoidable_host_wait(plan, scheduler().machine()); !wait.empty()) {
+        if (run.mode != GGML_SCHED_SYNC_AUTO || expected.stopped) {
+            return "";
+        }
+        if (std::string wait = avoidable_host_wait(*scheduler().last_plan(), scheduler().machine()); !wait.empty()) {
             return wait + "\n" + rig_.plan();
         }
+        return run.watch > 0 ? "" : check_host_waits(host_waits);
+    }
+
+    // In mode auto, and nobody watches: then each wait of the plan is done once.
+    std::string check_host_waits(uint64_t host_waits_before) const {
+        const plan::Plan & plan = *scheduler().last_plan();
         const uint64_t counted = rig_.stats().host_waits - host_waits_before;
         const uint64_t planned = refuse_host_waits_ ? 0 : n_host_waits(plan);
         return counted == planned ? ""

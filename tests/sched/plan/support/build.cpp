@@ -46,7 +46,10 @@ void ProgramBuilder::add(Task task, const std::vector<Access> & accesses) {
     task.n_accesses = static_cast<uint32_t>(accesses.size());
     task.binding = static_cast<uint32_t>(program_.tasks.size());
     task.bytes = is_copy(task.kind) || task.kind == TaskKind::Snapshot ? accesses[0].end - accesses[0].begin : 0;
-    task.split = task.kind == TaskKind::Return ? plan::kNoSplit : program_.n_splits;
+    task.split = task.kind == TaskKind::Return    ? plan::kNoSplit
+                 : task.kind == TaskKind::Observe ? program_.n_splits - 1
+                                                  : program_.n_splits;
+    program_.observed = program_.observed || task.kind == TaskKind::Observe;
     program_.accesses.insert(program_.accesses.end(), accesses.begin(), accesses.end());
     program_.tasks.push_back(task);
     if (task.kind == TaskKind::Launch) {
@@ -56,6 +59,11 @@ void ProgramBuilder::add(Task task, const std::vector<Access> & accesses) {
 
 ProgramBuilder & ProgramBuilder::launch(plan::Lane lane, std::initializer_list<Access> accesses) {
     add({TaskKind::Launch, lane}, accesses);
+    return *this;
+}
+
+ProgramBuilder & ProgramBuilder::observe(std::initializer_list<Access> reads) {
+    add({TaskKind::Observe, plan::kHost}, reads);
     return *this;
 }
 

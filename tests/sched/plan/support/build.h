@@ -32,6 +32,7 @@ class ProgramBuilder {
     explicit ProgramBuilder(plan::Mode mode = plan::Mode::Auto) { program_.mode = mode; }
 
     ProgramBuilder & launch(plan::Lane lane, std::initializer_list<plan::Access> accesses);
+    ProgramBuilder & observe(std::initializer_list<plan::Access> reads); // what the last launch has computed
     ProgramBuilder & snapshot(plan::Access from, plan::Access to);
     ProgramBuilder & set(plan::Lane lane, plan::Access from, plan::Access to);
     // From memory that the device reads before the call returns, or later

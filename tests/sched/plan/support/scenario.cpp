@@ -106,6 +106,7 @@ class Generator {
         const int n_tasks = between(1, between(1, options_.max_tasks));
         max_accesses_ = between(1, 6);
         write_percent_ = between(10, 60);
+        observed_ = !quiet_ && chance(15);
         for (int i = 0; i < n_tasks; i++) {
             add_task(builder, turn);
         }
@@ -182,6 +183,10 @@ class Generator {
                 bytes(lane == plan::kHost || chance(10) ? plan::kHostMemory : memory(), chance(write_percent_)));
         }
         builder.add({TaskKind::Launch, lane}, accesses);
+        if (observed_) {
+            const std::vector<Access> looked_at = {bytes(memory(), false), bytes(plan::kHostMemory, false)};
+            builder.add({TaskKind::Observe, plan::kHost}, looked_at);
+        }
     }
 
     // What a launch on a device has written, and nothing writes after it
@@ -222,7 +227,8 @@ class Generator {
     int longest_ = 8; // access
     int n_copies_ = 1;
     int max_accesses_ = 1;
-    bool quiet_ = false; // every event reaches, and the host never waits for data: clocks are all that orders lanes
+    bool quiet_ = false;    // every event reaches, and the host never waits for data: clocks are all that orders lanes
+    bool observed_ = false; // the caller looks at something after each launch
     int write_percent_ = 40;
     int host_launches_ = 0; // percent
     int at_call_ = 0;       // percent of those that are read when they are enqueued
