@@ -332,6 +332,18 @@ Status Executor::observe(const Slices & slices) {
 void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
     if (queues_[lane].backend != &backend) {
         queues_[lane] = {&backend, true, true};
+        if (listener_) {
+            listener_->stream_begins(lane, backend);
+        }
+    }
+}
+
+void Executor::set_listener(StepListener * listener) {
+    listener_ = listener;
+    for (size_t lane = 1; listener && lane < queues_.size(); lane++) {
+        if (queues_[lane].streams) {
+            listener->stream_begins(static_cast<plan::Lane>(lane), *queues_[lane].backend);
+        }
     }
 }
 

@@ -53,7 +53,7 @@ class Executor {
     void abandon(const char * why);
 
     // NULL: none. It must stay until it is replaced or the executor is gone.
-    void set_listener(StepListener * listener) { listener_ = listener; }
+    void set_listener(StepListener * listener);
 
     // Of experts, those that ids named in the last run
     size_t bytes_by_ids() const { return bytes_by_ids_; }

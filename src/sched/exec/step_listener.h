@@ -14,6 +14,8 @@ class StepListener {
   public:
     virtual ~StepListener() = default;
 
+    // A lane that had no queue until now has this one, which stays as long as the executor.
+    virtual void stream_begins(plan::Lane lane, const host::Backend & backend) noexcept = 0;
     virtual void run_begins(const plan::Plan & plan, const Work & work) noexcept = 0; // what follows is of this run
     virtual void call_begins() noexcept = 0;
     virtual void waited(const plan::Wait & wait) noexcept = 0;

@@ -148,6 +148,9 @@ class Writer {
         line_.end();
         put_event();
         for (size_t lane = 0; lane < trace_.lanes.size(); lane++) {
+            if (trace_.lanes[lane].empty()) {
+                continue;
+            }
             begin_event("M", lane, "thread_name");
             line_.begin_object("args");
             line_.add("name", trace_.lanes[lane]);

@@ -108,6 +108,11 @@ double Tracer::now() {
     return clock_us + offset_us_;
 }
 
+void Tracer::stream_begins(plan::Lane lane, const host::Backend & backend) noexcept {
+    lanes_[lane].backend = &backend;
+    unless_cut([&] { trace_.lanes[lane] = backend.name + " stream"; });
+}
+
 void Tracer::run_begins(const plan::Plan & plan, const Work & work) noexcept {
     run_++;
     plan_ = &plan;

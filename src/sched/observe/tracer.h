@@ -29,6 +29,7 @@ class Tracer final : public StepListener {
 
     Status finish();
 
+    void stream_begins(plan::Lane lane, const host::Backend & backend) noexcept override;
     void run_begins(const plan::Plan & plan, const Work & work) noexcept override;
     void call_begins() noexcept override;
     void waited(const plan::Wait & wait) noexcept override;
