@@ -83,22 +83,24 @@ uint32_t & OrderGraph::record_of(plan::Lane lane, uint32_t part, int16_t event) 
     return events[event];
 }
 
-// A step is a vertex or, where a copy reads at the call, two; a wait is one.
-void OrderGraph::reserve(const plan::Plan & plan) {
-    const size_t n = vertices_.size() + 2 * plan.steps.size() + plan.waits.size();
-    if (n > vertices_.capacity()) {
-        const size_t more = std::max(n, 2 * vertices_.capacity());
-        vertices_.reserve(more);
-        chain_of_.reserve(more);
-        position_of_.reserve(more);
-        before_.reserve(more * stride_);
-        accesses_.reserve(std::max(accesses_.size() + plan.program.accesses.size(), 2 * accesses_.capacity()));
+// A step is a vertex or, where a copy reads at the call, two; a wait and a caller's read are one.
+void OrderGraph::reserve(const std::vector<const plan::Plan *> & plans) {
+    size_t n_vertices = vertices_.size();
+    size_t n_accesses = accesses_.size();
+    for (const plan::Plan * plan : plans) {
+        const plan::Program & program = plan->program;
+        n_vertices += 2 * plan->steps.size() + plan->waits.size() + program.caller_reads.size();
+        n_accesses += program.accesses.size() + program.caller_reads.size();
     }
+    vertices_.reserve(n_vertices);
+    chain_of_.reserve(n_vertices);
+    position_of_.reserve(n_vertices);
+    before_.reserve(n_vertices * stride_);
+    accesses_.reserve(n_accesses);
 }
 
 void OrderGraph::add_run(const plan::Plan & plan) {
     run_++;
-    reserve(plan);
     bool has_begun = false;
     for (uint32_t i = 0; i < plan.steps.size(); i++) {
         const plan::Step & step = plan.steps[i];

@@ -35,6 +35,8 @@ class OrderGraph {
   public:
     explicit OrderGraph(const plan::Machine & machine);
 
+    // Makes room for these runs at once; without it adding them costs more.
+    void reserve(const std::vector<const plan::Plan *> & plans);
     void add_run(const plan::Plan & plan);
     // The caller may now read these, on their lanes.
     void add_caller_reads(const std::vector<plan::CallerRead> & reads);
@@ -70,7 +72,6 @@ class OrderGraph {
 
     const uint32_t * before(uint32_t id) const { return before_.data() + id * stride_; }
     uint32_t * before(uint32_t id) { return before_.data() + id * stride_; }
-    void reserve(const plan::Plan & plan);
     void widen();
 
     const plan::Machine & machine_;

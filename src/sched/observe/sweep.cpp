@@ -39,26 +39,18 @@ class Ranges {
         uint32_t first_piece;
     };
 
-    explicit Ranges(size_t n_accesses) {
-        size_t n_slots = 64;
-        while (n_slots < 2 * n_accesses) {
-            n_slots *= 2;
-        }
-        slots_.assign(n_slots, kNone);
-    }
-
     uint32_t find_or_add(const Range & range) {
-        const size_t mask = slots_.size() - 1;
-        const uint64_t mixed = (range.where * 31 + range.begin) * 31 + range.end;
-        size_t i = (mixed * 0x9E3779B97F4A7C15ull >> 20) & mask;
-        while (slots_[i] != kNone && !same(all_[slots_[i]], range)) {
-            i = (i + 1) & mask;
+        const size_t i = slot_of(range);
+        if (slots_[i] != kNone) {
+            return slots_[i];
         }
-        if (slots_[i] == kNone) {
-            slots_[i] = static_cast<uint32_t>(all_.size());
-            all_.push_back(range);
+        const auto id = static_cast<uint32_t>(all_.size());
+        slots_[i] = id;
+        all_.push_back(range);
+        if (2 * all_.size() > slots_.size()) {
+            grow();
         }
-        return slots_[i];
+        return id;
     }
     std::vector<Range> & all() { return all_; }
 
@@ -67,20 +59,40 @@ class Ranges {
         return a.begin == b.begin && a.end == b.end && a.where == b.where;
     }
 
-    std::vector<uint32_t> slots_;
+    // Where the range is, or would be
+    size_t slot_of(const Range & range) const {
+        const size_t mask = slots_.size() - 1;
+        const uint64_t mixed = (range.where * 31 + range.begin) * 31 + range.end;
+        size_t i = (mixed * 0x9E3779B97F4A7C15ull >> 20) & mask;
+        while (slots_[i] != kNone && !same(all_[slots_[i]], range)) {
+            i = (i + 1) & mask;
+        }
+        return i;
+    }
+
+    void grow() {
+        slots_.assign(4 * slots_.size(), kNone);
+        for (size_t id = 0; id < all_.size(); id++) {
+            slots_[slot_of(all_[id])] = static_cast<uint32_t>(id);
+        }
+    }
+
+    std::vector<uint32_t> slots_ = std::vector<uint32_t>(256, kNone);
     std::vector<Range> all_;
 };
 
 class Sweep {
   public:
-    Sweep(const OrderGraph & graph, std::vector<VertexAccess> accesses)
+    explicit Sweep(const OrderGraph & graph)
         : graph_(graph)
-        , accesses_(std::move(accesses))
-        , ranges_(accesses_.size()) {
-        range_of_.reserve(accesses_.size());
-        for (const VertexAccess & access : accesses_) {
-            const uint64_t where = uint64_t{access.bytes.space} << 32 | access.place;
-            range_of_.push_back(ranges_.find_or_add({where, access.bytes.begin, access.bytes.end, 0}));
+        , accesses_(graph.accesses()) {
+        touches_.reserve(accesses_.size());
+        for (uint32_t i = 0; i < accesses_.size(); i++) {
+            const VertexAccess & access = accesses_[i];
+            if (may_conflict(access)) {
+                const uint64_t where = uint64_t{access.bytes.space} << 32 | access.place;
+                touches_.push_back({i, ranges_.find_or_add({where, access.bytes.begin, access.bytes.end, 0})});
+            }
         }
         for (const Ranges::Range & range : ranges_.all()) {
             edges_.push_back({range.where, range.begin});
@@ -96,17 +108,33 @@ class Sweep {
     }
 
     Conflict run() {
-        for (uint32_t i = 0; i < accesses_.size() && !conflict_.found; i++) {
-            const Ranges::Range & range = ranges_.all()[range_of_[i]];
+        for (const Touch & touch : touches_) {
+            const Ranges::Range & range = ranges_.all()[touch.range];
             const Edge end = {range.where, range.end};
             for (uint32_t piece = range.first_piece; edges_[piece] < end; piece++) {
-                visit(pieces_[piece], i);
+                visit(pieces_[piece], touch.access);
+            }
+            if (conflict_.found) {
+                break;
             }
         }
         return conflict_;
     }
 
   private:
+    struct Touch {
+        uint32_t access;
+        uint32_t range;
+    };
+
+    bool may_conflict(const VertexAccess & access) const {
+        const uint32_t begin = graph_.begin_of_run();
+        const bool is_earlier = begin != OrderGraph::kNone && access.vertex < begin;
+        const bool is_done = is_earlier && graph_.reaches(access.vertex, begin);
+        const bool is_elsewhere = access.bytes.space == plan::kRing && access.place != graph_.part_of_ring();
+        return !is_done && !is_elsewhere && access.bytes.begin < access.bytes.end;
+    }
+
     void visit(Piece & piece, uint32_t access) {
         check(piece.last_write, access);
         if (!accesses_[access].bytes.write) {
@@ -144,9 +172,9 @@ class Sweep {
     }
 
     const OrderGraph & graph_;
-    const std::vector<VertexAccess> accesses_;
+    const std::vector<VertexAccess> & accesses_;
     Ranges ranges_;
-    std::vector<uint32_t> range_of_; // by access
+    std::vector<Touch> touches_; // in the order of the accesses; those that cannot conflict are left out
     std::vector<Edge> edges_;
     std::vector<Piece> pieces_; // each begins at the edge of the same index
     std::vector<Read> reads_;
@@ -156,18 +184,7 @@ class Sweep {
 } // namespace
 
 Conflict find_conflict(const OrderGraph & graph) {
-    const uint32_t begin = graph.begin_of_run();
-    std::vector<VertexAccess> accesses;
-    accesses.reserve(graph.accesses().size());
-    for (const VertexAccess & access : graph.accesses()) {
-        const bool is_earlier = begin != OrderGraph::kNone && access.vertex < begin;
-        const bool is_done = is_earlier && graph.reaches(access.vertex, begin);
-        const bool is_elsewhere = access.bytes.space == plan::kRing && access.place != graph.part_of_ring();
-        if (!is_done && !is_elsewhere && access.bytes.begin < access.bytes.end) {
-            accesses.push_back(access);
-        }
-    }
-    return Sweep(graph, std::move(accesses)).run();
+    return Sweep(graph).run();
 }
 
 } // namespace ggml_sched::observe

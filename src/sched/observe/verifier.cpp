@@ -81,6 +81,12 @@ std::string Verifier::check(const plan::Plan & plan, const std::shared_ptr<const
                             const TensorsAt & tensors_at) const {
     OrderGraph graph(machine_);
     graph.add_caller_reads(caller_reads_);
+    std::vector<const plan::Plan *> plans;
+    for (const Run & run : runs_) {
+        plans.push_back(run.plan.get());
+    }
+    plans.push_back(&plan);
+    graph.reserve(plans);
     for (const Run & run : runs_) {
         graph.add_run(*run.plan);
         graph.add_caller_reads(run.plan->program.caller_reads);
