@@ -13,18 +13,20 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from steps import CORES, ROOT, Failed, build, minutes, show_progress, without_random_addresses
 
 # The programs, and which of their tests are properties that take RC_PARAMS
 PROGRAMS = (("ggml-sched-test-properties", "AnyGraph.*"), ("ggml-sched-test-plan", "AnyPlan.*"))
-PRESETS = ("release", "asan", "tsan", "clang", "debug")
+PRESETS = ("release", "asan", "tsan", "clang", "debug", "fuzz")
 CASES_PER_ROUND = 200  # of each property; sizes grow from the first to the last
 
 
 class Fuzzer:
-    def __init__(self, preset, seconds, seed):
-        self.preset = preset
+    def __init__(self, programs, prefix, seconds, seed):
+        self.programs = programs  # the directory
+        self.prefix = prefix
         self.end = time.monotonic() + seconds
         self.next_seed = seed
         self.n_cases = 0
@@ -44,8 +46,7 @@ class Fuzzer:
                 self.run(program, properties, seed)
 
     def run(self, program, properties, seed):
-        command = [*without_random_addresses(self.preset), str(ROOT / "build" / self.preset / "bin" / program),
-                   f"--gtest_filter={properties}"]
+        command = [*self.prefix, str(self.programs / program), f"--gtest_filter={properties}"]
         params = f"seed={seed} max_success={CASES_PER_ROUND}"
         done = subprocess.run(command, env={**os.environ, "RC_PARAMS": params}, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
@@ -60,18 +61,24 @@ class Fuzzer:
 def main():
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("seconds", type=float, help="how long; the rounds that have begun by then are finished")
-    parser.add_argument("seed", type=int, nargs="?", help="of the first round; the time of day if there is none")
-    parser.add_argument("--preset", choices=PRESETS, default="release", help="the build to run")
+    parser.add_argument("seconds", type=float,
+                        help="how long; the rounds that have begun by then are finished. GGML_SCHED_FUZZ_SECONDS in the "
+                             "environment goes before it")
+    parser.add_argument("seed", type=int, nargs="?",
+                        help="of the first round; the time of day if there is none. GGML_SCHED_FUZZ_SEED goes before it")
+    parser.add_argument("--preset", choices=PRESETS, default="release", help="the build to make and to run")
+    parser.add_argument("--bin", type=Path, help="a directory with the programs: nothing is built")
     args = parser.parse_args()
 
-    try:
-        build(args.preset, *(program for program, _ in PROGRAMS))
-    except Failed as failure:
-        sys.exit(str(failure))
-    seed = int(time.time()) if args.seed is None else args.seed
+    if not args.bin:
+        try:
+            build(args.preset, *(program for program, _ in PROGRAMS))
+        except Failed as failure:
+            sys.exit(str(failure))
+    seconds = float(os.environ.get("GGML_SCHED_FUZZ_SECONDS") or args.seconds)
+    seed = int(os.environ.get("GGML_SCHED_FUZZ_SEED") or (int(time.time()) if args.seed is None else args.seed))
     print(f"seed {seed}", flush=True)
-    fuzzer = Fuzzer(args.preset, args.seconds, seed)
+    fuzzer = Fuzzer(args.bin or ROOT / "build" / args.preset / "bin", without_random_addresses(args.preset), seconds, seed)
     start = time.monotonic()
     with ThreadPoolExecutor(CORES) as pool:
         for worker in [pool.submit(fuzzer.work) for _ in range(CORES)]:
