@@ -63,9 +63,9 @@ struct TraceArrow {
 
 struct Trace {
     std::vector<std::string> lanes; // "" if there is none of the number
-    bool device_clock = false;     // all times are of the devices' clock, the host's too
-    bool cut = false;              // the limit was reached, or memory ran out
-    std::deque<TraceSlice> slices; // on each lane in the order of time
+    bool device_clock = false;      // all times are of the devices' clock, the host's too
+    bool cut = false;               // the limit was reached, or memory ran out
+    std::deque<TraceSlice> slices;  // on each lane in the order of time
     std::deque<TraceArrow> arrows;
     std::vector<std::string> names = {""};
 
