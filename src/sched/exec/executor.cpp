@@ -195,7 +195,7 @@ void Executor::record(const plan::Step & step) {
 Status Executor::perform(const plan::Task & task, const Work & work, const Slices * slices) {
     switch (task.kind) {
     case plan::TaskKind::Launch: return launch(task, work, slices);
-    case plan::TaskKind::Observe: return observe(*slices);
+    case plan::TaskKind::Observe: return observe(slices);
     case plan::TaskKind::CallerRead:
     case plan::TaskKind::Return: return {}; // the caller's doing
     default: break;
@@ -322,11 +322,11 @@ Status Executor::launch(const plan::Task & task, const Work & work, const Slices
     return {};
 }
 
-Status Executor::observe(const Slices & slices) {
-    if (slices.show()) {
+Status Executor::observe(const Slices * slices) {
+    if (!slices || slices->show()) {
         return {};
     }
-    return {GGML_STATUS_ABORTED, "the eval callback stopped the run at '" + std::string(slices.last()->name) + "'"};
+    return {GGML_STATUS_ABORTED, "the eval callback stopped the run at '" + std::string(slices->last()->name) + "'"};
 }
 
 void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {

@@ -88,7 +88,7 @@ class Executor {
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Slices * slices);
-    static Status observe(const Slices & slices);
+    static Status observe(const Slices * slices);
     void wait_unplanned(plan::Lane lane, const char * why);
     void synchronize(plan::Lane lane, const char * why);
     void forget_runs();
