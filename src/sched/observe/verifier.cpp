@@ -126,8 +126,9 @@ std::string Verifier::find_superfluous_wait(const plan::Plan & plan) const {
 void Verifier::note(std::shared_ptr<const plan::Plan> plan, std::shared_ptr<const Names> names) {
     runs_.push_back({std::move(plan), std::move(names)});
     if (runs_.size() > static_cast<size_t>(machine_.window)) {
+        // What the caller has enqueued after that run is in flight as long as the next one is.
+        caller_reads_ = runs_.front().plan->program.caller_reads;
         runs_.pop_front();
-        caller_reads_.clear();
     }
 }
 
