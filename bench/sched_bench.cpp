@@ -24,6 +24,13 @@ constexpr int64_t kWidth = 64;
 constexpr int kNodesPerLayer = 10;
 constexpr int kDevices = 3;
 
+// In what a graph may differ from the last one
+struct Variant {
+    float scale = 0.5f;           // a parameter of operations
+    int64_t rows = 4;             // a shape, of every tensor but the weights
+    bool has_another_end = false; // one node more
+};
+
 // A stack of layers like those of a language model, spread over three devices: three splits. The CPU has no part in it.
 class Stack {
   public:
@@ -45,16 +52,18 @@ class Stack {
     ggml_cgraph * graph() const { return graph_; }
     int n_nodes() const { return ggml_graph_n_nodes(graph_); }
 
-    // A parameter of the graph's operations, which makes no difference to its cost
-    void build(float scale = 0.5f) {
+    void build(const Variant & variant = {}) {
         const size_t n = static_cast<size_t>(n_layers_) * (kNodesPerLayer + 6) + 64;
         context_.reset(ggml_init({n * ggml_tensor_overhead() + ggml_graph_overhead_custom(n, false), nullptr, true}));
         ggml_context * ctx = context_.get();
-        ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, 4);
+        ggml_tensor * input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, variant.rows);
         ggml_set_input(input);
         ggml_tensor * x = input;
         for (ggml_tensor * weight : weights_) {
-            x = layer(ctx, x, weight, scale);
+            x = layer(ctx, x, weight, variant);
+        }
+        if (variant.has_another_end) {
+            x = ggml_silu(ctx, x);
         }
         ggml_set_output(x);
         graph_ = ggml_new_graph_custom(ctx, n, false);
@@ -62,15 +71,15 @@ class Stack {
     }
 
   private:
-    static ggml_tensor * layer(ggml_context * ctx, ggml_tensor * x, ggml_tensor * weight, float scale) {
+    static ggml_tensor * layer(ggml_context * ctx, ggml_tensor * x, ggml_tensor * weight, const Variant & variant) {
         ggml_tensor * norm = ggml_rms_norm(ctx, x, 1e-5f);
         ggml_tensor * q = ggml_mul_mat(ctx, weight, norm);
         ggml_tensor * k = ggml_mul_mat(ctx, weight, norm);
         ggml_tensor * gate = ggml_silu(ctx, k);
         ggml_tensor * mixed = ggml_mul(ctx, q, gate);
-        ggml_tensor * view = ggml_reshape_3d(ctx, mixed, kWidth / 2, 2, 4);
-        ggml_tensor * scaled = ggml_scale(ctx, view, scale);
-        ggml_tensor * flat = ggml_reshape_2d(ctx, scaled, kWidth, 4);
+        ggml_tensor * view = ggml_reshape_3d(ctx, mixed, kWidth / 2, 2, variant.rows);
+        ggml_tensor * scaled = ggml_scale(ctx, view, variant.scale);
+        ggml_tensor * flat = ggml_reshape_2d(ctx, scaled, kWidth, variant.rows);
         return ggml_add(ctx, x, ggml_mul_mat(ctx, weight, flat));
     }
 
@@ -95,19 +104,30 @@ class Stack {
 };
 
 // What a graph costs that has just been built: alloc_graph and the host's part of its run, its construction not
-// counted.
-void prepare(benchmark::State & state, bool changes) {
+// counted. Graphs of the variant take turns with the plain one; the first ones, for which buffers are made, do not
+// count.
+void prepare(benchmark::State & state, const Variant & variant) {
     Stack stack(static_cast<int>(state.range(0)));
-    bool other = false;
-    for (auto _ : state) {
-        state.PauseTiming();
+    const auto build = [&](bool plain) {
         ggml_backend_sched_synchronize(stack.sched());
         ggml_backend_sched_reset(stack.sched());
-        other = changes && !other;
-        stack.build(other ? 0.25f : 0.5f);
+        stack.build(plain ? Variant() : variant);
+    };
+    const auto run = [&] {
+        return ggml_backend_sched_alloc_graph(stack.sched(), stack.graph()) &&
+               ggml_backend_sched_graph_compute_async(stack.sched(), stack.graph()) == GGML_STATUS_SUCCESS;
+    };
+    bool plain = false;
+    for (int i = 0; i < 4; i++, plain = !plain) {
+        build(plain);
+        run();
+    }
+    for (auto _ : state) {
+        state.PauseTiming();
+        build(plain);
+        plain = !plain;
         state.ResumeTiming();
-        if (!ggml_backend_sched_alloc_graph(stack.sched(), stack.graph()) ||
-            ggml_backend_sched_graph_compute_async(stack.sched(), stack.graph()) != GGML_STATUS_SUCCESS) {
+        if (!run()) {
             state.SkipWithError(ggml_sched_get_error(stack.sched()));
             break;
         }
@@ -120,15 +140,33 @@ void prepare(benchmark::State & state, bool changes) {
 
 // The same graph built anew, as engines do for every token
 void fresh_graph(benchmark::State & state) {
-    prepare(state, false);
+    prepare(state, {});
 }
 BENCHMARK(fresh_graph)->RangeMultiplier(10)->Range(100, 100000)->Unit(benchmark::kMicrosecond);
 
-// Another graph each time: it is assigned, split, lowered and planned
+// Another graph each time: operations have other parameters
 void changed_graph(benchmark::State & state) {
-    prepare(state, true);
+    Variant variant;
+    variant.scale = 0.25f;
+    prepare(state, variant);
 }
 BENCHMARK(changed_graph)->RangeMultiplier(10)->Range(100, 100000)->Unit(benchmark::kMicrosecond);
+
+// All tensors have another shape, as from one micro-batch to the next: the graph is lowered and planned anew
+void resized_graph(benchmark::State & state) {
+    Variant variant;
+    variant.rows = 3;
+    prepare(state, variant);
+}
+BENCHMARK(resized_graph)->RangeMultiplier(10)->Range(100, 100000)->Unit(benchmark::kMicrosecond);
+
+// It has other nodes: all stages run, and the allocator plans anew
+void restructured_graph(benchmark::State & state) {
+    Variant variant;
+    variant.has_another_end = true;
+    prepare(state, variant);
+}
+BENCHMARK(restructured_graph)->RangeMultiplier(10)->Range(100, 100000)->Unit(benchmark::kMicrosecond);
 
 // The same allocated graph again, with nothing in between: the plan is found, not made.
 void run_again(benchmark::State & state) {
