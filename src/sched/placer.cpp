@@ -1,14 +1,35 @@
 #include "placer.h"
 
+#include "lower/lower.h"
+
 namespace ggml_sched {
 
-Status Placer::place(const CutGraph & graph, const LoweredGraph * like) {
-    if (like && allocation_.keeps_order()) {
-        allocation_.reset_buffers();
-        if (like->place(graph.view, graph.splits, graph.slots)) {
-            return {};
-        }
+Status Placer::place(const CutGraph & graph, uint64_t splits, KnownPlaces & places) {
+    if (place_as_before(graph, splits, places)) {
+        return {};
     }
+    Status status = place_by_allocator(graph);
+    if (status.ok()) {
+        places.take({splits, allocation_.n_reserves()}, graph.view, graph.splits, graph.slots);
+    }
+    return status;
+}
+
+bool Placer::place_as_before(const CutGraph & graph, uint64_t splits, KnownPlaces & places) {
+    if (!allocation_.keeps_order() || !places.is_for({splits, allocation_.n_reserves()})) {
+        return false;
+    }
+    // The allocator may have planned anew for another layout, without being told to.
+    const bool fits =
+        places.is_for_same(graph.view) || (allocation_.reserves_when_told() && places.fits(graph.view, graph.slots));
+    if (!fits) {
+        return false;
+    }
+    allocation_.reset_buffers();
+    return places.place(graph.view, graph.slots);
+}
+
+Status Placer::place_by_allocator(const CutGraph & graph) {
     allocation_.list(graph.view, graph.splits, graph.slots, graph.assignment);
     if (allocation_.same_buffers_as_before() && allocation_.place()) {
         return {};

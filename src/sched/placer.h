@@ -4,7 +4,8 @@
 
 #include "alloc/allocation.h"
 #include "flight.h"
-#include "lowered_graph.h"
+#include "known_places.h"
+#include "lower/spaces.h"
 
 namespace ggml_sched {
 
@@ -25,14 +26,17 @@ class Placer {
         , flight_(flight)
         , rules_(rules) {}
 
-    // Where `like`, which has the same content, was placed; by the allocator if that is NULL or does not fit.
-    Status place(const CutGraph & graph, const LoweredGraph * like);
+    // Where a graph that is split in the same way was placed, if this one fits there; else by the allocator. `splits`
+    // is the number of those splits. The places are known then.
+    Status place(const CutGraph & graph, uint64_t splits, KnownPlaces & places);
     Status reserve(const CutGraph & graph);
     // The caller writes its inputs as soon as they have their places, and earlier runs may still use that memory.
     // `free_after` is the history after which no wait was needed for these places, and is kept so; NULL if not known.
     Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
 
   private:
+    bool place_as_before(const CutGraph & graph, uint64_t splits, KnownPlaces & places);
+    Status place_by_allocator(const CutGraph & graph);
     Status wait_for_buffers();
 
     Allocation & allocation_;

@@ -74,7 +74,7 @@ void Scheduler::switch_off(plan::Rule rule) {
 
 // What was found out for the last graphs does not hold for the next ones.
 void Scheduler::forget_results() {
-    content_.forget();
+    is_split_ = false;
     is_lowered_ = false;
     for (LoweredGraph & lowered : lowered_) {
         lowered.forget();
@@ -156,15 +156,14 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
     return {};
 }
 
-// The same content is assigned and split in the same way, whatever the addresses of its tensors.
 Status Scheduler::assign_and_split() {
     PlacedByUser by_user = placed_by_user(view_, user_);
     const StreamLimits & limits = stream_limits();
-    if (content_.equals(view_) && by_user == content_by_user_ && limits == content_limits_ &&
-        gate_.number() == content_gate_) {
+    if (is_split_alike(by_user, limits)) {
+        split_version_ = view_.version();
         return {};
     }
-    content_.forget();
+    is_split_ = false;
     splits_ = {};
     const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
     if (Status status = assign(view_, backends_, by_user, {op_offload_, keep_writes}, assignment_); !status.ok()) {
@@ -172,12 +171,27 @@ Status Scheduler::assign_and_split() {
     }
     splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits, gate_);
     streams_.lay_out(view_, splits_);
-    content_.take(view_);
-    content_by_user_ = std::move(by_user);
-    content_limits_ = limits;
-    content_gate_ = gate_.number();
-    content_number_++;
+    split_version_ = view_.version();
+    split_by_user_ = std::move(by_user);
+    split_limits_ = limits;
+    split_gate_ = gate_.number();
+    splits_number_++;
+    is_split_ = true;
     return {};
+}
+
+// Is this graph assigned and split as the last one? Parameters and layout matter only to the backends, and to
+// streaming.
+bool Scheduler::is_split_alike(const PlacedByUser & by_user, const StreamLimits & limits) const {
+    const GraphVersion & now = view_.version();
+    const bool has_other_layout = now.layout != split_version_.layout;
+    const bool has_other_parameters = now.parameters != split_version_.parameters;
+    if (!is_split_ || now.structure != split_version_.structure || by_user != split_by_user_ ||
+        limits != split_limits_ || gate_.number() != split_gate_ ||
+        (has_other_layout && depends_on_layout(splits_, view_, limits))) {
+        return false;
+    }
+    return (!has_other_layout && !has_other_parameters) || assignment_.questions.have_same_answers(backends_, view_);
 }
 
 // The other modes show what ggml does, one copy at a time.
@@ -271,7 +285,7 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     do {
         status = cut(graph, Memory::Needed);
         if (status.ok()) {
-            status = placer_.place(cut_graph(), lowered_[turn_].is_for(key()) ? &lowered_[turn_] : nullptr);
+            status = placer_.place(cut_graph(), splits_number_, places_[turn_]);
         }
     } while (stop_streaming(status));
     if (status.ok()) {
@@ -292,8 +306,9 @@ CutGraph Scheduler::cut_graph() const {
 }
 
 LoweredGraph::Key Scheduler::key() const {
-    return {content_number_, links_number_, allocation_.n_reserves() + streams_.number(), mode(),
-            observer_.callback != nullptr};
+    const GraphVersion & version = view_.version();
+    return {splits_number_,    version.layout, version.place, places_[turn_].version(),
+            streams_.number(), links_number_,  mode(),        observer_.callback != nullptr};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -316,12 +331,11 @@ void Scheduler::lower_graph() {
     if (is_lowered_ && lowered.is_for(now)) {
         return;
     }
-    if (lowered.is_for(now) && lowered.lies_at(view_, splits_, slots_)) {
+    if (lowered.is_for(now)) {
         lowered.bind(view_, slots_);
     } else {
-        lowered.take(now, view_, splits_, slots_,
-                     lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_, now.mode,
-                           now.observed, spaces_));
+        lowered.take(now, lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_, now.mode,
+                                now.observed, spaces_));
     }
     is_lowered_ = true;
 }

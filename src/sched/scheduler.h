@@ -13,7 +13,7 @@
 #include "alloc/allocation.h"
 #include "exec/executor.h"
 #include "flight.h"
-#include "graph/graph_content.h"
+#include "lowered_graph.h"
 #include "observe/tracer.h"
 #include "observe/verifier.h"
 #include "placer.h"
@@ -80,6 +80,7 @@ class Scheduler {
     Status fit_streams(Memory memory);
     bool stop_streaming(const Status & status);
     const StreamLimits & stream_limits();
+    bool is_split_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
     void restore_operands(const ggml_cgraph * graph);
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
@@ -112,13 +113,14 @@ class Scheduler {
     int next_turn_ = 0;
     GraphView view_;
     UserAssignments user_;
-    GraphContent content_;         // of what was assigned and split last
-    PlacedByUser content_by_user_; // and what the user asked for then
-    StreamLimits content_limits_;  // and what could be streamed
-    uint64_t content_gate_ = 0;    // and how experts were
-    uint64_t content_number_ = 0;  // changes with all of them
     Assignment assignment_;
     Splits splits_;
+    bool is_split_ = false;      // a graph
+    GraphVersion split_version_; // of this version
+    PlacedByUser split_by_user_; // of which the user asked for this
+    StreamLimits split_limits_;  // when this could be streamed
+    uint64_t split_gate_ = 0;    // and experts were in this way
+    uint64_t splits_number_ = 0; // changes with the splits and what led to them
     Slots slots_;
     std::vector<host::GraphHandle> split_graphs_;
     Allocation allocation_;
@@ -126,6 +128,7 @@ class Scheduler {
     Streams streams_;
     ExpertGate gate_;
     uint64_t links_number_ = 0;                    // changes with the topology
+    std::array<KnownPlaces, kMaxCopies> places_;   // by turn
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's
 

@@ -39,9 +39,10 @@ class Allocation {
 
     size_t buffer_size(int backend) const;
 
-    // For who places a graph where one of the same content was: the addresses hold until the next reserve().
+    // For who places a graph where another was: the addresses hold until the next reserve().
     uint64_t n_reserves() const { return n_reserves_; }
-    bool keeps_order() const { return keeps_order_; } // no backend has ordered nodes of the prepared graph
+    bool reserves_when_told() const { return bufts_.size() > 1; } // with one buffer, ggml's also does when it places
+    bool keeps_order() const { return keeps_order_; }             // no backend has ordered nodes of the prepared graph
     void reset_buffers() const;
 
   private:

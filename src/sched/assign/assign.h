@@ -16,14 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "graph/graph_view.h"
-#include "host/query.h"
+#include "assign/questions.h"
 #include "status.h"
 
 namespace ggml_sched {
-
-using BackendId = int8_t;
-constexpr BackendId kNoBackend = -1;
 
 enum class Cause : uint8_t {
     None,
@@ -47,6 +43,7 @@ const char * cause_name(Cause cause);
 struct Assignment {
     std::vector<BackendId> backend; // by tensor
     std::vector<Cause> cause;       // by tensor
+    Questions questions;            // that led to it
 };
 
 using UserAssignments = std::unordered_map<const ggml_tensor *, BackendId>;

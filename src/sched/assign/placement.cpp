@@ -11,14 +11,18 @@ struct Choice {
 
 class Placement {
   public:
-    Placement(const std::vector<host::Backend> & backends, bool op_offload)
-        : backends_(backends)
-        , op_offload_(op_offload) {}
+    Placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
+              Questions & questions)
+        : graph_(graph)
+        , backends_(backends)
+        , op_offload_(op_offload)
+        , questions_(questions) {}
 
-    Status choose(const ggml_tensor * tensor, Choice & choice) {
+    Status choose(TensorId id, Choice & choice) {
+        const ggml_tensor * tensor = graph_.tensor(id);
         const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
         if (buffer) {
-            choice = {backend_at(buffer, tensor), tensor->view_src ? Cause::ViewMemory : Cause::Memory};
+            choice = {backend_at(buffer, id), tensor->view_src ? Cause::ViewMemory : Cause::Memory};
             if (choice.backend == kNoBackend) {
                 return Status::failed(std::string("tensor '") + tensor->name + "' is in a buffer of type " +
                                       ggml_backend_buft_name(host::buft_of(buffer)) + ", where no backend can run " +
@@ -27,34 +31,32 @@ class Placement {
         } else if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
             choice = {static_cast<BackendId>(backends_.size() - 1), Cause::Input};
         } else if (host::is_placed_by_weights(tensor)) {
-            choice = by_weights(tensor);
+            choice = by_weights(id);
         }
         return {};
     }
 
   private:
     // The first backend that can use the buffer and compute op.
-    BackendId backend_at(ggml_backend_buffer_t buffer, const ggml_tensor * op) const {
-        for (size_t b = 0; b < backends_.size(); b++) {
-            if (ggml_backend_supports_buft(backends_[b].handle, host::buft_of(buffer)) &&
-                ggml_backend_supports_op(backends_[b].handle, op)) {
-                return static_cast<BackendId>(b);
+    BackendId backend_at(ggml_backend_buffer_t buffer, TensorId op) {
+        for (BackendId b = 0; b < static_cast<BackendId>(backends_.size()); b++) {
+            if (ggml_backend_supports_buft(backends_[b].handle, host::buft_of(buffer)) && supports_op(b, op)) {
+                return b;
             }
         }
         return kNoBackend;
     }
 
-    Choice by_weights(const ggml_tensor * tensor) {
-        for (const ggml_tensor * src : tensor->src) {
+    Choice by_weights(TensorId id) {
+        for (const ggml_tensor * src : graph_.tensor(id)->src) {
             if (!src || !src->buffer || !is_weights(src->buffer)) {
                 continue;
             }
-            const BackendId owner = backend_at(src->buffer, tensor);
+            const BackendId owner = backend_at(src->buffer, id);
             const bool on_cpu = owner == static_cast<BackendId>(backends_.size() - 1);
             if (op_offload_ && on_cpu && host::is_host(src->buffer)) {
                 for (BackendId b = 0; b < owner; b++) {
-                    if (ggml_backend_supports_op(backends_[b].handle, tensor) &&
-                        ggml_backend_offload_op(backends_[b].handle, tensor)) {
+                    if (supports_op(b, id) && questions_.offload_op(backends_, b, graph_, id)) {
                         return {b, Cause::Offload};
                     }
                 }
@@ -64,6 +66,8 @@ class Placement {
         return {};
     }
 
+    bool supports_op(BackendId backend, TensorId op) { return questions_.supports_op(backends_, backend, graph_, op); }
+
     bool is_weights(ggml_backend_buffer_t buffer) {
         if (buffer != last_buffer_) { // neighbouring operations share a buffer
             last_buffer_ = buffer;
@@ -72,8 +76,10 @@ class Placement {
         return last_is_weights_;
     }
 
+    const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const bool op_offload_;
+    Questions & questions_;
     ggml_backend_buffer_t last_buffer_ = nullptr;
     bool last_is_weights_ = false;
 };
@@ -82,12 +88,12 @@ class Placement {
 
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
                            Assignment & result) {
-    Placement placement(backends, op_offload);
+    Placement placement(graph, backends, op_offload, result.questions);
     const auto visit = [&](TensorId id) {
         Choice choice;
         Status status;
         if (result.backend[id] == kNoBackend) {
-            status = placement.choose(graph.tensor(id), choice);
+            status = placement.choose(id, choice);
             result.backend[id] = choice.backend;
             result.cause[id] = choice.backend == kNoBackend ? Cause::None : choice.cause;
         }

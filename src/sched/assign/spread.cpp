@@ -6,7 +6,7 @@ namespace {
 
 void join_if_supported(const std::vector<host::Backend> & backends, const GraphView & graph, TensorId id,
                        BackendId backend, Assignment & result) {
-    if (ggml_backend_supports_op(backends[backend].handle, graph.tensor(id))) {
+    if (result.questions.supports_op(backends, backend, graph, id)) {
         result.backend[id] = backend;
         result.cause[id] = Cause::Neighbour;
     }
@@ -43,7 +43,7 @@ class Settler {
         int most = -1;
         for (size_t b = 0; b < backends_.size(); b++) {
             const BackendId backend = static_cast<BackendId>(b);
-            if (!ggml_backend_supports_op(backends_[b].handle, graph_.tensor(node.tensor))) {
+            if (!result_.questions.supports_op(backends_, backend, graph_, node.tensor)) {
                 continue;
             }
             int n_usable = 0;
@@ -62,7 +62,7 @@ class Settler {
         const BackendId own = result_.backend[node.tensor];
         for (BackendId b = 0; b < own; b++) {
             if (backends_[b].buft == backends_[own].buft &&
-                ggml_backend_supports_op(backends_[b].handle, graph_.tensor(node.tensor)) && can_use_all(node, b)) {
+                result_.questions.supports_op(backends_, b, graph_, node.tensor) && can_use_all(node, b)) {
                 result_.backend[node.tensor] = b;
                 result_.cause[node.tensor] = Cause::Upgrade;
                 return;
@@ -125,7 +125,7 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
     }
     const ggml_tensor * tensor = graph.tensor(node.tensor);
     const BackendId owner = result.backend[target];
-    if (!ggml_backend_supports_op(backends[owner].handle, tensor)) {
+    if (!result.questions.supports_op(backends, owner, graph, node.tensor)) {
         return Status::failed(std::string(ggml_op_desc(tensor)) + " '" + tensor->name + "' writes into '" +
                               graph.tensor(target)->name + "', which is on " + backends[owner].name +
                               " and cannot run it there; assign both to one backend that supports the operation");
@@ -167,9 +167,10 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
             result.backend[node.tensor] = result.backend[source];
             result.cause[node.tensor] = Cause::View;
         }
-        for (size_t b = 0; b < backends.size() && result.backend[node.tensor] == kNoBackend; b++) {
-            if (ggml_backend_supports_op(backends[b].handle, graph.tensor(node.tensor))) {
-                result.backend[node.tensor] = static_cast<BackendId>(b);
+        const BackendId n_backends = static_cast<BackendId>(backends.size());
+        for (BackendId b = 0; b < n_backends && result.backend[node.tensor] == kNoBackend; b++) {
+            if (result.questions.supports_op(backends, b, graph, node.tensor)) {
+                result.backend[node.tensor] = b;
                 result.cause[node.tensor] = Cause::Fallback;
             }
         }

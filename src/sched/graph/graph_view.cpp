@@ -6,27 +6,108 @@
 
 namespace ggml_sched {
 
-TensorId GraphView::describe(TensorId id, ggml_tensor * tensor) {
-    view_sources_.push_back(kNoTensor);
-    is_node_.push_back(0);
-    if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
-        inputs_.push_back(id);
+void GraphView::build(const ggml_cgraph * graph) {
+    if (!unordered_nodes_.empty()) {
+        nodes_.swap(unordered_nodes_);
+        unordered_nodes_.clear();
     }
-    if (tensor->view_src) {
-        const TensorId source = add(tensor->view_src);
-        view_sources_[id] = source;
+    const bool can_compare = is_valid_;
+    is_valid_ = false;
+    if (!can_compare || !build_like_last(graph)) {
+        build_anew(graph);
+        version_.structure++;
     }
-    return id;
+    is_valid_ = true;
 }
 
-void GraphView::clear() {
+// The walk is that of build_anew(), but knows which numbers it has to find. False as soon as it finds another.
+bool GraphView::build_like_last(const ggml_cgraph * graph) {
+    const host::Nodes nodes = host::nodes_of(graph);
+    const host::Nodes leafs = host::leafs_of(graph);
+    if (nodes_.size() != static_cast<size_t>(nodes.size) || leafs_.size() != static_cast<size_t>(leafs.size)) {
+        return false;
+    }
     ids_.clear();
+    difference_ = {};
+    for (int i = 0; i < leafs.size; i++) {
+        if (!meet(leafs_[i], leafs[i])) {
+            return false;
+        }
+    }
+    for (int i = 0; i < nodes.size; i++) {
+        if (!meet_node(nodes_[i], nodes[i])) {
+            return false;
+        }
+    }
+    if (!ids_.confirm() || !has_same_buffers()) {
+        return false;
+    }
+    version_.parameters += difference_.parameters;
+    version_.layout += difference_.layout;
+    version_.place += difference_.place;
+    return true;
+}
+
+bool GraphView::meet_node(const GraphNode & expected, ggml_tensor * tensor) {
+    if (!meet(expected.tensor, tensor)) {
+        return false;
+    }
+    const Operand * operand = operands_begin(expected);
+    const Operand * const end = operands_end(expected);
+    for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
+        if (!tensor->src[slot]) {
+            continue;
+        }
+        if (operand == end || operand->slot != slot || !meet(operand->tensor, tensor->src[slot])) {
+            return false;
+        }
+        ++operand;
+    }
+    return operand == end;
+}
+
+// Has the tensor this number? It may be the next one, which the tensor then gets. That no tensor gets two is
+// confirmed at the end.
+bool GraphView::meet(TensorId expected, ggml_tensor * tensor) {
+    if (expected < ids_.size()) {
+        return ids_[expected] == tensor;
+    }
+    ids_.append(tensor);
+    contents_[expected].update(*tensor, difference_);
+    if (difference_.kind) {
+        return false;
+    }
+    const TensorId source = view_sources_[expected];
+    return tensor->view_src ? source != kNoTensor && meet(source, tensor->view_src) : source == kNoTensor;
+}
+
+bool GraphView::has_same_buffers() const {
+    return std::all_of(buffers_.begin(), buffers_.end(),
+                       [](const auto & known) { return host::facts_of(known.first) == known.second; });
+}
+
+void GraphView::build_anew(const ggml_cgraph * graph) {
+    const host::Nodes nodes = host::nodes_of(graph);
+    const host::Nodes leafs = host::leafs_of(graph);
+
+    ids_.clear();
+    contents_.clear();
     view_sources_.clear();
     is_node_.clear();
     leafs_.clear();
     inputs_.clear();
     nodes_.clear();
     operands_.clear();
+    buffers_.clear();
+    ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
+    for (int i = 0; i < leafs.size; i++) {
+        leafs_.push_back(add(leafs[i]));
+    }
+    for (int i = 0; i < nodes.size; i++) {
+        add_node(nodes[i]);
+    }
+    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return is_node_[id] != 0; }),
+                  inputs_.end());
 }
 
 void GraphView::add_node(ggml_tensor * tensor) {
@@ -41,31 +122,46 @@ void GraphView::add_node(ggml_tensor * tensor) {
     nodes_.push_back(node);
 }
 
-void GraphView::build(const ggml_cgraph * graph) {
-    const host::Nodes nodes = host::nodes_of(graph);
-    const host::Nodes leafs = host::leafs_of(graph);
+TensorId GraphView::describe(TensorId id, ggml_tensor * tensor) {
+    view_sources_.push_back(kNoTensor);
+    is_node_.push_back(0);
+    contents_.emplace_back();
+    contents_[id].take(*tensor);
+    note_buffer(contents_[id].buffer());
+    if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
+        inputs_.push_back(id);
+    }
+    if (tensor->view_src) {
+        const TensorId source = add(tensor->view_src);
+        view_sources_[id] = source;
+    }
+    return id;
+}
 
-    clear();
-    ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
-    for (int i = 0; i < leafs.size; i++) {
-        leafs_.push_back(add(leafs[i]));
+void GraphView::note_buffer(ggml_backend_buffer_t buffer) {
+    const auto is_it = [buffer](const auto & known) { return known.first == buffer; };
+    // Neighbouring tensors share a buffer, so the last ones are looked at first.
+    if (buffer && std::none_of(buffers_.rbegin(), buffers_.rend(), is_it)) {
+        buffers_.emplace_back(buffer, host::facts_of(buffer));
     }
-    for (int i = 0; i < nodes.size; i++) {
-        add_node(nodes[i]);
-    }
-    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return is_node_[id] != 0; }),
-                  inputs_.end());
 }
 
 void GraphView::reorder(const ggml_cgraph * graph) {
-    node_of_.assign(ids_.size(), 0);
-    const std::vector<GraphNode> before = nodes_;
-    for (uint32_t i = 0; i < before.size(); i++) {
-        node_of_[before[i].tensor] = i;
-    }
     const host::Nodes nodes = host::nodes_of(graph);
-    for (int i = 0; i < nodes.size; i++) {
-        nodes_[i] = before[node_of_[ids_.find(nodes[i])]];
+    int first = 0;
+    while (first < nodes.size && nodes[first] == tensor(nodes_[first].tensor)) {
+        first++;
+    }
+    if (first == nodes.size) {
+        return;
+    }
+    unordered_nodes_ = nodes_;
+    std::vector<uint32_t> node_of(ids_.size(), 0);
+    for (uint32_t i = 0; i < nodes_.size(); i++) {
+        node_of[nodes_[i].tensor] = i;
+    }
+    for (int i = first; i < nodes.size; i++) {
+        nodes_[i] = unordered_nodes_[node_of[ids_.find(nodes[i])]];
     }
 }
 

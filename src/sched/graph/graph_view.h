@@ -1,10 +1,15 @@
 // GraphView - a graph's tensors by number: the nodes in order, what each is computed from, and what each view views.
 // It is read-only and knows nothing about backends.
+//
+// Engines build the same graph anew for every token. So a graph is first compared with the last one, in one pass over
+// its tensors that takes their numbers from there; only where it has another structure they are numbered anew.
 
 #pragma once
 
+#include <utility>
 #include <vector>
 
+#include "graph/tensor_content.h"
 #include "graph/tensor_ids.h"
 
 namespace ggml_sched {
@@ -21,46 +26,75 @@ struct GraphNode {
     uint32_t n_operands;
 };
 
+// Numbers that change when a graph differs in that from the one before: what was found out for a graph holds for
+// others of the same numbers. Compared is all that the stages up to the split look at, a backend's supports_op
+// included.
+struct GraphVersion {
+    uint64_t structure = 0;  // who reads and views whom, and each tensor's kind (see Difference)
+    uint64_t parameters = 0; // these three say nothing across a change of structure
+    uint64_t layout = 0;
+    uint64_t place = 0;
+
+    friend bool operator==(const GraphVersion & a, const GraphVersion & b) {
+        return a.structure == b.structure && a.parameters == b.parameters && a.layout == b.layout && a.place == b.place;
+    }
+};
+
 class GraphView {
   public:
     // Numbers the leafs, the nodes and all their operands. Keeps its memory from graph to graph.
     void build(const ggml_cgraph * graph);
 
-    void clear();
+    // Forgets the tensors, which may cease to exist; what follows on the next graph's version stays.
+    void clear() { ids_.clear(); }
 
     // The nodes may have been put into another order meanwhile.
     void reorder(const ggml_cgraph * graph);
 
+    const GraphVersion & version() const { return version_; }
     const TensorIds & ids() const { return ids_; }
     size_t n_tensors() const { return ids_.size(); }
     ggml_tensor * tensor(TensorId id) const { return ids_[id]; }
-    TensorId view_source(TensorId id) const { return view_sources_[id]; } // kNoTensor if it is no view
+    const TensorContent & content(TensorId id) const { return contents_[id]; } // when the view was built
+    TensorId view_source(TensorId id) const { return view_sources_[id]; }      // kNoTensor if it is no view
 
     const std::vector<TensorId> & leafs() const { return leafs_; }
     // What the caller writes: flagged INPUT, and not computed
     const std::vector<TensorId> & inputs() const { return inputs_; }
     bool is_node(TensorId id) const { return is_node_[id]; }
     const std::vector<GraphNode> & nodes() const { return nodes_; }
-    const std::vector<Operand> & operands() const { return operands_; } // of all nodes, each node's together
     const Operand * operands_begin(const GraphNode & node) const { return operands_.data() + node.first_operand; }
     const Operand * operands_end(const GraphNode & node) const { return operands_begin(node) + node.n_operands; }
 
   private:
+    bool build_like_last(const ggml_cgraph * graph);
+    bool meet(TensorId expected, ggml_tensor * tensor);
+    bool meet_node(const GraphNode & expected, ggml_tensor * tensor);
+    bool has_same_buffers() const;
+
+    void build_anew(const ggml_cgraph * graph);
     TensorId add(ggml_tensor * tensor) {
         const TensorId id = ids_.find_or_add(tensor);
         return id < view_sources_.size() ? id : describe(id, tensor);
     }
     TensorId describe(TensorId id, ggml_tensor * tensor);
     void add_node(ggml_tensor * tensor);
+    void note_buffer(ggml_backend_buffer_t buffer);
 
+    bool is_valid_ = false; // the structure below is that of a graph
+    GraphVersion version_;
+    Difference difference_; // of this graph to the last, while it is built
     TensorIds ids_;
-    std::vector<TensorId> view_sources_; // by tensor
-    std::vector<uint8_t> is_node_;       // by tensor
+    std::vector<TensorContent> contents_; // by tensor
+    std::vector<TensorId> view_sources_;  // by tensor
+    std::vector<uint8_t> is_node_;        // by tensor
     std::vector<TensorId> leafs_;
     std::vector<TensorId> inputs_;
     std::vector<GraphNode> nodes_;
-    std::vector<Operand> operands_;
-    std::vector<uint32_t> node_of_; // by tensor, while reordering
+    std::vector<GraphNode> unordered_nodes_; // before they were put into another order; empty if they were not
+    std::vector<Operand> operands_;          // of all nodes, each node's together
+    // An address is not enough to know a buffer again: another may have been made where it was.
+    std::vector<std::pair<ggml_backend_buffer_t, host::BufferFacts>> buffers_;
 };
 
 } // namespace ggml_sched

@@ -1,4 +1,7 @@
 // TensorIds - numbers the tensors of a graph 0, 1, 2, ... so that later stages use arrays instead of maps.
+//
+// Numbers are given by looking tensors up (find_or_add), or taken from a graph that was numbered before (append): then
+// confirm() has to show that no tensor got two of them, which takes no lookup.
 
 #pragma once
 
@@ -12,26 +15,30 @@ namespace ggml_sched {
 using TensorId = uint32_t;
 constexpr TensorId kNoTensor = UINT32_MAX;
 
-// An open-addressing table that keeps its memory when it is cleared. Clearing costs nothing: slots of an older epoch
-// are free.
 class TensorIds {
   public:
+    // Both keep their memory.
     void clear();
     void reserve(size_t n_tensors);
 
-    TensorId find(const ggml_tensor * tensor) const { // kNoTensor if it has no number
-        const Slot & slot = slots_[slot_of(tensor)];
-        return slot.epoch == epoch_ ? slot.id : kNoTensor;
-    }
     TensorId find_or_add(ggml_tensor * tensor) {
         const size_t i = slot_of(tensor);
         return slots_[i].epoch == epoch_ ? slots_[i].id : add(tensor, i);
     }
 
+    // The tensor gets the next number. Not to be mixed with find_or_add, and followed by confirm().
+    void append(ggml_tensor * tensor) { tensors_.push_back(tensor); }
+    // False if a tensor was appended twice. If the tensors lie in memory in the order of those that were confirmed
+    // last, that is seen at a glance.
+    bool confirm();
+
+    TensorId find(const ggml_tensor * tensor) const; // kNoTensor if it has no number
+
     size_t size() const { return tensors_.size(); }
     ggml_tensor * operator[](TensorId id) const { return tensors_[id]; }
 
   private:
+    // Of a table with open addressing. Clearing it costs nothing: slots of an older epoch are free.
     struct Slot {
         const ggml_tensor * tensor = nullptr;
         TensorId id = kNoTensor;
@@ -51,6 +58,7 @@ class TensorIds {
     }
     TensorId add(ggml_tensor * tensor, size_t slot);
     void grow(size_t n_slots);
+    bool ascends() const;
 
     static constexpr unsigned kFirstBits = 6;
 
@@ -58,6 +66,8 @@ class TensorIds {
     unsigned shift_ = 64 - kFirstBits;
     std::vector<ggml_tensor *> tensors_;
     uint32_t epoch_ = 1;
+    bool is_confirmed_ = false;        // the table is empty, and by_address_ of these tensors
+    std::vector<TensorId> by_address_; // a permutation of the numbers
 };
 
 } // namespace ggml_sched

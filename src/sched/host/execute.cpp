@@ -7,7 +7,13 @@ namespace ggml_sched::host {
 ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data) {
     tensor->buffer = buffer;
     tensor->data = data;
-    return buffer && buffer->iface.init_tensor ? buffer->iface.init_tensor(buffer, tensor) : GGML_STATUS_SUCCESS;
+    const ggml_status status =
+        buffer && buffer->iface.init_tensor ? buffer->iface.init_tensor(buffer, tensor) : GGML_STATUS_SUCCESS;
+    if (status != GGML_STATUS_SUCCESS) {
+        tensor->buffer = nullptr;
+        tensor->data = nullptr;
+    }
+    return status;
 }
 
 void synchronize(ggml_backend_t backend) {

@@ -9,7 +9,8 @@
 
 namespace ggml_sched::host {
 
-// Gives a tensor its memory; for views, that of what they view. Nothing is enqueued.
+// Gives a tensor its memory; for views, that of what they view. Nothing is enqueued. A tensor that the buffer refuses
+// is left without.
 ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data);
 
 void synchronize(ggml_backend_t backend);

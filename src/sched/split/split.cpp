@@ -1,5 +1,7 @@
 #include "split/split.h"
 
+#include <algorithm>
+
 namespace ggml_sched {
 
 namespace {
@@ -222,6 +224,13 @@ class Splitter {
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits, const ExpertGate & gate) {
     return Splitter(graph, backends, assignment, rotates, limits, gate).run();
+}
+
+bool depends_on_layout(const Splits & splits, const GraphView & graph, const StreamLimits & limits) {
+    return !limits.empty() && std::any_of(splits.copies.begin(), splits.copies.end(), [&](const InputCopy & copy) {
+        const ggml_backend_buffer_t buffer = graph.tensor(copy.tensor)->buffer;
+        return buffer && host::is_weights(buffer) && host::is_host(buffer);
+    });
 }
 
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor) {

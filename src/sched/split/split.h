@@ -71,6 +71,9 @@ struct Splits {
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits = {}, const ExpertGate & gate = {});
 
+// Might a graph that differs in layout only be cut otherwise? Sizes and batches matter to what is streamed.
+bool depends_on_layout(const Splits & splits, const GraphView & graph, const StreamLimits & limits);
+
 // The bytes that a copy of the tensor takes on a backend.
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
 

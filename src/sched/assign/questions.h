@@ -1,0 +1,47 @@
+// Questions - what backends were asked about a graph's nodes while it was assigned, and what they said. Nothing else
+// about a node's parameters and layout has a part in its assignment: a graph of the same structure that gets the same
+// answers is assigned in the same way.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/graph_view.h"
+#include "host/query.h"
+
+namespace ggml_sched {
+
+using BackendId = int8_t;
+constexpr BackendId kNoBackend = -1;
+
+class Questions {
+  public:
+    using Backends = std::vector<host::Backend>;
+
+    void clear() { asked_.clear(); }
+    bool supports_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
+        return ask(backends, {node, backend, Kind::Supports, false}, graph);
+    }
+    bool offload_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
+        return ask(backends, {node, backend, Kind::Offloads, false}, graph);
+    }
+
+    // Asks all that was asked since clear() again, about another graph.
+    bool have_same_answers(const Backends & backends, const GraphView & graph) const;
+
+  private:
+    enum class Kind : uint8_t { Supports, Offloads };
+    struct Question {
+        TensorId node;
+        BackendId backend;
+        Kind kind;
+        bool answer;
+    };
+    static bool answer(const Backends & backends, const Question & question, const GraphView & graph);
+    bool ask(const Backends & backends, Question question, const GraphView & graph);
+
+    std::vector<Question> asked_;
+};
+
+} // namespace ggml_sched

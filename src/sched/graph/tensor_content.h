@@ -1,0 +1,70 @@
+// TensorContent - what a tensor says that the scheduler depends on, apart from what it refers to.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "host/query.h"
+
+namespace ggml_sched {
+
+// In what two tensors differ, or two graphs
+struct Difference {
+    bool kind = false;       // operation, flags, buffer: whatever places and splits a graph without asking a backend
+    bool parameters = false; // of operations; not those of views, which repeat their offset
+    bool layout = false;     // type, shape, strides
+    bool place = false;      // of memory that the allocator does not give
+};
+
+class TensorContent {
+  public:
+    void take(const ggml_tensor & tensor);
+    // Becomes that of the tensor, and adds to `difference` what is new. Stops where it is of another kind.
+    void update(const ggml_tensor & tensor, Difference & difference) {
+        if (!equals(tensor)) {
+            find_difference(tensor, difference);
+        }
+    }
+
+    ggml_backend_buffer_t buffer() const { return buffer_; } // of the bytes; NULL before allocation
+    bool has_place() const { return buffer_ || place_; }     // not of views
+
+  private:
+    // All at once, without a branch for each: nearly always it does.
+    bool equals(const ggml_tensor & tensor) const {
+        const uint64_t difference =
+            static_cast<uint64_t>(op_ ^ tensor.op) | static_cast<uint64_t>(flags_ ^ tensor.flags) |
+            static_cast<uint64_t>(type_ ^ tensor.type) | (place_ ^ place_of(tensor)) | differing_bits(ne_, tensor.ne) |
+            differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params);
+        return difference == 0 && buffer_ == host::buffer_of(&tensor);
+    }
+    void find_difference(const ggml_tensor & tensor, Difference & difference);
+
+    static uint64_t place_of(const ggml_tensor & tensor) {
+        return tensor.view_src ? tensor.view_offs : reinterpret_cast<uintptr_t>(tensor.data);
+    }
+    template <typename T, size_t n> static uint64_t differing_bits(const std::array<T, n> & a, const T (&b)[n]) {
+        uint64_t bits = 0;
+        for (size_t i = 0; i < sizeof(b); i += sizeof(bits)) {
+            uint64_t words[2];
+            std::memcpy(&words[0], reinterpret_cast<const char *>(a.data()) + i, sizeof(bits));
+            std::memcpy(&words[1], reinterpret_cast<const char *>(b) + i, sizeof(bits));
+            bits |= words[0] ^ words[1];
+        }
+        return bits;
+    }
+
+    ggml_backend_buffer_t buffer_ = nullptr;
+    uint64_t place_ = 0; // the address if it has one already; of a view, the offset
+    ggml_type type_ = {};
+    ggml_op op_ = {};
+    int32_t flags_ = 0;
+    std::array<int64_t, GGML_MAX_DIMS> ne_ = {};
+    std::array<size_t, GGML_MAX_DIMS> nb_ = {};
+    std::array<int32_t, GGML_MAX_OP_PARAMS / sizeof(int32_t)> op_params_ = {};
+};
+
+} // namespace ggml_sched
