@@ -441,10 +441,10 @@ Status Scheduler::execute(const plan::Plan & plan) {
         executor_->stats.expert_runs_whole++;
     } else {
         executor_->stats.expert_runs_by_ids++;
-        if (rate > 0) {
-            gate_.note_by_ids(experts.batch,
-                              {clock.now_us() - begin, static_cast<double>(executor_->bytes_by_ids()) / rate,
-                               static_cast<double>(experts.bytes) / rate});
+        const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_->bytes_by_ids()) / rate,
+                                     static_cast<double>(experts.bytes) / rate};
+        if (rate > 0 && status.ok() && gate_.note_by_ids(experts.batch, run)) {
+            host::log_debug("ggml-sched: " + gate_.text_of(experts.batch) + "\n");
         }
     }
     return status;

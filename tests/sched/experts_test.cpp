@@ -167,12 +167,12 @@ TEST_P(Experts, AreStreamedWholeOnceThatIsKnownToBeQuicker) {
     graph.choose(experts, 1.0F);
     const std::vector<float> expected = run_on(rig, graph);
     EXPECT_EQ(rig.stats().expert_runs_by_ids, 1U);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         graph.build(rig);
         graph.choose(experts, 1.0F);
         EXPECT_EQ(run_on(rig, graph), expected) << "run " << i;
     }
-    EXPECT_EQ(rig.stats().expert_runs_by_ids, 2U);
+    EXPECT_EQ(rig.stats().expert_runs_by_ids, 4U);
     EXPECT_EQ(rig.stats().expert_runs_whole, 4U);
     ggml_sched_reset_stats(rig.sched());
     graph.choose(experts, 1.0F);

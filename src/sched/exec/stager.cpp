@@ -71,87 +71,109 @@ void Stager::start_threads() {
     }
 }
 
+// While threads fill one chunk, the one before it is sent.
 void Stager::copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces) {
     Chunks & chunks = *chunks_of(queue);
+    cut(chunks, pieces);
+    for (size_t fill = 0; fill < fills_.size(); fill++) {
+        publish(chunks, fill);
+        if (fill > 0) {
+            send(chunks, dst, fill - 1);
+        }
+    }
+    if (!fills_.empty()) {
+        send(chunks, dst, fills_.size() - 1);
+    }
+}
+
+void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
+    fills_.clear();
+    sent_.clear();
+    parts_.clear();
+    base_ = published_;
     for (const Piece & piece : pieces) {
         for (size_t done = 0; done < piece.bytes;) {
-            if (chunks.used == kChunk) {
-                send(chunks, dst);
-                next_chunk(chunks);
+            const bool is_full = chunks.used == kChunk;
+            if (is_full) {
+                chunks.now = (chunks.now + 1) % kChunks;
+                chunks.used = 0;
+            }
+            if (is_full || fills_.empty()) {
+                fills_.push_back({chunks.now, is_full, parts_.size(), sent_.size()});
             }
             const size_t bytes = std::min(piece.bytes - done, kChunk - chunks.used);
             char * to =
                 static_cast<char *>(ggml_backend_buffer_get_base(chunks.memory)) + chunks.now * kChunk + chunks.used;
-            stage(piece.data + done, to, bytes);
-            staged_.push_back({piece.offset + done, to, bytes});
+            sent_.push_back({piece.offset + done, to, bytes});
+            for (size_t at = 0; at < bytes; at += kPart) {
+                parts_.push_back({piece.data + done + at, to + at, std::min(kPart, bytes - at), chunks.now});
+            }
             chunks.used += bytes;
             done += bytes;
         }
     }
-    send(chunks, dst);
 }
 
-void Stager::next_chunk(Chunks & chunks) {
-    chunks.now = (chunks.now + 1) % kChunks;
-    chunks.used = 0;
-    if (chunks.in_use[chunks.now]) {
-        host::event_synchronize(chunks.free[chunks.now]);
-    }
+size_t Stager::end_of_parts(size_t fill) const {
+    return fill + 1 < fills_.size() ? fills_[fill + 1].first_part : parts_.size();
 }
 
-void Stager::stage(const char * from, char * to, size_t bytes) {
-    for (size_t done = 0; done < bytes; done += kPart) {
-        parts_.push_back({from + done, to + done, std::min(kPart, bytes - done)});
+void Stager::publish(const Chunks & chunks, size_t fill) {
+    const size_t chunk = fills_[fill].chunk;
+    if (fills_[fill].is_new && chunks.in_use[chunk]) {
+        host::event_synchronize(chunks.free[chunk]);
     }
-}
-
-void Stager::send(Chunks & chunks, ggml_tensor * dst) {
-    if (staged_.empty()) {
-        return;
-    }
-    copy_parts();
-    for (const Staged & staged : staged_) {
-        host::set_async(chunks.queue->handle, dst, staged.data, staged.offset, staged.bytes);
-    }
-    host::event_record(chunks.free[chunks.now], chunks.queue->handle);
-    chunks.in_use[chunks.now] = true;
-    staged_.clear();
-}
-
-void Stager::copy_parts() {
-    next_part_ = 0;
+    left_[chunk] = end_of_parts(fill) - fills_[fill].first_part;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
-        round_++;
-        n_busy_ = threads_.size();
+        published_ = base_ + end_of_parts(fill);
     }
     changed_.notify_all();
-    take_parts();
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return n_busy_ == 0; });
-    parts_.clear();
 }
 
-void Stager::take_parts() {
-    for (size_t i = next_part_++; i < parts_.size(); i = next_part_++) {
-        std::memcpy(parts_[i].to, parts_[i].from, parts_[i].bytes);
+void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill) {
+    const size_t chunk = fills_[fill].chunk;
+    while (left_[chunk] > 0) {
+        if (!take_part()) {
+            std::this_thread::yield(); // others copy the last parts
+        }
     }
+    const size_t end = fill + 1 < fills_.size() ? fills_[fill + 1].first_sent : sent_.size();
+    for (size_t i = fills_[fill].first_sent; i < end; i++) {
+        host::set_async(chunks.queue->handle, dst, sent_[i].data, sent_[i].offset, sent_[i].bytes);
+    }
+    host::event_record(chunks.free[chunk], chunks.queue->handle);
+    chunks.in_use[chunk] = true;
+}
+
+bool Stager::take_part() {
+    uint64_t number = taken_;
+    while (number < published_) {
+        if (taken_.compare_exchange_weak(number, number + 1)) {
+            const Part & part = parts_[number - base_];
+            std::memcpy(part.to, part.from, part.bytes);
+            left_[part.chunk]--;
+            return true;
+        }
+    }
+    return false;
 }
 
 void Stager::work() {
-    uint64_t done = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
+    constexpr int kPatience = 1000; // the next part is often published soon
+    int n_idle = 0;
     while (true) {
-        changed_.wait(lock, [&] { return ends_ || round_ != done; });
+        if (take_part()) {
+            n_idle = 0;
+        } else if (++n_idle < kPatience) {
+            std::this_thread::yield();
+        } else {
+            std::unique_lock<std::mutex> lock(mutex_);
+            changed_.wait(lock, [&] { return ends_ || taken_ < published_; });
+            n_idle = 0;
+        }
         if (ends_) {
             return;
-        }
-        done = round_;
-        lock.unlock();
-        take_parts();
-        lock.lock();
-        if (--n_busy_ == 0) {
-            changed_.notify_all();
         }
     }
 }

@@ -6,9 +6,11 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -40,9 +42,10 @@ class Stager {
     void copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces);
 
   private:
-    static constexpr size_t kChunk = size_t{32} << 20;
-    static constexpr size_t kChunks = 3;
-    static constexpr size_t kPart = size_t{1} << 20; // that a thread copies at a time
+    // Together they stay in the processor's caches, so memory is read once and not written.
+    static constexpr size_t kChunk = size_t{4} << 20;
+    static constexpr size_t kChunks = 6;
+    static constexpr size_t kPart = size_t{512} << 10; // that a thread copies at a time
     static constexpr unsigned kMostThreads = 8;
 
     struct Chunks {
@@ -50,39 +53,50 @@ class Stager {
         ggml_backend_buffer_t memory;
         std::vector<ggml_backend_event_t> free; // by chunk: what was read from it has arrived
         std::vector<bool> in_use;
-        size_t now;  // the chunk that is being filled,
+        size_t now;  // the chunk that was filled last,
         size_t used; // and how far
     };
     struct Part {
         const char * from;
         char * to;
         size_t bytes;
+        size_t chunk;
     };
-    struct Staged { // a piece, or what of it fits a chunk
+    struct Sent { // a piece, or what of it fits a chunk
         size_t offset;
         char * data;
         size_t bytes;
     };
+    struct Fill { // of a chunk, with the first of its parts and of what is then sent; they end where the next one's begin
+        size_t chunk;
+        bool is_new; // the chunk has to be free
+        size_t first_part;
+        size_t first_sent;
+    };
 
     Chunks * chunks_of(const host::Backend & queue);
     void start_threads();
-    void next_chunk(Chunks & chunks);
-    void stage(const char * from, char * to, size_t bytes);
-    void send(Chunks & chunks, ggml_tensor * dst);
-    void copy_parts();
-    void take_parts();
+    void cut(Chunks & chunks, const std::vector<Piece> & pieces);
+    void publish(const Chunks & chunks, size_t fill);
+    void send(Chunks & chunks, ggml_tensor * dst, size_t fill);
+    size_t end_of_parts(size_t fill) const;
+    bool take_part();
     void work();
 
     std::vector<Chunks> chunks_; // by queue
-    std::vector<Staged> staged_; // of the chunk that is being filled
+    std::vector<Fill> fills_;    // of the call
+    std::vector<Sent> sent_;
 
-    std::vector<Part> parts_; // written while no thread works
-    std::atomic<size_t> next_part_{0};
-    std::mutex mutex_; // guards what follows
+    // Threads take parts that have been published. Both counters only grow; parts_[i] is number base_ + i.
+    std::vector<Part> parts_;
+    uint64_t base_ = 0;
+    std::atomic<uint64_t> published_{0};
+    std::atomic<uint64_t> taken_{0};
+    std::array<std::atomic<size_t>, kChunks> left_ = {}; // by chunk: parts that have not been copied yet
+
+    std::mutex mutex_; // for threads with nothing to do
     std::condition_variable changed_;
-    uint64_t round_ = 0; // of copying parts
-    size_t n_busy_ = 0;
-    bool ends_ = false;
+    std::atomic<bool> ends_{false};
     std::vector<std::thread> threads_;
 };
 

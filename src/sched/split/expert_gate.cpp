@@ -6,11 +6,11 @@ namespace ggml_sched {
 
 namespace {
 
-// The first run also pays for what devices do once.
-constexpr int kFirstRuns = 2;
+// The first run also pays for what devices do once, and any may have been disturbed: the shortest of the rest counts.
+constexpr int kFirstRuns = 4;
 constexpr int kMeasureEach = 64;
 // Sending whole must gain more than measuring errs.
-constexpr double kMargin = 0.97;
+constexpr double kMargin = 0.93;
 
 } // namespace
 
@@ -36,25 +36,38 @@ bool ExpertGate::streams_whole(const ExpertBatch & batch) const {
     return known != known_.end() && is_whole(known->second);
 }
 
-double ExpertGate::share_of(const ExpertBatch & batch) const {
-    const auto known = known_.find(key_of(batch));
-    return known == known_.end() ? 0 : known->second.share;
+std::string ExpertGate::text_of(const ExpertBatch & batch) const {
+    const auto found = known_.find(key_of(batch));
+    if (found == known_.end()) {
+        return "";
+    }
+    const Known & known = found->second;
+    const auto us = [](double value) { return std::to_string(static_cast<int64_t>(value)) + " us"; };
+    return "batches like one of " + std::to_string(batch.n_tokens) + " tokens, of which each uses " +
+           std::to_string(batch.n_used) + " of " + std::to_string(batch.n_experts) + " experts: computing takes " +
+           us(known.compute_us) + ", copying those in use " + us(known.copied_us) + ", copying all " +
+           us(known.all_us) + "; they are streamed " + (is_whole(known) ? "whole" : "by the ids");
 }
 
-template <typename Change> void ExpertGate::change(const ExpertBatch & batch, Change change) {
+template <typename Change> bool ExpertGate::change(const ExpertBatch & batch, Change change) {
     Known & known = known_[key_of(batch)];
     const bool before = is_whole(known);
     change(known);
-    number_ += before != is_whole(known) ? 1 : 0;
+    const bool has_changed = before != is_whole(known);
+    number_ += has_changed ? 1 : 0;
+    return has_changed;
 }
 
-void ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
-    change(batch, [&](Known & known) {
+bool ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
+    return change(batch, [&](Known & known) {
         const double compute_us = std::max(0.0, run.us - run.copied_us);
+        known.compute_us = known.n_measured < 2 ? compute_us : std::min(known.compute_us, compute_us);
+        known.copied_us = run.copied_us;
+        known.all_us = run.all_us;
         known.n_measured++;
         known.n_since = 0;
-        known.share = run.all_us > 0 ? run.copied_us / run.all_us : 0;
-        known.prefers_whole = std::max(compute_us, run.all_us) < kMargin * (compute_us + run.copied_us);
+        known.prefers_whole =
+            std::max(known.compute_us, known.all_us) < kMargin * (known.compute_us + known.copied_us);
     });
 }
 

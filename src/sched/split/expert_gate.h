@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <tuple>
 
 #include "ggml.h"
@@ -39,23 +40,26 @@ class ExpertGate {
         double copied_us; // the time that copying the experts in use takes
         double all_us;    // and that of all experts
     };
-    void note_by_ids(const ExpertBatch & batch, const Run & run);
+    // True if an answer has changed by it.
+    bool note_by_ids(const ExpertBatch & batch, const Run & run);
     void note_whole(const ExpertBatch & batch);
 
-    // What is expected of a batch like this one, as text; "" if nothing is known yet.
-    double share_of(const ExpertBatch & batch) const; // of the experts; 0 if not known
+    // What is known of a batch like this one, in a sentence; "" if there is nothing.
+    std::string text_of(const ExpertBatch & batch) const;
 
   private:
     struct Known {
         int n_measured = 0;
         int n_since = 0; // runs since the last measurement
-        double share = 0;
+        double compute_us = 0;
+        double copied_us = 0;
+        double all_us = 0;
         bool prefers_whole = false;
     };
     using Key = std::tuple<int64_t, int64_t, int>;
     static Key key_of(const ExpertBatch & batch);
     static bool is_whole(const Known & known);
-    template <typename Change> void change(const ExpertBatch & batch, Change change);
+    template <typename Change> bool change(const ExpertBatch & batch, Change change);
 
     std::map<Key, Known> known_; // batches of about the same number of tokens are alike
     uint64_t number_ = 0;
