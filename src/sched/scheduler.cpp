@@ -169,12 +169,11 @@ Status Scheduler::assign_and_split() {
     if (Status status = assign(view_, backends_, by_user, {op_offload_, keep_writes}, assignment_); !status.ok()) {
         return status;
     }
-    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits, gate_);
+    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits);
     streams_.lay_out(view_, splits_);
     split_version_ = view_.version();
     split_by_user_ = std::move(by_user);
     split_limits_ = limits;
-    split_gate_ = gate_.number();
     splits_number_++;
     is_split_ = true;
     return {};
@@ -187,7 +186,7 @@ bool Scheduler::is_split_alike(const PlacedByUser & by_user, const StreamLimits 
     const bool has_other_layout = now.layout != split_version_.layout;
     const bool has_other_parameters = now.parameters != split_version_.parameters;
     if (!is_split_ || now.structure != split_version_.structure || by_user != split_by_user_ ||
-        limits != split_limits_ || gate_.number() != split_gate_ ||
+        limits != split_limits_ ||
         (has_other_layout && depends_on_layout(splits_, view_, limits))) {
         return false;
     }
@@ -308,7 +307,8 @@ CutGraph Scheduler::cut_graph() const {
 LoweredGraph::Key Scheduler::key() const {
     const GraphVersion & version = view_.version();
     return {splits_number_,    version.layout, version.place, places_[turn_].version(),
-            streams_.number(), links_number_,  mode(),        observer_.callback != nullptr};
+            streams_.number(), links_number_,  mode(),        observer_.callback != nullptr,
+            gate_.streams_whole(splits_.experts.batch)};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -334,8 +334,8 @@ void Scheduler::lower_graph() {
     if (lowered.is_for(now)) {
         lowered.bind(view_, slots_);
     } else {
-        lowered.take(now, lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_, now.mode,
-                                now.observed, spaces_));
+        lowered.take(now, lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_,
+                                {now.mode, now.observed, now.whole_experts}, spaces_));
     }
     is_lowered_ = true;
 }
@@ -432,18 +432,19 @@ Status Scheduler::execute(const plan::Plan & plan) {
     const auto send = [this](plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
         executor_->send_sample(lane, dst, data, bytes, pageable);
     };
-    const double rate = experts.by_ids ? streams_.bytes_per_us(experts.backend, view_, splits_, send) : 0;
+    const bool by_ids = experts.have_ids && !gate_.streams_whole(experts.batch);
+    const double rate = by_ids ? streams_.bytes_per_us(experts.backend, view_, splits_, send) : 0;
     const host::Clock clock(backends_);
     const double begin = clock.now_us();
     Status status = executor_->run(plan, work(), observer_);
-    if (!experts.by_ids) {
+    if (!by_ids) {
         gate_.note_whole(experts.batch);
         executor_->stats.expert_runs_whole++;
     } else {
         executor_->stats.expert_runs_by_ids++;
         const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_->bytes_by_ids()) / rate,
                                      static_cast<double>(experts.bytes) / rate};
-        if (rate > 0 && status.ok() && gate_.note_by_ids(experts.batch, run)) {
+        if (rate > 0 && status.ok() && gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
             host::log_debug("ggml-sched: " + gate_.text_of(experts.batch) + "\n");
         }
     }

@@ -119,7 +119,6 @@ class Scheduler {
     GraphVersion split_version_; // of this version
     PlacedByUser split_by_user_; // of which the user asked for this
     StreamLimits split_limits_;  // when this could be streamed
-    uint64_t split_gate_ = 0;    // and experts were in this way
     uint64_t splits_number_ = 0; // changes with the splits and what led to them
     Slots slots_;
     std::vector<host::GraphHandle> split_graphs_;

@@ -28,7 +28,7 @@ class Lowering {
   public:
     Lowering(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
              const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-             const Topology & topology, plan::Mode mode, bool observed, Spaces & spaces)
+             const Topology & topology, const LoweringOptions & options, Spaces & spaces)
         : graph_(graph)
         , splits_(splits)
         , slots_(slots)
@@ -37,11 +37,12 @@ class Lowering {
         , next_streamed_(streams.size(), 0)
         , backends_(backends)
         , topology_(topology)
+        , whole_experts_(options.whole_experts)
         , buffers_(spaces)
         , launch_accesses_(graph, buffers_)
         , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); })) {
-        result_.program.mode = mode;
-        result_.program.observed = observed;
+        result_.program.mode = options.mode;
+        result_.program.observed = options.observed;
         result_.program.n_splits = static_cast<int>(splits.splits.size());
     }
 
@@ -113,7 +114,8 @@ class Lowering {
         for (size_t backend = 0; backend < streams_.size(); backend++) {
             const StreamSlots & slots = streams_[backend];
             size_t & next = next_streamed_[backend];
-            while (next < slots.size() && std::max(slots[next].free_after, slots[next].known_after) <= split &&
+            while (next < slots.size() && slots[next].free_after <= split &&
+                   (whole_experts_ || slots[next].known_after <= split) &&
                    (slots[next].split <= split + 1 || is_pinned(slots[next]))) {
                 stream(std::max(split, 0), slots[next++]);
             }
@@ -131,7 +133,7 @@ class Lowering {
         copy.streamed = true;
         copy.pageable = !is_pinned(slot);
         result_.stages = result_.stages || copy.pageable;
-        if (const TensorId ids = splits_.copies[slot.copy].ids; ids != kNoTensor) {
+        if (const TensorId ids = splits_.copies[slot.copy].ids; ids != kNoTensor && !whole_experts_) {
             fetch_ids(section, ids);
             copy.ids = fetched(ids);
         }
@@ -350,6 +352,7 @@ class Lowering {
     std::vector<size_t> next_streamed_; // by backend: the first in streams_ that has not been issued
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
+    const bool whole_experts_;
     BufferTable buffers_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
@@ -361,8 +364,8 @@ class Lowering {
 
 Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
               const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-              const Topology & topology, plan::Mode mode, bool observed, Spaces & spaces) {
-    return Lowering(graph, splits, slots, assignment, streams, backends, topology, mode, observed, spaces).run();
+              const Topology & topology, const LoweringOptions & options, Spaces & spaces) {
+    return Lowering(graph, splits, slots, assignment, streams, backends, topology, options, spaces).run();
 }
 
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces) {

@@ -62,11 +62,16 @@ struct Topology {
     size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
-// `observed`: the caller looks at nodes while the graph runs.
+struct LoweringOptions {
+    plan::Mode mode = plan::Mode::Auto;
+    bool observed = false;      // the caller looks at nodes while the graph runs
+    bool whole_experts = false; // of what is streamed; else only those that ids name
+};
+
 // `streams` has the layout of what is streamed, by backend; empty if nothing is.
 Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
               const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-              const Topology & topology, plan::Mode mode, bool observed, Spaces & spaces);
+              const Topology & topology, const LoweringOptions & options, Spaces & spaces);
 
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);

@@ -49,30 +49,21 @@ std::string ExpertGate::text_of(const ExpertBatch & batch) const {
            us(known.all_us) + "; they are streamed " + (is_whole(known) ? "whole" : "by the ids");
 }
 
-template <typename Change> bool ExpertGate::change(const ExpertBatch & batch, Change change) {
+bool ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
     Known & known = known_[key_of(batch)];
     const bool before = is_whole(known);
-    change(known);
-    const bool has_changed = before != is_whole(known);
-    number_ += has_changed ? 1 : 0;
-    return has_changed;
-}
-
-bool ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
-    return change(batch, [&](Known & known) {
-        const double compute_us = std::max(0.0, run.us - run.copied_us);
-        known.compute_us = known.n_measured < 2 ? compute_us : std::min(known.compute_us, compute_us);
-        known.copied_us = run.copied_us;
-        known.all_us = run.all_us;
-        known.n_measured++;
-        known.n_since = 0;
-        known.prefers_whole =
-            std::max(known.compute_us, known.all_us) < kMargin * (known.compute_us + known.copied_us);
-    });
+    const double compute_us = std::max(0.0, run.us - run.copied_us);
+    known.compute_us = known.n_measured < 2 ? compute_us : std::min(known.compute_us, compute_us);
+    known.copied_us = run.copied_us;
+    known.all_us = run.all_us;
+    known.n_measured++;
+    known.n_since = 0;
+    known.prefers_whole = std::max(known.compute_us, known.all_us) < kMargin * (known.compute_us + known.copied_us);
+    return before != is_whole(known);
 }
 
 void ExpertGate::note_whole(const ExpertBatch & batch) {
-    change(batch, [](Known & known) { known.n_since++; });
+    known_[key_of(batch)].n_since++;
 }
 
 } // namespace ggml_sched

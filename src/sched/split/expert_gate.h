@@ -32,9 +32,6 @@ struct ExpertBatch {
 class ExpertGate {
   public:
     bool streams_whole(const ExpertBatch & batch) const;
-    // Changes when an answer does.
-    uint64_t number() const { return number_; }
-
     struct Run {
         double us;        // that the host was busy with it
         double copied_us; // the time that copying the experts in use takes
@@ -59,10 +56,8 @@ class ExpertGate {
     using Key = std::tuple<int64_t, int64_t, int>;
     static Key key_of(const ExpertBatch & batch);
     static bool is_whole(const Known & known);
-    template <typename Change> bool change(const ExpertBatch & batch, Change change);
 
     std::map<Key, Known> known_; // batches of about the same number of tokens are alike
-    uint64_t number_ = 0;
 };
 
 } // namespace ggml_sched

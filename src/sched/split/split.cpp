@@ -13,12 +13,11 @@ constexpr uint8_t kIdsSlot = 2;
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits, const ExpertGate & gate)
+             bool rotates, const StreamLimits & limits)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
         , limits_(limits)
-        , gate_(gate)
         , rotates_(rotates)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
         , written_at_(limits.empty() ? 0 : graph.n_tensors(), kNoNode)
@@ -113,8 +112,7 @@ class Splitter {
     InputCopy streamed_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
         InputCopy copy = {operand.tensor, backend, true};
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
-        if (tensor->op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot ||
-            gate_.streams_whole(ExpertBatch::of(tensor))) {
+        if (tensor->op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot) {
             return copy;
         }
         for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
@@ -152,7 +150,7 @@ class Splitter {
             if (batch.n_tokens >= experts.batch.n_tokens) {
                 experts.batch = batch;
                 experts.backend = copy.backend;
-                experts.by_ids = copy.ids != kNoTensor;
+                experts.have_ids = copy.ids != kNoTensor;
             }
         }
     }
@@ -209,7 +207,6 @@ class Splitter {
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
     const StreamLimits & limits_;
-    const ExpertGate & gate_;
     const bool rotates_;
     size_t first_copy_ = 0;         // of the current split
     size_t streamed_bytes_ = 0;     // for the current split
@@ -222,8 +219,8 @@ class Splitter {
 } // namespace
 
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits, const ExpertGate & gate) {
-    return Splitter(graph, backends, assignment, rotates, limits, gate).run();
+             bool rotates, const StreamLimits & limits) {
+    return Splitter(graph, backends, assignment, rotates, limits).run();
 }
 
 bool depends_on_layout(const Splits & splits, const GraphView & graph, const StreamLimits & limits) {

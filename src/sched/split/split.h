@@ -22,7 +22,7 @@ struct InputCopy {
     TensorId tensor;
     BackendId backend;
     bool streamed = false;       // weights that are copied ahead, for one split
-    TensorId ids = kNoTensor;    // streamed: only the experts that these name; kNoTensor: the whole of it
+    TensorId ids = kNoTensor;    // streamed: only the experts that these name are needed; kNoTensor: the whole of it
     int32_t ids_node = kNoNode;  // that computes them
 };
 
@@ -55,8 +55,8 @@ struct Rewire {
 struct StreamedExperts {
     ExpertBatch batch; // the largest
     BackendId backend = kNoBackend;
-    bool by_ids = false;
-    size_t bytes = 0; // of all experts, used or not
+    bool have_ids = false; // that the graph computes: only a part is needed
+    size_t bytes = 0;      // of all experts, used or not
 };
 
 struct Splits {
@@ -69,7 +69,7 @@ struct Splits {
 
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits = {}, const ExpertGate & gate = {});
+             bool rotates, const StreamLimits & limits = {});
 
 // Might a graph that differs in layout only be cut otherwise? Sizes and batches matter to what is streamed.
 bool depends_on_layout(const Splits & splits, const GraphView & graph, const StreamLimits & limits);
