@@ -31,6 +31,9 @@ class KnownPlaces {
     // A graph that the allocator has placed
     void take(const Key & key, const GraphView & graph, const Splits & splits, const Slots & slots);
 
+    // Its nodes had an order of their own; what may share memory in that may not in another.
+    void refuse_others() { is_complete_ = false; }
+
     // Changes when places do.
     uint64_t version() const { return version_; }
 

@@ -11,6 +11,9 @@ Status Placer::place(const CutGraph & graph, uint64_t splits, KnownPlaces & plac
     Status status = place_by_allocator(graph);
     if (status.ok()) {
         places.take({splits, allocation_.n_reserves()}, graph.view, graph.splits, graph.slots);
+        if (!allocation_.keeps_order()) {
+            places.refuse_others();
+        }
     }
     return status;
 }

@@ -31,7 +31,7 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
         graph.tensor(rewire.node)->src[rewire.slot] = slots.of(rewire.copy);
     }
 
-    keeps_order_ = true;
+    bool may_have_ordered = false;
     keeps_.clear();
     keepers_.clear();
     if (views.size() < splits.splits.size()) {
@@ -43,12 +43,11 @@ void Allocation::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits &
         views[i].set_identity();
         if (backends[split.backend].optimizes_graphs) {
             views[i].optimize_for(backends[split.backend].handle, keeps_);
-            keeps_order_ = false;
+            may_have_ordered = true;
         }
     }
-    if (!keeps_order_) {
-        graph.reorder(cgraph);
-    }
+    const bool has_ordered = may_have_ordered && graph.reorder(cgraph);
+    keeps_order_ = !has_ordered && keeps_.empty();
 }
 
 void Allocation::list(const GraphView & graph, const Splits & splits, const Slots & slots,

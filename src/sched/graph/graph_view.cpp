@@ -146,14 +146,14 @@ void GraphView::note_buffer(ggml_backend_buffer_t buffer) {
     }
 }
 
-void GraphView::reorder(const ggml_cgraph * graph) {
+bool GraphView::reorder(const ggml_cgraph * graph) {
     const host::Nodes nodes = host::nodes_of(graph);
     int first = 0;
     while (first < nodes.size && nodes[first] == tensor(nodes_[first].tensor)) {
         first++;
     }
     if (first == nodes.size) {
-        return;
+        return false;
     }
     unordered_nodes_ = nodes_;
     std::vector<uint32_t> node_of(ids_.size(), 0);
@@ -163,6 +163,7 @@ void GraphView::reorder(const ggml_cgraph * graph) {
     for (int i = first; i < nodes.size; i++) {
         nodes_[i] = unordered_nodes_[node_of[ids_.find(nodes[i])]];
     }
+    return true;
 }
 
 } // namespace ggml_sched

@@ -48,8 +48,8 @@ class GraphView {
     // Forgets the tensors, which may cease to exist; what follows on the next graph's version stays.
     void clear() { ids_.clear(); }
 
-    // The nodes may have been put into another order meanwhile.
-    void reorder(const ggml_cgraph * graph);
+    // The nodes may have been put into another order meanwhile. False if not.
+    bool reorder(const ggml_cgraph * graph);
 
     const GraphVersion & version() const { return version_; }
     const TensorIds & ids() const { return ids_; }
