@@ -29,8 +29,8 @@ class LoweredGraph {
 
         friend bool operator==(const Key & a, const Key & b) {
             return a.splits == b.splits && a.layout == b.layout && a.given == b.given && a.placed == b.placed &&
-                   a.streams == b.streams && a.links == b.links && a.mode == b.mode &&
-                   a.observed == b.observed && a.whole_experts == b.whole_experts;
+                   a.streams == b.streams && a.links == b.links && a.mode == b.mode && a.observed == b.observed &&
+                   a.whole_experts == b.whole_experts;
         }
     };
 

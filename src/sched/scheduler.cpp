@@ -62,6 +62,10 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , flight_(machine_, *executor_, verifier_)
     , placer_(allocation_, spaces_, flight_, rules_) {
     topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
+    if (n_copies_ > 1 && streams_.make_queues()) {
+        topology_.ahead_from = options.ahead_from;
+        use_streams();
+    }
 }
 
 void Scheduler::switch_off(plan::Rule rule) {
@@ -186,8 +190,7 @@ bool Scheduler::is_split_alike(const PlacedByUser & by_user, const StreamLimits 
     const bool has_other_layout = now.layout != split_version_.layout;
     const bool has_other_parameters = now.parameters != split_version_.parameters;
     if (!is_split_ || now.structure != split_version_.structure || by_user != split_by_user_ ||
-        limits != split_limits_ ||
-        (has_other_layout && depends_on_layout(splits_, view_, limits))) {
+        limits != split_limits_ || (has_other_layout && depends_on_layout(splits_, view_, limits))) {
         return false;
     }
     return (!has_other_layout && !has_other_parameters) || assignment_.questions.have_same_answers(backends_, view_);
@@ -216,12 +219,16 @@ Status Scheduler::fit_streams(Memory memory) {
             status = wait_for_old_memory();
         }
     }
+    use_streams();
+    return status;
+}
+
+void Scheduler::use_streams() {
     for (size_t b = 0; b < backends_.size(); b++) {
         if (const host::Backend * queue = streams_.queue(static_cast<BackendId>(b))) {
             executor_->use_stream(topology_.stream_of[b], *queue);
         }
     }
-    return status;
 }
 
 // Where memory for anything else has run out, streaming gives back what it has. False: it has none.
@@ -306,8 +313,14 @@ CutGraph Scheduler::cut_graph() const {
 
 LoweredGraph::Key Scheduler::key() const {
     const GraphVersion & version = view_.version();
-    return {splits_number_,    version.layout, version.place, places_[turn_].version(),
-            streams_.number(), links_number_,  mode(),        observer_.callback != nullptr,
+    return {splits_number_,
+            version.layout,
+            version.place,
+            places_[turn_].version(),
+            streams_.number(),
+            links_number_,
+            mode(),
+            observer_.callback != nullptr,
             gate_.streams_whole(splits_.experts.batch)};
 }
 

@@ -26,6 +26,9 @@ namespace ggml_sched {
 
 class Scheduler {
   public:
+    // A copy of that size takes longer than the waits around it.
+    static constexpr size_t kAheadFrom = size_t{256} << 10;
+
     struct Options {
         size_t graph_size;
         bool parallel;
@@ -33,6 +36,7 @@ class Scheduler {
         // For tests; the C API leaves them alone.
         int n_copies = 0;                 // with parallel: 1 to kMaxCopies; 0 is kMaxCopies
         size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight, if the default limit allows them at all
+        size_t ahead_from = kAheadFrom;   // smaller inputs are copied on the queue that computes
     };
 
     static std::unique_ptr<Scheduler> create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
@@ -78,6 +82,7 @@ class Scheduler {
     Status cut(ggml_cgraph * graph, Memory memory);
     Status assign_and_split();
     Status fit_streams(Memory memory);
+    void use_streams();
     bool stop_streaming(const Status & status);
     const StreamLimits & stream_limits();
     bool is_split_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;

@@ -2,12 +2,20 @@
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "ggml-sched.h"
-#include "streams.h"
 
 namespace ggml_sched {
+
+struct StreamSettings {
+    static constexpr size_t kAuto = SIZE_MAX;
+
+    size_t budget = kAuto; // bytes of device memory for each backend. kAuto: a share of what is free; 0: no streaming
+    size_t lookahead = 0;  // bytes that copies may be ahead of their use. 0: the default
+};
 
 struct Settings {
     ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC=auto|barrier|serial

@@ -160,6 +160,14 @@ bool Streams::fit(BackendId backend) {
     return true;
 }
 
+bool Streams::make_queues() {
+    bool ok = true;
+    for (size_t b = 0; b < streams_.size(); b++) {
+        ok = ok && (topology_.stream_of[b] == plan::kHost || make_queue(static_cast<BackendId>(b)));
+    }
+    return ok;
+}
+
 bool Streams::make_queue(BackendId backend) {
     Stream & stream = streams_[backend];
     if (!stream.queue) {

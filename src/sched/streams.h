@@ -12,16 +12,10 @@
 
 #include "alloc/stream_layout.h"
 #include "lower/lower.h"
+#include "settings.h"
 #include "split/slots.h"
 
 namespace ggml_sched {
-
-struct StreamSettings {
-    static constexpr size_t kAuto = SIZE_MAX;
-
-    size_t budget = kAuto; // bytes of device memory for each backend. kAuto: a share of what is free; 0: no streaming
-    size_t lookahead = 0;  // bytes that copies may be ahead of their use. 0: the default
-};
 
 class Streams {
   public:
@@ -64,7 +58,9 @@ class Streams {
         std::function<void(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable)>;
     double bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send);
 
-    // The backend that makes the copies; NULL before fit() has made it.
+    // Makes the queues of all devices. False: not all of them.
+    bool make_queues();
+    // The backend that makes the copies; NULL before it was made, here or by fit().
     const host::Backend * queue(BackendId backend) const { return streams_[backend].queue.get(); }
 
   private:

@@ -74,6 +74,7 @@ static void check_properties(ggml_backend_sched_t sched, ggml_backend_t device, 
     CHECK(ggml_sched_get_sync_mode(sched) == GGML_SCHED_SYNC_BARRIER);
     ggml_sched_set_sync_mode(sched, GGML_SCHED_SYNC_AUTO);
     ggml_sched_set_verify(sched, true);
+    ggml_sched_set_streaming(sched, GGML_SCHED_STREAM_AUTO, 0);
     CHECK(capi_same_text(ggml_sched_get_error(sched), ""));
 }
 

@@ -77,7 +77,7 @@ RULES = [
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
-    Rule(r"src/sched/(scheduler|capi|flight|known_places|lowered_graph|placer|plan_cache|tensors_at).*",
+    Rule(r"src/sched/(scheduler|capi|flight|known_places|lowered_graph|placer|plan_cache|streams|tensors_at).*",
          [r"include/.*", r"src/sched/(?!host/)[^/]*(/.*)?", _HOST]),
     Rule(r"src/sched/setup\..*",
          [r"include/.*", r"src/sched/[^/]*\.h", _HOST, r"src/sched/lower/lower\.h",

@@ -9,7 +9,7 @@ namespace {
 
 constexpr ExpertBatch kLarge = {128, 8, 2048};
 constexpr ExpertBatch kSmall = {128, 8, 512};
-constexpr int kFirstRuns = 4; // by the ids, before anything else is tried
+constexpr int kFirstRuns = 4;   // by the ids, before anything else is tried
 constexpr double kAll = 150000; // microseconds that copying all experts takes
 
 ExpertGate::Run run(double compute_us, double share) {

@@ -67,7 +67,8 @@ class Stager {
         char * data;
         size_t bytes;
     };
-    struct Fill { // of a chunk, with the first of its parts and of what is then sent; they end where the next one's begin
+    struct Fill { // of a chunk, with the first of its parts and of what is then sent; they end where the next one's
+                  // begin
         size_t chunk;
         bool is_new; // the chunk has to be free
         size_t first_part;

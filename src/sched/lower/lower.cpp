@@ -131,6 +131,7 @@ class Lowering {
     void stream(int32_t section, const StreamSlot & slot) {
         CopyBinding copy = binding_for(slot.copy);
         copy.streamed = true;
+        copy.ahead = true;
         copy.pageable = !is_pinned(slot);
         result_.stages = result_.stages || copy.pageable;
         if (const TensorId ids = splits_.copies[slot.copy].ids; ids != kNoTensor && !whole_experts_) {
@@ -214,6 +215,7 @@ class Lowering {
                 push(copy_task(TaskKind::Snapshot, split, copy));
             }
             copy.ids = ids_of(index);
+            copy.ahead = copy.via_ring && goes_ahead(copy);
             std::vector<Task> & tasks = copy.ids == kNoBinding ? late.direct : late.experts;
             tasks.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else if (!from_host && is_host(copy.dst) && src.get_async) {
@@ -239,6 +241,12 @@ class Lowering {
                copy.bytes <= topology_.snapshot_limit;
     }
 
+    bool goes_ahead(const CopyBinding & copy) const {
+        return slots_.n_copies() > 1 && copy.bytes >= topology_.ahead_from &&
+               topology_.stream_of[copy.dst_backend] != plan::kHost &&
+               host::is_pinned_for(backends_[copy.dst_backend], topology_.ring_buft);
+    }
+
     void reserve_ring(CopyBinding & copy) {
         copy.via_ring = true;
         copy.ring_offset = result_.ring_bytes;
@@ -256,7 +264,7 @@ class Lowering {
         switch (kind) {
         case TaskKind::Snapshot: write = ring; break;
         case TaskKind::SetAsync:
-            task.lane = task.destination = copy.streamed ? topology_.stream_of[copy.dst_backend] : dst;
+            task.lane = task.destination = copy.ahead ? topology_.stream_of[copy.dst_backend] : dst;
             task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
             read = copy.via_ring ? ring : read;
             break;

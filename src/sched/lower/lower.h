@@ -7,6 +7,9 @@
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
 //   anything else                  CopyNow
 //
+// Where slots take turns, large inputs go on the lane that streams weights: the device computes the run before
+// meanwhile.
+//
 // Weights that are streamed are SetAsync on a lane of their own, issued as far ahead of the launch that needs them as
 // the ring's memory is free: behind the launch that used it last. Out of pageable memory, where the host has to wait
 // for each copy, only one split ahead.
@@ -39,6 +42,7 @@ struct CopyBinding {
     size_t ring_offset;        // in the run's part of the ring
     uint32_t ids = kNoBinding; // of the weights of experts: the binding of the ids that say which are needed
     bool streamed = false;
+    bool ahead = false;    // on the lane that streams weights
     bool pageable = false; // streamed, from memory that the device cannot read by itself
 };
 
@@ -53,6 +57,7 @@ struct Lowered {
 struct Topology {
     std::array<plan::Lane, plan::kMaxLanes> lane_of = {};   // by backend
     std::array<plan::Lane, plan::kMaxLanes> stream_of = {}; // the lane that streams weights to it; kHost: none
+    size_t ahead_from = SIZE_MAX; // bytes; larger inputs are copied on that lane where slots take turns
     struct Link {
         bool async = false;
         plan::CopyOrder order = plan::CopyOrder::Unordered;

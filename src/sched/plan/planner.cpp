@@ -186,9 +186,15 @@ class Planner {
         if (lane == kHost || !machine_.events[lane] || lanes_.last(lane) == 0) {
             return;
         }
-        const Task & last = program_.tasks[lanes_.task_at(lane, lanes_.last(lane))];
-        if (last.kind == TaskKind::SetAsync && program_.accesses[last.first_access].space == kHostMemory) {
-            lanes_.record_after(lane, lanes_.last(lane));
+        for (Position position = lanes_.last(lane); position > 0; position--) {
+            const Task & task = program_.tasks[lanes_.task_at(lane, position)];
+            if (!is_async_copy(task.kind)) {
+                return;
+            }
+            if (task.kind == TaskKind::SetAsync && program_.accesses[task.first_access].space == kHostMemory) {
+                lanes_.record_after(lane, lanes_.last(lane));
+                return;
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-// ExpertGate - decides how the weights of experts are streamed: whole and ahead of their use, or, once the ids are known,
-// only the experts that they name.
+// ExpertGate - decides how the weights of experts are streamed: whole and ahead of their use, or, once the ids are
+// known, only the experts that they name.
 //
 // By the ids the host waits for those of each layer, and the times add up; whole, the longer one counts:
 //

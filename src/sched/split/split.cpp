@@ -59,9 +59,7 @@ class Splitter {
         }
     }
 
-    TensorId root_of(TensorId id) const {
-        return graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
-    }
+    TensorId root_of(TensorId id) const { return graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id); }
 
     void begin_split(BackendId backend, int index) {
         if (!result_.splits.empty()) {
@@ -208,11 +206,12 @@ class Splitter {
     const Assignment & assignment_;
     const StreamLimits & limits_;
     const bool rotates_;
-    size_t first_copy_ = 0;         // of the current split
-    size_t streamed_bytes_ = 0;     // for the current split
-    std::vector<int32_t> copy_of_;  // by tensor and backend, index into copies: the latest
-    std::vector<int32_t> written_at_; // by tensor that is no view: the last node that writes it; if anything is streamed
-    std::vector<bool> is_rotating_;   // by tensor
+    size_t first_copy_ = 0;        // of the current split
+    size_t streamed_bytes_ = 0;    // for the current split
+    std::vector<int32_t> copy_of_; // by tensor and backend, index into copies: the latest
+    std::vector<int32_t>
+        written_at_;                // by tensor that is no view: the last node that writes it; if anything is streamed
+    std::vector<bool> is_rotating_; // by tensor
     Splits result_;
 };
 

@@ -21,9 +21,9 @@ constexpr int32_t kNoNode = -1;
 struct InputCopy {
     TensorId tensor;
     BackendId backend;
-    bool streamed = false;       // weights that are copied ahead, for one split
-    TensorId ids = kNoTensor;    // streamed: only the experts that these name are needed; kNoTensor: the whole of it
-    int32_t ids_node = kNoNode;  // that computes them
+    bool streamed = false;      // weights that are copied ahead, for one split
+    TensorId ids = kNoTensor;   // streamed: only the experts that these name are needed; kNoTensor: the whole of it
+    int32_t ids_node = kNoNode; // that computes them
 };
 
 // What may be streamed to a backend. The default is nothing.

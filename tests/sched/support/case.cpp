@@ -22,7 +22,7 @@ auto fields(const GraphSpec & graph) {
 }
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.pinned_weights,
-                    job.adversary, job.data, job.weights, job.caches, job.graphs, job.runs);
+                    job.ahead, job.adversary, job.data, job.weights, job.caches, job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -247,8 +247,8 @@ void showValue(const Case & job, std::ostream & out) {
     if (job.stream != SIZE_MAX) {
         out << ", streams through " << job.stream << " bytes";
     }
-    out << (job.pinned_weights ? ", pinned weights" : "") << ", adversary " << job.adversary << ", data " << job.data
-        << "\n";
+    out << (job.pinned_weights ? ", pinned weights" : "") << (job.ahead ? ", inputs ahead" : "") << ", adversary "
+        << job.adversary << ", data " << job.data << "\n";
     for (size_t i = 0; i < job.graphs.size(); i++) {
         out << "graph " << i << ":\n";
         show(job, job.graphs[i], out);

@@ -78,6 +78,7 @@ struct Case {
     bool op_offload = false;
     size_t stream = SIZE_MAX;    // bytes of the ring for streamed weights; SIZE_MAX: the default
     bool pinned_weights = false; // those on the CPU
+    bool ahead = false;          // inputs are copied on the streaming queue, too
     uint64_t adversary = 0;      // when devices execute what is queued
     uint64_t data = 0;           // of weights and inputs
     std::vector<int> weights = std::vector<int>(kWeights, kOnCpu); // their places

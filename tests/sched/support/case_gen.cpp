@@ -34,6 +34,7 @@ class Maker {
         const size_t rings[] = {SIZE_MAX, 4 * kWeightBytes, 3 * kWeightBytes, 2 * kWeightBytes, 0};
         job.stream = rings[pick(5)];
         job.pinned_weights = one_in(2);
+        job.ahead = one_in(2);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
         job.data = random_() % 1000000;
         for (std::vector<int> * places : {&job.weights, &job.caches}) {
@@ -213,6 +214,7 @@ class Edits {
         set([](Case & job) -> bool & { return job.op_offload; }, false);
         set([](Case & job) -> size_t & { return job.stream; }, size_t{0});
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
+        set([](Case & job) -> bool & { return job.ahead; }, false);
         set([](Case & job) -> uint64_t & { return job.adversary; }, uint64_t{0});
         set([](Case & job) -> uint64_t & { return job.data; }, uint64_t{0});
         for (size_t i = 0; i < job_.devices.size(); i++) {

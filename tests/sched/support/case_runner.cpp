@@ -19,6 +19,7 @@ RigOptions rig_options(const Case & job) {
     options.snapshot_limit = job.snapshot_limit;
     options.op_offload = options.offload = job.op_offload;
     options.stream = job.stream;
+    options.ahead_from = job.ahead ? 0 : SIZE_MAX;
     options.seed = job.adversary;
     return options;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "handle.h"
 
 namespace ggml_sched::test {
@@ -16,15 +18,16 @@ namespace {
 SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & options) {
     const int n = static_cast<int>(backends.size());
     const size_t size = GGML_DEFAULT_GRAPH_SIZE;
-    if (options.n_copies == 0 && options.snapshot_limit == SIZE_MAX) {
+    if (options.n_copies == 0 && options.snapshot_limit == SIZE_MAX && options.ahead_from == SIZE_MAX) {
         return SchedPtr(
             ggml_backend_sched_new(backends.data(), nullptr, n, size, options.parallel, options.op_offload));
     }
     Status status; // what the C API does not offer
     SchedPtr sched(new ggml_backend_sched);
-    sched->scheduler = Scheduler::create(
-        backends.data(), nullptr, n,
-        {size, options.parallel, options.op_offload, options.n_copies, options.snapshot_limit}, status);
+    sched->scheduler = Scheduler::create(backends.data(), nullptr, n,
+                                         {size, options.parallel, options.op_offload, options.n_copies,
+                                          options.snapshot_limit, std::min(options.ahead_from, Scheduler::kAheadFrom)},
+                                         status);
     EXPECT_TRUE(status.ok()) << status.message;
     return sched;
 }
