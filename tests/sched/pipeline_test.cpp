@@ -11,12 +11,13 @@ constexpr int64_t kWidth = 32;
 constexpr int64_t kRows = 16;
 
 constexpr int kStages = 4;
+constexpr double kFlopsPerUs = 32; // about a millisecond a stage
 
 // One matrix product per stage, the stages spread over the devices. Weights live there.
 class Pipeline {
   public:
-    Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode)
-        : rig_(options(n_devices, parallel, mode)) {
+    Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us = 0)
+        : rig_(options(n_devices, parallel, mode, link_bytes_per_us)) {
         for (int i = 0; i < kStages; i++) {
             weight_context_.push_back(make_context(4));
             ggml_tensor * weight = ggml_new_tensor_2d(weight_context_.back().get(), GGML_TYPE_F32, kWidth, kWidth);
@@ -90,12 +91,13 @@ class Pipeline {
         return built;
     }
 
-    static RigOptions options(int n_devices, bool parallel, ggml_sched_sync_mode mode) {
+    static RigOptions options(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us) {
         RigOptions options;
         options.devices.assign(static_cast<size_t>(n_devices), GGML_SIM_PROFILE_CUDA);
         options.parallel = parallel;
         options.mode = mode;
-        options.flops_per_us = 32; // about a millisecond a stage
+        options.flops_per_us = kFlopsPerUs;
+        options.link_bytes_per_us = link_bytes_per_us;
         return options;
     }
 
@@ -122,6 +124,26 @@ TEST(PipelineOfFour, NeverBlocksTheHostButToBoundTheRunsInFlight) {
     EXPECT_GT(stats.throttle_waits, 0u);
     EXPECT_EQ(stats.blocking_copies, 0u);
     EXPECT_EQ(ggml_backend_sched_get_n_copies(four.rig().sched()), 4);
+}
+
+// On the queue that computes they would wait for the run before, and the next one for them.
+TEST(OneDevice, GetsLargeInputsWhileItComputesTheRunBefore) {
+    constexpr int64_t kManyRows = 4096;
+    constexpr int kRuns = 8;
+    const double compute_us = kStages * 2.0 * kWidth * kWidth * kManyRows / kFlopsPerUs;
+    const double input_bytes = kWidth * kManyRows * sizeof(float);
+    Pipeline one(1, true, GGML_SCHED_SYNC_AUTO, input_bytes / (0.5 * compute_us));
+    one.submit(1.0f, kManyRows);
+    ggml_backend_sched_synchronize(one.rig().sched());
+    ggml_backend_sim_reset_clock();
+    const double begin = ggml_backend_sim_time_us();
+    for (int i = 0; i < kRuns; i++) {
+        one.submit(1.0f, kManyRows);
+    }
+    ggml_backend_sched_synchronize(one.rig().sched());
+    // The results are as large as the inputs and go back on the queue that computes: 1.5, and 2 if inputs did, too.
+    EXPECT_LT((ggml_backend_sim_time_us() - begin) / kRuns, 1.75 * compute_us);
+    EXPECT_EQ(one.rig().stats().host_waits, 0u);
 }
 
 // Masks and positions grow with the context: their snapshots need more and more room.

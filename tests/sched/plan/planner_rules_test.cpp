@@ -301,6 +301,24 @@ TEST(PlannerRules, TheCallersInputsAreGivenBackWhenDirectCopiesAreDone) {
     EXPECT_EQ(plan.steps[1].kind, plan::StepKind::Record) << "behind the copy, not behind the launch";
 }
 
+// Else the CPU's split of the next run waits for the whole launch, and the device for the CPU.
+TEST(PlannerRules, HostMemoryIsFreeAfterItsCopyAlsoWithACopyOfASnapshotBehindIt) {
+    ProgramBuilder first;
+    first.set(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8)).set(1, read(kRing, 0, 8), write(kMemoryA, 8, 16));
+    first.launch(1, {read(kMemoryA, 0, 16)});
+    Runs runs(machine_with_events(1));
+    const std::vector<plan::Step> steps = runs.run(first).steps;
+    const auto record =
+        std::find_if(steps.begin(), steps.end(), [](const plan::Step & s) { return s.kind == plan::StepKind::Record; });
+    ASSERT_NE(record, steps.end());
+    EXPECT_EQ(record - steps.begin(), 2) << "behind the copies, not behind the launch";
+    ProgramBuilder second;
+    second.launch(kHost, {write(kHostMemory, 0, 8)});
+    const plan::Plan & plan = runs.run(second);
+    ASSERT_EQ(plan.waits.size(), 1U);
+    EXPECT_EQ(plan.waits[0].event, record->event);
+}
+
 TEST(PlannerRules, SnapshotsAreNotWaitedForWhenTheCallersInputsAreGivenBack) {
     ProgramBuilder builder;
     builder.snapshot(read(kHostMemory, 0, 8), write(kRing, 0, 8)).set(1, read(kRing, 0, 8), write(kMemoryA, 0, 8));
