@@ -128,7 +128,8 @@ std::vector<Case> cases() {
          Show::Synchronized, offloading({kCuda}), kHostExpertsPrefill},
         {"moe_experts_streamed",
          "The same, with streaming: what is sent goes through a ring of 64 KiB on a queue of its own, SIM0 stream.\n"
-         "Look at: the first runs do as above, behind each router; then it is known how long computing and copying take, "
+         "Look at: the first runs do as above, behind each router; then it is known how long computing and copying "
+         "take, "
          "and that most experts are used. From then on all of them are sent ahead, and nobody waits for ids.",
          Show::InFlight, offloading({kCuda}, 65536), kHostExpertsPrefill},
         {"layers_streamed",

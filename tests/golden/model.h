@@ -18,7 +18,7 @@ struct ModelOptions {
     int output = kCpu;
     int n_tokens = 1; // in a batch
     bool lookups_on_cpu =
-        false; // the CPU looks tokens up, and again for each layer but the first in a table of its own
+        false;           // the CPU looks tokens up, and again for each layer but the first in a table of its own
     bool pinned = false; // weights in host memory, for the first device
 };
 
