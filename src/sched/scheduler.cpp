@@ -453,11 +453,13 @@ Status Scheduler::execute(const plan::Plan & plan) {
     if (!by_ids) {
         gate_.note_whole(experts.batch);
         executor_->stats.expert_runs_whole++;
-    } else {
-        executor_->stats.expert_runs_by_ids++;
+        return status;
+    }
+    executor_->stats.expert_runs_by_ids++;
+    if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
         const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_->bytes_by_ids()) / rate,
                                      static_cast<double>(experts.bytes) / rate};
-        if (rate > 0 && status.ok() && gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
+        if (gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
             host::log_debug("ggml-sched: " + gate_.text_of(experts.batch) + "\n");
         }
     }

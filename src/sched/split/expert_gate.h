@@ -32,6 +32,7 @@ struct ExpertBatch {
 class ExpertGate {
   public:
     bool streams_whole(const ExpertBatch & batch) const;
+
     struct Run {
         double us;        // that the host was busy with it
         double copied_us; // the time that copying the experts in use takes
