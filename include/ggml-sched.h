@@ -30,7 +30,7 @@ struct ggml_sched_stats {
     uint64_t host_waits;      // the host blocked for a hazard, a mode or a snapshot
     uint64_t throttle_waits;  // the host blocked to keep the number of runs in flight bounded; not in host_waits
     uint64_t device_waits;    // a queue waits for an event
-    uint64_t records;         // events recorded
+    uint64_t records;         // events recorded, those of the plan
     uint64_t async_copies;
     uint64_t blocking_copies;
     uint64_t bytes_copied;    // by both; snapshots are not counted
@@ -41,7 +41,8 @@ struct ggml_sched_stats {
     uint64_t staged_bytes;    // of those, out of pageable memory: the host was busy copying them to pinned memory
     uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
-    uint64_t unplanned_waits; // of host_waits: no plan shows them, because a backend refused a copy or a run broke off
+    uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, the link was
+                              // measured, or pinned memory for streaming out of pageable memory was still in use
 };
 
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <new>
 
-#include "host/clock.h"
 #include "host/log.h"
 #include "observe/listing.h"
 #include "observe/text.h"
 #include "plan/planner.h"
+#include "plan_names.h"
 #include "setup.h"
 #include "tensors_at.h"
 
@@ -51,20 +51,20 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
 
 Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & options)
     : settings_(read_settings())
-    , op_offload_(options.op_offload)
     , n_copies_(n_copies_of(options))
     , backends_(std::move(backends))
     , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
+    , cutter_(backends_, rules_, {options.op_offload, n_copies_ > 1})
     , streams_(backends_, topology_, settings_.streaming)
     , verifier_(machine_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , flight_(machine_, *executor_, verifier_)
-    , placer_(allocation_, spaces_, flight_, rules_) {
+    , placer_(allocation_, spaces_, flight_, rules_)
+    , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
     topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
-    if (n_copies_ > 1 && streams_.make_queues()) {
+    if (n_copies_ > 1 && streaming_.make_queues()) {
         topology_.ahead_from = options.ahead_from;
-        use_streams();
     }
 }
 
@@ -78,7 +78,7 @@ void Scheduler::switch_off(plan::Rule rule) {
 
 // What was found out for the last graphs does not hold for the next ones.
 void Scheduler::forget_results() {
-    is_split_ = false;
+    cutter_.forget();
     is_lowered_ = false;
     for (LoweredGraph & lowered : lowered_) {
         lowered.forget();
@@ -105,9 +105,8 @@ Status Scheduler::assign_by_user(ggml_tensor * tensor, ggml_backend_t backend) {
 }
 
 ggml_backend_t Scheduler::backend_of(const ggml_tensor * tensor) const {
-    const TensorId id = view_.ids().find(tensor);
-    if (id != kNoTensor && id < assignment_.backend.size() && assignment_.backend[id] != kNoBackend) {
-        return backends_[assignment_.backend[id]].handle;
+    if (const BackendId backend = cutter_.backend_of(tensor); backend != kNoBackend) {
+        return backends_[backend].handle;
     }
     const auto user = user_.find(tensor);
     return user == user_.end() ? nullptr : backends_[user->second].handle;
@@ -115,7 +114,7 @@ ggml_backend_t Scheduler::backend_of(const ggml_tensor * tensor) const {
 
 void Scheduler::reset() {
     user_.clear();
-    view_.clear();
+    cutter_.let_go();
     graph_ = nullptr;
     is_reset_ = true;
     is_allocated_ = false;
@@ -138,14 +137,11 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
     graph_ = graph;
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
-    view_.build(graph);
-    if (Status status = assign_and_split(); !status.ok()) {
+    cutter_.take(graph);
+    if (Status status = cut_and_stream(memory); !status.ok()) {
         return status;
     }
-    if (Status status = fit_streams(memory); !status.ok()) {
-        return status;
-    }
-    slots_.make(view_, splits_, backends_, n_copies_, turn_);
+    slots_.make(view(), splits(), backends_, n_copies_, turn_);
     if (memory == Memory::Needed) {
         if (Status status = streams_.place(slots_); !status.ok()) {
             return status;
@@ -154,91 +150,30 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
         streams_.place_nowhere(slots_);
     }
     if (settings_.debug > 0) {
-        host::log_debug(observe::listing_of(view_, splits_, assignment_, backends_, settings_.debug > 1));
+        host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
     }
-    allocation_.prepare(view_, graph, splits_, slots_, backends_, split_graphs_);
+    allocation_.prepare(cutter_.view(), graph, splits(), slots_, backends_, split_graphs_);
     return {};
 }
 
-Status Scheduler::assign_and_split() {
-    PlacedByUser by_user = placed_by_user(view_, user_);
-    const StreamLimits & limits = stream_limits();
-    if (is_split_alike(by_user, limits)) {
-        split_version_ = view_.version();
-        return {};
-    }
-    is_split_ = false;
-    splits_ = {};
-    const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
-    if (Status status = assign(view_, backends_, by_user, {op_offload_, keep_writes}, assignment_); !status.ok()) {
-        return status;
-    }
-    splits_ = ggml_sched::split(view_, backends_, assignment_, n_copies_ > 1, limits);
-    streams_.lay_out(view_, splits_);
-    split_version_ = view_.version();
-    split_by_user_ = std::move(by_user);
-    split_limits_ = limits;
-    splits_number_++;
-    is_split_ = true;
-    return {};
-}
-
-// Is this graph assigned and split as the last one? Parameters and layout matter only to the backends, and to
-// streaming.
-bool Scheduler::is_split_alike(const PlacedByUser & by_user, const StreamLimits & limits) const {
-    const GraphVersion & now = view_.version();
-    const bool has_other_layout = now.layout != split_version_.layout;
-    const bool has_other_parameters = now.parameters != split_version_.parameters;
-    if (!is_split_ || now.structure != split_version_.structure || by_user != split_by_user_ ||
-        limits != split_limits_ || (has_other_layout && depends_on_layout(splits_, view_, limits))) {
-        return false;
-    }
-    return (!has_other_layout && !has_other_parameters) || assignment_.questions.have_same_answers(backends_, view_);
-}
-
-// The other modes show what ggml does, one copy at a time.
-const StreamLimits & Scheduler::stream_limits() {
-    static const StreamLimits kNothing;
-    return mode() == plan::Mode::Auto ? streams_.limits() : kNothing;
-}
-
-// Gets the memory that streaming the graph needs, or a graph that needs what there is.
-Status Scheduler::fit_streams(Memory memory) {
-    if (memory != Memory::Needed) {
-        return {};
-    }
-    const auto wait_for_old_memory = [this] {
-        const std::vector<ggml_backend_buffer_t> old = streams_.in_the_way();
-        bool waited = false;
-        return old.empty() ? Status{} : flight_.wait_before(lower_freeing(old, spaces_), plan::Rules(), waited);
-    };
-    Status status = wait_for_old_memory();
-    while (status.ok() && !streams_.fit()) {
-        status = assign_and_split();
-        if (status.ok()) {
-            status = wait_for_old_memory();
+// Cuts the graph, and gets the memory for streaming; where there is less than that takes, it is cut again.
+Status Scheduler::cut_and_stream(Memory memory) {
+    while (true) {
+        const uint64_t before = cutter_.number();
+        if (Status status = cutter_.cut(user_, streaming_.limits(mode())); !status.ok()) {
+            return status;
+        }
+        if (cutter_.number() != before) {
+            streams_.lay_out(view(), splits());
+        }
+        if (memory != Memory::Needed) {
+            return {};
+        }
+        bool fits = false;
+        if (Status status = streaming_.get_memory(view(), splits(), fits); !status.ok() || fits) {
+            return status;
         }
     }
-    use_streams();
-    return status;
-}
-
-void Scheduler::use_streams() {
-    for (size_t b = 0; b < backends_.size(); b++) {
-        if (const host::Backend * queue = streams_.queue(static_cast<BackendId>(b))) {
-            executor_->use_stream(topology_.stream_of[b], *queue);
-        }
-    }
-}
-
-// Where memory for anything else has run out, streaming gives back what it has. False: it has none.
-bool Scheduler::stop_streaming(const Status & status) {
-    if (status.code != GGML_STATUS_ALLOC_FAILED || !streams_.have_memory()) {
-        return false;
-    }
-    flight_.abandon("memory for streaming weights is given back");
-    streams_.give_up("the memory is needed for something else");
-    return true;
 }
 
 void Scheduler::set_streaming(const StreamSettings & settings) {
@@ -250,10 +185,13 @@ void Scheduler::set_streaming(const StreamSettings & settings) {
 // Makes a graph that was cut, but not allocated, what it was; no other graph, for the caller may have freed it.
 void Scheduler::restore_operands(const ggml_cgraph * graph) {
     if (!is_allocated_ && is_same_graph(graph)) {
-        for (const Rewire & rewire : splits_.rewires) {
-            view_.tensor(rewire.node)->src[rewire.slot] = view_.tensor(splits_.copies[rewire.copy].tensor);
-        }
+        cutter_.restore_operands();
     }
+}
+
+// Is memory for anything else missing that streaming can give back? Then it has, and trying again helps.
+bool Scheduler::has_made_room(const Status & status) {
+    return status.code == GGML_STATUS_ALLOC_FAILED && streaming_.give_memory_back();
 }
 
 Status Scheduler::split(ggml_cgraph * graph) {
@@ -263,7 +201,7 @@ Status Scheduler::split(ggml_cgraph * graph) {
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
     Status status = cut(graph, Memory::Measured);
     if (status.ok()) {
-        allocation_.list(view_, splits_, slots_, assignment_);
+        allocation_.list(view(), splits(), slots_, assignment());
         allocation_.measure(sizes);
     }
     restore_operands(graph);
@@ -278,7 +216,7 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
         if (status.ok()) {
             status = placer_.reserve(cut_graph());
         }
-    } while (stop_streaming(status));
+    } while (has_made_room(status));
     restore_operands(graph);
     reset();
     return status;
@@ -291,12 +229,12 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     do {
         status = cut(graph, Memory::Needed);
         if (status.ok()) {
-            status = placer_.place(cut_graph(), splits_number_, places_[turn_]);
+            status = placer_.place(cut_graph(), cutter_.number(), places_[turn_]);
         }
-    } while (stop_streaming(status));
+    } while (has_made_room(status));
     if (status.ok()) {
         lower_graph();
-        status = placer_.wait_for_inputs(view_, lowered_[turn_].inputs_are_free);
+        status = placer_.wait_for_inputs(view(), lowered_[turn_].inputs_are_free);
     }
     if (!status.ok()) {
         restore_operands(graph);
@@ -308,12 +246,12 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
 }
 
 CutGraph Scheduler::cut_graph() const {
-    return {view_, splits_, slots_, assignment_};
+    return {view(), splits(), slots_, assignment()};
 }
 
 LoweredGraph::Key Scheduler::key() const {
-    const GraphVersion & version = view_.version();
-    return {splits_number_,
+    const GraphVersion & version = view().version();
+    return {cutter_.number(),
             version.layout,
             version.place,
             places_[turn_].version(),
@@ -321,7 +259,7 @@ LoweredGraph::Key Scheduler::key() const {
             links_number_,
             mode(),
             observer_.callback != nullptr,
-            gate_.streams_whole(splits_.experts.batch)};
+            streaming_.streams_whole(splits().experts)};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -345,9 +283,9 @@ void Scheduler::lower_graph() {
         return;
     }
     if (lowered.is_for(now)) {
-        lowered.bind(view_, slots_);
+        lowered.bind(view(), slots_);
     } else {
-        lowered.take(now, lower(view_, splits_, slots_, assignment_, streams_.slots(), backends_, topology_,
+        lowered.take(now, lower(view(), splits(), slots_, assignment(), streams_.slots(), backends_, topology_,
                                 {now.mode, now.observed, now.whole_experts}, spaces_));
     }
     is_lowered_ = true;
@@ -361,7 +299,8 @@ CachedPlan & Scheduler::find_plan() {
     }
     executor_->stats.plans++;
     if (!lowered.names) {
-        lowered.names = std::make_shared<const observe::Names>(names());
+        lowered.names =
+            std::make_shared<const observe::Names>(names_of(lowered.lowered(), splits(), backends_, topology_));
     }
     return lowered.plans().add(in_flight, plan::make_plan(machine_, lowered.lowered().program, *in_flight, rules_));
 }
@@ -371,7 +310,7 @@ Status Scheduler::verify(CachedPlan & cached) {
         return {};
     }
     if (!cached.verified) {
-        const TensorsAt tensors_at(view_, splits_, lowered_[turn_].lowered().copies, spaces_);
+        const TensorsAt tensors_at(view(), splits(), lowered_[turn_].lowered().copies, spaces_);
         const std::string violation = verifier_.check(*cached.plan, lowered_[turn_].names, tensors_at);
         if (!violation.empty()) {
             return Status::failed("the plan does not order everything: " + violation);
@@ -433,41 +372,11 @@ Status Scheduler::run() {
     last_plan_ = cached.plan;
     last_names_ = lowered_[turn_].names;
     flight_.add_run(cached.after, cached.idle);
-    return execute(*cached.plan);
-}
-
-// Also measures what the choice between ways to stream experts needs.
-Status Scheduler::execute(const plan::Plan & plan) {
-    const StreamedExperts & experts = splits_.experts;
-    if (experts.bytes == 0) {
-        return executor_->run(plan, work(), observer_);
-    }
-    const auto send = [this](plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
-        executor_->send_sample(lane, dst, data, bytes, pageable);
-    };
-    const bool by_ids = experts.have_ids && !gate_.streams_whole(experts.batch);
-    const double rate = by_ids ? streams_.bytes_per_us(experts.backend, view_, splits_, send) : 0;
-    const host::Clock clock(backends_);
-    const double begin = clock.now_us();
-    Status status = executor_->run(plan, work(), observer_);
-    if (!by_ids) {
-        gate_.note_whole(experts.batch);
-        executor_->stats.expert_runs_whole++;
-        return status;
-    }
-    executor_->stats.expert_runs_by_ids++;
-    if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
-        const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_->bytes_by_ids()) / rate,
-                                     static_cast<double>(experts.bytes) / rate};
-        if (gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
-            host::log_debug("ggml-sched: " + gate_.text_of(experts.batch) + "\n");
-        }
-    }
-    return status;
+    return streaming_.run(*cached.plan, work(), observer_, splits().experts);
 }
 
 Work Scheduler::work() {
-    return {lowered_[turn_].lowered().copies, splits_.splits, split_graphs_};
+    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_};
 }
 
 void Scheduler::synchronize() {
@@ -506,27 +415,6 @@ std::string Scheduler::pattern(int split) const {
 
 std::string Scheduler::plan_text() const {
     return last_plan_ ? observe::text_of(*last_plan_, *last_names_) : "";
-}
-
-observe::Names Scheduler::names() const {
-    observe::Names names;
-    names.lanes.resize(machine_.n_lanes);
-    names.lanes[plan::kHost] = "host";
-    for (size_t b = 0; b < backends_.size(); b++) {
-        if (topology_.lane_of[b] != plan::kHost) {
-            names.lanes[topology_.lane_of[b]] = backends_[b].name;
-        }
-        if (topology_.stream_of[b] != plan::kHost) {
-            names.lanes[topology_.stream_of[b]] = backends_[b].name + " stream";
-        }
-    }
-    for (const CopyBinding & copy : lowered_[turn_].lowered().copies) {
-        names.copies.push_back(copy.dst->name);
-    }
-    for (const Split & split : splits_.splits) {
-        names.splits.push_back(backends_[split.backend].name);
-    }
-    return names;
 }
 
 } // namespace ggml_sched

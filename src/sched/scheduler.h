@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "alloc/allocation.h"
+#include "cutter.h"
 #include "exec/executor.h"
 #include "flight.h"
 #include "lowered_graph.h"
@@ -20,7 +21,7 @@
 #include "plan/history.h"
 #include "plan/rules.h"
 #include "settings.h"
-#include "streams.h"
+#include "streaming.h"
 
 namespace ggml_sched {
 
@@ -65,7 +66,7 @@ class Scheduler {
 
     const std::vector<host::Backend> & backends() const { return backends_; }
     int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
-    int n_splits() const { return static_cast<int>(splits_.splits.size()); }
+    int n_splits() const { return static_cast<int>(splits().splits.size()); }
     int n_copies() const { return n_copies_; }
     size_t buffer_size(int backend) const { return allocation_.buffer_size(backend); }
     ggml_sched_stats & stats() { return executor_->stats; }
@@ -80,12 +81,8 @@ class Scheduler {
 
     enum class Memory { None, Measured, Needed }; // for streaming
     Status cut(ggml_cgraph * graph, Memory memory);
-    Status assign_and_split();
-    Status fit_streams(Memory memory);
-    void use_streams();
-    bool stop_streaming(const Status & status);
-    const StreamLimits & stream_limits();
-    bool is_split_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
+    Status cut_and_stream(Memory memory);
+    bool has_made_room(const Status & status);
     void restore_operands(const ggml_cgraph * graph);
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
@@ -93,17 +90,17 @@ class Scheduler {
     CachedPlan & find_plan();
     Status verify(CachedPlan & cached);
     Status run();
-    Status execute(const plan::Plan & plan);
     Work work();
-    observe::Names names() const;
     void forget_results();
     bool is_same_graph(const ggml_cgraph * graph) const;
     plan::Mode mode() const;
+    const GraphView & view() const { return cutter_.view(); }
+    const Splits & splits() const { return cutter_.splits(); }
+    const Assignment & assignment() const { return cutter_.assignment(); }
 
     Settings settings_;
     plan::Rules rules_;
     bool refuses_superfluous_ = false;
-    const bool op_offload_;
     const int n_copies_;
     std::vector<host::Backend> backends_;
     Topology topology_;
@@ -116,21 +113,13 @@ class Scheduler {
     bool is_allocated_ = false;
     int turn_ = 0;
     int next_turn_ = 0;
-    GraphView view_;
     UserAssignments user_;
-    Assignment assignment_;
-    Splits splits_;
-    bool is_split_ = false;      // a graph
-    GraphVersion split_version_; // of this version
-    PlacedByUser split_by_user_; // of which the user asked for this
-    StreamLimits split_limits_;  // when this could be streamed
-    uint64_t splits_number_ = 0; // changes with the splits and what led to them
+    Cutter cutter_;
     Slots slots_;
     std::vector<host::GraphHandle> split_graphs_;
     Allocation allocation_;
     Spaces spaces_;
     Streams streams_;
-    ExpertGate gate_;
     uint64_t links_number_ = 0;                    // changes with the topology
     std::array<KnownPlaces, kMaxCopies> places_;   // by turn
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
@@ -144,6 +133,7 @@ class Scheduler {
     std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
     Flight flight_;
     Placer placer_;
+    Streaming streaming_;
 };
 
 } // namespace ggml_sched

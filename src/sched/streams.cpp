@@ -181,10 +181,10 @@ bool Streams::make_queue(BackendId backend) {
     return true;
 }
 
-double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send) {
+void Streams::measure(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send) {
     Stream & stream = streams_[backend];
     if (stream.bytes_per_us > 0 || !stream.queue || slots_[backend].empty()) {
-        return stream.bytes_per_us;
+        return;
     }
     const ggml_tensor * sample = graph.tensor(splits.copies[slots_[backend].front().copy].tensor);
     for (const StreamSlot & slot : slots_[backend]) {
@@ -194,7 +194,7 @@ double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const S
     const size_t bytes = std::min(ggml_nbytes(sample), kSample);
     const ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes);
     if (!buffer) {
-        return 0;
+        return;
     }
     ggml_tensor target = {};
     target.type = GGML_TYPE_I8;
@@ -207,12 +207,11 @@ double Streams::bytes_per_us(BackendId backend, const GraphView & graph, const S
         const host::Clock clock({*stream.queue});
         for (int i = 0; i < kSamples; i++) {
             const double begin = clock.now_us();
-            send(topology_.stream_of[backend], &target, static_cast<const char *>(sample->data), bytes, pageable);
+            send({&target, static_cast<const char *>(sample->data), bytes, pageable});
             stream.bytes_per_us = std::max(stream.bytes_per_us, static_cast<double>(bytes) / (clock.now_us() - begin));
         }
     }
     ggml_backend_buffer_free(buffer);
-    return stream.bytes_per_us;
 }
 
 Status Streams::place(const Slots & slots) const {

@@ -52,11 +52,17 @@ class Streams {
     // Marks them as placed, for who only wants to know how much memory the rest needs.
     void place_nowhere(const Slots & slots) const;
 
-    // How fast weights get from host memory to the backend: measured once, with a graph that was laid out. `send`
-    // copies bytes as a plan would, and waits for them.
-    using Send =
-        std::function<void(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable)>;
-    double bytes_per_us(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send);
+    // Finds out how fast weights get from host memory to the backend, unless that is known, with a graph that was laid
+    // out. `send` copies a sample as a plan would, and waits for it.
+    struct Sample {
+        ggml_tensor * dst;
+        const char * data;
+        size_t bytes;
+        bool pageable;
+    };
+    using Send = std::function<void(const Sample & sample)>;
+    void measure(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send);
+    double bytes_per_us(BackendId backend) const { return streams_[backend].bytes_per_us; } // 0: not known
 
     // Makes the queues of all devices. False: not all of them.
     bool make_queues();

@@ -182,6 +182,25 @@ TEST_P(Experts, AreStreamedWholeOnceThatIsKnownToBeQuicker) {
     EXPECT_EQ(rig.stats().streamed_bytes, 2 * kExperts * kExpertBytes);
 }
 
+// To choose, the bandwidth has to be known. Finding out is not what a run should wait for.
+TEST_P(Experts, MeasureTheLinkWhenMemoryIsReservedAndNeverInARun) {
+    RigOptions streaming = options();
+    streaming.stream = 4 * kExperts * kExpertBytes;
+    Rig rig(streaming);
+    ExpertGraph graph(rig);
+    const uint64_t n_samples = rig.stats().unplanned_waits;
+    EXPECT_GT(n_samples, 0U);
+    EXPECT_EQ(rig.stats().runs, 0U);
+    for (int i = 0; i < 3; i++) {
+        graph.choose({{3, 4}, {4, 3}, {9, 3}}, 1.0F);
+        run_on(rig, graph);
+        graph.build(rig);
+    }
+    EXPECT_EQ(rig.stats().expert_runs_by_ids, 3U);
+    // Each run sends experts out of pageable memory, but not in so many chunks that one would be used twice.
+    EXPECT_EQ(rig.stats().unplanned_waits, n_samples);
+}
+
 TEST_P(Experts, AreStreamedByTheIdsThroughTheRing) {
     RigOptions streaming = options();
     for (const size_t ring : {4 * kExperts * kExpertBytes, 2 * kExperts * kExpertBytes}) {

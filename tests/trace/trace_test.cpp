@@ -308,6 +308,63 @@ TEST(Trace, OfAFailedRunEndsWithWhatWasStarted) {
     EXPECT_FALSE(trace.of_category("synchronize").empty());
 }
 
+// Weights in pageable memory go to the device in chunks of pinned memory, of which there are a few.
+TEST(Trace, OfWeightsOutOfPageableMemoryShowsEachWaitForAChunk) {
+    constexpr int kWeights = 8;
+    constexpr int64_t kWidth = 2048;
+    RigOptions options = rig_of(1);
+    options.stream = 4 * kWidth * kWidth;
+    options.link_bytes_per_us = 20000;
+    Rig rig(options);
+    const ContextPtr weights = make_context();
+    const ContextPtr context = make_context();
+    ggml_tensor * x = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kWidth);
+    ggml_set_input(x);
+    ggml_tensor * sum = x;
+    std::vector<ggml_tensor *> nodes;
+    for (int i = 0; i < kWeights; i++) {
+        ggml_tensor * weight = ggml_new_tensor_2d(weights.get(), GGML_TYPE_F16, kWidth, kWidth / 4);
+        nodes.push_back(ggml_mul_mat(context.get(), weight, x));
+        nodes.push_back(ggml_add(context.get(), x, ggml_repeat(context.get(), nodes.back(), x)));
+        nodes.push_back(ggml_add(context.get(), sum, nodes.back()));
+        sum = nodes.back();
+    }
+    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors_from_buft(weights.get(), ggml_backend_cpu_buffer_type()));
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    ggml_backend_buffer_clear(buffer.get(), 0);
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_build_forward_expand(graph, sum);
+    for (ggml_tensor * node : nodes) {
+        ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
+    }
+    const TempFile file("trace.json");
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+    ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), file.c_str()));
+    for (int i = 0; i < 4; i++) {
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), graph), GGML_STATUS_SUCCESS);
+    }
+    ASSERT_TRUE(ggml_sched_trace_stop(rig.sched()));
+    const TraceFile trace(file.path());
+    trace.expect_sound();
+    const ggml_sched_stats stats = rig.stats();
+    EXPECT_EQ(stats.staged_bytes, 4 * ggml_backend_buffer_get_size(buffer.get()));
+    EXPECT_GT(stats.unplanned_waits, 0U);
+    EXPECT_EQ(trace.of_category("synchronize").size(), stats.unplanned_waits);
+    EXPECT_EQ(trace.count_flows("synchronize"), static_cast<int>(stats.unplanned_waits));
+    EXPECT_EQ(trace.count_flows("wait"),
+              static_cast<int>(stats.host_waits - stats.unplanned_waits + stats.device_waits + stats.throttle_waits));
+    // The copies of a run take as long as their bytes, in whatever pieces they go.
+    int64_t copying_ns = 0;
+    for (const Slice & slice : trace.of_category("copy")) {
+        copying_ns += slice.length_ns();
+    }
+    const double link_us = static_cast<double>(stats.bytes_copied) / options.link_bytes_per_us;
+    EXPECT_NEAR(static_cast<double>(copying_ns) / 1000, link_us, 0.1 * link_us);
+    for (const Slice & slice : trace.of_category("synchronize")) {
+        EXPECT_EQ(slice.args["other"], "weights out of pageable memory: the chunk is still being read");
+    }
+}
+
 // The adversary: many graphs, devices and modes, results checked as always, and the trace of each is sound.
 TEST(Trace, OfRandomCasesIsSoundAndChangesNoResult) {
     const TempFile base("case.json");

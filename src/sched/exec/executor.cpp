@@ -6,6 +6,37 @@
 
 namespace ggml_sched {
 
+// How many chunks a copy takes is not known to the plan: it depends on which experts the ids name.
+class Executor::ChunkEvents final : public Stager::Events {
+  public:
+    ChunkEvents(Executor & executor, plan::Lane lane)
+        : executor_(executor)
+        , lane_(lane) {}
+
+    void record(ggml_backend_event_t event) override {
+        if (executor_.listener_) {
+            executor_.listener_->chunk_sent(lane_, event); // while the copy is the lane's last operation
+        }
+        host::event_record(event, executor_.queues_[lane_].backend->handle);
+    }
+
+    void wait(ggml_backend_event_t event) override {
+        if (executor_.listener_) {
+            executor_.listener_->wait_begins();
+        }
+        host::event_synchronize(event);
+        executor_.stats.host_waits++;
+        executor_.stats.unplanned_waits++;
+        if (executor_.listener_) {
+            executor_.listener_->waited_for_chunk(lane_, event);
+        }
+    }
+
+  private:
+    Executor & executor_;
+    const plan::Lane lane_;
+};
+
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
 }
@@ -210,9 +241,9 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
         return {};
     case plan::TaskKind::SetAsync:
         if (copy.ids != kNoBinding) {
-            return set_used_experts(copy, work.copies[copy.ids], queues_[task.lane]);
+            return set_used_experts(copy, work.copies[copy.ids], task.lane);
         }
-        set_async(copy, queues_[task.lane]);
+        set_async(copy, task.lane);
         break;
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
@@ -225,19 +256,21 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
     return {};
 }
 
-void Executor::set_async(const CopyBinding & copy, Queue & queue) {
+void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
     pieces_.assign(1, {0, static_cast<const char *>(data), copy.bytes});
-    send(copy.dst, queue, copy.pageable);
+    send(copy.dst, lane, copy.pageable);
     stats.async_copies++;
     stats.streamed_bytes += copy.streamed ? copy.bytes : 0;
 }
 
 // Sends pieces_.
-void Executor::send(ggml_tensor * dst, Queue & queue, bool pageable) {
+void Executor::send(ggml_tensor * dst, plan::Lane lane, bool pageable) {
+    Queue & queue = queues_[lane];
     queue.idle = false;
     if (pageable && queue.stages) {
-        stager_.copy(*queue.backend, dst, pieces_);
+        ChunkEvents events(*this, lane);
+        stager_.copy(*queue.backend, dst, pieces_, events);
         for (const Piece & piece : pieces_) {
             stats.staged_bytes += piece.bytes;
         }
@@ -249,12 +282,15 @@ void Executor::send(ggml_tensor * dst, Queue & queue, bool pageable) {
 }
 
 void Executor::send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
+    if (pageable) {
+        prepare_staging();
+    }
     pieces_.assign(1, {0, data, bytes});
-    send(dst, queues_[lane], pageable);
-    host::synchronize(queues_[lane].backend->handle);
+    send(dst, lane, pageable);
+    wait_unplanned(lane, "the link is measured");
 }
 
-Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue) {
+Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane) {
     const char * named = ids.via_ring ? ring(ids) : static_cast<const char *>(ids.src->data);
     const int64_t n_experts = copy.src->ne[2];
     if (Status status = used_experts_.find(ids.src, named, n_experts); !status.ok()) {
@@ -275,7 +311,7 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
         stats.streamed_bytes += copy.streamed ? bytes : 0;
         bytes_by_ids_ += bytes;
     }
-    send(copy.dst, queue, copy.pageable);
+    send(copy.dst, lane, copy.pageable);
     return {};
 }
 
@@ -355,7 +391,7 @@ void Executor::wait_unplanned(plan::Lane lane, const char * why) {
 
 void Executor::synchronize(plan::Lane lane, const char * why) {
     if (listener_) {
-        listener_->call_begins();
+        listener_->wait_begins();
     }
     Queue & queue = queues_[lane];
     host::synchronize(queue.backend->handle);

@@ -82,14 +82,15 @@ class Executor {
 
         bool is_in_use() const { return backend && !idle; }
     };
-    void set_async(const CopyBinding & copy, Queue & queue);
-    void send(ggml_tensor * dst, Queue & queue, bool pageable);
-    Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, Queue & queue);
+    void set_async(const CopyBinding & copy, plan::Lane lane);
+    void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
+    Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Slices * slices);
     static Status observe(const Slices * slices);
     void wait_unplanned(plan::Lane lane, const char * why);
+    class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
     void forget_runs();
     char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }

@@ -72,17 +72,17 @@ void Stager::start_threads() {
 }
 
 // While threads fill one chunk, the one before it is sent.
-void Stager::copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces) {
+void Stager::copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces, Events & events) {
     Chunks & chunks = *chunks_of(queue);
     cut(chunks, pieces);
     for (size_t fill = 0; fill < fills_.size(); fill++) {
-        publish(chunks, fill);
+        publish(chunks, fill, events);
         if (fill > 0) {
-            send(chunks, dst, fill - 1);
+            send(chunks, dst, fill - 1, events);
         }
     }
     if (!fills_.empty()) {
-        send(chunks, dst, fills_.size() - 1);
+        send(chunks, dst, fills_.size() - 1, events);
     }
 }
 
@@ -118,10 +118,10 @@ size_t Stager::end_of_parts(size_t fill) const {
     return fill + 1 < fills_.size() ? fills_[fill + 1].first_part : parts_.size();
 }
 
-void Stager::publish(const Chunks & chunks, size_t fill) {
+void Stager::publish(const Chunks & chunks, size_t fill, Events & events) {
     const size_t chunk = fills_[fill].chunk;
     if (fills_[fill].is_new && chunks.in_use[chunk]) {
-        host::event_synchronize(chunks.free[chunk]);
+        events.wait(chunks.free[chunk]);
     }
     left_[chunk] = end_of_parts(fill) - fills_[fill].first_part;
     {
@@ -131,7 +131,7 @@ void Stager::publish(const Chunks & chunks, size_t fill) {
     changed_.notify_all();
 }
 
-void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill) {
+void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events) {
     const size_t chunk = fills_[fill].chunk;
     while (left_[chunk] > 0) {
         if (!take_part()) {
@@ -142,7 +142,7 @@ void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill) {
     for (size_t i = fills_[fill].first_sent; i < end; i++) {
         host::set_async(chunks.queue->handle, dst, sent_[i].data, sent_[i].offset, sent_[i].bytes);
     }
-    host::event_record(chunks.free[chunk], chunks.queue->handle);
+    events.record(chunks.free[chunk]);
     chunks.in_use[chunk] = true;
 }
 

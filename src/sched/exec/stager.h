@@ -38,8 +38,17 @@ class Stager {
     // copy() must not be called.
     bool prepare(const host::Backend & queue);
 
+    // Each chunk has an event: recorded on the queue when it has been sent, and waited for, by the host, before it is
+    // filled again.
+    class Events {
+      public:
+        virtual ~Events() = default;
+        virtual void record(ggml_backend_event_t event) = 0;
+        virtual void wait(ggml_backend_event_t event) = 0;
+    };
+
     // Enqueues on `queue` copies of all pieces to a tensor.
-    void copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces);
+    void copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces, Events & events);
 
   private:
     // Together they stay in the processor's caches, so memory is read once and not written.
@@ -78,8 +87,8 @@ class Stager {
     Chunks * chunks_of(const host::Backend & queue);
     void start_threads();
     void cut(Chunks & chunks, const std::vector<Piece> & pieces);
-    void publish(const Chunks & chunks, size_t fill);
-    void send(Chunks & chunks, ggml_tensor * dst, size_t fill);
+    void publish(const Chunks & chunks, size_t fill, Events & events);
+    void send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events);
     size_t end_of_parts(size_t fill) const;
     bool take_part();
     void work();

@@ -1,7 +1,8 @@
 // StepListener - is told what the executor does, on the executor's thread and while it does it.
 //
 // Each call of the executor into a backend, and each copy on the host, is announced by call_begins() and then named.
-// Arguments are valid during the call only. Nothing may be thrown: a listener must not change how a run ends.
+// Within a call the host may wait for something that no plan knows: wait_begins(), and then what it was. Arguments are
+// valid during the call only. Nothing may be thrown: a listener must not change how a run ends.
 
 #pragma once
 
@@ -21,8 +22,11 @@ class StepListener {
     virtual void waited(const plan::Wait & wait) noexcept = 0;
     virtual void recorded(const plan::Step & step) noexcept = 0;
     virtual void performed(const plan::Task & task) noexcept = 0; // of an observed run: slice by slice
-    // The host has waited for the lane. No plan said so, but this.
-    virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0;
+    virtual void wait_begins() noexcept = 0;
+    virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0; // for all of the lane
+    // A copy out of pageable memory goes in chunks, each with an event. Within that call:
+    virtual void chunk_sent(plan::Lane lane, ggml_backend_event_t event) noexcept = 0;
+    virtual void waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexcept = 0;
 };
 
 } // namespace ggml_sched

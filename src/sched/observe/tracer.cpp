@@ -147,7 +147,7 @@ void Tracer::waited(const plan::Wait & wait) noexcept {
         slice.name = trace_.name("wait for " + trace_.lanes[wait.target]);
         slice.object = trace_.name(target_text(wait));
         const SliceId from = awaited(wait);
-        const SliceId to = on_host ? add_on_host(slice) : add_called(wait.waiter, slice);
+        const SliceId to = on_host ? add_on_host(slice, call_start_us_) : add_called(wait.waiter, slice);
         if (on_host) {
             done(wait.target, from);
         }
@@ -191,7 +191,7 @@ void Tracer::performed(const plan::Task & task) noexcept {
             return; // not a call
         }
         const TraceSlice slice = slice_of(task);
-        const SliceId id = task.lane == plan::kHost ? add_on_host(slice) : add_called(task.lane, slice);
+        const SliceId id = task.lane == plan::kHost ? add_on_host(slice, call_start_us_) : add_called(task.lane, slice);
         if (task.kind == TaskKind::CopyAsync) {
             hand_over(task, id, slice);
         }
@@ -212,11 +212,15 @@ void Tracer::hand_over(const plan::Task & task, SliceId copy, const TraceSlice &
     }
 }
 
+void Tracer::wait_begins() noexcept {
+    wait_start_us_ = now();
+}
+
 void Tracer::synchronized(plan::Lane lane, const char * why) noexcept {
     unless_cut([&] {
         const double end = now();
         const bool knows_all = lane == plan::kHost || lanes_[lane].unfinished.empty();
-        if (knows_all && end - call_start_us_ < 1) {
+        if (knows_all && end - wait_start_us_ < 1) {
             return; // nothing to wait for
         }
         TraceSlice slice;
@@ -225,17 +229,63 @@ void Tracer::synchronized(plan::Lane lane, const char * why) noexcept {
         slice.name = trace_.name("synchronize " + trace_.lanes[lane]);
         slice.object = trace_.name("all of " + trace_.lanes[lane]);
         const SliceId from = lanes_[lane].last;
-        const SliceId to = add_on_host(slice);
+        const SliceId to = add_on_host(slice, wait_start_us_);
         done(lane, from);
+        lanes_[lane].begun_us = -1;
         TraceArrow arrow = {TraceArrow::Kind::Synchronize, from, to};
         arrow.other = trace_.name(why);
         (void) trace_.add(arrow);
+        call_start_us_ = now(); // of what is left of the call, if it is in one
     });
 }
 
-SliceId Tracer::add_on_host(TraceSlice slice) {
+void Tracer::chunk_sent(plan::Lane lane, ggml_backend_event_t event) noexcept {
+    unless_cut([&] {
+        LaneState & state = lanes_[lane];
+        state.before_chunk[event] = state.last;
+        host::OperationTimes times = {};
+        if (state.begun_us < 0 && clock_.last_operation(*state.backend, times)) {
+            state.begun_us = times.start_us + offset_us_;
+        }
+    });
+}
+
+// The chunk may be a part of the very copy that is being made; what is known to be done is all that came before it.
+void Tracer::waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexcept {
+    unless_cut([&] {
+        TraceSlice slice;
+        slice.kind = Kind::Synchronize;
+        slice.run = slice_run_;
+        slice.name = trace_.name("wait for " + trace_.lanes[lane]);
+        slice.object = trace_.name("a chunk of pinned memory");
+        const auto sent = lanes_[lane].before_chunk.find(event);
+        add_begun_call(lane);
+        const bool is_known = sent != lanes_[lane].before_chunk.end() && sent->second != kNoSlice;
+        const SliceId from = is_known ? sent->second : before_trace(lane);
+        const SliceId to = add_on_host(slice, wait_start_us_);
+        done(lane, from);
+        TraceArrow arrow = {TraceArrow::Kind::Synchronize, from, to};
+        arrow.other = trace_.name("weights out of pageable memory: the chunk is still being read");
+        (void) trace_.add(arrow);
+        call_start_us_ = now();
+    });
+}
+
+// What of a call comes before a wait in it
+void Tracer::add_begun_call(plan::Lane lane) {
+    TraceSlice slice;
+    slice.run = slice_run_;
     slice.lane = plan::kHost;
+    slice.name = trace_.name("copy in chunks");
+    slice.object = trace_.name(trace_.lanes[lane]);
     slice.start_us = call_start_us_;
+    slice.finish_us = wait_start_us_;
+    (void) trace_.add(slice);
+}
+
+SliceId Tracer::add_on_host(TraceSlice slice, double start_us) {
+    slice.lane = plan::kHost;
+    slice.start_us = start_us;
     slice.finish_us = now();
     return trace_.add(slice);
 }
@@ -251,10 +301,14 @@ SliceId Tracer::add_on_lane(plan::Lane lane, TraceSlice slice) {
     if (slice.exact) {
         slice.start_us = times.start_us + offset_us_;
         slice.finish_us = times.finish_us + offset_us_;
+        if (state.begun_us >= state.last_us) {
+            slice.start_us = state.begun_us;
+        }
     } else if (!clock_.is_devices()) {
         slice.finish_us = std::max(slice.start_us, now());
     }
     state.last_us = slice.finish_us;
+    state.begun_us = -1;
     latest_us_ = std::max(latest_us_, slice.finish_us);
     const SliceId id = trace_.add(slice);
     if (id != kNoSlice) {
@@ -274,7 +328,7 @@ SliceId Tracer::add_called(plan::Lane lane, const TraceSlice & slice) {
     TraceSlice call = slice;
     call.kind = Kind::Call;
     call.object = trace_.name(trace_.lanes[lane]);
-    (void) add_on_host(call);
+    (void) add_on_host(call, call_start_us_);
     return add_on_lane(lane, slice);
 }
 

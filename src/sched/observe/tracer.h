@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "exec/step_listener.h"
@@ -35,7 +36,10 @@ class Tracer final : public StepListener {
     void waited(const plan::Wait & wait) noexcept override;
     void recorded(const plan::Step & step) noexcept override;
     void performed(const plan::Task & task) noexcept override;
+    void wait_begins() noexcept override;
     void synchronized(plan::Lane lane, const char * why) noexcept override;
+    void chunk_sent(plan::Lane lane, ggml_backend_event_t event) noexcept override;
+    void waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexcept override;
 
   private:
     // A recorded event, until a later run records the same one
@@ -46,11 +50,13 @@ class Tracer final : public StepListener {
     struct LaneState {
         const host::Backend * backend = nullptr; // NULL for the host
         double last_us = 0;                      // no slice of the lane begins earlier
+        double begun_us = -1;                    // the first chunk of the copy that is being made; -1: there is none
         SliceId last = kNoSlice;
         SliceId before = kNoSlice;                   // the slice that stands for what was done before the trace began
         std::vector<SliceId> unfinished;             // the host does not know that these are done
         std::vector<TraceArrow> arriving;            // arrows to the lane's next slice
         std::vector<std::vector<Recorded>> recorded; // by run modulo window, by event
+        std::unordered_map<ggml_backend_event_t, SliceId> before_chunk; // what comes before the copy of the chunk
     };
 
     Tracer(std::FILE * file, std::string path, const std::vector<host::Backend> & backends, const Topology & topology,
@@ -58,9 +64,10 @@ class Tracer final : public StepListener {
 
     template <typename Function> void unless_cut(Function function) noexcept;
     double now();
-    SliceId add_on_host(TraceSlice slice);
+    SliceId add_on_host(TraceSlice slice, double start_us);
     SliceId add_on_lane(plan::Lane lane, TraceSlice slice);
     SliceId add_called(plan::Lane lane, const TraceSlice & slice);
+    void add_begun_call(plan::Lane lane);
     void hand_over(const plan::Task & task, SliceId copy, const TraceSlice & slice);
     void done(plan::Lane lane, SliceId last);
     SliceId awaited(const plan::Wait & wait);
@@ -80,6 +87,7 @@ class Tracer final : public StepListener {
     double last_clock_us_; // what the clock said last
     double latest_us_ = 0; // of the trace
     double call_start_us_ = 0;
+    double wait_start_us_ = 0;
     uint64_t run_ = 0;                  // counts all runs, as the age of an event does
     uint32_t shown_run_ = 0;            // counts those of the caller's graphs
     uint32_t slice_run_ = 0;            // what slices say

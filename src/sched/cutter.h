@@ -1,0 +1,63 @@
+// Cutter - the stages up to the split, and what they found: the graph's tensors with their numbers, a backend for each
+// node, and the splits. The next graph is often the same one, built anew: then the results are kept.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "assign/assign.h"
+#include "plan/rules.h"
+#include "split/split.h"
+#include "status.h"
+
+namespace ggml_sched {
+
+class Cutter {
+  public:
+    struct Options {
+        bool op_offload;
+        bool rotates; // runs may overlap
+    };
+
+    // Both must stay.
+    Cutter(const std::vector<host::Backend> & backends, const plan::Rules & rules, const Options & options)
+        : backends_(backends)
+        , rules_(rules)
+        , options_(options) {}
+
+    // The graph that is cut next, again and again if it has to be.
+    void take(ggml_cgraph * graph) { view_.build(graph); }
+    Status cut(const UserAssignments & user, const StreamLimits & limits);
+    // Makes the nodes' operands what they were before they were rewired. The graph must be there.
+    void restore_operands();
+
+    // The caller may free the graph. What was found stays.
+    void let_go() { view_.clear(); }
+    // What was found does not hold for the next graph.
+    void forget() { is_cut_ = false; }
+
+    const GraphView & view() const { return view_; }
+    GraphView & view() { return view_; } // for who puts its nodes in another order
+    const Assignment & assignment() const { return assignment_; }
+    const Splits & splits() const { return splits_; }
+    uint64_t number() const { return number_; } // changes with the splits and what led to them
+    BackendId backend_of(const ggml_tensor * tensor) const;
+
+  private:
+    bool is_cut_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
+
+    const std::vector<host::Backend> & backends_;
+    const plan::Rules & rules_;
+    const Options options_;
+    GraphView view_;
+    Assignment assignment_;
+    Splits splits_;
+    bool is_cut_ = false;  // a graph
+    GraphVersion version_; // of this version
+    PlacedByUser by_user_; // of which the user asked for this
+    StreamLimits limits_;  // when this could be streamed
+    uint64_t number_ = 0;
+};
+
+} // namespace ggml_sched
