@@ -39,8 +39,11 @@ struct ggml_sched_stats {
     uint64_t snapshot_bytes;
     uint64_t streamed_bytes;  // of weights that were copied ahead; part of bytes_copied
     uint64_t staged_bytes;    // of those, out of pageable memory: the host was busy copying them to pinned memory
+    uint64_t kept_bytes;      // of weights that were not copied again; see ggml_sched_keep_weights
     uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
+    uint64_t expert_bytes_sent;  // in runs by the ids, of the experts that they named,
+    uint64_t expert_bytes_of_all; // and what all experts would have been; the one by the other is the share in use
     uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, the link was
                               // measured, or pinned memory for streaming out of pageable memory was still in use
 };
@@ -86,14 +89,22 @@ GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
 // off. If less can be had, less is used, and a warning logged. lookahead_bytes: how far copies may be ahead of their use;
 // 0 is the default, 1 GiB. The smaller of the two is the size of the ring.
 //
-// What is streamed: weights in host memory of at most half the ring, read by other operations than MUL_MAT_ID, on devices
-// with asynchronous copies and events, in mode AUTO. Splits are then cut by how much of it they wait for. Out of pinned
-// memory (the device's host buffer type) the host never waits for a copy; out of other memory the backend may block it.
+// What is streamed: weights in host memory of at most half the ring, on devices with asynchronous copies and events, in
+// mode AUTO. Splits are then cut by how much of it they wait for. Out of pinned memory (the device's host buffer type) the
+// host never waits for a copy of it; other memory it copies to pinned memory, with several threads, during the call. Of
+// experts (MUL_MAT_ID) either all are streamed or those that the ids name, which the host then waits for.
 //
 // Waits for runs in flight and forgets the allocated graph, like ggml_backend_sched_reset. Frees the memory of the ring.
 // The environment variable GGML_SCHED_STREAM (auto, 0, or MiB) sets budget_bytes when a scheduler is made.
 #define GGML_SCHED_STREAM_AUTO SIZE_MAX
 GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes);
+
+// Weights that are still in the ring from an earlier run are not copied again. The caller promises that nobody writes to
+// weights in host memory as long as this is on, which no scheduler could notice (some engines merge adapters into them).
+// Of use where the ring is large enough for all that is streamed, or nearly so: give it budget and lookahead. Off unless
+// GGML_SCHED_STREAM_KEEP=1 in the environment when the scheduler is made. Setting it, to whatever, forgets what is there:
+// so call it after weights have been written. Takes effect at the next run.
+GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 
 // The text of the last error of this scheduler; "" if there was none. Valid until the next call with this sched.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);

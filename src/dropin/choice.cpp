@@ -33,6 +33,8 @@ decltype(ggml_sched_reset_stats) ggml_ours_sched_reset_stats;
 decltype(ggml_sched_get_pattern) ggml_ours_sched_get_pattern;
 decltype(ggml_sched_get_plan_text) ggml_ours_sched_get_plan_text;
 decltype(ggml_sched_set_verify) ggml_ours_sched_set_verify;
+decltype(ggml_sched_set_streaming) ggml_ours_sched_set_streaming;
+decltype(ggml_sched_keep_weights) ggml_ours_sched_keep_weights;
 decltype(ggml_sched_trace_start) ggml_ours_sched_trace_start;
 decltype(ggml_sched_trace_stop) ggml_ours_sched_trace_stop;
 decltype(ggml_sched_get_error) ggml_ours_sched_get_error;
@@ -183,6 +185,18 @@ size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t s
 void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
     if (is_ours(sched)) {
         ggml_ours_sched_set_verify(sched->scheduler, verify);
+    }
+}
+
+void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_streaming(sched->scheduler, budget_bytes, lookahead_bytes);
+    }
+}
+
+void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_keep_weights(sched->scheduler, keep);
     }
 }
 

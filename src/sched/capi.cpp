@@ -225,6 +225,12 @@ void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, s
     });
 }
 
+void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {
+    if (is_valid(sched, __func__)) {
+        sched->scheduler->keep_weights(keep);
+    }
+}
+
 bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {
     return guarded(sched, __func__, [&](Scheduler & scheduler) {
                if (!path || path[0] == '\0') {

@@ -63,6 +63,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , placer_(allocation_, spaces_, flight_, rules_)
     , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
     topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
+    executor_->keep_weights(settings_.keep_weights);
     if (n_copies_ > 1 && streaming_.make_queues()) {
         topology_.ahead_from = options.ahead_from;
     }
@@ -179,7 +180,7 @@ Status Scheduler::cut_and_stream(Memory memory) {
 void Scheduler::set_streaming(const StreamSettings & settings) {
     flight_.synchronize();
     reset();
-    streams_.set(settings);
+    streaming_.set(settings);
 }
 
 // Makes a graph that was cut, but not allocated, what it was; no other graph, for the caller may have freed it.
@@ -376,7 +377,7 @@ Status Scheduler::run() {
 }
 
 Work Scheduler::work() {
-    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_};
+    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_, {}};
 }
 
 void Scheduler::synchronize() {

@@ -58,6 +58,7 @@ class Scheduler {
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     void set_streaming(const StreamSettings & settings); // waits for what is in flight
+    void keep_weights(bool keep) { executor_->keep_weights(keep); }
     void set_verify(bool verify) { settings_.verify = verify; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();

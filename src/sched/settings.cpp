@@ -55,6 +55,7 @@ Settings read_settings() {
         host::log_warning("GGML_SCHED_STREAM is '" + stream +
                           "'; it must be auto, 0, or a number of MiB for each device. Using auto.");
     }
+    settings.keep_weights = env("GGML_SCHED_STREAM_KEEP") == "1";
     settings.verify = env("GGML_SCHED_VERIFY") == "1";
     settings.debug = std::atoi(env("GGML_SCHED_DEBUG").c_str());
     settings.trace = trace_path();

@@ -22,6 +22,7 @@ struct Settings {
     bool verify = false;                                   // GGML_SCHED_VERIFY=1
     int debug = 0;                                         // GGML_SCHED_DEBUG=1|2
     StreamSettings streaming;                              // GGML_SCHED_STREAM=MiB|auto|0
+    bool keep_weights = false;                             // GGML_SCHED_STREAM_KEEP=1
     std::string trace;                                     // GGML_SCHED_TRACE=FILE; of the n-th scheduler FILE.n
 };
 

@@ -29,6 +29,11 @@ void Streaming::use_queues() {
     }
 }
 
+void Streaming::set(const StreamSettings & settings) {
+    streams_.set(settings);
+    executor_.forget_weights();
+}
+
 const StreamLimits & Streaming::limits(plan::Mode mode) {
     static const StreamLimits kNothing;
     return mode == plan::Mode::Auto ? streams_.limits() : kNothing;
@@ -38,7 +43,11 @@ Status Streaming::get_memory(const GraphView & graph, const Splits & splits, boo
     if (Status status = wait_for_old_memory(); !status.ok()) {
         return status;
     }
+    const uint64_t before = streams_.number();
     fits = streams_.fit();
+    if (streams_.number() != before) {
+        executor_.forget_weights();
+    }
     use_queues();
     if (fits) {
         measure_link(graph, splits);
@@ -58,6 +67,7 @@ bool Streaming::give_memory_back() {
     }
     flight_.abandon("memory for streaming weights is given back");
     streams_.give_up("the memory is needed for something else");
+    executor_.forget_weights();
     return true;
 }
 
@@ -73,20 +83,29 @@ void Streaming::measure_link(const GraphView & graph, const Splits & splits) {
     }
 }
 
-Status Streaming::run(const plan::Plan & plan, const Work & work, const Observer & observer,
-                      const StreamedExperts & experts) {
+Status Streaming::run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts) {
     if (experts.bytes == 0) {
         return executor_.run(plan, work, observer);
     }
-    if (!experts.have_ids || streams_whole(experts)) {
-        gate_.note_whole(experts.batch);
-        executor_.stats.expert_runs_whole++;
-        return executor_.run(plan, work, observer);
+    if (executor_.has_listener()) {
+        work.note = gate_.text_of(experts.batch);
     }
-    executor_.stats.expert_runs_by_ids++;
+    if (experts.have_ids && !streams_whole(experts)) {
+        return run_by_ids(plan, work, observer, experts);
+    }
+    gate_.note_whole(experts.batch);
+    executor_.stats.expert_runs_whole++;
+    return executor_.run(plan, work, observer);
+}
+
+Status Streaming::run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
+                             const StreamedExperts & experts) {
     const host::Clock clock(backends_);
     const double begin = clock.now_us();
     Status status = executor_.run(plan, work, observer);
+    executor_.stats.expert_runs_by_ids++;
+    executor_.stats.expert_bytes_sent += executor_.bytes_by_ids();
+    executor_.stats.expert_bytes_of_all += experts.bytes;
     const double rate = streams_.bytes_per_us(experts.backend);
     if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
         const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,

@@ -21,6 +21,9 @@ class Streaming {
     // Makes the queues of all devices, for more than weights. False: not all of them.
     bool make_queues();
 
+    // Nothing may be in flight.
+    void set(const StreamSettings & settings);
+
     // What may be streamed now. Other modes than auto show what ggml does, one copy at a time.
     const StreamLimits & limits(plan::Mode mode);
     // Gets the memory that the graph that was laid out needs, and measures the link to its experts. `fits` says if
@@ -31,9 +34,11 @@ class Streaming {
 
     bool streams_whole(const StreamedExperts & experts) const { return gate_.streams_whole(experts.batch); }
     // Performs the plan of a graph with these experts, if it has any.
-    Status run(const plan::Plan & plan, const Work & work, const Observer & observer, const StreamedExperts & experts);
+    Status run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts);
 
   private:
+    Status run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
+                      const StreamedExperts & experts);
     void use_queues();
     Status wait_for_old_memory();
     void measure_link(const GraphView & graph, const Splits & splits);

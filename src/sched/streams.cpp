@@ -105,11 +105,35 @@ bool Streams::have_memory() const {
 }
 
 void Streams::lay_out(const GraphView & graph, const Splits & splits) {
+    say_what_is_missing(graph, splits);
     for (size_t b = 0; b < streams_.size(); b++) {
         slots_[b] = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
         streams_[b].needed = ring_size(slots_[b], streams_[b].capacity);
         // Cut by these limits no split needs more than half of the ring, so it always fits.
         ggml_sched::lay_out(slots_[b], streams_[b].needed);
+    }
+}
+
+// Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.
+void Streams::say_what_is_missing(const GraphView & graph, const Splits & splits) {
+    for (const InputCopy & copy : splits.copies) {
+        Stream & stream = streams_[copy.backend];
+        const ggml_backend_buffer_t buffer = host::buffer_of(graph.tensor(copy.tensor));
+        if (settings_.budget == 0 || stream.has_said_why_not || topology_.stream_of[copy.backend] != plan::kHost ||
+            !buffer || !host::is_weights(buffer) || !host::is_host(buffer)) {
+            continue;
+        }
+        const host::Backend & backend = backends_[copy.backend];
+        const std::string text = "weights are not streamed to " + backend.name + ": " +
+                                 (!backend.set_async ? "it has no asynchronous copies"
+                                  : !backend.events  ? "it has no events"
+                                                     : "there are too many backends for a queue of its own");
+        if (settings_.budget == StreamSettings::kAuto) {
+            host::log_debug("ggml-sched: " + text + "\n");
+        } else {
+            host::log_warning(text);
+        }
+        stream.has_said_why_not = true;
     }
 }
 

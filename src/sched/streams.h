@@ -76,9 +76,11 @@ class Streams {
         size_t capacity = 0; // the most that the memory may be
         size_t needed = 0;   // by the graph that was laid out
         double bytes_per_us = 0;
+        bool has_said_why_not = false;
     };
 
     void find_capacities();
+    void say_what_is_missing(const GraphView & graph, const Splits & splits);
     size_t budget_of(const host::Backend & backend) const;
     bool fit(BackendId backend);
     bool make_queue(BackendId backend);

@@ -75,6 +75,8 @@ static void check_properties(ggml_backend_sched_t sched, ggml_backend_t device, 
     ggml_sched_set_sync_mode(sched, GGML_SCHED_SYNC_AUTO);
     ggml_sched_set_verify(sched, true);
     ggml_sched_set_streaming(sched, GGML_SCHED_STREAM_AUTO, 0);
+    ggml_sched_keep_weights(sched, true);
+    ggml_sched_keep_weights(sched, false);
     CHECK(capi_same_text(ggml_sched_get_error(sched), ""));
 }
 

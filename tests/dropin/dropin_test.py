@@ -2,6 +2,7 @@
 """Configures small trees that look like ggml, of different ages, with cmake/ggml-sched-inject.cmake."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -73,6 +74,14 @@ class DropIn(unittest.TestCase):
         self.assertIn("GGML_SCHED_HAS_GRAPH_OPTIMIZE=2", new)
         self.assertIn("GGML_SCHED_HAS_GRAPH_UID=1", new)
         self.assertIn("dropin/reserve_size.cpp", new)
+
+    def test_has_all_of_our_own_functions(self):
+        header = (INJECT.parents[1] / "include/ggml-sched.h").read_text()
+        source = (INJECT.parents[1] / "src/dropin/choice.cpp").read_text()
+        declared = re.findall(r"^GGML_API .*?(ggml_sched_\w+)\(", header, re.MULTILINE)
+        defined = re.findall(r"^\w.*?(ggml_sched_\w+)\(", source, re.MULTILINE)
+        self.assertGreater(len(declared), 10)
+        self.assertEqual([], sorted(set(declared) - set(defined)))
 
     def test_renames_the_stock_functions_in_their_file_only(self):
         _, _, commands = self.configure()

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <array>
+#include <cstdio>
+#include <fstream>
 
 #include "exec/used_experts.h"
 #include "support/rig.h"
@@ -175,11 +179,65 @@ TEST_P(Experts, AreStreamedWholeOnceThatIsKnownToBeQuicker) {
     }
     EXPECT_EQ(rig.stats().expert_runs_by_ids, 4U);
     EXPECT_EQ(rig.stats().expert_runs_whole, 4U);
+    EXPECT_EQ(rig.stats().expert_bytes_of_all, 4U * 2 * kExperts * kExpertBytes);
+    EXPECT_EQ(rig.stats().expert_bytes_sent, 4U * 2 * (6 * kExpertBytes + 5 * kPadding)) << "six in five groups";
     ggml_sched_reset_stats(rig.sched());
     graph.choose(experts, 1.0F);
     run_on(rig, graph);
     EXPECT_EQ(rig.stats().host_waits, 0U);
     EXPECT_EQ(rig.stats().streamed_bytes, 2 * kExperts * kExpertBytes);
+}
+
+TEST_P(Experts, TellTheTraceWhatIsKnownAndChosen) {
+    RigOptions streaming = options();
+    streaming.stream = 4 * kExperts * kExpertBytes;
+    streaming.flops_per_us = 50;
+    Rig rig(streaming);
+    ExpertGraph graph(rig);
+    const std::string path = testing::TempDir() + "ggml-sched-experts-" + std::to_string(getpid()) + ".json";
+    ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), path.c_str()));
+    for (int i = 0; i < 6; i++) {
+        graph.choose({{0, 5}, {9, 3}, {12, 15}}, 1.0F);
+        run_on(rig, graph);
+    }
+    ASSERT_TRUE(ggml_sched_trace_stop(rig.sched()));
+    std::ifstream file(path);
+    std::string said;
+    for (std::string line; std::getline(file, line);) {
+        const size_t at = line.find("\"experts\":");
+        if (at != std::string::npos) {
+            said += line.find("nothing is known", at) != std::string::npos ? '?'
+                    : line.find("by the ids", at) != std::string::npos     ? 'i'
+                    : line.find("streamed whole", at) != std::string::npos ? 'w'
+                                                                           : '-';
+        }
+    }
+    EXPECT_EQ(said, "?iiiww");
+    (void) std::remove(path.c_str());
+}
+
+TEST_P(Experts, ThatAreStillInTheRingAreSentOnce) {
+    RigOptions streaming = options();
+    streaming.stream = 4 * kExperts * kExpertBytes;
+    streaming.link_bytes_per_us = 1000; // sending all would take long
+    Rig rig(streaming);
+    ggml_sched_set_verify(rig.sched(), true);
+    ggml_sched_keep_weights(rig.sched(), true);
+    ExpertGraph graph(rig);
+    std::vector<uint64_t> sent;
+    std::vector<std::vector<float>> results;
+    for (const int first : {0, 1, 0, 1, 9, 0}) { // 0, 1, 2 and 15; then 1, 2, 3 and 15; ...
+        graph.build(rig);
+        graph.choose({{first, first + 1}, {first + 1, first + 2}, {first, 15}}, 0.5F);
+        ggml_sched_reset_stats(rig.sched());
+        results.push_back(run_on(rig, graph));
+        sent.push_back(rig.stats().streamed_bytes / (2 * kExpertBytes)); // without what is sent behind a group
+    }
+    EXPECT_EQ(sent, (std::vector<uint64_t>{4, 1, 0, 0, 3, 0}));
+    EXPECT_EQ(results[2], results[0]);
+    EXPECT_EQ(results[3], results[1]);
+    EXPECT_EQ(results[5], results[0]);
+    EXPECT_EQ(rig.stats().kept_bytes, 2 * 4 * kExpertBytes);
 }
 
 // To choose, the bandwidth has to be known. Finding out is not what a run should wait for.

@@ -183,13 +183,84 @@ TEST(Streaming, CopiesAWeightThatIsLargerThanHalfTheRingThePlainWay) {
     EXPECT_EQ(rig.stats().streamed_bytes, 0U);
 }
 
-TEST(Streaming, StaysOffWhereADeviceHasNoEvents) {
-    const StreamRig rig(on(GGML_SIM_PROFILE_NO_EVENTS), 8 * kWeightBytes);
-    Layers layers(rig, 4);
-    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
-    layers.allocate(rig);
-    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
-    EXPECT_EQ(rig.stats().streamed_bytes, 0U);
+size_t count(const std::string & text, const std::string & part) {
+    size_t n = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+        n++;
+    }
+    return n;
+}
+
+TEST(Streaming, StaysOffWhereADeviceCannotAndSaysWhyOnce) {
+    for (const auto & [profile, why] : {std::pair(GGML_SIM_PROFILE_NO_EVENTS, "it has no events"),
+                                        std::pair(GGML_SIM_PROFILE_NO_ASYNC, "it has no asynchronous copies")}) {
+        const StreamRig rig(on(profile), 8 * kWeightBytes);
+        Layers layers(rig, 4, false);
+        const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+        const LogCapture log;
+        for (int i = 0; i < 3; i++) {
+            layers.allocate(rig);
+            EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+            layers.on_cpu(rig, 1.0F); // another graph
+        }
+        EXPECT_EQ(rig.stats().streamed_bytes, 0U);
+        EXPECT_EQ(count(log.text(), why), 1U) << log.text();
+    }
+}
+
+TEST(Streaming, SendsAgainWhatIsInTheRingUnlessToldThatItDoesNotChange) {
+    constexpr int kLayers = 6;
+    for (const bool pinned : {true, false}) {
+        const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 16 * kWeightBytes);
+        Layers layers(rig, kLayers, pinned);
+        layers.allocate(rig);
+        const std::vector<float> before = layers.compute(rig, 1.0F);
+        write_floats(layers.weights[2], ramp(kWidth * kWidth, 2.0F, 0.0F));
+        const std::vector<float> after = layers.compute(rig, 1.0F);
+        EXPECT_NE(after, before) << "weights that the caller has written are sent";
+
+        ggml_sched_keep_weights(rig.sched(), true);
+        ggml_sched_reset_stats(rig.sched());
+        for (int run = 0; run < 4; run++) {
+            if (run % 2 == 0) {
+                layers.allocate(rig);
+            }
+            EXPECT_EQ(layers.compute(rig, 1.0F), after);
+        }
+        EXPECT_EQ(rig.stats().streamed_bytes, kLayers * kWeightBytes) << "once";
+        EXPECT_EQ(rig.stats().kept_bytes, 3 * kLayers * kWeightBytes);
+
+        write_floats(layers.weights[2], ramp(kWidth * kWidth, -1.0F, 1.0F / 4096));
+        ggml_sched_keep_weights(rig.sched(), true); // they have changed
+        EXPECT_EQ(layers.compute(rig, 1.0F), before);
+    }
+}
+
+// What is kept is told by where it is, in the ring and on the host: other weights come and go in the same places.
+TEST(Streaming, KeepsNothingThatWasOverwritten) {
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        const StreamRig rig(on(GGML_SIM_PROFILE_CUDA, seed), (2 + seed) * kWeightBytes);
+        Layers some(rig, 4);
+        Layers others(rig, 7);
+        write_floats(others.weights[0], ramp(kWidth * kWidth, 2.0F, 0.0F));
+        const std::vector<float> expected = some.on_cpu(rig, 1.0F);
+        const std::vector<float> expected_others = others.on_cpu(rig, 2.0F);
+        ggml_sched_keep_weights(rig.sched(), true);
+        for (int i = 0; i < 4; i++) {
+            some.allocate(rig);
+            some.start(rig, 1.0F);
+            EXPECT_EQ(some.compute(rig, 1.0F), expected);
+            others.allocate(rig);
+            others.start(rig, 2.0F);
+            EXPECT_EQ(others.compute(rig, 2.0F), expected_others);
+            if (i == 2) {
+                const LogCapture quiet;
+                ASSERT_TRUE(ggml_backend_sim_fail_launch(0, 1));
+                EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), others.graph), GGML_STATUS_FAILED);
+            }
+        }
+    }
 }
 
 TEST(Streaming, UsesLessMemoryWhereThereIsLess) {

@@ -124,7 +124,7 @@ Status Executor::run_waits(const plan::Plan & plan) {
     const std::vector<CopyBinding> no_copies;
     const std::vector<Split> no_splits;
     std::vector<host::GraphHandle> no_graphs;
-    return run(plan, {no_copies, no_splits, no_graphs}, {});
+    return run(plan, {no_copies, no_splits, no_graphs, {}}, {});
 }
 
 // These are compiled with and without a listener, so that a run without one does not pay for the possibility.
@@ -244,7 +244,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
             return set_used_experts(copy, work.copies[copy.ids], task.lane);
         }
         set_async(copy, task.lane);
-        break;
+        return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
     default:
@@ -257,11 +257,48 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
 }
 
 void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
+    if (is_kept(copy, lane)) {
+        stats.kept_bytes += copy.bytes;
+        return;
+    }
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
     pieces_.assign(1, {0, static_cast<const char *>(data), copy.bytes});
+    send(copy, lane);
+}
+
+// Sends pieces_ of it.
+void Executor::send(const CopyBinding & copy, plan::Lane lane) {
     send(copy.dst, lane, copy.pageable);
-    stats.async_copies++;
-    stats.streamed_bytes += copy.streamed ? copy.bytes : 0;
+    for (const Piece & piece : pieces_) {
+        stats.async_copies++;
+        stats.bytes_copied += piece.bytes;
+        stats.streamed_bytes += copy.streamed ? piece.bytes : 0;
+    }
+}
+
+bool Executor::is_kept(const CopyBinding & copy, plan::Lane lane) {
+    if (!keeps_weights_ || !copy.streamed) {
+        return false;
+    }
+    std::vector<bool> parts(static_cast<size_t>(copy.src->ne[2]), true);
+    leave_out_kept(copy, lane, parts);
+    return std::find(parts.begin(), parts.end(), true) == parts.end();
+}
+
+void Executor::leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts) {
+    queues_[lane].kept.add({static_cast<const char *>(copy.dst->data), copy.src->data, copy.bytes, parts.size()},
+                           parts);
+}
+
+void Executor::keep_weights(bool keep) {
+    keeps_weights_ = keep;
+    forget_weights();
+}
+
+void Executor::forget_weights() {
+    for (Queue & queue : queues_) {
+        queue.kept.forget();
+    }
 }
 
 // Sends pieces_.
@@ -296,22 +333,24 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
     if (Status status = used_experts_.find(ids.src, named, n_experts); !status.ok()) {
         return status;
     }
-    // Kernels for quantized weights read a little past the last row, and what they find there must be numbers.
     const size_t size = copy.src->nb[2];
+    if (keeps_weights_ && copy.streamed) {
+        const auto n_used = std::count(used_experts_.used().begin(), used_experts_.used().end(), true);
+        leave_out_kept(copy, lane, used_experts_.used());
+        const auto n_new = std::count(used_experts_.used().begin(), used_experts_.used().end(), true);
+        stats.kept_bytes += static_cast<size_t>(n_used - n_new) * size;
+    }
+    // Kernels for quantized weights read a little past the last row, and what they find there must be numbers.
     const size_t padding = std::min<size_t>(size, 512);
     pieces_.clear();
     for (const ExpertRange & range : used_experts_.ranges()) {
         const size_t offset = static_cast<size_t>(range.begin) * size;
         const size_t bytes =
             static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
-        const char * data = static_cast<const char *>(copy.src->data) + offset;
-        pieces_.push_back({offset, data, bytes});
-        stats.async_copies++;
-        stats.bytes_copied += bytes;
-        stats.streamed_bytes += copy.streamed ? bytes : 0;
+        pieces_.push_back({offset, static_cast<const char *>(copy.src->data) + offset, bytes});
         bytes_by_ids_ += bytes;
     }
-    send(copy.dst, lane, copy.pageable);
+    send(copy, lane);
     return {};
 }
 
@@ -417,6 +456,7 @@ void Executor::abandon(const char * why) {
         }
     }
     forget_runs();
+    forget_weights(); // copies may have failed, too
 }
 
 // Nothing is in flight.

@@ -8,6 +8,7 @@
 #include <array>
 #include <vector>
 
+#include "exec/kept_weights.h"
 #include "exec/ring.h"
 #include "exec/slices.h"
 #include "exec/stager.h"
@@ -38,6 +39,11 @@ class Executor {
     void prepare_staging();
     // Copies some bytes as a plan would on that lane, and waits for them: to see how long it takes.
     void send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable);
+    // Does not copy again what is still in the memory that weights are streamed to. The caller promises that they do
+    // not change.
+    void keep_weights(bool keep);
+    // That memory is another one now.
+    void forget_weights();
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
@@ -54,6 +60,7 @@ class Executor {
 
     // NULL: none. It must stay until it is replaced or the executor is gone.
     void set_listener(StepListener * listener);
+    bool has_listener() const { return listener_ != nullptr; }
 
     // Of experts, those that ids named in the last run
     size_t bytes_by_ids() const { return bytes_by_ids_; }
@@ -79,10 +86,14 @@ class Executor {
         bool streams = false; // it carries nothing but what plans put there,
         bool idle = false;    // and has been waited for
         bool stages = false;  // pageable memory, by the stager
+        KeptWeights kept = {};
 
         bool is_in_use() const { return backend && !idle; }
     };
     void set_async(const CopyBinding & copy, plan::Lane lane);
+    bool is_kept(const CopyBinding & copy, plan::Lane lane);
+    void leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts);
+    void send(const CopyBinding & copy, plan::Lane lane);
     void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
     void get_async(const CopyBinding & copy);
@@ -108,6 +119,7 @@ class Executor {
     Stager stager_;
     std::vector<Piece> pieces_; // of the copy that is being made
     UsedExperts used_experts_;  // of the copy that is being made
+    bool keeps_weights_ = false;
     StepListener * listener_ = nullptr;
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;

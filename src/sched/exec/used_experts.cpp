@@ -18,7 +18,12 @@ Status UsedExperts::find(const ggml_tensor * ids, const char * data, int64_t n_e
             used_[static_cast<size_t>(id)] = true;
         }
     }
+    return {};
+}
+
+const std::vector<ExpertRange> & UsedExperts::ranges() {
     ranges_.clear();
+    const int64_t n_experts = static_cast<int64_t>(used_.size());
     for (int64_t expert = 0; expert < n_experts; expert++) {
         if (!used_[static_cast<size_t>(expert)]) {
             continue;
@@ -29,7 +34,7 @@ Status UsedExperts::find(const ggml_tensor * ids, const char * data, int64_t n_e
             ranges_.push_back({expert, expert + 1});
         }
     }
-    return {};
+    return ranges_;
 }
 
 } // namespace ggml_sched

@@ -21,8 +21,10 @@ class UsedExperts {
     // `data` holds the bytes of `ids`, which is I32. Fails if an id is none of the n_experts.
     Status find(const ggml_tensor * ids, const char * data, int64_t n_experts);
 
+    // By expert. Some may be taken out, before ranges() is called.
+    std::vector<bool> & used() { return used_; }
     // In order, not touching each other
-    const std::vector<ExpertRange> & ranges() const { return ranges_; }
+    const std::vector<ExpertRange> & ranges();
 
   private:
     std::vector<bool> used_;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "host/graph_handle.h"
@@ -13,6 +14,7 @@ struct Work {
     const std::vector<CopyBinding> & copies; // by binding of a copy
     const std::vector<Split> & splits;
     std::vector<host::GraphHandle> & graphs; // by split
+    std::string note = {};                   // about the run, for who listens
 };
 
 } // namespace ggml_sched

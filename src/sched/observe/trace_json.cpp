@@ -34,6 +34,7 @@ const char * object_key_of(Kind kind) {
     case Kind::Copy: return "tensor";
     case Kind::Call: return "enqueues_on";
     case Kind::Launch: return "backend";
+    case Kind::Run: return "experts";
     default: return "target";
     }
 }

@@ -126,6 +126,7 @@ void Tracer::run_begins(const plan::Plan & plan, const Work & work) noexcept {
             slice.kind = Kind::Run;
             slice.run = slice_run_;
             slice.name = trace_.name("run " + std::to_string(slice_run_));
+            slice.object = trace_.name(work.note);
             slice.start_us = slice.finish_us = now();
             (void) trace_.add(slice);
         }

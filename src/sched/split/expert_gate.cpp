@@ -39,7 +39,7 @@ bool ExpertGate::streams_whole(const ExpertBatch & batch) const {
 std::string ExpertGate::text_of(const ExpertBatch & batch) const {
     const auto found = known_.find(key_of(batch));
     if (found == known_.end()) {
-        return "";
+        return "nothing is known of such batches yet; experts are streamed by the ids";
     }
     const Known & known = found->second;
     const auto us = [](double value) { return std::to_string(static_cast<int64_t>(value)) + " us"; };

@@ -42,7 +42,7 @@ class ExpertGate {
     bool note_by_ids(const ExpertBatch & batch, const Run & run);
     void note_whole(const ExpertBatch & batch);
 
-    // What is known of a batch like this one, in a sentence; "" if there is nothing.
+    // What is known of a batch like this one, and what follows, in a sentence
     std::string text_of(const ExpertBatch & batch) const;
 
   private:

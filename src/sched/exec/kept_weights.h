@@ -1,0 +1,41 @@
+// KeptWeights - what the ring of a lane that streams weights holds, so that it need not be copied again. Only for
+// callers who promise that weights do not change: nothing tells a scheduler when somebody writes them.
+//
+// Weights are told by where they are in host memory, their copies by where they are in the ring. All copies of a lane
+// have to be noted in the order in which they are enqueued.
+
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <vector>
+
+namespace ggml_sched {
+
+class KeptWeights {
+  public:
+    // A weight on its way to the ring; the parts of it (experts) are equally large.
+    struct Copy {
+        const char * dst;
+        const void * src;
+        size_t bytes;
+        size_t n_parts;
+    };
+
+    // Notes that these parts of it will be there from now on, and leaves in `parts` those that are not yet.
+    void add(const Copy & copy, std::vector<bool> & parts);
+    void forget() { weights_.clear(); }
+
+  private:
+    struct Weight {
+        const void * src;
+        const char * end; // in the ring
+        std::vector<bool> parts;
+    };
+
+    Weight & place(const Copy & copy);
+
+    std::map<const char *, Weight> weights_; // by begin in the ring; they do not overlap
+};
+
+} // namespace ggml_sched
