@@ -124,8 +124,9 @@ inline Error allocate_host(void ** memory, size_t size) {
 inline Error free_host(void * memory) {
     return cudaFreeHost(memory);
 }
-inline Error register_host(void * memory, size_t size) {
-    return cudaHostRegister(memory, size, cudaHostRegisterPortable);
+// read_only: the host itself may not write the pages. Not every device can register those.
+inline Error register_host(void * memory, size_t size, bool read_only) {
+    return cudaHostRegister(memory, size, cudaHostRegisterPortable | (read_only ? cudaHostRegisterReadOnly : 0u));
 }
 inline Error unregister_host(void * memory) {
     return cudaHostUnregister(memory);

@@ -1,11 +1,7 @@
-// Device memory and pinned host memory, and the blocking access to both
+// Device memory, and blocking access to it
 
 #include "device.h"
-#include "ggml-impl.h"
 #include "tensor_access.h"
-
-#include <cstring>
-#include <new>
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {
@@ -13,10 +9,6 @@ inline namespace GGML_SCHED_GPU_VENDOR {
 namespace {
 
 constexpr size_t kAlignment = 128;
-
-//
-// Device memory
-//
 
 Device & device_of_buffer(ggml_backend_buffer_t buffer) {
     return *static_cast<Device *>(buffer->buft->context);
@@ -121,68 +113,6 @@ size_t get_alignment(ggml_backend_buffer_type_t) {
     return kAlignment;
 }
 
-//
-// Pinned host memory: the host's own
-//
-
-void host_free(ggml_backend_buffer_t buffer) {
-    (void) succeeded(free_host(buffer->context), kHostBufferName, "freeing a buffer");
-}
-
-void host_memset(ggml_backend_buffer_t, ggml_tensor * tensor, uint8_t value, size_t offset, size_t size) {
-    std::memset(address(tensor, offset), value, size);
-}
-void host_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
-    std::memmove(address(tensor, offset), data, size);
-}
-void host_get(ggml_backend_buffer_t, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
-    std::memmove(data, address(tensor, offset), size);
-}
-void host_clear(ggml_backend_buffer_t buffer, uint8_t value) {
-    std::memset(buffer->context, value, buffer->size);
-}
-
-ggml_backend_buffer_i host_buffer_interface() {
-    ggml_backend_buffer_i iface = {};
-    iface.free_buffer = host_free;
-    iface.get_base = get_base;
-    iface.memset_tensor = host_memset;
-    iface.set_tensor = host_set;
-    iface.get_tensor = host_get;
-    iface.clear = host_clear;
-    return iface;
-}
-
-ggml_backend_buffer_t host_allocate(ggml_backend_buffer_type_t buft, size_t size) {
-    void * memory = nullptr;
-    if (!devices().front()->select() ||
-        !succeeded(allocate_host(&memory, size), kHostBufferName, "allocating a buffer")) {
-        return nullptr;
-    }
-    ggml_backend_buffer_t buffer = ggml_backend_buffer_init(buft, host_buffer_interface(), memory, size);
-    if (buffer == nullptr) {
-        (void) succeeded(free_host(memory), kHostBufferName, "freeing a buffer");
-    }
-    return buffer;
-}
-
-const char * host_buft_name(ggml_backend_buffer_type_t) {
-    return kHostBufferName;
-}
-bool is_host(ggml_backend_buffer_type_t) {
-    return true;
-}
-
-ggml_backend_buffer_type make_host_buffer_type(Device & device) {
-    ggml_backend_buffer_type buft = {};
-    buft.iface.get_name = host_buft_name;
-    buft.iface.alloc_buffer = host_allocate;
-    buft.iface.get_alignment = get_alignment;
-    buft.iface.is_host = is_host;
-    buft.device = device.handle();
-    return buft;
-}
-
 } // namespace
 
 ggml_backend_buffer_type make_buffer_type(Device & device) {
@@ -193,14 +123,6 @@ ggml_backend_buffer_type make_buffer_type(Device & device) {
     buft.device = device.handle();
     buft.context = &device;
     return buft;
-}
-
-ggml_backend_buffer_type_t host_buffer_type() {
-    if (devices().empty()) {
-        return nullptr;
-    }
-    static ggml_backend_buffer_type buft = make_host_buffer_type(*devices().front());
-    return &buft;
 }
 
 Device * device_of_memory(const ggml_tensor * tensor) {
@@ -215,21 +137,6 @@ Device * device_of_memory(const ggml_tensor * tensor) {
 bool is_in_host_memory(const ggml_tensor * tensor) {
     const ggml_backend_buffer_t buffer = buffer_of(tensor);
     return buffer != nullptr && ggml_backend_buffer_is_host(buffer);
-}
-
-bool register_host_memory(void * memory, size_t size) {
-    if (devices().empty()) {
-        GGML_LOG_ERROR("%s: there is no device to pin memory for\n", kVendorName);
-        return false;
-    }
-    return devices().front()->select() &&
-           succeeded(register_host(memory, size), kVendorName, "pinning memory of the caller");
-}
-
-void unregister_host_memory(void * memory) {
-    if (!devices().empty() && devices().front()->select()) {
-        (void) succeeded(unregister_host(memory), kVendorName, "unpinning memory of the caller");
-    }
 }
 
 } // namespace GGML_SCHED_GPU_VENDOR

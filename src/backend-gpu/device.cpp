@@ -52,7 +52,7 @@ void get_props(ggml_backend_dev_t device, ggml_backend_dev_props * props) {
     props->device_id = context_of(device).info().bus_id;
     props->caps.async = true;
     props->caps.host_buffer = true;
-    props->caps.buffer_from_host_ptr = false;
+    props->caps.buffer_from_host_ptr = true;
     props->caps.events = true;
 }
 
@@ -88,6 +88,7 @@ ggml_backend_device_i device_interface() {
     iface.init_backend = init_backend;
     iface.get_buffer_type = get_buffer_type;
     iface.get_host_buffer_type = get_host_buffer_type;
+    iface.buffer_from_host_ptr = buffer_from_host_ptr;
     iface.supports_op = supports_op;
     iface.supports_buft = supports_buft;
     iface.offload_op = offload_op;

@@ -73,6 +73,10 @@ bool is_in_host_memory(const ggml_tensor * tensor);
 
 // Pinned memory, the same type for all devices; NULL if there are none
 ggml_backend_buffer_type_t host_buffer_type();
+// Memory of the caller as a buffer of that type, pinned for as long as the buffer lives; NULL, and a line in the log,
+// where it cannot be. The last argument says nothing here.
+ggml_backend_buffer_t buffer_from_host_ptr(ggml_backend_dev_t device, void * memory, size_t size,
+                                           size_t max_tensor_size);
 ggml_backend_buffer_type make_buffer_type(Device & device);
 
 // Lets `device` reach the memory of `peer`, where the hardware can; otherwise the driver stages copies.
@@ -83,6 +87,8 @@ ggml_backend_event_t event_new(ggml_backend_dev_t device);
 void event_free(ggml_backend_dev_t device, ggml_backend_event_t event);
 void event_synchronize(ggml_backend_dev_t device, ggml_backend_event_t event);
 
+// Pins the pages that hold the bytes, read-only ones too where the device can. False, and a line in the log, where that
+// is impossible: one of them is pinned already, say.
 bool register_host_memory(void * memory, size_t size);
 void unregister_host_memory(void * memory);
 

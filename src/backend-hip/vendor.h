@@ -126,7 +126,8 @@ inline Error allocate_host(void ** memory, size_t size) {
 inline Error free_host(void * memory) {
     return hipHostFree(memory);
 }
-inline Error register_host(void * memory, size_t size) {
+// HIP has no flag for pages that the host itself may not write.
+inline Error register_host(void * memory, size_t size, bool) {
     return hipHostRegister(memory, size, hipHostRegisterPortable);
 }
 inline Error unregister_host(void * memory) {

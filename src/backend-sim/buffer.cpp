@@ -26,7 +26,7 @@ void free_buffer(ggml_backend_buffer_t buffer) {
     if (allocation.kind == MemoryKind::Device) {
         device.used_bytes -= allocation.size;
     }
-    if (allocation.in_flight > 0) {
+    if (allocation.in_flight > 0 && allocation.is_owned) {
         allocation.fill_with_garbage(0);
     }
     sim->memory.release(allocation);
@@ -246,6 +246,10 @@ ggml_backend_buffer_t alloc_host_buffer(ggml_backend_buffer_type_t buft, size_t 
     return allocate(buft, size, MemoryKind::Pinned);
 }
 
+bool is_range(const void * begin, size_t size) {
+    return begin != nullptr && size > 0 && size <= UINTPTR_MAX - (uintptr_t) begin;
+}
+
 const char * device_buft_name(ggml_backend_buffer_type_t buft) {
     return device_of(buft).name;
 }
@@ -260,6 +264,32 @@ bool is_host(ggml_backend_buffer_type_t) {
 }
 
 } // namespace
+
+ggml_backend_buffer_t buffer_from_host_ptr(Device & device, void * bytes, size_t size) {
+    Session sim;
+    AllocationRef allocation;
+    try {
+        allocation =
+            is_range(bytes, size) ? sim->memory.adopt(device.index, static_cast<char *>(bytes), size) : nullptr;
+    } catch (const std::bad_alloc &) {
+        GGML_LOG_ERROR("sim: no host memory to pin a buffer of %zu bytes for %s\n", size, device.name);
+        return nullptr;
+    }
+    if (allocation == nullptr) {
+        GGML_LOG_ERROR("sim: %zu bytes of the caller's cannot be pinned for %s: there are none, or some are pinned "
+                       "already; use them as they are\n",
+                       size, device.name);
+        return nullptr;
+    }
+    ggml_backend_buffer_t buffer =
+        ggml_backend_buffer_init(&device.host_buft, host_buffer_interface(), allocation.get(), size);
+    if (buffer == nullptr) {
+        sim->memory.release(*allocation);
+        return nullptr;
+    }
+    device.n_buffers++;
+    return buffer;
+}
 
 ggml_backend_buffer_type make_device_buffer_type(Device & device) {
     ggml_backend_buffer_type buft = {};

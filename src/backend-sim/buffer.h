@@ -8,5 +8,8 @@ namespace ggml_sched::sim {
 
 ggml_backend_buffer_type make_device_buffer_type(Device & device);
 ggml_backend_buffer_type make_host_buffer_type(Device & device);
+// The caller's memory as a buffer of the device's pinned type, until it is freed. NULL, and a line in the log, for no
+// bytes and those that are pinned already.
+ggml_backend_buffer_t buffer_from_host_ptr(Device & device, void * bytes, size_t size);
 
 } // namespace ggml_sched::sim

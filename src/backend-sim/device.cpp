@@ -45,7 +45,7 @@ void get_props(ggml_backend_dev_t device, ggml_backend_dev_props * props) {
     const ProfileTraits & traits = context_of(device).traits();
     props->caps.async = traits.async;
     props->caps.host_buffer = traits.pinned;
-    props->caps.buffer_from_host_ptr = false;
+    props->caps.buffer_from_host_ptr = traits.pinned;
     props->caps.events = traits.events;
 }
 
@@ -57,6 +57,9 @@ ggml_backend_buffer_type_t get_buffer_type(ggml_backend_dev_t device) {
 }
 ggml_backend_buffer_type_t get_host_buffer_type(ggml_backend_dev_t device) {
     return &context_of(device).host_buft;
+}
+ggml_backend_buffer_t from_host_ptr(ggml_backend_dev_t device, void * ptr, size_t size, size_t) {
+    return buffer_from_host_ptr(context_of(device), ptr, size);
 }
 
 bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
@@ -121,6 +124,7 @@ ggml_backend_device_i device_interface(const ProfileTraits & traits) {
     iface.offload_op = offload_op;
     if (traits.pinned) {
         iface.get_host_buffer_type = get_host_buffer_type;
+        iface.buffer_from_host_ptr = from_host_ptr;
     }
     if (traits.events) {
         iface.event_new = event_new;

@@ -28,9 +28,24 @@ Allocation::Allocation(int device, MemoryKind kind, size_t size)
     base = kind == MemoryKind::Device ? guard.begin() : (uintptr_t) bytes;
 }
 
+Allocation::Allocation(int device, char * bytes_of_caller, size_t size)
+    : device(device)
+    , kind(MemoryKind::Pinned)
+    , size(size)
+    , bytes(bytes_of_caller)
+    , is_owned(false)
+    , base((uintptr_t) bytes_of_caller)
+    , host_buffer(ggml_backend_cpu_buffer_from_ptr(bytes_of_caller, size)) {
+    if (host_buffer == nullptr) {
+        throw std::bad_alloc();
+    }
+}
+
 Allocation::~Allocation() {
     ggml_backend_buffer_free(host_buffer);
-    ::operator delete(bytes, byte_alignment);
+    if (is_owned) {
+        ::operator delete(bytes, byte_alignment);
+    }
 }
 
 void Allocation::fill_with_garbage(uint64_t seed) {
@@ -47,6 +62,17 @@ void Allocation::fill_with_garbage(uint64_t seed) {
 AllocationRef Memory::allocate(int device, MemoryKind kind, size_t size, uint64_t garbage_seed) {
     AllocationRef allocation = std::make_shared<Allocation>(device, kind, size);
     allocation->fill_with_garbage(garbage_seed);
+    live_.emplace(allocation->base, allocation);
+    return allocation;
+}
+
+AllocationRef Memory::adopt(int device, char * bytes, size_t size) {
+    const uintptr_t begin = (uintptr_t) bytes;
+    const auto next = live_.lower_bound(begin);
+    if (find(bytes) != nullptr || (next != live_.end() && next->first - begin < size)) {
+        return nullptr;
+    }
+    AllocationRef allocation = std::make_shared<Allocation>(device, bytes, size);
     live_.emplace(allocation->base, allocation);
     return allocation;
 }

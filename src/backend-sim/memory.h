@@ -1,7 +1,7 @@
 // The memory of the simulated devices: which addresses mean which bytes.
 //
 // A device allocation has two places: guarded addresses, which users see and nobody can follow, and the real bytes,
-// which only the simulator touches. Pinned host memory is its own address.
+// which only the simulator touches. Pinned host memory is its own address, and may be the caller's.
 //
 // Threading: under the simulator's mutex.
 // Invariants: an allocation lives while it is listed or an operation in flight holds it, so that even a program that
@@ -24,7 +24,8 @@ namespace ggml_sched::sim {
 enum class MemoryKind { Device, Pinned };
 
 struct Allocation {
-    Allocation(int device, MemoryKind kind, size_t size); // throws std::bad_alloc
+    Allocation(int device, MemoryKind kind, size_t size);        // throws std::bad_alloc
+    Allocation(int device, char * bytes_of_caller, size_t size); // Pinned; throws std::bad_alloc
     ~Allocation();
     Allocation(const Allocation &) = delete;
     Allocation & operator=(const Allocation &) = delete;
@@ -37,6 +38,7 @@ struct Allocation {
     MemoryKind kind;
     size_t size;
     char * bytes = nullptr;
+    bool is_owned = true;                        // bytes
     GuardedRange guard;                          // Device only
     uintptr_t base = 0;                          // what users see
     ggml_backend_buffer_t host_buffer = nullptr; // over bytes, for the CPU backend
@@ -48,6 +50,8 @@ using AllocationRef = std::shared_ptr<Allocation>;
 class Memory {
   public:
     AllocationRef allocate(int device, MemoryKind kind, size_t size, uint64_t garbage_seed); // throws std::bad_alloc
+    // The caller's memory as pinned memory; NULL if some of it is that already. Throws std::bad_alloc.
+    AllocationRef adopt(int device, char * bytes, size_t size);
     void release(Allocation & allocation) noexcept;
 
     // The live allocation that address is in, or NULL.

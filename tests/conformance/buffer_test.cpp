@@ -144,35 +144,6 @@ TEST_P(BufferConformance, PinnedMemoryIsHostMemory) {
     });
 }
 
-TEST_P(BufferConformance, HostMemoryThatOthersAllocatedIsUsedInPlace) {
-    if (!subject().props().caps.buffer_from_host_ptr) {
-        GTEST_SKIP() << subject().name << " declares no caps.buffer_from_host_ptr";
-    }
-    on_each_schedule([this](World & world) {
-        const size_t page = 4096;
-        const size_t size = (world.bytes() + page - 1) / page * page;
-        void * memory = std::aligned_alloc(page, size);
-        ASSERT_NE(memory, nullptr);
-        const ggml_backend_buffer_t buffer = ggml_backend_dev_buffer_from_host_ptr(device(), memory, size, size);
-        ASSERT_NE(buffer, nullptr);
-        EXPECT_TRUE(ggml_backend_supports_buft(world.backend(), ggml_backend_buffer_get_type(buffer)));
-
-        auto * floats = static_cast<float *>(memory);
-        std::fill(floats, floats + world.n(), 2.0f);
-        const ggml_backend_t backend = world.backend();
-        ggml_tensor * x = ggml_new_tensor_1d(world.ctx(), GGML_TYPE_F32, world.n());
-        ggml_tensor * y = world.vector_on(backend, 0.0f);
-        EXPECT_EQ(ggml_backend_tensor_alloc(buffer, x, ggml_backend_buffer_get_base(buffer)), GGML_STATUS_SUCCESS);
-        EXPECT_EQ(world.launch_scale(backend, x, 3.0f, y), GGML_STATUS_SUCCESS);
-        ggml_backend_synchronize(backend);
-        EXPECT_TRUE(all_are(y, 6.0f));
-
-        ggml_backend_buffer_free(buffer);
-        EXPECT_TRUE(all_are(floats, world.n(), 2.0f)); // the memory is the caller's still
-        std::free(memory);
-    });
-}
-
 TEST_P(BufferConformance, TheDefaultMemoryIsSupported) {
     EXPECT_TRUE(ggml_backend_dev_supports_buft(device(), buft()));
     once([this](World & world) {

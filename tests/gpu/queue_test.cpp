@@ -145,7 +145,11 @@ TEST_P(Queues, MemoryOfTheCallerIsPinnedAndUnpinned) {
     EXPECT_EQ(n_pageable(), 1u);
     const LogCapture log;
     EXPECT_FALSE(pin(nullptr, 4096));
-    EXPECT_FALSE(log.text().empty());
+    EXPECT_TRUE(log.contains("NULL")) << log.text();
+    EXPECT_FALSE(pin(memory.data(), 0));
+    EXPECT_TRUE(log.contains("empty")) << log.text();
+    EXPECT_FALSE(pin(memory.data(), SIZE_MAX));
+    EXPECT_TRUE(log.contains("beyond")) << log.text();
 }
 
 TEST_P(Queues, AnIndexOutOfRangeIsToldByTheNextLaunchOnce) {
