@@ -1,4 +1,5 @@
-// Runs random jobs on the GPUs of this machine for as long as it is told:
+// Runs random jobs, and random models whose weights are streamed, on the GPUs of this machine for as long as it is
+// told:
 //
 //   ggml-sched-gpu-stress [seconds [first seed]]
 //
@@ -11,6 +12,7 @@
 #include <random>
 
 #include "gpu_job.h"
+#include "stream_job.h"
 
 int main(int argc, char ** argv) {
     const double seconds = argc > 1 ? std::atof(argv[1]) : 60;
@@ -28,7 +30,12 @@ int main(int argc, char ** argv) {
             job.seed = first_seed + n_jobs;
             job.max_ops = n_jobs % 8 == 0 ? 200 : 40;
             job.max_queues = 6;
-            const std::string what = run_gpu_job(vendor, job);
+            std::string what = run_gpu_job(vendor, job);
+            if (what.empty()) {
+                gpu_tests::StreamJob stream_job;
+                stream_job.seed = job.seed;
+                what = run_stream_job(vendor, stream_job);
+            }
             if (!what.empty()) {
                 std::printf("%s, seed %llu: %s\n", vendor.name.c_str(), static_cast<unsigned long long>(job.seed),
                             what.c_str());

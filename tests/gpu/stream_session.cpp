@@ -1,0 +1,121 @@
+#include "stream_session.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gpu_tests {
+
+using namespace ggml_sched::test;
+
+StreamSession::StreamSession(const StreamModel & model, const Streaming & streaming)
+    : model_(model) {
+    std::vector<ggml_backend_t> handles;
+    for (const ggml_backend_dev_t device : model.devices()) {
+        backends_.emplace_back(ggml_backend_dev_init(device, nullptr));
+        handles.push_back(backends_.back().get());
+    }
+    devices_ = handles;
+    backends_.emplace_back(ggml_backend_cpu_init());
+    handles.push_back(backends_.back().get());
+    if (std::find(handles.begin(), handles.end(), nullptr) != handles.end()) {
+        error_ = "a backend cannot be made";
+        return;
+    }
+    ggml_backend_cpu_set_n_threads(handles.back(), 1);
+    sched_.reset(ggml_backend_sched_new(handles.data(), nullptr, static_cast<int>(handles.size()),
+                                        GGML_DEFAULT_GRAPH_SIZE, streaming.parallel, false));
+    if (sched_ == nullptr) {
+        error_ = "a scheduler cannot be made";
+        return;
+    }
+    ggml_sched_set_verify(sched(), streaming.verify);
+    ggml_sched_set_streaming(sched(), streaming.budget, streaming.lookahead);
+}
+
+StreamSession::~StreamSession() {
+    if (sched_ != nullptr) {
+        ggml_backend_sched_synchronize(sched());
+    }
+}
+
+std::vector<StreamSession::Floats> StreamSession::run(const std::vector<int> & micro_batches, uint64_t seed,
+                                                      const std::function<void()> & delay) {
+    std::vector<Floats> outputs(micro_batches.size());
+    std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
+    std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
+    for (size_t i = 0; i < micro_batches.size() && error_.empty(); i++) {
+        Floats input(static_cast<size_t>(model_.shape().width * micro_batches[i]));
+        for (float & value : input) {
+            value = uniform(random);
+        }
+        outputs[i].resize(input.size());
+        if (!run_one(micro_batches[i], input, outputs[i], delay)) {
+            error_ = "micro-batch " + std::to_string(i) + " of " + std::to_string(micro_batches[i]) +
+                     " tokens: " + ggml_sched_get_error(sched());
+        }
+    }
+    if (sched_ != nullptr) {
+        ggml_backend_sched_synchronize(sched());
+    }
+    if (graphs_.size() > 1) {
+        graphs_.erase(graphs_.begin(), graphs_.end() - 1);
+    }
+    return error_.empty() ? outputs : std::vector<Floats>();
+}
+
+bool StreamSession::run_one(int n_tokens, const Floats & input, Floats & output, const std::function<void()> & delay) {
+    if (!prepare(n_tokens)) {
+        return false;
+    }
+    const StreamGraph & graph = graphs_.back();
+    ggml_backend_tensor_set(graph.input, input.data(), 0, ggml_nbytes(graph.input));
+    if (ggml_backend_sched_graph_compute_async(sched(), graph.graph) != GGML_STATUS_SUCCESS) {
+        return false;
+    }
+    if (delay) {
+        delay();
+    }
+    ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(sched(), graph.output), graph.output,
+                                  output.data(), 0, ggml_nbytes(graph.output));
+    const Floats spoilt(input.size(), -1e6f); // the input is the caller's again
+    ggml_backend_tensor_set(graph.input, spoilt.data(), 0, ggml_nbytes(graph.input));
+    if (delay) {
+        delay();
+    }
+    return true;
+}
+
+bool StreamSession::prepare(int n_tokens) {
+    if (!graphs_.empty() && graphs_.back().input->ne[1] == n_tokens) {
+        return true;
+    }
+    ggml_backend_sched_reset(sched());
+    graphs_.push_back(model_.build(n_tokens, sched(), devices_));
+    return ggml_backend_sched_alloc_graph(sched(), graphs_.back().graph);
+}
+
+ggml_sched_stats StreamSession::stats() const {
+    ggml_sched_stats stats = {};
+    ggml_sched_get_stats(sched(), &stats);
+    return stats;
+}
+
+std::string difference(const std::vector<StreamSession::Floats> & a, const std::vector<StreamSession::Floats> & b) {
+    if (a.size() != b.size()) {
+        return "there are " + std::to_string(a.size()) + " results, not " + std::to_string(b.size());
+    }
+    for (size_t i = 0; i < a.size(); i++) {
+        if (a[i].size() != b[i].size()) {
+            return "result " + std::to_string(i) + " has another size";
+        }
+        for (size_t k = 0; k < a[i].size(); k++) {
+            if (std::memcmp(&a[i][k], &b[i][k], sizeof(float)) != 0) {
+                return "result " + std::to_string(i) + " of " + std::to_string(a.size()) + " differs from element " +
+                       std::to_string(k) + " on: " + std::to_string(a[i][k]) + ", not " + std::to_string(b[i][k]);
+            }
+        }
+    }
+    return "";
+}
+
+} // namespace gpu_tests
