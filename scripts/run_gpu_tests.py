@@ -4,8 +4,9 @@
   conformance   the suite that every backend passes
   kernels       kernels and queues beyond it, copies through the host, and a device that is lost
   scheduler     the same logits in all modes and micro-batches, on 1 to N GPUs; random graphs; how often the host blocks
+  streaming     weights in host memory: the same bits with streaming as without, budgets of all sizes, full devices
   stress        random jobs, for --stress seconds
-  sanitizer     compute-sanitizer's memcheck, racecheck, synccheck and initcheck over conformance and kernels
+  sanitizer     compute-sanitizer's memcheck, racecheck, synccheck and initcheck over conformance, kernels and streaming
   bench         the three modes side by side
 
 Each part runs for each vendor that is built, and the HIP backend also where its calls are mapped onto CUDA's
@@ -22,10 +23,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("conformance", "kernels", "scheduler", "stress", "sanitizer", "bench")
+PARTS = ("conformance", "kernels", "scheduler", "streaming", "stress", "sanitizer", "bench")
 TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PROGRAMS = ("ggml-sched-test-conformance", "ggml-sched-test-gpu", "ggml-sched-test-gpu-sched", "ggml-sched-gpu-stress",
-            "sched-bench-gpu", "ggml-sched-test-gpu-broken", "sched-run")
+            "sched-bench-gpu", "ggml-sched-test-gpu-broken", "sched-run", "ggml-sched-test-gpu-stream")
 
 
 class Runner:
@@ -104,7 +105,7 @@ def run_parts(runner, args):
     for vendor in args.vendors:
         if "conformance" in args.parts:
             runner.run(f"conformance {vendor}", [runner.bin / PROGRAMS[0], f"--gtest_filter=*/{vendor}"], describe_gtest)
-        for part, program in (("kernels", PROGRAMS[1]), ("scheduler", PROGRAMS[2])):
+        for part, program in (("kernels", PROGRAMS[1]), ("scheduler", PROGRAMS[2]), ("streaming", PROGRAMS[7])):
             if part in args.parts:
                 runner.run(f"{part} {vendor}", [runner.bin / program, f"--gtest_filter=Gpus.*:*/{vendor}"],
                            describe_gtest)
@@ -137,11 +138,16 @@ def run_sanitizer(runner, args):
     for tool in TOOLS:
         # Races are looked for within kernels, so the suite's operations are enough.
         suite = f"*/OpConformance.*/{vendor}" if tool == "racecheck" else f"*/{vendor}"
-        for program, tests in ((PROGRAMS[0], suite), (PROGRAMS[1], f"*/{vendor}")):
-            runner.run(f"{tool} {program.removeprefix('ggml-sched-test-')}",
+        for program, tests in ((PROGRAMS[0], suite), (PROGRAMS[1], f"*/{vendor}"),
+                               (PROGRAMS[7], f"*/Streams.RandomJobs*/{vendor}")):
+            name = program.removeprefix("ggml-sched-test-")
+            if args.sanitize and name not in args.sanitize:
+                continue
+            runner.run(f"{tool} {name}",
                        [sanitizer, "--tool", tool, "--error-exitcode", "1", runner.bin / program,
                         f"--gtest_filter={tests}-*{left_out}"], describe_sanitizer,
-                       env={"GGML_SCHED_TEST_SHORT_DELAYS": "1"})
+                       env={"GGML_SCHED_TEST_SHORT_DELAYS": "1", "GGML_SCHED_GPU_SMALL": "1",
+                            "GGML_SCHED_GPU_JOBS": "12"})
 
 
 def main():
@@ -152,6 +158,8 @@ def main():
     parser.add_argument("--hip-on-cuda", action="store_true", help="build the HIP backend to run on NVIDIA GPUs, too")
     parser.add_argument("--stress", type=int, default=60, metavar="S", help="seconds of random jobs")
     parser.add_argument("--repetitions", type=int, default=100, help="of each run that compares logits")
+    parser.add_argument("--sanitize", action="append", choices=("conformance", "gpu", "gpu-stream"),
+                        help="only this program with compute-sanitizer; may be repeated")
     parser.add_argument("--bench", action="append", default=[], metavar="OPTION", help="passed to sched-bench-gpu")
     parser.add_argument("--bin", type=Path, help="where the programs lie; builds them if not given")
     parser.add_argument("--models", type=Path, default=ROOT / "models")

@@ -55,13 +55,14 @@ class Streams : public GpuTest {
     void SetUp() override { violations_ = n_violations(); }
     void TearDown() override { EXPECT_EQ(n_violations(), violations_) << "the contract was broken, see the log"; }
 
-    // Devices that compute slowly: simulated ones, and GPUs whose every access is checked.
-    bool is_small() const { return vendor().get_counters == nullptr || std::getenv("GGML_SCHED_GPU_SMALL") != nullptr; }
+    bool is_simulated() const { return vendor().get_counters == nullptr; }
+    // For devices that compute slowly: simulated ones, and GPUs whose every access is checked
+    bool is_small() const { return is_simulated() || std::getenv("GGML_SCHED_GPU_SMALL") != nullptr; }
     std::vector<ggml_backend_dev_t> devices(size_t n) const {
         return {vendor().devices.begin(), vendor().devices.begin() + static_cast<ptrdiff_t>(n)};
     }
     size_t n_devices() const { return std::min<size_t>(2, vendor().devices.size()); }
-    int n_repetitions() const { return is_small() ? 6 : env_or("GGML_SCHED_GPU_REPETITIONS", 8); }
+    int n_repetitions() const { return is_simulated() ? 6 : env_or("GGML_SCHED_GPU_REPETITIONS", 8); }
     std::vector<int> micro_batches() const {
         return is_small() ? std::vector<int>{5, 16, 16, 40, 40} : std::vector<int>{16, 64, 64, 128, 512, 512, 33};
     }
@@ -193,15 +194,15 @@ size_t free_memory(ggml_backend_dev_t device) {
 TEST_P(Streams, ADeviceThatIsFullGetsFewerSlotsAndTheSameBits) {
     StreamShape large = shape();
     large.type = GGML_TYPE_F32;
-    large.n_layers = is_small() ? 64 : 24;
-    large.width = is_small() ? 32 : 1024;
-    large.wide = is_small() ? 512 : 4096;
+    large.n_layers = is_simulated() ? 64 : 24;
+    large.width = is_simulated() ? 32 : 1024;
+    large.wide = is_simulated() ? 512 : 4096;
     const StreamModel model(large, WeightMemory::Pinned, devices(1), 3); // on GPUs 864 MiB
     ASSERT_EQ(model.error(), "");
-    const std::vector<int> sizes = is_small() ? std::vector<int>{8} : std::vector<int>{64, 64};
+    const std::vector<int> sizes = is_simulated() ? std::vector<int>{8} : std::vector<int>{64, 64};
     const std::vector<Floats> expected = plainly(model, sizes);
 
-    const size_t left = is_small() ? model.n_bytes() * 9 / 16 : 400 * kMiB;
+    const size_t left = is_simulated() ? model.n_bytes() * 9 / 16 : 400 * kMiB;
     std::vector<ggml_sched::test::BufferPtr> others;
     constexpr size_t least = 64 * 1024;
     for (size_t size = size_t{1} << 36; size >= least; size /= 2) { // what is free may be in pieces
@@ -221,7 +222,7 @@ TEST_P(Streams, ADeviceThatIsFullGetsFewerSlotsAndTheSameBits) {
 }
 
 TEST_P(Streams, RandomJobsGiveTheSameBitsAsWithoutStreaming) {
-    const int n_jobs = is_small() ? 40 : env_or("GGML_SCHED_GPU_JOBS", 60);
+    const int n_jobs = env_or("GGML_SCHED_GPU_JOBS", is_simulated() ? 40 : 60);
     const auto first_seed = static_cast<uint64_t>(env_or("GGML_SCHED_TEST_SEED", 1));
     for (uint64_t seed = first_seed; seed < first_seed + static_cast<uint64_t>(n_jobs); seed++) {
         ggml_backend_sim_set_seed(seed);
