@@ -1,11 +1,11 @@
 // sched-bench-gpu - the three synchronization modes on GPUs, side by side.
 //
-//   sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--only TEXT] [--quick]
+//   sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--only TEXT] [--quick] [--streaming]
 //
 // A model of random weights is made unless one is given. Each case has one session per mode; the modes take turns, in
 // one process, and the median over the repetitions counts. Calls into the vendor's runtime are counted over all of a
 // repetition, and those that may block the host within the calls that enqueue. The logits must be the same in all
-// modes.
+// modes. With --streaming it measures that instead: weights in host memory, by the budget.
 
 #include <algorithm>
 #include <array>
@@ -20,6 +20,7 @@
 #include "ggml-gpu.h"
 #include "logits_hash.h"
 #include "session.h"
+#include "streaming_bench.h"
 
 namespace ggml_sched::bench {
 
@@ -33,6 +34,7 @@ struct Options {
     std::string model;
     int repeat = 9;
     bool quick = false;
+    bool streaming = false;
     std::string only; // cases whose name has this in it
 };
 
@@ -221,6 +223,9 @@ int run(const Options & options) {
                                                     : "this machine has no such device");
         return 2;
     }
+    if (options.streaming) {
+        return run_streaming(ggml_backend_reg_dev_get(reg, 0), options.repeat, options.only, options.quick) ? 0 : 1;
+    }
     const auto get =
         reinterpret_cast<GetCounters>(ggml_backend_reg_get_proc_address(reg, "ggml_backend_gpu_get_counters"));
     std::string path = options.model;
@@ -270,6 +275,8 @@ int main(int argc, char ** argv) {
         const bool has_value = i + 1 < argc;
         if (arg == "--quick") {
             options.quick = true;
+        } else if (arg == "--streaming") {
+            options.streaming = true;
         } else if (arg == "--vendor" && has_value) {
             options.vendor = argv[++i];
         } else if (arg == "--only" && has_value) {
@@ -281,7 +288,8 @@ int main(int argc, char ** argv) {
         } else {
             std::fprintf(
                 stderr,
-                "usage: sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--only TEXT] [--quick]\n");
+                "usage: sched-bench-gpu [--vendor cuda|hip] [--repeat N] [--model FILE] [--only TEXT] [--quick] "
+                "[--streaming]\n");
             return 2;
         }
     }

@@ -85,6 +85,18 @@ bool StreamSession::run_one(int n_tokens, const Floats & input, Floats & output,
     return true;
 }
 
+bool StreamSession::repeat(int n, const Floats & input) {
+    const StreamGraph & graph = graphs_.back();
+    ggml_backend_tensor_set(graph.input, input.data(), 0, ggml_nbytes(graph.input));
+    for (int i = 0; i < n && error_.empty(); i++) {
+        if (ggml_backend_sched_graph_compute_async(sched(), graph.graph) != GGML_STATUS_SUCCESS) {
+            error_ = ggml_sched_get_error(sched());
+        }
+    }
+    ggml_backend_sched_synchronize(sched());
+    return error_.empty();
+}
+
 bool StreamSession::prepare(int n_tokens) {
     if (!graphs_.empty() && graphs_.back().input->ne[1] == n_tokens) {
         return true;

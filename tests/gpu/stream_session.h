@@ -28,6 +28,8 @@ class StreamSession {
     // gave, in order; nothing, and error(), if one failed.
     std::vector<Floats> run(const std::vector<int> & micro_batches, uint64_t seed,
                             const std::function<void()> & delay = {});
+    // Computes the last micro-batch n more times, without looking at what it gives, and waits. False: see error().
+    bool repeat(int n, const Floats & input);
     const std::string & error() const { return error_; }
     ggml_sched_stats stats() const;
     ggml_backend_sched_t sched() const { return sched_.get(); }

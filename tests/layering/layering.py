@@ -57,6 +57,9 @@ RULES = [
     Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
     # Compiled once for each vendor, whose header of this name the compiler finds. None is included by its path.
+    # Only the system knows how large its pages are, which are what is pinned.
+    Rule(r"src/backend-gpu/host_memory\.cpp", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"],
+         STANDARD_HEADERS | {"unistd.h"}),
     Rule(r"src/backend-gpu/.*", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"]),
     Rule(r"src/sched/plan/.*", _VALUES),
     Rule(r"src/sched/host/ggml_api\.h", [r"include/.*", INTERNAL_HEADERS]),
