@@ -13,6 +13,10 @@
 #include <hip/hip_runtime.h>
 #if __has_include(<hipblas/hipblas.h>)
 #include <dlfcn.h>
+#include <hipblas/hipblas-version.h>
+#if hipblasVersionMajor == 2
+#define HIPBLAS_V2 // by which 2.x offers what is the only interface from 3.0 on
+#endif
 #include <hipblas/hipblas.h>
 #define GGML_SCHED_HIP_BLAS
 #endif
@@ -140,7 +144,11 @@ inline bool is_pinned(const void * memory) {
         (void) hipGetLastError();
         return false;
     }
+#if HIP_VERSION_MAJOR >= 6
+    return attributes.type == hipMemoryTypeHost;
+#else
     return attributes.memoryType == hipMemoryTypeHost;
+#endif
 }
 
 //
@@ -249,6 +257,22 @@ inline Error destroy_graph_exec(GraphExec exec) {
 
 #ifdef GGML_SCHED_HIP_BLAS
 
+#if hipblasVersionMajor >= 2
+using BlasDataType = hipDataType;
+constexpr BlasDataType kBlasF32 = HIP_R_32F;
+constexpr BlasDataType kBlasF16 = HIP_R_16F;
+constexpr BlasDataType kBlasBF16 = HIP_R_16BF;
+constexpr hipblasComputeType_t kBlasCompute = HIPBLAS_COMPUTE_32F;
+constexpr const char * kBlasGemm = hipblasVersionMajor == 2 ? "hipblasGemmEx_v2" : "hipblasGemmEx";
+#else
+using BlasDataType = hipblasDatatype_t;
+constexpr BlasDataType kBlasF32 = HIPBLAS_R_32F;
+constexpr BlasDataType kBlasF16 = HIPBLAS_R_16F;
+constexpr BlasDataType kBlasBF16 = HIPBLAS_R_16B;
+constexpr BlasDataType kBlasCompute = HIPBLAS_R_32F;
+constexpr const char * kBlasGemm = "hipblasGemmEx";
+#endif
+
 class Blas {
   public:
     // False where there is no hipBLAS, or it cannot be used. hipBLAS keeps memory of its own.
@@ -258,7 +282,9 @@ class Blas {
             handle_ = nullptr;
             return false;
         }
-        if (library.set_stream(handle_, stream) == HIPBLAS_STATUS_SUCCESS) {
+        // Sums by atomic additions would differ from run to run.
+        if (library.set_stream(handle_, stream) == HIPBLAS_STATUS_SUCCESS &&
+            library.set_atomics(handle_, HIPBLAS_ATOMICS_NOT_ALLOWED) == HIPBLAS_STATUS_SUCCESS) {
             return true;
         }
         close();
@@ -273,14 +299,12 @@ class Blas {
     // False, with a text, on failure
     bool multiply(const BlasProduct & p, const char ** text) const {
         call_counts().add(Call::KernelLaunch);
-        const hipblasDatatype_t type = p.type == BlasType::F32   ? HIPBLAS_R_32F
-                                       : p.type == BlasType::F16 ? HIPBLAS_R_16F
-                                                                 : HIPBLAS_R_16B;
+        const BlasDataType type = p.type == BlasType::F32 ? kBlasF32 : p.type == BlasType::F16 ? kBlasF16 : kBlasBF16;
         const float one = 1.0f;
         const float zero = 0.0f;
         const hipblasStatus_t status =
             loaded().gemm(handle_, HIPBLAS_OP_T, HIPBLAS_OP_N, p.m, p.n, p.k, &one, p.a, type, p.k, p.b, type, p.k,
-                          &zero, p.c, HIPBLAS_R_32F, p.m, HIPBLAS_R_32F, HIPBLAS_GEMM_DEFAULT);
+                          &zero, p.c, kBlasF32, p.m, kBlasCompute, HIPBLAS_GEMM_DEFAULT);
         *text = status == HIPBLAS_STATUS_SUCCESS ? "" : "hipblasGemmEx failed";
         return status == HIPBLAS_STATUS_SUCCESS;
     }
@@ -290,6 +314,7 @@ class Blas {
         decltype(&hipblasCreate) create = nullptr;
         decltype(&hipblasDestroy) destroy = nullptr;
         decltype(&hipblasSetStream) set_stream = nullptr;
+        decltype(&hipblasSetAtomicsMode) set_atomics = nullptr;
         decltype(&hipblasGemmEx) gemm = nullptr;
     };
 
@@ -302,7 +327,7 @@ class Blas {
         Library library;
         if (file != nullptr && find(file, "hipblasCreate", library.create) &&
             find(file, "hipblasDestroy", library.destroy) && find(file, "hipblasSetStream", library.set_stream) &&
-            find(file, "hipblasGemmEx", library.gemm)) {
+            find(file, "hipblasSetAtomicsMode", library.set_atomics) && find(file, kBlasGemm, library.gemm)) {
             return library;
         }
         return {};
