@@ -53,6 +53,9 @@ Result<std::unique_ptr<Session>> Session::create(const Model & model, const Devi
     if (config.sync) {
         ggml_sched_set_sync_mode(session->sched(), *config.sync);
     }
+    if (config.stream) {
+        ggml_sched_set_streaming(session->sched(), *config.stream, 0);
+    }
     if (config.verify) {
         ggml_sched_set_verify(session->sched(), true);
     }

@@ -25,6 +25,7 @@ struct SessionConfig {
     bool parallel = false;
     bool verify = false;
     std::optional<ggml_sched_sync_mode> sync; // none: the scheduler's default
+    std::optional<size_t> stream;             // budget of ggml_sched_set_streaming; none: the scheduler's default
     ggml_type kv_type = GGML_TYPE_F32;
 };
 

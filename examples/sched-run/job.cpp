@@ -189,6 +189,7 @@ Outcome run_job(const Options & options) {
     config.parallel = options.parallel;
     config.verify = options.verify;
     config.sync = options.sync;
+    config.stream = options.stream;
     const auto session = engine::Session::create(*model.value(), devices.value(), config);
     if (!session.ok()) {
         return failed(session.error());

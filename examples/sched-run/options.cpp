@@ -47,7 +47,29 @@ CLI::Validator whole_number(int min, int max) {
         "");
 }
 
-void add_options(CLI::App & app, Options & o, std::string & prompt, std::string & sync) {
+constexpr int kMaxStreamMiB = 1 << 20;
+
+CLI::Validator mib_or_auto() {
+    const CLI::Validator number = whole_number(0, kMaxStreamMiB);
+    return CLI::Validator(
+        [number](std::string & text) -> std::string {
+            const std::string wrong = text == "auto" ? "" : number(text);
+            return wrong.empty() ? "" : wrong + ", nor auto";
+        },
+        "");
+}
+
+size_t stream_bytes(const std::string & text) {
+    return text == "auto" ? GGML_SCHED_STREAM_AUTO : static_cast<size_t>(std::stoul(text)) << 20;
+}
+
+struct Texts {
+    std::string prompt;
+    std::string sync;
+    std::string stream;
+};
+
+void add_options(CLI::App & app, Options & o, Texts & texts) {
     app.add_option("--model", o.model, "GGUF file of a llama model; without it, our own trained model")
         ->type_name("FILE");
     app.add_option("--devices", o.devices, "the devices to run on; cpu alone if not given")->type_name("LIST");
@@ -60,12 +82,19 @@ void add_options(CLI::App & app, Options & o, std::string & prompt, std::string 
         ->check(whole_number(1, kMaxInt))
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--sync", sync, "auto, barrier or serial; auto if neither this nor GGML_SCHED_SYNC says otherwise")
+    app.add_option("--sync", texts.sync,
+                   "auto, barrier or serial; auto if neither this nor GGML_SCHED_SYNC says otherwise")
         ->check(CLI::IsMember({"auto", "barrier", "serial"}))
         ->type_name("MODE");
+    app.add_option(
+           "--stream", texts.stream,
+           "device memory for weights that stay in host memory (see --ngl) and are copied ahead of their use: auto, "
+           "MiB, or 0 for none; auto if neither this nor GGML_SCHED_STREAM says otherwise")
+        ->check(mib_or_auto())
+        ->type_name("MiB");
     app.add_flag("--parallel", o.parallel, "let micro-batches overlap on different devices");
     app.add_option("--perplexity", o.perplexity, "measure the perplexity of a text")->type_name("FILE");
-    auto * prompt_option = app.add_option("--prompt", prompt, "continue this text")->type_name("TEXT");
+    auto * prompt_option = app.add_option("--prompt", texts.prompt, "continue this text")->type_name("TEXT");
     app.add_option("--generate", o.generate, "by this many tokens")
         ->check(whole_number(0, kMaxInt))
         ->needs(prompt_option)
@@ -98,9 +127,8 @@ Parsed parse_options(int argc, const char * const * argv) {
     CLI::App app(kDescription, "sched-run");
     app.footer(kFooter);
     Options options;
-    std::string prompt;
-    std::string sync;
-    add_options(app, options, prompt, sync);
+    Texts texts;
+    add_options(app, options, texts);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success &) {
@@ -111,10 +139,13 @@ Parsed parse_options(int argc, const char * const * argv) {
         return {std::nullopt, kWrongUsage};
     }
     if (app.count("--prompt") > 0) {
-        options.prompt = prompt;
+        options.prompt = texts.prompt;
     }
-    if (!sync.empty()) {
-        options.sync = kSyncModes.at(sync);
+    if (!texts.sync.empty()) {
+        options.sync = kSyncModes.at(texts.sync);
+    }
+    if (!texts.stream.empty()) {
+        options.stream = stream_bytes(texts.stream);
     }
     return {options, kSuccess};
 }

@@ -18,6 +18,7 @@ struct Options {
     int ctx = 0;     // 0: the model's
     int threads = 0; // 0: one per core
     std::optional<ggml_sched_sync_mode> sync;
+    std::optional<size_t> stream; // bytes
     bool parallel = false;
     std::string perplexity; // a file
     std::optional<std::string> prompt;

@@ -24,6 +24,8 @@ Json stats_as_json(const ggml_sched_stats & s) {
             {"launches", s.launches},
             {"snapshots", s.snapshots},
             {"snapshot_bytes", s.snapshot_bytes},
+            {"streamed_bytes", s.streamed_bytes},
+            {"staged_bytes", s.staged_bytes},
             {"throttle_waits", s.throttle_waits},
             {"streamed_bytes", s.streamed_bytes},
             {"staged_bytes", s.staged_bytes},
@@ -134,6 +136,10 @@ std::string as_table(const Options & options, const Report & report) {
                      number(s.throttle_waits) + " to bound the runs in flight");
     row("copies", number(s.async_copies) + " asynchronous, " + number(s.blocking_copies) + " blocking, " +
                       number(s.bytes_copied) + " bytes, " + number(s.snapshots) + " snapshots");
+    if (s.streamed_bytes > 0) {
+        row("streamed", number(s.streamed_bytes) + " bytes of weights, " + number(s.staged_bytes) +
+                            " of them out of pageable memory");
+    }
     row("runs", number(s.runs) + ", launches: " + number(s.launches) + ", plans: " + number(s.plans));
     row("speed", format("%.0f tokens/s (%zu tokens)", tokens_per_second(report), report.n_tokens));
     if (report.virtual_us) {

@@ -87,6 +87,10 @@ TEST(SchedRun, WrongUsageIsOneClearLineAndCode2) {
     expect_failure("--ctx 99999999999999", 2, "99999999999999");
     expect_failure("--seed -x", 2, "--seed");
     expect_failure("--sync sometimes", 2, "sometimes");
+    expect_failure("--stream much", 2, "'much'");
+    expect_failure("--stream -1", 2, "'-1'");
+    expect_failure("--stream 1.5", 2, "nor auto");
+    expect_failure("--stream 99999999999999999999", 2, "99999999999999999999");
     expect_failure("--generate 5", 2, "--prompt");
 }
 
@@ -104,8 +108,8 @@ TEST(SchedRun, HelpNamesEveryOptionAndEndsWell) {
     EXPECT_EQ(ended.code, 0);
     EXPECT_EQ(ended.err, "");
     for (const char * option :
-         {"--model", "--devices", "--ngl", "--ubatch", "--sync", "--parallel", "--perplexity", "--prompt", "--generate",
-          "--repeat", "--verify", "--plan", "--json", "--seed", "--threads", "--ctx"}) {
+         {"--model", "--devices", "--ngl", "--ubatch", "--sync", "--stream", "--parallel", "--perplexity", "--prompt",
+          "--generate", "--repeat", "--verify", "--plan", "--json", "--seed", "--threads", "--ctx"}) {
         EXPECT_NE(ended.out.find(option), std::string::npos) << option;
     }
 }
@@ -144,6 +148,18 @@ TEST(SchedRun, DevicesModesAndSeedsGiveTheSameJsonHash) {
         EXPECT_EQ(json_of(kShort + arguments)["logits_hash"], expected) << arguments;
     }
     EXPECT_NE(json_of("--prompt Anne --generate 3")["logits_hash"], expected);
+}
+
+TEST(SchedRun, StreamingGivesTheSameJsonHash) {
+    const std::string arguments = "--devices 'sim*2,cpu' --ngl 0 --ubatch 64 --threads 1 --verify --seed 3 --stream ";
+    const Json off = json_of(arguments + "0");
+    EXPECT_EQ(off["stats"]["streamed_bytes"], 0);
+    for (const std::string stream : {"auto", "1"}) {
+        const Json on = json_of(arguments + stream);
+        EXPECT_EQ(on["logits_hash"], off["logits_hash"]) << stream;
+        EXPECT_GT(on["stats"]["streamed_bytes"], 0) << stream;
+        EXPECT_EQ(on["stats"]["staged_bytes"], on["stats"]["streamed_bytes"]) << "the engine's weights are pageable";
+    }
 }
 
 TEST(SchedRun, TheSyncModeComesFromTheOptionElseFromTheEnvironment) {

@@ -166,6 +166,42 @@ TEST_F(Matrix, TwoHundredAdversariesChangeNothing) {
     }
 }
 
+// Weights that stay on the CPU are streamed to devices for batches of 32 tokens and more; the whole text is one.
+TEST_F(Matrix, StreamingWeightsChangesNothing) {
+    ASSERT_EQ(expected_.error, "");
+    constexpr size_t kLargestWeight = size_t{32} * 64 * 2;
+    uint64_t seed = 5000;
+    for (const std::string devices : {"sim,cpu", "sim*2,cpu", "sim:vulkan,cpu", "sim:vulkan*2,cpu",
+                                      "sim,sim:vulkan,cpu", "sim:no-events,sim,cpu"}) {
+        for (const int ngl : {0, 2}) {
+            const Loaded loaded = load(path_, devices, ngl);
+            ASSERT_EQ(loaded.error, "");
+            for (const size_t budget :
+                 {size_t{0}, kLargestWeight, 2 * kLargestWeight, 5 * kLargestWeight, GGML_SCHED_STREAM_AUTO}) {
+                for (const bool parallel : {false, true}) {
+                    for (int i = 0; i < (kThin ? 1 : 2); i++) {
+                        engine::SessionConfig config;
+                        config.n_ubatch = 64;
+                        config.parallel = parallel;
+                        config.sync = GGML_SCHED_SYNC_AUTO;
+                        config.stream = budget;
+                        config.verify = true;
+                        ggml_backend_sim_set_seed(seed++);
+                        const Outcome outcome = run(loaded, config, kJob);
+                        const std::string what =
+                            describe(devices, ngl, config, seed - 1) + " with a budget of " + std::to_string(budget);
+                        ASSERT_EQ(outcome.error, "") << what;
+                        ASSERT_TRUE(outcome.same_results(expected_)) << what;
+                        EXPECT_EQ(outcome.counters.contract_violations, 0U) << what;
+                        const bool first_streams = devices.find("no-events") == std::string::npos;
+                        EXPECT_EQ(outcome.stats.streamed_bytes > 0, budget > 0 && first_streams) << what;
+                    }
+                }
+            }
+        }
+    }
+}
+
 // The trained model: its own 8 layers, on a part of the matrix.
 TEST_F(Matrix, TheTrainedModelIsTheSameEverywhere) {
     const Job job = {held_out_text().substr(0, 70), "Three plus four is", 6};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -94,6 +95,42 @@ TEST_P(Scheduling, LogitsAreTheSameInAllModesAndMicroBatches) {
                                 << ", not " << expected.hash;
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+// Layers that stay on the CPU are computed by a GPU from 32 tokens on: with their weights copied ahead, or when needed.
+TEST_P(Scheduling, LogitsAreTheSameWithAndWithoutStreaming) {
+    const int n_repetitions = env_or("GGML_SCHED_GPU_REPETITIONS", 3);
+    std::mt19937 delays(2);
+    const auto delay = [&delays] {
+        for (unsigned i = delays() % 4000; i > 0; i--) {
+            std::this_thread::yield();
+        }
+    };
+    const tests::Job job = {tests::held_out_text().substr(0, 400), "", 0, delay};
+    for (int n_devices = 1; n_devices <= std::min(2, static_cast<int>(vendor().devices.size())); n_devices++) {
+        for (const int ngl : {0, 4}) {
+            const tests::Loaded loaded = tests::load(tests::own_model_path(), vendor().device_list(n_devices), ngl);
+            ASSERT_EQ(loaded.error, "");
+            for (const int n_ubatch : {16, 64, 128, 512}) {
+                engine::SessionConfig config;
+                config.n_ubatch = n_ubatch;
+                config.verify = true;
+                config.stream = 0;
+                const tests::Outcome off = tests::run(loaded, config, job);
+                ASSERT_EQ(off.error, "");
+                EXPECT_EQ(off.stats.streamed_bytes, 0u);
+                for (int i = 0; i < n_repetitions; i++) {
+                    config.parallel = i % 2 == 1;
+                    config.stream = i % 3 == 0 ? size_t{GGML_SCHED_STREAM_AUTO} : size_t{1} << (18 + i % 3);
+                    const tests::Outcome on = tests::run(loaded, config, job);
+                    ASSERT_TRUE(on.same_results(off))
+                        << vendor().device_list(n_devices) << ", ngl " << ngl << ", ubatch " << n_ubatch
+                        << ", repetition " << i << ": " << on.hash << ", not " << off.hash << on.error;
+                    EXPECT_EQ(on.stats.streamed_bytes > 0, n_ubatch >= 32);
                 }
             }
         }
