@@ -92,7 +92,9 @@ std::string run_stream_job(const Vendor & vendor, const StreamJob & job) {
     const auto expected = off.run(micro_batches, inputs);
     StreamSession on(model, streaming);
     for (int i = 0; i < job.n_repetitions && off.error().empty() && on.error().empty(); i++) {
-        const auto got = on.run(micro_batches, inputs, random_delays(job.seed * 1000 + static_cast<uint64_t>(i)));
+        const std::function<void()> delay =
+            job.small ? nullptr : random_delays(job.seed * 1000 + static_cast<uint64_t>(i));
+        const auto got = on.run(micro_batches, inputs, delay);
         const std::string what = on.error().empty() ? difference(got, expected) : on.error();
         if (!what.empty()) {
             return describe(model, memory, streaming) + ": repetition " + std::to_string(i) + ": " + what;

@@ -15,7 +15,7 @@ namespace gpu_tests {
 struct StreamJob {
     uint64_t seed = 1;
     int n_repetitions = 6; // of a sequence of micro-batches: experts are streamed by the ids at first
-    bool small = false;    // for devices that compute slowly
+    bool small = false;    // for devices that compute slowly; the host is not late
 };
 
 // "" if both give the same bits, else what the job was and what differs first
