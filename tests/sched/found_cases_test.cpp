@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/case_graph.h"
 #include "support/case_runner.h"
 
 namespace ggml_sched::test {
@@ -70,6 +71,66 @@ TEST(FoundCase, InputsInDeviceMemoryAreNotWrittenWhileAnEarlierRunUsesIt) {
     job.runs = {first_run(), same_again(), first_run()};
     job.runs.back().graph = 1;
     expect_right(job);
+}
+
+int experts(int weight, IdsFrom ids) {
+    return ExpertsUse{weight, ids, false}.as_extra();
+}
+int ids_from(IdsFrom source) {
+    return static_cast<int>(source);
+}
+
+// The CPU had a copy of the ids from before they were stored, and read that once more.
+TEST(FoundCase, WhatWasWrittenSinceItWasCopiedIsCopiedAgain) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::Experts, 0, 0, experts(0, IdsFrom::Store), kOnCpu, false},
+                   {Op::StoreIds, 0, 0, ids_from(IdsFrom::Caller), kAnywhere, false},
+                   {Op::Experts, 0, 0, experts(0, IdsFrom::Store), kOnCpu, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_CUDA};
+    job.stored_ids = kOnSim0;
+    job.graphs = {graph};
+    job.runs = {first_run()};
+    expect_right(job);
+}
+
+// The ids are on SIM1. SIM0 had got a copy of them before, for another node, and the memory that they were in was
+// given to value2; from there the host took which experts to send.
+TEST(FoundCase, IdsStayUntilTheHostHasLookedAtThem) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::Scale, 0, 0, 0, 2, false},
+                   {Op::StoreIds, 0, 0, ids_from(IdsFrom::Copy), 2, false},
+                   {Op::Scale, 0, 0, 0, kAnywhere, false},
+                   {Op::Experts, 0, 0, experts(1, IdsFrom::Copy), kAnywhere, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA};
+    job.op_offload = true;
+    job.stream = 0;
+    job.stored_ids = kOnSim0;
+    job.graphs = {graph};
+    job.runs = {first_run()};
+    expect_right(job);
+}
+
+// The host fetched the ids once, and sent the experts that the first ones name to both products.
+TEST(FoundCase, IdsAreFetchedAgainWhereOthersWereStored) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::StoreIds, 0, 0, ids_from(IdsFrom::Caller), kOnSim0, false},
+                   {Op::Experts, 0, 0, experts(0, IdsFrom::Store), kOnSim0, false},
+                   {Op::StoreIds, 0, 0, ids_from(IdsFrom::Router), kOnSim0, false},
+                   {Op::Experts, 0, 0, experts(1, IdsFrom::Store), kOnSim0, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_CUDA};
+    job.stream = 4 * kExpertsBytes;
+    job.stored_ids = kOnSim0;
+    job.graphs = {graph};
+    job.runs = {first_run(), same_again()};
+    for (job.data = 0; job.data < 8; job.data++) { // which experts the caller names
+        expect_right(job);
+    }
 }
 
 } // namespace

@@ -81,6 +81,7 @@ void Allocation::list_nodes(const GraphView & graph, const Splits & splits, cons
             const TensorId id = graph.nodes()[i].tensor;
             nodes_.add(graph.tensor(id), assignment.backend[id]);
             keep_until(graph.tensor(id), assignment.backend[id]);
+            keep_ids_of(graph.nodes()[i], graph, assignment);
         }
     }
 }
@@ -90,6 +91,20 @@ void Allocation::keep_until(const ggml_tensor * node, BackendId backend) {
     for (const host::Keep & keep : keeps_) {
         if (keep.until == node) {
             nodes_.add(keepers_.view_of(keep.tensor), backend);
+        }
+    }
+}
+
+// The host looks at the ids themselves, also where the node reads a copy that was made long before.
+void Allocation::keep_ids_of(const GraphNode & node, const GraphView & graph, const Assignment & assignment) {
+    const ggml_tensor * tensor = graph.tensor(node.tensor);
+    if (tensor->op != GGML_OP_MUL_MAT_ID) {
+        return;
+    }
+    for (const Operand * op = graph.operands_begin(node); op != graph.operands_end(node); ++op) {
+        ggml_tensor * operand = graph.tensor(op->tensor);
+        if (op->slot == kExpertIdsSlot && tensor->src[op->slot] != operand) {
+            nodes_.add(keepers_.view_of(operand), assignment.backend[op->tensor]);
         }
     }
 }

@@ -62,6 +62,7 @@ class Allocation {
     void list_nodes(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
     void list_leafs(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment);
     void keep_until(const ggml_tensor * node, BackendId backend);
+    void keep_ids_of(const GraphNode & node, const GraphView & graph, const Assignment & assignment);
     bool uses_same_buffers(const std::vector<int> & before, const std::vector<int> & now) const;
 
     bool is_in_parts(size_t backend) const;

@@ -6,14 +6,10 @@ namespace ggml_sched {
 
 namespace {
 
-constexpr uint8_t kWeightsSlot = 0;
-constexpr uint8_t kIdsSlot = 2;
-constexpr int kNever = -1;
-
 TensorId ids_of(const GraphView & graph, const GraphNode & node) {
     const Operand * end = graph.operands_end(node);
-    const Operand * ids =
-        std::find_if(graph.operands_begin(node), end, [](const Operand & operand) { return operand.slot == kIdsSlot; });
+    const Operand * ids = std::find_if(graph.operands_begin(node), end,
+                                       [](const Operand & operand) { return operand.slot == kExpertIdsSlot; });
     return ids == end ? kNoTensor : ids->tensor;
 }
 
@@ -33,19 +29,19 @@ std::unordered_map<TensorId, TensorId> ids_by_node(const GraphView & graph) {
 }
 
 // The last node that writes the memory of each of these ids; none for ids that no node computes
-std::unordered_map<TensorId, int> last_writes(const GraphView & graph,
-                                              const std::unordered_map<TensorId, TensorId> & ids) {
-    std::unordered_map<TensorId, int> last; // by root
+std::unordered_map<TensorId, int32_t> last_writes(const GraphView & graph,
+                                                  const std::unordered_map<TensorId, TensorId> & ids) {
+    std::unordered_map<TensorId, int32_t> last; // by root
     for (const auto & [node, tensor] : ids) {
         if (tensor != kNoTensor) {
-            last[root_of(graph, tensor)] = kNever;
+            last[root_of(graph, tensor)] = kNoNode;
         }
     }
     for (size_t i = 0; i < graph.nodes().size(); i++) {
         const GraphNode & node = graph.nodes()[i];
         const auto known = node.is_view ? last.end() : last.find(root_of(graph, node.tensor));
         if (known != last.end()) {
-            known->second = static_cast<int>(i);
+            known->second = static_cast<int32_t>(i);
         }
     }
     return last;
@@ -59,11 +55,11 @@ ExpertCopies find_experts(const GraphView & graph, const Splits & splits,
     if (ids.empty()) {
         return {};
     }
-    const std::unordered_map<TensorId, int> last = last_writes(graph, ids);
-    ExpertCopies candidates;
+    const std::unordered_map<TensorId, int32_t> last = last_writes(graph, ids);
+    std::unordered_map<uint32_t, TensorId> candidates;
     for (const Rewire & rewire : splits.rewires) {
         const auto node = ids.find(rewire.node);
-        const bool as_experts = node != ids.end() && rewire.slot == kWeightsSlot;
+        const bool as_experts = node != ids.end() && rewire.slot == kExpertsSlot;
         const TensorId needed = as_experts ? node->second : kNoTensor;
         if (candidates.emplace(rewire.copy, needed).first->second != needed) {
             candidates[rewire.copy] = kNoTensor; // read in different ways
@@ -76,9 +72,9 @@ ExpertCopies find_experts(const GraphView & graph, const Splits & splits,
             if (found == candidates.end() || found->second == kNoTensor || !is_partial(copy)) {
                 continue;
             }
-            const int written = last.at(root_of(graph, found->second));
-            if (written != kNever && written < split.begin) {
-                result.insert(*found);
+            const int32_t written = last.at(root_of(graph, found->second));
+            if (written != kNoNode && written < split.begin) {
+                result[copy] = {found->second, written};
             }
         }
     }

@@ -10,7 +10,13 @@
 
 namespace ggml_sched {
 
-using ExpertCopies = std::unordered_map<uint32_t, TensorId>; // index into Splits::copies -> the ids
+// Ids as a node has left them: others may follow in the same tensor.
+struct ExpertIds {
+    TensorId tensor;
+    int32_t written_by;
+};
+
+using ExpertCopies = std::unordered_map<uint32_t, ExpertIds>; // by index into Splits::copies
 
 // Finds copies that nobody but MUL_MAT_ID reads, all of them with the same ids, computed in an earlier split. Only
 // those for which `is_partial` says that a part of them can be sent.

@@ -1,6 +1,8 @@
 #include "lower/lower.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "lower/accesses.h"
 #include "lower/experts.h"
@@ -134,7 +136,9 @@ class Lowering {
         copy.ahead = true;
         copy.pageable = !is_pinned(slot);
         result_.stages = result_.stages || copy.pageable;
-        if (const TensorId ids = splits_.copies[slot.copy].ids; ids != kNoTensor && !whole_experts_) {
+        const InputCopy & input = splits_.copies[slot.copy];
+        if (input.ids != kNoTensor && !whole_experts_) {
+            const ExpertIds ids = {input.ids, input.ids_node};
             fetch_ids(section, ids);
             copy.ids = fetched(ids);
         }
@@ -150,10 +154,11 @@ class Lowering {
     }
 
     // Once, for all who need these ids; the first split that does fetches them before anything else.
-    void fetch_ids(int32_t split, TensorId id) {
-        if (ids_.count(id) != 0) {
+    void fetch_ids(int32_t split, const ExpertIds & ids) {
+        if (fetched(ids) != kNoBinding) {
             return;
         }
+        const TensorId id = ids.tensor;
         CopyBinding copy = {kNoBinding,
                             id,
                             graph_.tensor(id),
@@ -170,7 +175,7 @@ class Lowering {
             reserve_ring(copy);
             push(copy_task(TaskKind::GetAsync, split, copy));
         }
-        ids_[id] = binding_of(copy);
+        ids_[{ids.tensor, ids.written_by}] = binding_of(copy);
     }
 
     // The ids by which a copy can be restricted to the experts that are used; kNoBinding if it cannot.
@@ -178,8 +183,8 @@ class Lowering {
         const auto needed = experts_.find(index);
         return needed == experts_.end() ? kNoBinding : fetched(needed->second);
     }
-    uint32_t fetched(TensorId ids) const {
-        const auto found = ids_.find(ids);
+    uint32_t fetched(const ExpertIds & ids) const {
+        const auto found = ids_.find({ids.tensor, ids.written_by});
         return found == ids_.end() ? kNoBinding : found->second;
     }
 
@@ -364,7 +369,7 @@ class Lowering {
     BufferTable buffers_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
-    std::unordered_map<TensorId, uint32_t> ids_; // where they are for the host: index into copies
+    std::map<std::pair<TensorId, int32_t>, uint32_t> ids_; // where they are for the host: index into copies
     Lowered result_;
 };
 

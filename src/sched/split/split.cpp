@@ -7,8 +7,6 @@ namespace ggml_sched {
 namespace {
 
 constexpr int32_t kNoCopy = -1;
-constexpr uint8_t kExpertsSlot = 0; // of MUL_MAT_ID
-constexpr uint8_t kIdsSlot = 2;
 
 class Splitter {
   public:
@@ -20,7 +18,7 @@ class Splitter {
         , limits_(limits)
         , rotates_(rotates)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
-        , written_at_(limits.empty() ? 0 : graph.n_tensors(), kNoNode)
+        , written_at_(graph.n_tensors(), kNoNode)
         , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
 
     Splits run() {
@@ -54,9 +52,7 @@ class Splitter {
         for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
             visit_operand(node, *op);
         }
-        if (!written_at_.empty()) {
-            written_at_[root_of(node.tensor)] = index;
-        }
+        written_at_[root_of(node.tensor)] = index;
     }
 
     TensorId root_of(TensorId id) const { return graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id); }
@@ -114,7 +110,7 @@ class Splitter {
             return copy;
         }
         for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            if (op->slot == kIdsSlot && written_at_[root_of(op->tensor)] != kNoNode) {
+            if (op->slot == kExpertIdsSlot && written_at_[root_of(op->tensor)] != kNoNode) {
                 copy.ids = op->tensor;
                 copy.ids_node = written_at_[root_of(op->tensor)];
             }
@@ -134,7 +130,7 @@ class Splitter {
         }
         const InputCopy & copy = result_.copies[index];
         return wanted.streamed ? has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node
-                               : !copy.streamed;
+                               : !copy.streamed && copied_at_[index] > written_at_[root_of(wanted.tensor)];
     }
 
     void note_streamed(const GraphNode & node, const InputCopy & copy) {
@@ -184,6 +180,7 @@ class Splitter {
         if (!has_copy(wanted)) {
             copy = static_cast<int32_t>(result_.copies.size());
             result_.copies.push_back(wanted);
+            copied_at_.push_back(split.begin);
             split.inputs.push_back(static_cast<uint32_t>(copy));
             if (wanted.streamed) {
                 note_streamed(node, wanted);
@@ -206,12 +203,12 @@ class Splitter {
     const Assignment & assignment_;
     const StreamLimits & limits_;
     const bool rotates_;
-    size_t first_copy_ = 0;        // of the current split
-    size_t streamed_bytes_ = 0;    // for the current split
-    std::vector<int32_t> copy_of_; // by tensor and backend, index into copies: the latest
-    std::vector<int32_t>
-        written_at_;                // by tensor that is no view: the last node that writes it; if anything is streamed
-    std::vector<bool> is_rotating_; // by tensor
+    size_t first_copy_ = 0;           // of the current split
+    size_t streamed_bytes_ = 0;       // for the current split
+    std::vector<int32_t> copy_of_;    // by tensor and backend, index into copies: the latest
+    std::vector<int32_t> written_at_; // by tensor that is no view: the last node that writes it
+    std::vector<int32_t> copied_at_;  // by copy: the first node of its split; what is written later is not in it
+    std::vector<bool> is_rotating_;   // by tensor
     Splits result_;
 };
 

@@ -17,6 +17,10 @@ namespace ggml_sched {
 
 constexpr int32_t kNoNode = -1;
 
+// Operands of MUL_MAT_ID, as indices into ggml_tensor::src
+constexpr uint8_t kExpertsSlot = 0;
+constexpr uint8_t kExpertIdsSlot = 2;
+
 // A tensor, and a backend that has a copy of it
 struct InputCopy {
     TensorId tensor;

@@ -22,7 +22,8 @@ auto fields(const GraphSpec & graph) {
 }
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.pinned_weights,
-                    job.ahead, job.adversary, job.data, job.weights, job.caches, job.graphs, job.runs);
+                    job.link, job.ahead, job.adversary, job.data, job.weights, job.caches, job.experts, job.stored_ids,
+                    job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -78,7 +79,17 @@ int modulo(int value, int n) {
 }
 
 int n_extras(Op op) {
-    return uses_cache(op) ? kCaches * kCacheParts : uses_weight(op) ? kWeights : op == Op::AddRow ? kRows : 1;
+    switch (op) {
+    case Op::Load:
+    case Op::StoreCopy:
+    case Op::StoreRows: return kCaches * kCacheParts;
+    case Op::MatMul:
+    case Op::Lookup: return kWeights;
+    case Op::AddRow: return kRows;
+    case Op::Experts: return ExpertsUse::n();
+    case Op::StoreIds: return static_cast<int>(IdsFrom::Store); // what is stored already is not stored again
+    default: return 1;
+    }
 }
 
 void normalize(GraphSpec & graph, int n_devices) {
@@ -129,7 +140,8 @@ bool operator==(const Case & a, const Case & b) {
 }
 
 bool reads_second(Op op) {
-    return op == Op::Add || op == Op::Mul || op == Op::AddRow || op == Op::InPlace || op == Op::Lookup;
+    return op == Op::Add || op == Op::Mul || op == Op::AddRow || op == Op::InPlace || op == Op::Lookup ||
+           op == Op::Experts || op == Op::StoreIds;
 }
 
 bool uses_weight(Op op) {
@@ -138,6 +150,17 @@ bool uses_weight(Op op) {
 
 bool uses_cache(Op op) {
     return op == Op::Load || op == Op::StoreCopy || op == Op::StoreRows;
+}
+
+ExpertsUse ExpertsUse::of(int extra) {
+    const int n_sources = static_cast<int>(IdsFrom::Count);
+    return {extra % kExpertWeights, static_cast<IdsFrom>(extra / kExpertWeights % n_sources),
+            extra / kExpertWeights / n_sources > 0};
+}
+
+int ExpertsUse::as_extra() const {
+    const int n_sources = static_cast<int>(IdsFrom::Count);
+    return weight + kExpertWeights * (static_cast<int>(ids) + n_sources * static_cast<int>(is_small));
 }
 
 int n_nodes(const Case & job) {
@@ -158,7 +181,9 @@ void normalize(Case & job) {
     }
     job.weights.resize(kWeights, kOnCpu);
     job.caches.resize(kCaches, kOnCpu);
-    for (std::vector<int> * places : {&job.weights, &job.caches}) {
+    job.experts.resize(kExpertWeights, kOnCpu);
+    job.stored_ids = std::clamp(job.stored_ids, kOnCpu, n_devices);
+    for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
         for (int & place : *places) {
             place = std::clamp(place, kOnCpu, n_devices);
         }
@@ -189,9 +214,34 @@ std::string value_name(const GraphSpec & graph, int value) {
 
 const char * name_of(Op op) {
     constexpr std::array<const char *, static_cast<size_t>(Op::Count)> names = {
-        "scale",      "add",      "add_row", "mul",    "norm", "soft_max",   "silu",      "view",
-        "transposed", "in_place", "mat_mul", "lookup", "load", "store_copy", "store_rows"};
+        "scale",    "add",     "add_row", "mul",  "norm",       "soft_max",   "silu",    "view",     "transposed",
+        "in_place", "mat_mul", "lookup",  "load", "store_copy", "store_rows", "experts", "store_ids"};
     return names[static_cast<size_t>(op)];
+}
+
+const char * name_of(IdsFrom ids) {
+    constexpr std::array<const char *, static_cast<size_t>(IdsFrom::Count)> names = {"the caller", "a copy", "a router",
+                                                                                     "the store"};
+    return names[static_cast<size_t>(ids)];
+}
+
+// What NodeSpec::extra says
+void show_extra(const Case & job, const NodeSpec & node, std::ostream & out) {
+    if (uses_weight(node.op)) {
+        out << ", weight" << node.extra << " on " << place_name(job.weights[node.extra]);
+    }
+    if (uses_cache(node.op)) {
+        const int cache = node.extra % kCaches;
+        out << ", cache" << cache << " on " << place_name(job.caches[cache]) << ", part " << node.extra / kCaches;
+    }
+    if (node.op == Op::Experts) {
+        const ExpertsUse use = ExpertsUse::of(node.extra);
+        out << ", experts" << use.weight << " on " << place_name(job.experts[use.weight]) << ", ids from "
+            << name_of(use.ids) << (use.is_small ? ", two for each token" : "");
+    }
+    if (node.op == Op::StoreIds) {
+        out << ", from " << name_of(static_cast<IdsFrom>(node.extra)) << ", on " << place_name(job.stored_ids);
+    }
 }
 
 void show(const Case & job, const GraphSpec & graph, std::ostream & out) {
@@ -206,13 +256,7 @@ void show(const Case & job, const GraphSpec & graph, std::ostream & out) {
         if (reads_second(node.op)) {
             out << ", " << value_name(graph, node.b);
         }
-        if (uses_weight(node.op)) {
-            out << ", weight" << node.extra << " on " << place_name(job.weights[node.extra]);
-        }
-        if (uses_cache(node.op)) {
-            const int cache = node.extra % kCaches;
-            out << ", cache" << cache << " on " << place_name(job.caches[cache]) << ", part " << node.extra / kCaches;
-        }
+        show_extra(job, node, out);
         out << ")" << (node.place == kAnywhere ? "" : " on " + place_name(node.place))
             << (node.output ? ", output" : "") << "\n";
     }
@@ -246,6 +290,9 @@ void showValue(const Case & job, std::ostream & out) {
     }
     if (job.stream != SIZE_MAX) {
         out << ", streams through " << job.stream << " bytes";
+    }
+    if (job.link > 0) {
+        out << ", " << job.link << " bytes/us";
     }
     out << (job.pinned_weights ? ", pinned weights" : "") << (job.ahead ? ", inputs ahead" : "") << ", adversary "
         << job.adversary << ", data " << job.data << "\n";

@@ -18,7 +18,8 @@ namespace ggml_sched::test {
 constexpr int kRows = 32;   // of every value; fewer are not worth offloading
 constexpr int kWeights = 4; // tensors that stay from graph to graph
 constexpr int kCaches = 3;
-constexpr int kCacheParts = 3; // of kRows rows each
+constexpr int kCacheParts = 3;    // of kRows rows each
+constexpr int kExpertWeights = 2; // as kWeights, each of several experts
 
 // Where something is: the CPU, or a device, counted from 1
 constexpr int kAnywhere = -1; // the scheduler decides
@@ -40,14 +41,36 @@ enum class Op {
     Load, // from a cache
     StoreCopy,
     StoreRows,
+    Experts,  // each row is multiplied with those of a weight that ids name
+    StoreIds, // ids from a router, for Experts of this graph and later ones
     Count,
+};
+
+// Where the ids of Op::Experts come from
+enum class IdsFrom {
+    Caller,
+    Copy,   // that a node makes of the caller's
+    Router, // NodeSpec::b's largest elements
+    Store,  // the last that were stored
+    Count,
+};
+
+// NodeSpec::extra of Op::Experts
+struct ExpertsUse {
+    int weight = 0;
+    IdsFrom ids = IdsFrom::Caller;
+    bool is_small = false; // half as many tokens, each with two experts: not worth offloading
+
+    static constexpr int n() { return 2 * kExpertWeights * static_cast<int>(IdsFrom::Count); }
+    static ExpertsUse of(int extra);
+    int as_extra() const;
 };
 
 struct NodeSpec {
     Op op = Op::Scale;
     int a = 0; // values: the graph's inputs, then its nodes
     int b = 0;
-    int extra = 0; // a weight; a row; a cache, plus kCaches times its part
+    int extra = 0; // a weight; a row; a cache, plus kCaches times its part; an ExpertsUse; for StoreIds an IdsFrom
     int place = kAnywhere;
     bool output = false;
 };
@@ -78,11 +101,14 @@ struct Case {
     bool op_offload = false;
     size_t stream = SIZE_MAX;    // bytes of the ring for streamed weights; SIZE_MAX: the default
     bool pinned_weights = false; // those on the CPU
+    double link = 0;             // bytes that reach a device in a microsecond of its clock; 0: the default
     bool ahead = false;          // inputs are copied on the streaming queue, too
     uint64_t adversary = 0;      // when devices execute what is queued
     uint64_t data = 0;           // of weights and inputs
     std::vector<int> weights = std::vector<int>(kWeights, kOnCpu); // their places
     std::vector<int> caches = std::vector<int>(kCaches, kOnCpu);
+    std::vector<int> experts = std::vector<int>(kExpertWeights, kOnCpu);
+    int stored_ids = kOnCpu; // their place
     std::vector<GraphSpec> graphs;
     std::vector<RunSpec> runs;
 };

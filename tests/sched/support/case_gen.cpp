@@ -11,8 +11,6 @@ namespace ggml_sched::test {
 
 namespace {
 
-constexpr size_t kWeightBytes = kWidth * kWidth * sizeof(float);
-
 class Maker {
   public:
     Maker(const CaseOptions & options, uint64_t seed, int size)
@@ -31,17 +29,24 @@ class Maker {
         const size_t limits[] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, 512, 0};
         job.snapshot_limit = options_.host ? limits[pick(5)] : SIZE_MAX;
         job.op_offload = one_in(2);
-        const size_t rings[] = {SIZE_MAX, 4 * kWeightBytes, 3 * kWeightBytes, 2 * kWeightBytes, 0};
-        job.stream = rings[pick(5)];
+        const size_t rings[] = {SIZE_MAX,         SIZE_MAX,         4 * kExpertsBytes, 3 * kExpertsBytes,
+                                4 * kWeightBytes, 3 * kWeightBytes, 2 * kWeightBytes,  0};
+        job.stream = rings[pick(8)];
+        const double links[] = {0, 10, 30, 100};
+        job.link = links[pick(4)];
         job.pinned_weights = one_in(2);
         job.ahead = one_in(2);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
         job.data = random_() % 1000000;
-        for (std::vector<int> * places : {&job.weights, &job.caches}) {
+        for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
             for (int & place : *places) {
                 place = pick_place();
             }
         }
+        for (int & place : job.experts) { // a device gets those in host memory in more ways than one
+            place = options_.host && one_in(2) ? kOnCpu : place;
+        }
+        job.stored_ids = pick_place();
         const int n_graphs = 1 + pick(3);
         for (int i = 0; i < n_graphs; i++) {
             job.graphs.push_back(graph());
@@ -78,20 +83,46 @@ class Maker {
             node.extra = pick(1000);
             node.place = options_.host && one_in(3) ? kAnywhere : place;
             node.output = one_in(6);
+            if (node.op == Op::Experts) {
+                node.extra %= ExpertsUse::n();
+                route(node, graph.nodes);
+            }
             graph.nodes.push_back(node);
         }
         return graph;
     }
 
+    // Several products share ids, as those of a layer do; and what is stored is used.
+    void route(NodeSpec & node, const std::vector<NodeSpec> & before) {
+        const auto last = std::find_if(before.rbegin(), before.rend(), [](const NodeSpec & other) {
+            return other.op == Op::Experts || other.op == Op::StoreIds;
+        });
+        if (last == before.rend() || one_in(2)) {
+            return;
+        }
+        ExpertsUse use = ExpertsUse::of(node.extra);
+        if (last->op == Op::StoreIds) {
+            use.ids = IdsFrom::Store;
+        } else {
+            const int weight = use.weight;
+            use = ExpertsUse::of(last->extra);
+            use.weight = weight;
+            node.b = last->b;
+        }
+        node.extra = use.as_extra();
+    }
+
     void add_runs(Case & job) {
-        const int n_runs = 1 + pick(options_.max_runs);
-        const int mode = pick(5) < 3 ? 0 : pick_mode();
+        const bool steady = one_in(4); // one graph often enough for what is measured to matter
+        const int n_runs = steady ? options_.max_runs : 1 + pick(options_.max_runs);
+        const int mode = steady || pick(5) < 3 ? 0 : pick_mode();
         const int rebuilds = 1 + pick(5);
         const bool observed = options_.observed && one_in(3);
+        const int n_graphs = steady ? 1 : static_cast<int>(job.graphs.size());
         for (int i = 0; i < n_runs; i++) {
             RunSpec run;
             run.rebuild = one_in(rebuilds);
-            run.graph = run.rebuild || i == 0 ? pick(static_cast<int>(job.graphs.size())) : job.runs.back().graph;
+            run.graph = run.rebuild || i == 0 ? pick(n_graphs) : job.runs.back().graph;
             run.same_memory = one_in(2);
             run.reserve = one_in(20);
             run.write = !one_in(4);
@@ -116,6 +147,8 @@ void remove_device(Case & job, int device) {
     job.devices.erase(job.devices.begin() + device);
     std::for_each(job.weights.begin(), job.weights.end(), move);
     std::for_each(job.caches.begin(), job.caches.end(), move);
+    std::for_each(job.experts.begin(), job.experts.end(), move);
+    move(job.stored_ids);
     for (GraphSpec & graph : job.graphs) {
         std::for_each(graph.inputs.begin(), graph.inputs.end(), move);
         for (NodeSpec & node : graph.nodes) {
@@ -214,6 +247,7 @@ class Edits {
         set([](Case & job) -> bool & { return job.op_offload; }, false);
         set([](Case & job) -> size_t & { return job.stream; }, size_t{0});
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
+        set([](Case & job) -> double & { return job.link; }, 0.0);
         set([](Case & job) -> bool & { return job.ahead; }, false);
         set([](Case & job) -> uint64_t & { return job.adversary; }, uint64_t{0});
         set([](Case & job) -> uint64_t & { return job.data; }, uint64_t{0});
@@ -226,6 +260,10 @@ class Edits {
         for (size_t i = 0; i < job_.caches.size(); i++) {
             set([i](Case & job) -> int & { return job.caches[i]; }, kOnCpu);
         }
+        for (size_t i = 0; i < job_.experts.size(); i++) {
+            set([i](Case & job) -> int & { return job.experts[i]; }, kOnCpu);
+        }
+        set([](Case & job) -> int & { return job.stored_ids; }, kOnCpu);
     }
 
     void make_run_plainer(size_t r) {

@@ -1,6 +1,10 @@
 #include "support/case_graph.h"
 
+#include <gtest/gtest.h>
+
+#include <map>
 #include <random>
+#include <tuple>
 
 namespace ggml_sched::test {
 
@@ -28,9 +32,8 @@ class Builder {
             place(input, spec_.inputs[i]);
             built_.inputs.push_back(input);
         }
-        built_.rows = ggml_new_tensor_1d(ctx(), GGML_TYPE_I32, kRows);
-        ggml_set_name(built_.rows, "rows");
-        ggml_set_input(built_.rows);
+        built_.rows = new_ids("rows");
+        built_.ids = new_ids("ids");
         values_ = built_.inputs;
         for (const NodeSpec & node : spec_.nodes) {
             add(node);
@@ -40,6 +43,13 @@ class Builder {
 
   private:
     ggml_context * ctx() { return built_.context.get(); }
+
+    ggml_tensor * new_ids(const char * name) {
+        ggml_tensor * ids = ggml_new_tensor_1d(ctx(), GGML_TYPE_I32, kRows);
+        ggml_set_name(ids, name);
+        ggml_set_input(ids);
+        return ids;
+    }
 
     void place(ggml_tensor * tensor, int where) {
         if (where != kAnywhere) {
@@ -79,9 +89,50 @@ class Builder {
         case Op::Load: return ggml_add(ctx(), a, ggml_scale(ctx(), part_of_cache(node), 0.5f));
         case Op::StoreCopy: return stored(ggml_cpy(ctx(), a, part_of_cache(node)));
         case Op::StoreRows: return stored(ggml_set_rows(ctx(), cache(node), a, built_.rows));
+        case Op::Experts: return normalized(experts(node, a, b));
+        case Op::StoreIds: return ids_stored(node, a, b);
         case Op::Count: break;
         }
         return nullptr;
+    }
+
+    ggml_tensor * experts(const NodeSpec & node, ggml_tensor * a, ggml_tensor * b) {
+        const ExpertsUse use = ExpertsUse::of(node.extra);
+        const int64_t n_used = use.is_small ? 2 : 1;
+        ggml_tensor * tokens = ggml_reshape_3d(ctx(), a, kWidth, n_used, kRows / n_used);
+        ggml_tensor * product =
+            ggml_mul_mat_id(ctx(), persistent_.experts[use.weight], tokens, ids(use.ids, n_used, b));
+        place(product, node.place);
+        return ggml_reshape_2d(ctx(), product, kWidth, kRows);
+    }
+
+    ggml_tensor * ids_stored(const NodeSpec & node, ggml_tensor * a, ggml_tensor * b) {
+        ggml_tensor * fresh = ids(static_cast<IdsFrom>(node.extra), 1, b);
+        ggml_tensor * store = ggml_reshape_2d(ctx(), persistent_.stored_ids, 1, kRows);
+        ggml_build_forward_expand(built_.graph, ggml_cpy(ctx(), fresh, store));
+        return ggml_scale(ctx(), a, 0.5f);
+    }
+
+    // [n_used, tokens]. Whoever asks again gets the same tensor.
+    ggml_tensor * ids(IdsFrom from, int64_t n_used, ggml_tensor * b) {
+        const auto [known, is_new] = ids_.insert({{from, n_used, from == IdsFrom::Router ? b : nullptr}, nullptr});
+        if (is_new) {
+            known->second = make_ids(from, n_used, b);
+        }
+        return known->second;
+    }
+
+    ggml_tensor * make_ids(IdsFrom from, int64_t n_used, ggml_tensor * b) {
+        const int64_t n_tokens = kRows / n_used;
+        switch (from) {
+        case IdsFrom::Copy: return ggml_cont(ctx(), ids(IdsFrom::Caller, n_used, b));
+        case IdsFrom::Router: {
+            ggml_tensor * order = ggml_argsort(ctx(), rows_of(b, n_tokens, 0), GGML_SORT_ORDER_DESC);
+            return ggml_view_2d(ctx(), order, n_used, n_tokens, order->nb[1], 0);
+        }
+        case IdsFrom::Store: return ggml_reshape_2d(ctx(), persistent_.stored_ids, n_used, n_tokens);
+        default: return ggml_reshape_2d(ctx(), built_.ids, n_used, n_tokens);
+        }
     }
 
     ggml_tensor * weight(const NodeSpec & node) const { return persistent_.weights[node.extra]; }
@@ -105,39 +156,69 @@ class Builder {
     const Persistent & persistent_;
     BuiltGraph built_;
     std::vector<ggml_tensor *> values_;
+    std::map<std::tuple<IdsFrom, int64_t, ggml_tensor *>, ggml_tensor *> ids_; // by source, width, and router's value
 };
 
 } // namespace
 
-Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed,
-                           ggml_backend_buffer_type_t cpu_weights) {
-    Persistent result;
-    result.context = make_context(64);
-    std::mt19937_64 random(seed);
-    std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
-    for (int i = 0; i < kWeights + kCaches; i++) {
-        const bool is_weight = i < kWeights;
-        ggml_tensor * tensor =
-            ggml_new_tensor_2d(result.context.get(), GGML_TYPE_F32, kWidth, is_weight ? kWidth : kCacheRows);
-        ggml_format_name(tensor, "%s%d", is_weight ? "weight" : "cache", is_weight ? i : i - kWeights);
-        const bool is_chosen = is_weight && cpu_weights && ggml_backend_is_cpu(places[i]);
-        result.buffers.emplace_back(ggml_backend_buft_alloc_buffer(
-            is_chosen ? cpu_weights : ggml_backend_get_default_buffer_type(places[i]), ggml_nbytes(tensor)));
-        ggml_backend_buffer_t buffer = result.buffers.back().get();
-        if (is_weight) {
-            ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-        }
-        if (ggml_backend_tensor_alloc(buffer, tensor, ggml_backend_buffer_get_base(buffer)) != GGML_STATUS_SUCCESS) {
-            return {};
-        }
-        std::vector<float> values(ggml_nelements(tensor));
-        for (float & value : values) {
-            value = is_weight ? uniform(random) : 0.0f;
-        }
-        write_floats(tensor, values);
-        (is_weight ? result.weights : result.caches).push_back(tensor);
+namespace {
+
+class PersistentMaker {
+  public:
+    PersistentMaker(uint64_t seed, ggml_backend_buffer_type_t cpu_weights)
+        : random_(seed)
+        , cpu_weights_(cpu_weights) {
+        result_.context = make_context(64);
     }
-    return result;
+
+    Persistent make(const PersistentPlaces & places) {
+        add("weight", places.weights, kWidth, 1, true, result_.weights);
+        add("cache", places.caches, kCacheRows, 1, false, result_.caches);
+        add("experts", places.experts, kWidth, kExperts, true, result_.experts);
+        result_.stored_ids = ggml_new_tensor_1d(result_.context.get(), GGML_TYPE_I32, kRows);
+        ggml_set_name(result_.stored_ids, "stored_ids");
+        put(result_.stored_ids, ggml_backend_get_default_buffer_type(places.stored_ids));
+        const std::vector<int32_t> first(kRows, 0);
+        ggml_backend_tensor_set(result_.stored_ids, first.data(), 0, first.size() * sizeof(int32_t));
+        return std::move(result_);
+    }
+
+  private:
+    void add(const char * name, const std::vector<ggml_backend_t> & places, int64_t n_rows, int64_t n, bool is_weight,
+             std::vector<ggml_tensor *> & tensors) {
+        for (ggml_backend_t place : places) {
+            ggml_tensor * tensor = ggml_new_tensor_3d(result_.context.get(), GGML_TYPE_F32, kWidth, n_rows, n);
+            ggml_format_name(tensor, "%s%zu", name, tensors.size());
+            const bool is_chosen = is_weight && cpu_weights_ && ggml_backend_is_cpu(place);
+            put(tensor, is_chosen ? cpu_weights_ : ggml_backend_get_default_buffer_type(place));
+            if (is_weight) {
+                ggml_backend_buffer_set_usage(tensor->buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+            }
+            std::vector<float> values(ggml_nelements(tensor));
+            for (float & value : values) {
+                value = is_weight ? uniform_(random_) : 0.0f;
+            }
+            write_floats(tensor, values);
+            tensors.push_back(tensor);
+        }
+    }
+
+    void put(ggml_tensor * tensor, ggml_backend_buffer_type_t buft) {
+        result_.buffers.emplace_back(ggml_backend_buft_alloc_buffer(buft, ggml_nbytes(tensor)));
+        ggml_backend_buffer_t buffer = result_.buffers.back().get();
+        EXPECT_EQ(ggml_backend_tensor_alloc(buffer, tensor, ggml_backend_buffer_get_base(buffer)), GGML_STATUS_SUCCESS);
+    }
+
+    std::mt19937_64 random_;
+    std::uniform_real_distribution<float> uniform_{-1.0f, 1.0f};
+    ggml_backend_buffer_type_t cpu_weights_;
+    Persistent result_;
+};
+
+} // namespace
+
+Persistent make_persistent(const PersistentPlaces & places, uint64_t seed, ggml_backend_buffer_type_t cpu_weights) {
+    return PersistentMaker(seed, cpu_weights).make(places);
 }
 
 size_t graph_memory_size(const GraphSpec & spec) {

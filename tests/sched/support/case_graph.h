@@ -11,8 +11,12 @@
 
 namespace ggml_sched::test {
 
-// All values are F32 [kWidth, kRows]; weights are [kWidth, kWidth]; caches hold kCacheParts values.
+// All values are F32 [kWidth, kRows]; weights are [kWidth, kWidth], those of experts [kWidth, kWidth, kExperts]; caches
+// hold kCacheParts values.
 constexpr int64_t kWidth = 8;
+constexpr int64_t kExperts = kWidth; // so a value's row has a score for each
+constexpr size_t kWeightBytes = kWidth * kWidth * sizeof(float);
+constexpr size_t kExpertsBytes = kExperts * kWeightBytes;
 constexpr int64_t kCacheRows = int64_t{kRows} * kCacheParts;
 
 // The tensors that outlive graphs
@@ -21,10 +25,20 @@ struct Persistent {
     std::vector<BufferPtr> buffers;
     std::vector<ggml_tensor *> weights;
     std::vector<ggml_tensor *> caches;
+    std::vector<ggml_tensor *> experts;
+    ggml_tensor * stored_ids = nullptr; // I32 [kRows]
 };
 
-// Each in a buffer of the backend given for it, the weights first; with values that follow from the seed.
-Persistent make_persistent(const std::vector<ggml_backend_t> & places, uint64_t seed,
+// The backends for each of them
+struct PersistentPlaces {
+    std::vector<ggml_backend_t> weights;
+    std::vector<ggml_backend_t> caches;
+    std::vector<ggml_backend_t> experts;
+    ggml_backend_t stored_ids;
+};
+
+// Each in a buffer of its own, with values that follow from the seed.
+Persistent make_persistent(const PersistentPlaces & places, uint64_t seed,
                            ggml_backend_buffer_type_t cpu_weights = nullptr); // NULL: the CPU's own type
 
 // Memory that graphs are described in, one after another
@@ -35,6 +49,7 @@ struct BuiltGraph {
     ContextPtr context;
     std::vector<ggml_tensor *> inputs;
     ggml_tensor * rows; // I32 [kRows]: where store_rows writes
+    ggml_tensor * ids;  // I32 [kRows]: of experts, from the caller
     std::vector<ggml_tensor *> outputs;
     std::vector<std::pair<ggml_tensor *, int>> placed; // tensors with a place of their own
     ggml_cgraph * graph;

@@ -28,11 +28,18 @@ Inputs random_inputs(size_t n, uint64_t seed) {
     for (uint64_t i = 0; i < kRows; i++) {
         inputs.rows.push_back(static_cast<int32_t>((first % kCacheRows + 5 * i) % kCacheRows));
     }
+    const uint64_t some[] = {1, 2, 3, kExperts};
+    const uint64_t n_experts = some[random() % 4];
+    const uint64_t first_expert = random();
+    for (uint64_t i = 0; i < kRows; i++) {
+        inputs.ids.push_back(static_cast<int32_t>((first_expert + 3 * (random() % n_experts)) % kExperts));
+    }
     return inputs;
 }
 
 Inputs garbage_inputs(size_t n) {
-    return {std::vector<std::vector<float>>(n, ramp(kWidth * kRows, -1e6f)), std::vector<int32_t>(kRows, 0)};
+    return {std::vector<std::vector<float>>(n, ramp(kWidth * kRows, -1e6f)), std::vector<int32_t>(kRows, 0),
+            std::vector<int32_t>(kRows, kExperts - 1)};
 }
 
 void write_inputs(const BuiltGraph & graph, const Inputs & inputs) {
@@ -41,16 +48,21 @@ void write_inputs(const BuiltGraph & graph, const Inputs & inputs) {
             write_floats(graph.inputs[i], inputs.values[i]);
         }
     }
-    if (graph.rows->buffer) {
-        ggml_backend_tensor_set(graph.rows, inputs.rows.data(), 0, inputs.rows.size() * sizeof(int32_t));
-    }
+    const auto write = [](ggml_tensor * tensor, const std::vector<int32_t> & values) {
+        if (tensor->buffer) {
+            ggml_backend_tensor_set(tensor, values.data(), 0, values.size() * sizeof(int32_t));
+        }
+    };
+    write(graph.rows, inputs.rows);
+    write(graph.ids, inputs.ids);
 }
 
 Reference::Reference(const Case & job)
     : job_(job)
     , cpu_(ggml_backend_cpu_init()) {
     ggml_backend_cpu_set_n_threads(cpu_.get(), 1);
-    tensors_ = make_persistent(std::vector<ggml_backend_t>(kWeights + kCaches, cpu_.get()), job.data);
+    const auto on_cpu = [this](int n) { return std::vector<ggml_backend_t>(n, cpu_.get()); };
+    tensors_ = make_persistent({on_cpu(kWeights), on_cpu(kCaches), on_cpu(kExpertWeights), cpu_.get()}, job.data);
 }
 
 Expected Reference::run(const RunSpec & run, const Inputs & inputs) {

@@ -17,6 +17,7 @@ Bytes bytes_of(const ggml_tensor * tensor); // blocks; nothing may be in flight
 struct Inputs {
     std::vector<std::vector<float>> values;
     std::vector<int32_t> rows;
+    std::vector<int32_t> ids; // all experts, some, or one
 };
 Inputs random_inputs(size_t n, uint64_t seed);
 Inputs garbage_inputs(size_t n);

@@ -1,6 +1,7 @@
 #include "support/case_runner.h"
 
 #include <algorithm>
+#include <map>
 
 #include "handle.h"
 #include "support/case_graph.h"
@@ -19,6 +20,7 @@ RigOptions rig_options(const Case & job) {
     options.snapshot_limit = job.snapshot_limit;
     options.op_offload = options.offload = job.op_offload;
     options.stream = job.stream;
+    options.link_bytes_per_us = job.link;
     options.ahead_from = job.ahead ? 0 : SIZE_MAX;
     options.seed = job.adversary;
     return options;
@@ -55,8 +57,9 @@ struct Watcher {
 
 class Runner {
   public:
-    Runner(const Case & job, const CaseChecks & checks)
+    Runner(const Case & job, const CaseChecks & checks, CaseReport & report)
         : job_(job)
+        , report_(report)
         , refuse_host_waits_(checks.refuse_host_waits)
         , reference_(job)
         , rig_(rig_options(job))
@@ -105,14 +108,13 @@ class Runner {
                                    : nullptr;
     }
 
-    std::vector<ggml_backend_t> places() const {
-        std::vector<ggml_backend_t> result;
-        for (const std::vector<int> * places : {&job_.weights, &job_.caches}) {
-            for (const int place : *places) {
-                result.push_back(backend(place));
-            }
-        }
+    std::vector<ggml_backend_t> backends(const std::vector<int> & places) const {
+        std::vector<ggml_backend_t> result(places.size());
+        std::transform(places.begin(), places.end(), result.begin(), [this](int place) { return backend(place); });
         return result;
+    }
+    PersistentPlaces places() const {
+        return {backends(job_.weights), backends(job_.caches), backends(job_.experts), backend(job_.stored_ids)};
     }
 
     std::string one_run(const RunSpec & run) {
@@ -161,7 +163,7 @@ class Runner {
         ggml_sched_set_sync_mode(rig_.sched(), static_cast<ggml_sched_sync_mode>(run.mode));
         Watcher watcher = {run, expected};
         ggml_backend_sched_set_eval_callback(rig_.sched(), run.watch > 0 ? Watcher::call : nullptr, &watcher);
-        const uint64_t host_waits = rig_.stats().host_waits;
+        const ggml_sched_stats before = rig_.stats();
         const ggml_status status = ggml_backend_sched_graph_compute_async(rig_.sched(), graph().graph);
         if (!watcher.difference.empty()) {
             return watcher.difference + "\n" + rig_.plan();
@@ -170,13 +172,38 @@ class Runner {
             return std::string("graph_compute_async returns ") + ggml_status_to_string(status) + ": " +
                    ggml_sched_get_error(rig_.sched());
         }
+        note_experts(before);
         if (run.mode != GGML_SCHED_SYNC_AUTO || expected.stopped) {
             return "";
         }
         if (std::string wait = avoidable_host_wait(*scheduler().last_plan(), scheduler().machine()); !wait.empty()) {
             return wait + "\n" + rig_.plan();
         }
-        return run.watch > 0 ? "" : check_host_waits(host_waits);
+        return run.watch > 0 ? "" : check_host_waits(before.host_waits);
+    }
+
+    void note_experts(const ggml_sched_stats & before) {
+        const ggml_sched_stats now = rig_.stats();
+        const bool streamed_by_ids = now.expert_runs_by_ids > before.expert_runs_by_ids;
+        const bool streamed_whole = now.expert_runs_whole > before.expert_runs_whole;
+        if (streamed_by_ids || streamed_whole) {
+            const auto [known, is_new] = streamed_whole_.insert({job_.runs[i_].graph, streamed_whole});
+            report_.changed += known->second != streamed_whole;
+            known->second = streamed_whole;
+        }
+        report_.streamed_by_ids += streamed_by_ids;
+        report_.streamed_whole += streamed_whole;
+        const plan::Program & program = scheduler().last_plan()->program;
+        bool whole = false;
+        bool by_ids = false;
+        for (const plan::Task & task : program.tasks) {
+            const bool is_copy = task.kind == plan::TaskKind::SetAsync && task.bytes == kExpertsBytes;
+            by_ids = by_ids || (is_copy && task.n_accesses == 3); // it reads the ids, too
+            whole = whole || (is_copy && task.n_accesses == 2);
+        }
+        const bool streams = now.streamed_bytes > before.streamed_bytes;
+        report_.copied_by_ids += by_ids && !streams;
+        report_.copied_whole += whole && !streams;
     }
 
     // In mode auto, and nobody watches: then each wait of the plan is done once.
@@ -222,26 +249,31 @@ class Runner {
                 return "cache " + std::to_string(i) + " differs at the end";
             }
         }
-        return "";
+        return bytes_of(tensors_.stored_ids) == bytes_of(reference_.tensors().stored_ids)
+                   ? ""
+                   : "the stored ids differ at the end";
     }
 
     const Case & job_;
+    CaseReport & report_;
     const bool refuse_host_waits_;
     Reference reference_;
     GraphMemory graph_memory_;
     std::vector<Pending> pending_; // stays while devices write there
     Rig rig_;
     Persistent tensors_;
-    std::vector<BuiltGraph> graphs_; // the one that is allocated
-    Inputs inputs_;                  // what is in them, if they are not spoiled
-    size_t i_ = 0;                   // of the run
+    std::vector<BuiltGraph> graphs_;     // the one that is allocated
+    Inputs inputs_;                      // what is in them, if they are not spoiled
+    size_t i_ = 0;                       // of the run
+    std::map<int, bool> streamed_whole_; // by graph: the experts of its last run
 };
 
 } // namespace
 
-std::string run_case(const Case & job, const CaseChecks & checks) {
+std::string run_case(const Case & job, const CaseChecks & checks, CaseReport * report) {
     const LogCapture log; // what goes wrong is returned
-    return Runner(job, checks).run();
+    CaseReport unused;
+    return Runner(job, checks, report ? *report : unused).run();
 }
 
 } // namespace ggml_sched::test

@@ -21,8 +21,17 @@ struct CaseChecks {
     std::vector<plan::Rule> off;
 };
 
+// The runs of a case by how devices got experts out of host memory
+struct CaseReport {
+    int streamed_whole = 0;
+    int streamed_by_ids = 0;
+    int changed = 0;      // streamed in one way after the same graph was streamed in the other
+    int copied_whole = 0; // not streamed
+    int copied_by_ids = 0;
+};
+
 // "" if all is as it should be; else the first thing that is not. Violations of the backends' contract are GoogleTest
 // failures.
-std::string run_case(const Case & job, const CaseChecks & checks = {});
+std::string run_case(const Case & job, const CaseChecks & checks = {}, CaseReport * report = nullptr);
 
 } // namespace ggml_sched::test
