@@ -20,7 +20,7 @@ using gpu_tests::StreamShape;
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr int kRunsPerSample = 3; // micro-batches of a prompt follow one another
-constexpr int kWarmUp = 3;        // samples; the first runs find out how experts are best streamed
+constexpr size_t kWarmUp = 3;     // samples; the first runs find out how experts are best streamed
 constexpr double kTolerated = 0.99;
 
 struct Case {
@@ -151,10 +151,9 @@ bool run_case(ggml_backend_dev_t device, const Case & c, int repeat) {
     for (float & value : input) {
         value = uniform(random);
     }
-    for (int i = -kWarmUp; i < repeat; i++) {
+    for (size_t i = 0; i < kWarmUp + static_cast<size_t>(repeat); i++) {
         for (size_t turn = 0; turn < variants.size(); turn++) {
-            const size_t shift = static_cast<size_t>(i + kWarmUp);
-            if (!measure(variants[(turn + shift) % variants.size()], input, i >= 0)) {
+            if (!measure(variants[(turn + i) % variants.size()], input, i >= kWarmUp)) {
                 return false;
             }
         }

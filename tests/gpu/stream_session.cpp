@@ -1,7 +1,6 @@
 #include "stream_session.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace gpu_tests {
 
@@ -120,11 +119,12 @@ std::string difference(const std::vector<StreamSession::Floats> & a, const std::
         if (a[i].size() != b[i].size()) {
             return "result " + std::to_string(i) + " has another size";
         }
-        for (size_t k = 0; k < a[i].size(); k++) {
-            if (std::memcmp(&a[i][k], &b[i][k], sizeof(float)) != 0) {
-                return "result " + std::to_string(i) + " of " + std::to_string(a.size()) + " differs from element " +
-                       std::to_string(k) + " on: " + std::to_string(a[i][k]) + ", not " + std::to_string(b[i][k]);
-            }
+        const auto * x = reinterpret_cast<const char *>(a[i].data());
+        const auto * y = reinterpret_cast<const char *>(b[i].data());
+        const size_t same = static_cast<size_t>(std::mismatch(x, x + a[i].size() * sizeof(float), y).first - x);
+        if (const size_t k = same / sizeof(float); k < a[i].size()) {
+            return "result " + std::to_string(i) + " of " + std::to_string(a.size()) + " differs from element " +
+                   std::to_string(k) + " on: " + std::to_string(a[i][k]) + ", not " + std::to_string(b[i][k]);
         }
     }
     return "";

@@ -216,7 +216,7 @@ TEST_P(Streams, ADeviceThatIsFullGetsFewerSlotsAndTheSameBits) {
 
     const size_t left = is_simulated() ? model.n_bytes() * 9 / 16 : 400 * kMiB;
     std::vector<ggml_sched::test::BufferPtr> others;
-    constexpr size_t least = 64 * 1024;
+    constexpr size_t least = size_t{64} << 10;
     for (size_t size = size_t{1} << 36; size >= least; size /= 2) { // what is free may be in pieces
         while (free_memory(device()) >= left + size) {
             others.emplace_back(ggml_backend_buft_alloc_buffer(ggml_backend_dev_buffer_type(device()), size));
