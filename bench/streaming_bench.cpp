@@ -65,10 +65,10 @@ struct Variant {
 // The first is off.
 std::vector<Variant> variants_for(const StreamModel & model) {
     std::vector<Variant> variants;
-    const auto add = [&](const std::string & name, size_t budget, size_t lookahead) {
+    const auto add = [&](const std::string & name, size_t budget, size_t lookahead, bool keep = false) {
         Variant variant;
         variant.name = name;
-        variant.streaming = {budget, lookahead, false, false};
+        variant.streaming = {budget, lookahead, false, false, keep};
         variant.session = std::make_unique<StreamSession>(model, variant.streaming);
         variants.push_back(std::move(variant));
     };
@@ -80,6 +80,7 @@ std::vector<Variant> variants_for(const StreamModel & model) {
     add("auto", GGML_SCHED_STREAM_AUTO, 0);
     add("everything", model.n_bytes(), 0);
     add("everything, all of it ahead", model.n_bytes(), model.n_bytes());
+    add("the same, and kept", model.n_bytes(), model.n_bytes(), true);
     return variants;
 }
 

@@ -5,7 +5,7 @@
 #include <random>
 #include <thread>
 
-#include "support/case_graph.h"
+#include "support/case_reference.h"
 
 namespace gpu_tests {
 
@@ -77,11 +77,19 @@ class Performance {
                                             GGML_DEFAULT_GRAPH_SIZE, timing.parallel, op_offload));
         ggml_sched_set_sync_mode(sched_.get(), timing.mode);
         ggml_sched_set_verify(sched_.get(), true);
-        std::vector<ggml_backend_t> places;
-        for (int i = 0; i < kWeights + kCaches; i++) {
-            places.push_back(at(pick(random_, n_queues + 1)));
-        }
-        tensors_ = make_persistent(places, job.seed);
+        const auto places = [&](int n) {
+            std::vector<ggml_backend_t> result;
+            for (int i = 0; i < n; i++) {
+                result.push_back(at(pick(random_, n_queues + 1)));
+            }
+            return result;
+        };
+        PersistentPlaces persistent;
+        persistent.weights = places(kWeights);
+        persistent.caches = places(kCaches);
+        persistent.experts = places(kExpertWeights);
+        persistent.stored_ids = places(1).front();
+        tensors_ = make_persistent(persistent, job.seed);
         graphs_to_build_.devices.assign(static_cast<size_t>(n_queues), GGML_SIM_PROFILE_CUDA); // their number counts
         for (int i = 0; i < 2; i++) {
             graphs_to_build_.graphs.push_back(random_graph(random_, job.max_ops, n_queues));
@@ -126,47 +134,14 @@ class Performance {
         }
         delay();
         BuiltGraph & graph = graphs_.back();
-        write_inputs(graph, -2.0f, 2.0f);
+        write_inputs(graph, random_inputs(graph.inputs.size(), random_()));
         if (ggml_backend_sched_graph_compute_async(sched_.get(), graph.graph) != GGML_STATUS_SUCCESS) {
             return false;
         }
         delay();
         fetch(graph);
-        spoil_inputs(graph); // they are the caller's again
+        write_inputs(graph, garbage_inputs(graph.inputs.size())); // they are the caller's again
         return true;
-    }
-
-    void write_inputs(const BuiltGraph & graph, float low, float high) {
-        std::uniform_real_distribution<float> uniform(low, high);
-        for (ggml_tensor * input : graph.inputs) {
-            Floats values(kWidth * kRows);
-            for (float & value : values) {
-                value = uniform(random_);
-            }
-            if (input->buffer != nullptr) { // an input that nothing reads has no memory
-                write_floats(input, values);
-            }
-        }
-        std::vector<int32_t> rows(kRows);
-        const int first = pick(random_, kCacheRows);
-        for (int i = 0; i < kRows; i++) {
-            rows[static_cast<size_t>(i)] = static_cast<int32_t>((first + 5 * i) % kCacheRows);
-        }
-        if (graph.rows->buffer != nullptr) {
-            ggml_backend_tensor_set(graph.rows, rows.data(), 0, rows.size() * sizeof(int32_t));
-        }
-    }
-
-    static void spoil_inputs(const BuiltGraph & graph) {
-        for (ggml_tensor * input : graph.inputs) {
-            if (input->buffer != nullptr) {
-                write_floats(input, Floats(kWidth * kRows, -1e6f));
-            }
-        }
-        const std::vector<int32_t> rows(kRows, 0);
-        if (graph.rows->buffer != nullptr) {
-            ggml_backend_tensor_set(graph.rows, rows.data(), 0, rows.size() * sizeof(int32_t));
-        }
     }
 
     void fetch(const BuiltGraph & graph) {

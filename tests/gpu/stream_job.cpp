@@ -57,7 +57,7 @@ std::string describe(const StreamModel & model, WeightMemory memory, const Strea
     }
     return text + ", weights " + name_of(memory) + ", budget " + std::to_string(streaming.budget) + " of " +
            std::to_string(model.n_bytes()) + ", lookahead " + std::to_string(streaming.lookahead) +
-           (streaming.parallel ? ", parallel" : "");
+           (streaming.parallel ? ", parallel" : "") + (streaming.keep ? ", kept" : "");
 }
 
 } // namespace
@@ -85,6 +85,7 @@ std::string run_stream_job(const Vendor & vendor, const StreamJob & job) {
     streaming.budget = random_budget(random, model);
     streaming.lookahead = one_of<size_t>(random, {0, 0, streaming.budget / 2, streaming.budget});
     streaming.parallel = one_of(random, {false, true});
+    streaming.keep = one_of(random, {false, true});
     const std::vector<int> micro_batches = random_micro_batches(random, job.small);
     const uint64_t inputs = random();
 

@@ -28,6 +28,7 @@ StreamSession::StreamSession(const StreamModel & model, const Streaming & stream
         return;
     }
     ggml_sched_set_verify(sched(), streaming.verify);
+    ggml_sched_keep_weights(sched(), streaming.keep);
     ggml_sched_set_streaming(sched(), streaming.budget, streaming.lookahead);
 }
 

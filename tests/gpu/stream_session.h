@@ -16,6 +16,7 @@ struct Streaming {
     size_t lookahead = 0; // bytes; 0: the default
     bool parallel = false;
     bool verify = true;
+    bool keep = false; // weights that are still in the ring
 };
 
 class StreamSession {

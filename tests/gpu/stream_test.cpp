@@ -184,9 +184,16 @@ TEST_P(Streams, BudgetsOfAllSizesChangeNoBit) {
                 SCOPED_TRACE(std::to_string(shape.n_experts) + " experts, budget " + std::to_string(budget) +
                              ", lookahead " + std::to_string(lookahead) + ", weights of " +
                              std::to_string(model.smallest()) + " to " + std::to_string(model.largest()));
-                const Streaming streaming = {budget, lookahead, false};
+                Streaming streaming = {budget, lookahead};
+                streaming.keep = true;
+                const ggml_sched_stats kept = expect_same(model, streaming, expected, sizes, 3);
+                streaming.keep = false;
                 const ggml_sched_stats stats = expect_same(model, streaming, expected, sizes, 6);
                 ASSERT_FALSE(HasFailure());
+                EXPECT_EQ(stats.kept_bytes, 0u);
+                if (lookahead > 2 * model.n_bytes() && shape.n_experts == 0) {
+                    EXPECT_GT(kept.kept_bytes, 0u) << "all of them are still there";
+                }
                 EXPECT_EQ(stats.streamed_bytes > 0, budget >= 2 * model.smallest());
                 if (budget < two_slots) {
                     EXPECT_LT(stats.streamed_bytes, stats.bytes_copied) << "the large weights go the plain way";
