@@ -22,12 +22,14 @@ constexpr size_t kSplitsInRing = 4;
 constexpr size_t kShareOfFree = 4;
 // In auto, less than that is not worth a queue.
 constexpr size_t kLeastAuto = kMiB;
+// In auto, smaller weights are not worth it: events and another queue cost more than copying them.
+constexpr size_t kLeastMean = size_t{256} << 10;
 // To measure a link with
 constexpr size_t kSample = 128 * kMiB;
 constexpr int kSamples = 4;
 
-StreamLimit limit_of(size_t capacity) {
-    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2};
+StreamLimit limit_of(size_t capacity, size_t least_mean) {
+    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, least_mean};
 }
 
 std::string mib(size_t bytes) {
@@ -96,7 +98,7 @@ size_t Streams::budget_of(const host::Backend & backend) const {
 
 void Streams::lower_capacity(BackendId backend, size_t capacity) {
     streams_[backend].capacity = capacity;
-    limits_[backend] = limit_of(capacity);
+    limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto ? kLeastMean : 0);
     number_++;
 }
 

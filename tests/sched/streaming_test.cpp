@@ -183,6 +183,19 @@ TEST(Streaming, CopiesAWeightThatIsLargerThanHalfTheRingThePlainWay) {
     EXPECT_EQ(rig.stats().streamed_bytes, 0U);
 }
 
+TEST(Streaming, OfSmallWeightsIsLeftOutUnlessItIsAskedFor) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), GGML_SCHED_STREAM_AUTO);
+    Layers layers(rig, 4);
+    const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_EQ(rig.stats().streamed_bytes, 0U);
+    ggml_sched_set_streaming(rig.sched(), 4 * kWeightBytes, 0);
+    layers.allocate(rig);
+    EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+    EXPECT_EQ(rig.stats().streamed_bytes, 4 * kWeightBytes);
+}
+
 size_t count(const std::string & text, const std::string & part) {
     size_t n = 0;
     for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {

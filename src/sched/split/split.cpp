@@ -22,6 +22,7 @@ class Splitter {
         , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
 
     Splits run() {
+        drop_limits_for_small_weights();
         const std::vector<GraphNode> & nodes = graph_.nodes();
         for (size_t i = 0; i < nodes.size(); i++) {
             if (!nodes[i].is_view) {
@@ -43,6 +44,32 @@ class Splitter {
     }
 
   private:
+    struct Total {
+        size_t bytes = 0;
+        size_t n = 0;
+    };
+
+    void drop_limits_for_small_weights() {
+        if (limits_.empty()) {
+            return;
+        }
+        std::vector<Total> totals(limits_.size()); // by backend
+        for (const GraphNode & node : graph_.nodes()) {
+            const BackendId backend = assignment_.backend[node.tensor];
+            for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+                if (!node.is_view && is_streamed(op->tensor, backend) && needs_copy(op->tensor, backend)) {
+                    totals[backend].bytes += ggml_nbytes(graph_.tensor(op->tensor));
+                    totals[backend].n++;
+                }
+            }
+        }
+        for (size_t b = 0; b < limits_.size(); b++) {
+            if (totals[b].bytes < totals[b].n * limits_[b].mean) {
+                limits_[b] = {};
+            }
+        }
+    }
+
     void place(int index) {
         const GraphNode & node = graph_.nodes()[index];
         const BackendId backend = assignment_.backend[node.tensor];
@@ -201,7 +228,7 @@ class Splitter {
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
-    const StreamLimits & limits_;
+    StreamLimits limits_;
     const bool rotates_;
     size_t first_copy_ = 0;           // of the current split
     size_t streamed_bytes_ = 0;       // for the current split

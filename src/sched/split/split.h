@@ -34,9 +34,10 @@ struct InputCopy {
 struct StreamLimit {
     size_t split = 0;  // bytes that one split may wait for, unless it is a single weight
     size_t weight = 0; // larger weights are copied like any other input
+    size_t mean = 0;   // nothing is streamed if the weights that would be are smaller, on average
 
     friend bool operator==(const StreamLimit & a, const StreamLimit & b) {
-        return a.split == b.split && a.weight == b.weight;
+        return a.split == b.split && a.weight == b.weight && a.mean == b.mean;
     }
 };
 using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
