@@ -8,7 +8,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-INJECT = Path(__file__).resolve().parents[2] / "cmake/ggml-sched-inject.cmake"
+ROOT = Path(__file__).resolve().parents[2]
+INJECT = ROOT / "cmake/ggml-sched-inject.cmake"
+HOST = ROOT / "src/sched/host"
 
 FUNCTIONS = """
     new free reserve get_n_backends get_backend get_n_splits get_n_copies get_buffer_size set_tensor_backend
@@ -43,7 +45,8 @@ class DropIn(unittest.TestCase):
         for name in ("include", "src"):
             (ggml / name).mkdir(parents=True)
         (ggml / "CMakeLists.txt").write_text(PROJECT)
-        (ggml / "src/CMakeLists.txt").write_text(f"add_library({target} ggml-backend.cpp)\n")
+        (ggml / "src/CMakeLists.txt").write_text("add_compile_definitions(GGML_SCHED_MAX_COPIES=7)\n"
+                                                 f"add_library({target} ggml-backend.cpp)\n")
         (ggml / "src/ggml-backend.cpp").write_text("")
         (ggml / "src/ggml-impl.h").write_text(impl)
         (ggml / "src/ggml-backend-impl.h").write_text(GRAPH_OPTIMIZE[optimize])
@@ -82,6 +85,21 @@ class DropIn(unittest.TestCase):
         defined = re.findall(r"^\w.*?(ggml_sched_\w+)\(", source, re.MULTILINE)
         self.assertGreater(len(declared), 10)
         self.assertEqual([], sorted(set(declared) - set(defined)))
+
+    def test_has_as_many_copies_as_this_ggml(self):
+        _, _, commands = self.configure()
+        slots = [line for line in commands.splitlines() if '"command"' in line and "split/slots.cpp" in line]
+        self.assertEqual(len(slots), 1)
+        self.assertIn("GGML_SCHED_MAX_COPIES=7", slots[0])
+        for options, copies in (["-DGGML_SCHED_MAX_COPIES=7"], 7), ([], 4):
+            self.assertEqual(self.compile(f"static_assert(ggml_sched::kMaxCopies == {copies});", options), "")
+        self.assertIn("must be 1 or more", self.compile("", ["-DGGML_SCHED_MAX_COPIES=0"]))
+
+    def compile(self, line, options):
+        """What the compiler says of a line behind our header with the number of copies."""
+        source = f'#include "max_copies.h"\n{line}\n'
+        return subprocess.run([os.environ.get("CXX", "c++"), "-std=c++17", "-fsyntax-only", *options, f"-I{HOST}", "-x",
+                               "c++", "-"], input=source, capture_output=True, text=True).stderr
 
     def test_renames_the_stock_functions_in_their_file_only(self):
         _, _, commands = self.configure()

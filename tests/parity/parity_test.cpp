@@ -70,6 +70,7 @@ class Machine {
 // What an engine sees of one scheduler on one graph
 struct Seen {
     int n_splits = 0;
+    int n_copies = 0;
     std::vector<std::string> nodes; // its backend, and the operands as they are after the split
     std::map<std::string, size_t> buffers;
     std::vector<std::vector<char>> results;
@@ -120,6 +121,7 @@ Seen run(Machine & machine, ggml_backend_sched_t sched, const RandomGraph & grap
         seen.traffic.bytes_got += device->traffic().bytes_got;
     }
     seen.n_splits = ggml_backend_sched_get_n_splits(sched);
+    seen.n_copies = ggml_backend_sched_get_n_copies(sched);
     seen.nodes = describe(sched, graph);
     seen.results = graph.results();
     for (ggml_backend_t backend : machine.backends) {
@@ -156,6 +158,7 @@ TEST_P(Parity, EveryNodeIsOnTheSameBackendWithTheSameOperandsAndTheResultsAreThe
                 ASSERT_EQ(ours.nodes[i], stock.nodes[i]) << "node " << i;
             }
             ASSERT_EQ(ours.n_splits, stock.n_splits);
+            ASSERT_EQ(ours.n_copies, stock.n_copies);
             ASSERT_EQ(ours.results, stock.results);
             // That includes experts: only those that are used are sent. Ours fetches the ids in some cases more.
             EXPECT_LE(ours.traffic.bytes_set + ours.traffic.bytes_got,

@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "host/max_copies.h"
 #include "split/split.h"
 #include "split/tensor_pool.h"
 
 namespace ggml_sched {
-
-constexpr int kMaxCopies = 4;
 
 class Slots {
   public:
