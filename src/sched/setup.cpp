@@ -72,10 +72,6 @@ Status check_backends(ggml_backend_t * backends, ggml_backend_buffer_type_t * bu
         if (!backend || !ggml_backend_get_device(backend)) {
             return Status::failed("backend " + std::to_string(b) + " is NULL or has no device");
         }
-        if (std::find(backends, backends + b, backend) != backends + b) {
-            return Status::failed("backend " + std::to_string(b) + " (" + ggml_backend_name(backend) +
-                                  ") is given twice; make another backend of its device instead");
-        }
         if (bufts && (!bufts[b] || !ggml_backend_supports_buft(backend, bufts[b]))) {
             return Status::failed(std::string("backend ") + ggml_backend_name(backend) +
                                   " does not support the buffer type " +

@@ -15,8 +15,10 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.buft = buft;
     result.name = ggml_backend_name(backend);
 
-    ggml_backend_dev_props props;
-    ggml_backend_dev_get_props(result.device, &props);
+    ggml_backend_dev_props props = {};
+    if (result.device->iface.get_props) { // ggml's scheduler does without
+        ggml_backend_dev_get_props(result.device, &props);
+    }
     const ggml_backend_i & iface = backend->iface;
     // A foreign device may be asynchronous and not say so; then waiting for it is needed, and costs little if it is
     // not.
