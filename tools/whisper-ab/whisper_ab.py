@@ -4,8 +4,8 @@
     whisper_ab.py MODEL.bin SPEECH.wav [options]        (scripts/try-whisper builds what this needs)
 
 Each case runs with both schedulers in this process, alternating. Compared bit by bit are the logits of each decoded token, or
-the text and the probabilities and times of each token of a transcription. GGML_SCHED_VERIFY=1 is set: each plan is proved before it
-runs, and any line that ggml-sched logs counts as a failure. The exit code is 1 if anything differs.
+the text and the probabilities and times of each token of a transcription. GGML_SCHED_VERIFY=1 is set: each plan is proved
+before it runs, and any line that ggml-sched logs counts as a failure. The exit code is 1 if anything differs.
 """
 
 import argparse
