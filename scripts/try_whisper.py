@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds pywhispercpp (whisper.cpp) from PyPI with our scheduler in it, runs Whisper's tiny.en with both schedulers, compares.
+"""Builds whisper.cpp (pywhispercpp from PyPI) with our scheduler in it, runs tiny.en with both schedulers, and compares.
 
 Everything goes to build/try-whisper. The first run downloads about 90 MB (the package's source and a model of 39 million
 parameters) and compiles for some minutes; later runs compile what has changed. Options behind -- go to
