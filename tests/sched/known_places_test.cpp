@@ -83,7 +83,7 @@ struct Product {
 
 std::vector<float> run_product(const Rig & rig, int64_t x_rows, int64_t y_rows) {
     const Product graph(x_rows, y_rows);
-    const std::vector<float> values = graph.run_on(rig.sched());
+    std::vector<float> values = graph.run_on(rig.sched());
     EXPECT_EQ(graph.product->data == graph.b->data, x_rows == y_rows) << x_rows << " and " << y_rows << " rows";
     return values;
 }

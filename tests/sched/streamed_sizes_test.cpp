@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kWidth = 64;
 constexpr int64_t kTokens = 32;
-constexpr int kWeights = 4;
+constexpr size_t kWeights = 4;
 constexpr int64_t kMostRows = 64; // of a weight
 constexpr size_t kRowBytes = kWidth * sizeof(float);
 constexpr size_t kLargest = kMostRows * kRowBytes;
@@ -29,7 +29,7 @@ class Sum {
         ggml_set_input(x);
         ggml_tensor * sum = nullptr;
         ggml_backend_sched_reset(rig.sched());
-        for (int i = 0; i < kWeights; i++) {
+        for (size_t i = 0; i < kWeights; i++) {
             ggml_tensor * product = ggml_mul_mat(ctx, weight(ctx, i, rows), x);
             sum = sum ? ggml_add(ctx, sum, product) : product;
             for (ggml_tensor * node : {product, sum}) {
@@ -47,7 +47,7 @@ class Sum {
     }
 
   private:
-    ggml_tensor * weight(ggml_context * ctx, int i, int64_t rows) {
+    ggml_tensor * weight(ggml_context * ctx, size_t i, int64_t rows) {
         ggml_tensor * weight = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, rows);
         char * base = static_cast<char *>(ggml_backend_buffer_get_base(memory_.get()));
         EXPECT_EQ(ggml_backend_tensor_alloc(memory_.get(), weight, base + i * kLargest), GGML_STATUS_SUCCESS);
@@ -83,6 +83,7 @@ struct Fresh {
 
 void expect_as_fresh(size_t ring, const std::vector<int64_t> & sizes) {
     std::vector<Fresh> fresh; // first: a device is part of one rig at a time
+    fresh.reserve(sizes.size());
     for (const int64_t rows : sizes) {
         fresh.emplace_back(ring, rows);
     }
