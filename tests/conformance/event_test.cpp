@@ -20,31 +20,21 @@ class EventConformance : public ConformanceTest {
 INSTANTIATE_TEST_SUITE_P(Backends, EventConformance, testing::ValuesIn(subjects()), parameter_name);
 
 TEST_P(EventConformance, TheQueueGoesOnWhenTheOtherHasReachedTheEvent) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
-        const ggml_backend_t b = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        ggml_tensor * y = world.vector_on(b, 0.0f);
-        world.delay(a);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(event, a);
-        ggml_backend_event_wait(b, event);
-        EXPECT_EQ(world.launch_scale(b, x, 10.0f, y), GGML_STATUS_SUCCESS);
+    on_each_schedule([](World & world) {
+        const auto [a, b, event, x, y] = world.two_queues();
+        world.scale_late(a, x, 2.0f, x);
+        put_in_order(a, event, b);
+        world.scale(b, x, 10.0f, y);
         ggml_backend_synchronize(b);
         EXPECT_TRUE(all_are(y, 20.0f));
     });
 }
 
 TEST_P(EventConformance, TheHostGoesOnWhenTheQueueHasReachedTheEvent) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t backend = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(backend, 1.0f);
-        ggml_tensor * y = world.vector_on(backend, 0.0f);
+    on_each_schedule([](World & world) {
+        const auto [backend, event, x, y] = world.one_queue();
         float * fetched = world.host_vector(0.0f);
-        world.delay(backend);
-        EXPECT_EQ(world.launch_scale(backend, x, 2.0f, y), GGML_STATUS_SUCCESS);
+        world.scale_late(backend, x, 2.0f, y);
         ggml_backend_tensor_get_async(backend, y, fetched, 0, world.bytes());
         ggml_backend_event_record(event, backend);
         world.delay(backend);
@@ -56,34 +46,26 @@ TEST_P(EventConformance, TheHostGoesOnWhenTheQueueHasReachedTheEvent) {
 
 TEST_P(EventConformance, AfterTheHostWaitedForATransferItsSourceIsTheCallersAgain) {
     on_each_schedule([this](World & world) {
-        const ggml_backend_t backend = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(backend, 0.0f);
-        float * pinned = world.pinned_vector(device(), 1.0f);
-        float * source = pinned != nullptr ? pinned : world.host_vector(1.0f);
+        const auto [backend, event, x, y] = world.one_queue();
+        float * pinned = world.pinned_vector(device(), 5.0f);
+        float * source = pinned != nullptr ? pinned : world.host_vector(5.0f);
         world.delay(backend);
-        ggml_backend_tensor_set_async(backend, x, source, 0, world.bytes());
+        ggml_backend_tensor_set_async(backend, y, source, 0, world.bytes());
         ggml_backend_event_record(event, backend);
         ggml_backend_event_synchronize(event);
         std::fill(source, source + world.n(), 2.0f);
         ggml_backend_synchronize(backend);
-        EXPECT_TRUE(all_are(x, 1.0f));
+        EXPECT_TRUE(all_are(y, 5.0f));
     });
 }
 
 TEST_P(EventConformance, AWaitBindsToTheLatestRecordBeforeIt) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
-        const ggml_backend_t b = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        ggml_tensor * y = world.vector_on(b, 0.0f);
+    on_each_schedule([](World & world) {
+        const auto [a, b, event, x, y] = world.two_queues();
         ggml_backend_event_record(event, a);
-        world.delay(a);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(event, a);
-        ggml_backend_event_wait(b, event);
-        EXPECT_EQ(world.launch_scale(b, x, 10.0f, y), GGML_STATUS_SUCCESS);
+        world.scale_late(a, x, 2.0f, x);
+        put_in_order(a, event, b);
+        world.scale(b, x, 10.0f, y);
         ggml_backend_synchronize(b);
         EXPECT_TRUE(all_are(y, 20.0f));
     });
@@ -92,20 +74,13 @@ TEST_P(EventConformance, AWaitBindsToTheLatestRecordBeforeIt) {
 // If the first wait were for the second record, the two queues would wait for each other for good.
 TEST_P(EventConformance, ALaterRecordDoesNotMoveAnEarlierWait) {
     on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
-        const ggml_backend_t b = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
+        const auto [a, b, event, x, y] = world.two_queues();
         const ggml_backend_event_t back = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        ggml_tensor * y = world.vector_on(b, 0.0f);
-        world.delay(a);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(event, a);
-        ggml_backend_event_wait(b, event);
-        EXPECT_EQ(world.launch_scale(b, x, 10.0f, y), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(back, b);
-        ggml_backend_event_wait(a, back);
-        EXPECT_EQ(world.launch_scale(a, y, 3.0f, x), GGML_STATUS_SUCCESS);
+        world.scale_late(a, x, 2.0f, x);
+        put_in_order(a, event, b);
+        world.scale(b, x, 10.0f, y);
+        put_in_order(b, back, a);
+        world.scale(a, y, 3.0f, x);
         ggml_backend_event_record(event, a);
         ggml_backend_synchronize(a);
         EXPECT_TRUE(all_are(y, 20.0f));
@@ -115,84 +90,61 @@ TEST_P(EventConformance, ALaterRecordDoesNotMoveAnEarlierWait) {
 }
 
 TEST_P(EventConformance, TheHostWaitsForTheLatestRecord) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
-        const ggml_backend_t b = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        ggml_tensor * y = world.vector_on(b, 1.0f);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
+    on_each_schedule([](World & world) {
+        const auto [a, b, event, x, y] = world.two_queues();
+        world.scale(a, x, 2.0f, x);
         ggml_backend_event_record(event, a);
         ggml_backend_event_synchronize(event);
         EXPECT_TRUE(all_are(x, 2.0f));
-        world.delay(b);
-        EXPECT_EQ(world.launch_scale(b, y, 5.0f, y), GGML_STATUS_SUCCESS);
+        world.scale_late(b, x, 5.0f, y);
         ggml_backend_event_record(event, b); // another queue of the device
         ggml_backend_event_synchronize(event);
-        EXPECT_TRUE(all_are(y, 5.0f));
+        EXPECT_TRUE(all_are(y, 10.0f));
     });
 }
 
 TEST_P(EventConformance, AnEventThatWasNeverRecordedHoldsNobodyUp) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t backend = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(backend, 1.0f);
+    on_each_schedule([](World & world) {
+        const auto [backend, event, x, y] = world.one_queue();
         ggml_backend_event_synchronize(event);
         ggml_backend_event_wait(backend, event);
-        EXPECT_EQ(world.launch_scale(backend, x, 2.0f, x), GGML_STATUS_SUCCESS);
+        world.scale(backend, x, 2.0f, y);
         ggml_backend_synchronize(backend);
-        EXPECT_TRUE(all_are(x, 2.0f));
+        EXPECT_TRUE(all_are(y, 2.0f));
     });
 }
 
 TEST_P(EventConformance, AQueueMayWaitForItself) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t backend = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(backend, 1.0f);
-        EXPECT_EQ(world.launch_scale(backend, x, 2.0f, x), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(event, backend);
-        ggml_backend_event_wait(backend, event);
-        EXPECT_EQ(world.launch_scale(backend, x, 2.0f, x), GGML_STATUS_SUCCESS);
+    on_each_schedule([](World & world) {
+        const auto [backend, event, x, y] = world.one_queue();
+        world.scale(backend, x, 2.0f, x);
+        put_in_order(backend, event, backend);
+        world.scale(backend, x, 2.0f, y);
         ggml_backend_synchronize(backend);
-        EXPECT_TRUE(all_are(x, 4.0f));
+        EXPECT_TRUE(all_are(y, 4.0f));
     });
 }
 
 TEST_P(EventConformance, WaitsPassOnWhatTheOtherQueueHasWaitedFor) {
     on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
+        const auto [a, c, a_done, x, y] = world.two_queues();
         const ggml_backend_t b = world.backend();
-        const ggml_backend_t c = world.backend();
-        const ggml_backend_event_t a_done = world.event_of(device());
         const ggml_backend_event_t b_done = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        ggml_tensor * y = world.vector_on(c, 0.0f);
-        world.delay(a);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(a_done, a);
-        ggml_backend_event_wait(b, a_done);
-        ggml_backend_event_record(b_done, b); // nothing but the wait is queued on b
-        ggml_backend_event_wait(c, b_done);
-        EXPECT_EQ(world.launch_scale(c, x, 10.0f, y), GGML_STATUS_SUCCESS);
+        world.scale_late(a, x, 2.0f, x);
+        put_in_order(a, a_done, b);
+        put_in_order(b, b_done, c); // nothing but the wait is queued on b
+        world.scale(c, x, 10.0f, y);
         ggml_backend_synchronize(c);
         EXPECT_TRUE(all_are(y, 20.0f));
     });
 }
 
 TEST_P(EventConformance, AWaitOrdersTransfersToo) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
-        const ggml_backend_t b = world.backend();
-        const ggml_backend_event_t read = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        ggml_tensor * y = world.vector_on(a, 0.0f);
+    on_each_schedule([](World & world) {
+        const auto [a, b, read, x, y] = world.two_queues();
         const float * nines = world.host_vector(9.0f);
-        world.delay(a);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, y), GGML_STATUS_SUCCESS);
-        ggml_backend_event_record(read, a);
-        ggml_backend_event_wait(b, read);
+        world.scale_late(a, x, 2.0f, y);
+        put_in_order(a, read, b);
         ggml_backend_tensor_set_async(b, x, nines, 0, world.bytes());
         ggml_backend_synchronize(b);
         EXPECT_TRUE(all_are(y, 2.0f));
@@ -203,20 +155,17 @@ TEST_P(EventConformance, AWaitOrdersTransfersToo) {
 
 // The scheduler may be freed after its backends: it waits for its events, and frees them, without touching a backend.
 TEST_P(EventConformance, EventsOutliveTheBackendThatRecordedThem) {
-    on_each_schedule([this](World & world) {
-        const ggml_backend_t a = world.backend();
-        const ggml_backend_t b = world.backend();
-        const ggml_backend_event_t event = world.event_of(device());
-        ggml_tensor * x = world.vector_on(a, 1.0f);
-        EXPECT_EQ(world.launch_scale(a, x, 2.0f, x), GGML_STATUS_SUCCESS);
+    on_each_schedule([](World & world) {
+        const auto [a, b, event, x, y] = world.two_queues();
+        world.scale(a, x, 2.0f, x);
         ggml_backend_event_record(event, a);
         world.free_backend(a);
         ggml_backend_event_synchronize(event);
         ggml_backend_event_wait(b, event);
-        EXPECT_EQ(world.launch_scale(b, x, 2.0f, x), GGML_STATUS_SUCCESS);
+        world.scale(b, x, 2.0f, y);
         world.free_backend(b);
         ggml_backend_event_synchronize(event);
-        EXPECT_TRUE(all_are(x, 4.0f));
+        EXPECT_TRUE(all_are(y, 4.0f));
     });
 }
 
@@ -243,11 +192,9 @@ TEST_P(EventConformance, ReachOtherDevicesAsTheRegistrySays) {
             // Host memory that the one writes and the other reads: pinned, so that it reads at its turn.
             float * host = world.pinned_vector(waiter, 0.0f);
             ggml_tensor * destination = world.vector_on(b, 0.0f);
-            world.delay(a);
-            EXPECT_EQ(world.launch_scale(a, source, 2.0f, source), GGML_STATUS_SUCCESS);
+            world.scale_late(a, source, 2.0f, source);
             ggml_backend_tensor_get_async(a, source, host, 0, world.bytes());
-            ggml_backend_event_record(event, a);
-            ggml_backend_event_wait(b, event);
+            put_in_order(a, event, b);
             ggml_backend_tensor_set_async(b, destination, host, 0, world.bytes());
             ggml_backend_synchronize(b);
             EXPECT_TRUE(all_are(destination, 2.0f));

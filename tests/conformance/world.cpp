@@ -43,6 +43,17 @@ ggml_backend_event_t World::event_of(ggml_backend_dev_t device) {
     return event;
 }
 
+OneQueue World::one_queue() {
+    const ggml_backend_t queue = backend();
+    return {queue, event_of(subject_.devices[0]), vector_on(queue, 1.0f), vector_on(queue, 0.0f)};
+}
+
+TwoQueues World::two_queues() {
+    const ggml_backend_t a = backend();
+    const ggml_backend_t b = backend();
+    return {a, b, event_of(subject_.devices[0]), vector_on(a, 1.0f), vector_on(b, 0.0f)};
+}
+
 ggml_tensor * World::place(ggml_tensor * tensor, ggml_backend_buffer_type_t buft) {
     const ggml_backend_buffer_t buffer =
         ggml_backend_buft_alloc_buffer(buft, ggml_backend_buft_get_alloc_size(buft, tensor));
@@ -87,6 +98,15 @@ ggml_status World::launch_scale(ggml_backend_t backend, ggml_tensor * src, float
     return ggml_backend_graph_compute_async(backend, scale_graph(src, factor, dst));
 }
 
+void World::scale(ggml_backend_t backend, ggml_tensor * src, float factor, ggml_tensor * dst) {
+    EXPECT_EQ(launch_scale(backend, src, factor, dst), GGML_STATUS_SUCCESS);
+}
+
+void World::scale_late(ggml_backend_t backend, ggml_tensor * src, float factor, ggml_tensor * dst) {
+    delay(backend);
+    scale(backend, src, factor, dst);
+}
+
 void World::delay(ggml_backend_t backend) {
     const ggml_backend_dev_t device = ggml_backend_get_device(backend);
     ggml_backend_dev_props props;
@@ -114,6 +134,11 @@ float * World::host_vector(float value) {
 float * World::pinned_vector(ggml_backend_dev_t device, float value) {
     const ggml_backend_buffer_type_t buft = ggml_backend_dev_host_buffer_type(device);
     return buft != nullptr ? static_cast<float *>(vector_in(buft, value)->data) : nullptr;
+}
+
+void put_in_order(ggml_backend_t before, ggml_backend_event_t event, ggml_backend_t after) {
+    ggml_backend_event_record(event, before);
+    ggml_backend_event_wait(after, event);
 }
 
 std::vector<float> values_of(const ggml_tensor * tensor) {

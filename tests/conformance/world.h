@@ -12,6 +12,21 @@
 
 namespace conformance {
 
+// One queue of the subject's device, or two, with an event and vectors: what tests of an order begin with
+struct OneQueue {
+    ggml_backend_t backend;
+    ggml_backend_event_t event;
+    ggml_tensor * x; // ones
+    ggml_tensor * y; // zeros
+};
+struct TwoQueues {
+    ggml_backend_t a;
+    ggml_backend_t b;
+    ggml_backend_event_t event;
+    ggml_tensor * x; // ones, for a
+    ggml_tensor * y; // zeros, for b
+};
+
 class World {
   public:
     explicit World(const Subject & subject);
@@ -26,6 +41,9 @@ class World {
     void free_backend(ggml_backend_t backend);
     ggml_backend_event_t event_of(ggml_backend_dev_t device);
 
+    OneQueue one_queue();
+    TwoQueues two_queues();
+
     // F32 vectors of subject.n elements, each in a buffer of its own
     ggml_tensor * vector_in(ggml_backend_buffer_type_t buft);
     ggml_tensor * vector_in(ggml_backend_buffer_type_t buft, float value);
@@ -35,6 +53,9 @@ class World {
 
     // Enqueues dst = factor * src. The graph stays until the world ends.
     ggml_status launch_scale(ggml_backend_t backend, ggml_tensor * src, float factor, ggml_tensor * dst);
+    // The same, which must succeed; at once, or behind work that delays it
+    void scale(ggml_backend_t backend, ggml_tensor * src, float factor, ggml_tensor * dst);
+    void scale_late(ggml_backend_t backend, ggml_tensor * src, float factor, ggml_tensor * dst);
     ggml_cgraph * scale_graph(ggml_tensor * src, float factor, ggml_tensor * dst);
     ggml_cgraph * graph_of(ggml_tensor * node);
 
@@ -59,6 +80,9 @@ class World {
     std::vector<ggml_backend_buffer_t> buffers_;
     std::vector<std::unique_ptr<std::vector<float>>> host_vectors_;
 };
+
+// What is enqueued on `after` from here on comes after what is on `before` by now.
+void put_in_order(ggml_backend_t before, ggml_backend_event_t event, ggml_backend_t after);
 
 // The tensor's bytes as floats, by a blocking read
 std::vector<float> values_of(const ggml_tensor * tensor);

@@ -76,6 +76,21 @@ bool Job::run() {
     return false;
 }
 
+Outcome Job::run_with(ggml_tensor * input, std::initializer_list<float> values, Between between,
+                      const std::function<void(float value)> & expect) {
+    for (const float value : values) {
+        write(input, value);
+        if (!run()) {
+            break;
+        }
+        expect(value);
+        if (between == Between::Synchronize) {
+            ggml_backend_sched_synchronize(rig_.sched());
+        }
+    }
+    return finish();
+}
+
 void Job::expect(ggml_tensor * result, float value) {
     const auto n = static_cast<size_t>(ggml_nelements(result));
     pending_.push_back({result->name, std::make_unique<std::vector<float>>(n), value});
@@ -97,40 +112,61 @@ Outcome Job::finish() {
     return outcome_;
 }
 
+Bug on_devices(const std::string & name, std::initializer_list<ggml_sim_profile> devices,
+               const std::function<Outcome(Rig &)> & play) {
+    RigOptions options;
+    options.devices = devices;
+    return {name, options, play};
+}
+
+std::vector<Bug> on_one_device(const std::string & name, std::initializer_list<ggml_sim_profile> profiles,
+                               const std::function<Outcome(Rig &)> & play) {
+    std::vector<Bug> result;
+    for (const ggml_sim_profile profile : profiles) {
+        result.push_back(on_devices(name + ", " + ggml_sim_profile_name(profile), {profile}, play));
+    }
+    return result;
+}
+
 void switch_off(const Rig & rig, RuleSet off) {
     for (const plan::Rule rule : off) {
         rig.sched()->scheduler->switch_off(rule);
     }
 }
 
-void expect_right(const Bug & bug, RuleSet off) {
-    for (uint64_t seed = 0; seed < kSeeds; seed++) {
-        const Outcome outcome = play(bug, seed, off, off.size() == 0);
-        EXPECT_EQ(outcome.wrong, "") << bug.name << ", seed " << seed;
-        EXPECT_EQ(outcome.error, "") << bug.name << ", seed " << seed;
-    }
-}
-
-void expect_wrong(const Bug & bug, RuleSet off) {
-    for (uint64_t seed = 0; seed < kSeeds; seed++) {
-        const Outcome outcome = play(bug, seed, off, false);
-        ASSERT_EQ(outcome.error, "") << bug.name << ", seed " << seed;
-        if (!outcome.wrong.empty()) {
-            return;
+void expect_right(const std::vector<Bug> & bugs, RuleSet off) {
+    for (const Bug & bug : bugs) {
+        for (uint64_t seed = 0; seed < kSeeds; seed++) {
+            const Outcome outcome = play(bug, seed, off, off.size() == 0);
+            EXPECT_EQ(outcome.wrong, "") << bug.name << ", seed " << seed;
+            EXPECT_EQ(outcome.error, "") << bug.name << ", seed " << seed;
         }
     }
-    ADD_FAILURE() << bug.name << ": right for all " << kSeeds << " seeds, although the rule is off";
 }
 
-void expect_refused(const Bug & bug, RuleSet off, const std::string & hazard) {
-    const Outcome outcome = play(bug, 0, off, true);
-    EXPECT_NE(outcome.error.find("the plan does not order everything: " + hazard), std::string::npos)
-        << bug.name << ": the verifier said '" << outcome.error << "'";
-    // No tensor lies in the ring, space 1, through which snapshots pass.
-    EXPECT_TRUE(outcome.error.find(", which touches '") != std::string::npos ||
-                outcome.error.find("of space 1;") != std::string::npos)
-        << bug.name << ": no tensors are named in '" << outcome.error << "'";
-    EXPECT_EQ(outcome.launched_by_failed_run, 0u) << bug.name;
+void expect_wrong(const std::vector<Bug> & bugs, RuleSet off) {
+    for (const Bug & bug : bugs) {
+        bool is_wrong = false;
+        for (uint64_t seed = 0; seed < kSeeds && !is_wrong; seed++) {
+            const Outcome outcome = play(bug, seed, off, false);
+            ASSERT_EQ(outcome.error, "") << bug.name << ", seed " << seed;
+            is_wrong = !outcome.wrong.empty();
+        }
+        EXPECT_TRUE(is_wrong) << bug.name << ": right for all " << kSeeds << " seeds, although the rule is off";
+    }
+}
+
+void expect_refused(const std::vector<Bug> & bugs, RuleSet off, const std::string & hazard) {
+    for (const Bug & bug : bugs) {
+        const Outcome outcome = play(bug, 0, off, true);
+        EXPECT_NE(outcome.error.find("the plan does not order everything: " + hazard), std::string::npos)
+            << bug.name << ": the verifier said '" << outcome.error << "'";
+        // No tensor lies in the ring, space 1, through which snapshots pass.
+        EXPECT_TRUE(outcome.error.find(", which touches '") != std::string::npos ||
+                    outcome.error.find("of space 1;") != std::string::npos)
+            << bug.name << ": no tensors are named in '" << outcome.error << "'";
+        EXPECT_EQ(outcome.launched_by_failed_run, 0u) << bug.name;
+    }
 }
 
 } // namespace ggml_sched::test

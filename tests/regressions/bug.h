@@ -48,6 +48,10 @@ class Job {
     void allocate();
     void write(ggml_tensor * input, float value); // allocates if need be
     bool run();                                   // asynchronous; false when refused or failed
+    // Writes each value to the input, runs, and has `expect` called for it. Ends where a run is refused or fails.
+    enum class Between { Nothing, Synchronize };
+    Outcome run_with(ggml_tensor * input, std::initializer_list<float> values, Between between,
+                     const std::function<void(float value)> & expect);
     // Fetches a result as engines do: on the queue that holds it. It is looked at in finish().
     void expect(ggml_tensor * result, float value);
     void fail(const std::string & what) { outcome_.wrong += outcome_.wrong.empty() ? what : ""; }
@@ -76,14 +80,20 @@ struct Bug {
     std::function<Outcome(Rig &)> play;
 };
 
+Bug on_devices(const std::string & name, std::initializer_list<ggml_sim_profile> devices,
+               const std::function<Outcome(Rig &)> & play);
+// One for each profile, on a single device of it
+std::vector<Bug> on_one_device(const std::string & name, std::initializer_list<ggml_sim_profile> profiles,
+                               const std::function<Outcome(Rig &)> & play);
+
 using RuleSet = std::initializer_list<plan::Rule>;
 
 // Right for the laziest adversary (seed 0) and many others
-void expect_right(const Bug & bug, RuleSet off = {});
+void expect_right(const std::vector<Bug> & bugs, RuleSet off = {});
 // With the rules off and nobody verifying, at least one adversary makes it wrong.
-void expect_wrong(const Bug & bug, RuleSet off);
+void expect_wrong(const std::vector<Bug> & bugs, RuleSet off);
 // With the rules off the verifier refuses a run, naming the kind of hazard, before anything of it is launched.
-void expect_refused(const Bug & bug, RuleSet off, const std::string & hazard);
+void expect_refused(const std::vector<Bug> & bugs, RuleSet off, const std::string & hazard);
 
 void switch_off(const Rig & rig, RuleSet off);
 

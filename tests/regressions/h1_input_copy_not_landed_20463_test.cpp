@@ -15,14 +15,8 @@ Outcome hand_over(Rig & rig, ggml_backend_t from, ggml_backend_t to) {
     ggml_tensor * input = job.input("tokens");
     ggml_tensor * first = job.node("first half", from, ggml_scale(job.ctx(), input, 2.0f));
     ggml_tensor * second = job.output("second half", to, ggml_scale_bias(job.ctx(), first, 1.0f, 1.0f));
-    for (const float value : {1.0f, 2.0f, 3.0f}) {
-        job.write(input, value);
-        if (!job.run()) {
-            break;
-        }
-        job.expect(second, 2.0f * value + 1.0f);
-    }
-    return job.finish();
+    return job.run_with(input, {1.0f, 2.0f, 3.0f}, Job::Between::Nothing,
+                        [&](float value) { job.expect(second, 2.0f * value + 1.0f); });
 }
 
 Bug device_to_cpu(ggml_sim_profile profile) {
@@ -53,21 +47,15 @@ std::vector<Bug> bugs() {
 constexpr plan::Rule kRule = plan::Rule::CopyLandsBeforeUse;
 
 TEST(InputCopyNotLanded, IsRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(bugs());
 }
 
 TEST(InputCopyNotLanded, IsSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {kRule});
-    }
+    expect_wrong(bugs(), {kRule});
 }
 
 TEST(InputCopyNotLanded, IsRefusedByTheVerifier) {
-    for (const Bug & bug : bugs()) {
-        expect_refused(bug, {kRule}, "read-after-write hazard");
-    }
+    expect_refused(bugs(), {kRule}, "read-after-write hazard");
 }
 
 } // namespace

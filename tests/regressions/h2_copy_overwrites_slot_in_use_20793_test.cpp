@@ -18,42 +18,28 @@ Outcome two_parcels(Rig & rig) {
     ggml_tensor * use1 = job.node("use of parcel 1", rig.device(1), ggml_cont(ctx, parcel1)); // never done in place
     ggml_tensor * parcel2 = job.node("parcel 2", rig.device(0), ggml_scale(ctx, input, 3.0f));
     ggml_tensor * both = job.output("both", rig.device(1), ggml_add(ctx, use1, parcel2));
-    for (const float value : {1.0f, 2.0f, 3.0f}) {
-        job.write(input, value);
-        if (!job.run()) {
-            break;
-        }
-        job.expect(both, 5.0f * value);
-    }
-    return job.finish();
+    return job.run_with(input, {1.0f, 2.0f, 3.0f}, Job::Between::Nothing,
+                        [&](float value) { job.expect(both, 5.0f * value); });
 }
 
 std::vector<Bug> bugs() {
-    RigOptions cuda;
-    cuda.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA};
-    RigOptions without_events;
-    without_events.devices = {GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_NO_EVENTS};
-    return {{"two cuda devices", cuda, two_parcels}, {"two devices without events", without_events, two_parcels}};
+    return {on_devices("two cuda devices", {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}, two_parcels),
+            on_devices("two devices without events", {GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_NO_EVENTS},
+                       two_parcels)};
 }
 
 constexpr plan::Rule kRule = plan::Rule::SlotFreeBeforeCopy;
 
 TEST(CopyOverwritesSlotInUse, IsRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(bugs());
 }
 
 TEST(CopyOverwritesSlotInUse, IsSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {kRule});
-    }
+    expect_wrong(bugs(), {kRule});
 }
 
 TEST(CopyOverwritesSlotInUse, IsRefusedByTheVerifier) {
-    for (const Bug & bug : bugs()) {
-        expect_refused(bug, {kRule}, "write-after-read hazard");
-    }
+    expect_refused(bugs(), {kRule}, "write-after-read hazard");
 }
 
 TEST(CopyOverwritesSlotInUse, IsPreventedWithoutTheHost) {

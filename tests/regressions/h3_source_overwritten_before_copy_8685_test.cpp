@@ -18,16 +18,10 @@ Outcome reused_memory(Rig & rig) {
     ggml_tensor * on_device = job.output("on the device", rig.device(0), ggml_scale(ctx, embedding, 10.0f));
     ggml_tensor * next = job.node("next on the CPU", rig.cpu(), ggml_scale(ctx, input, 3.0f));
     ggml_tensor * result = job.output("result", rig.cpu(), ggml_add(ctx, next, input));
-    for (const float value : {1.0f, 2.0f}) {
-        job.write(input, value);
-        if (!job.run()) {
-            break;
-        }
+    return job.run_with(input, {1.0f, 2.0f}, Job::Between::Synchronize, [&](float value) {
         job.expect(on_device, 20.0f * value);
         job.expect(result, 4.0f * value);
-        ggml_backend_sched_synchronize(rig.sched());
-    }
-    return job.finish();
+    });
 }
 
 // A state in host memory: the device reads what it was, then the CPU brings it up to date.
@@ -40,26 +34,17 @@ Outcome updated_state(Rig & rig) {
     ggml_tensor * sum = job.node("new state", rig.cpu(), ggml_scale(ctx, input, 100.0f));
     job.node("store", rig.cpu(), ggml_cpy(ctx, sum, state));
     float expected_state = 5.0f;
-    for (const float value : {1.0f, 2.0f}) {
-        job.write(input, value);
-        if (!job.run()) {
-            break;
-        }
+    return job.run_with(input, {1.0f, 2.0f}, Job::Between::Synchronize, [&](float value) {
         job.expect(used, expected_state + value);
         expected_state = 100.0f * value;
-        ggml_backend_sched_synchronize(rig.sched());
-    }
-    return job.finish();
+    });
 }
 
 std::vector<Bug> bugs() {
-    std::vector<Bug> result;
-    for (const auto profile : {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN, GGML_SIM_PROFILE_NO_EVENTS}) {
-        RigOptions options;
-        options.devices = {profile};
-        const std::string name = ggml_sim_profile_name(profile);
-        result.push_back({"reused memory, " + name, options, reused_memory});
-        result.push_back({"updated state, " + name, options, updated_state});
+    const auto profiles = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN, GGML_SIM_PROFILE_NO_EVENTS};
+    std::vector<Bug> result = on_one_device("reused memory", profiles, reused_memory);
+    for (Bug & bug : on_one_device("updated state", profiles, updated_state)) {
+        result.push_back(std::move(bug));
     }
     return result;
 }
@@ -67,21 +52,15 @@ std::vector<Bug> bugs() {
 constexpr plan::Rule kRule = plan::Rule::SourceKeptUntilCopied;
 
 TEST(SourceOverwrittenBeforeCopy, IsRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(bugs());
 }
 
 TEST(SourceOverwrittenBeforeCopy, IsSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {kRule});
-    }
+    expect_wrong(bugs(), {kRule});
 }
 
 TEST(SourceOverwrittenBeforeCopy, IsRefusedByTheVerifier) {
-    for (const Bug & bug : bugs()) {
-        expect_refused(bug, {kRule}, "write-after-read hazard");
-    }
+    expect_refused(bugs(), {kRule}, "write-after-read hazard");
 }
 
 } // namespace

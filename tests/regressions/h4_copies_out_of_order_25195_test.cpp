@@ -44,20 +44,20 @@ constexpr plan::Rule kRule = plan::Rule::CopiesInOrder;
 constexpr plan::Rule kImplies = plan::Rule::SlotFreeBeforeCopy;
 
 TEST(CopiesOutOfOrder, IsRight) {
-    expect_right(bug());
+    expect_right({bug()});
 }
 
 TEST(CopiesOutOfOrder, IsSeenWithoutTheRule) {
-    expect_wrong(bug(), {kRule, kImplies});
+    expect_wrong({bug()}, {kRule, kImplies});
 }
 
 TEST(CopiesOutOfOrder, IsRefusedByTheVerifier) {
-    expect_refused(bug(), {kRule, kImplies}, "write-after-"); // names one of the two hazards
+    expect_refused({bug()}, {kRule, kImplies}, "write-after-"); // names one of the two hazards
 }
 
 TEST(CopiesOutOfOrder, IsPreventedByEitherRule) {
-    expect_right(bug(), {kRule});
-    expect_right(bug(), {kImplies});
+    expect_right({bug()}, {kRule});
+    expect_right({bug()}, {kImplies});
 }
 
 } // namespace

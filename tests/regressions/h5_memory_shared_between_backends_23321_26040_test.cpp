@@ -22,16 +22,10 @@ Outcome read_in_place(Rig & rig, int between) {
     }
     ggml_tensor * next = job.node("next on the CPU", rig.cpu(), ggml_scale(ctx, input, 3.0f));
     ggml_tensor * result = job.output("result", rig.cpu(), ggml_add(ctx, next, input));
-    for (const float value : {1.0f, 2.0f, 3.0f}) {
-        job.write(input, value);
-        if (!job.run()) {
-            break;
-        }
+    return job.run_with(input, {1.0f, 2.0f, 3.0f}, Job::Between::Synchronize, [&](float value) {
         job.expect(on_device, 20.0f * value);
         job.expect(result, 4.0f * value);
-        ggml_backend_sched_synchronize(rig.sched());
-    }
-    return job.finish();
+    });
 }
 
 // Two such devices and a state in host memory: one writes it, the other reads it.
@@ -43,48 +37,38 @@ Outcome written_in_place(Rig & rig) {
     ggml_tensor * fresh = job.node("fresh", rig.device(0), ggml_scale(ctx, input, 2.0f));
     ggml_tensor * stored = job.node("stored", rig.device(0), ggml_cpy(ctx, fresh, state));
     ggml_tensor * used = job.output("used", rig.device(1), ggml_scale(ctx, stored, 10.0f));
-    for (const float value : {1.0f, 2.0f, 3.0f}) {
-        job.write(input, value);
-        if (!job.run()) {
-            break;
-        }
-        job.expect(used, 20.0f * value);
-        ggml_backend_sched_synchronize(rig.sched());
-    }
-    return job.finish();
+    return job.run_with(input, {1.0f, 2.0f, 3.0f}, Job::Between::Synchronize,
+                        [&](float value) { job.expect(used, 20.0f * value); });
 }
 
-std::vector<Bug> bugs() {
-    RigOptions one;
-    one.devices = {GGML_SIM_PROFILE_UMA};
-    RigOptions two;
-    two.devices = {GGML_SIM_PROFILE_UMA, GGML_SIM_PROFILE_UMA};
+constexpr ggml_sim_profile kUma = GGML_SIM_PROFILE_UMA;
+
+std::vector<Bug> reads() {
     return {
-        {"read in place", one, [](Rig & rig) { return read_in_place(rig, -1); }},
-        {"read in place, not by the split before", two, [](Rig & rig) { return read_in_place(rig, 1); }},
-        {"written in place", two, written_in_place},
+        on_devices("read in place", {kUma}, [](Rig & rig) { return read_in_place(rig, -1); }),
+        on_devices("read in place, not by the split before", {kUma, kUma},
+                   [](Rig & rig) { return read_in_place(rig, 1); }),
     };
+}
+std::vector<Bug> writes() {
+    return {on_devices("written in place", {kUma, kUma}, written_in_place)};
 }
 
 constexpr plan::Rule kRule = plan::Rule::SharedMemory;
 
 TEST(MemorySharedBetweenBackends, IsRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(reads());
+    expect_right(writes());
 }
 
 TEST(MemorySharedBetweenBackends, IsSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {kRule});
-    }
+    expect_wrong(reads(), {kRule});
+    expect_wrong(writes(), {kRule});
 }
 
 TEST(MemorySharedBetweenBackends, IsRefusedByTheVerifier) {
-    const std::vector<Bug> all = bugs();
-    expect_refused(all[0], {kRule}, "write-after-read hazard");
-    expect_refused(all[1], {kRule}, "write-after-read hazard");
-    expect_refused(all[2], {kRule}, "read-after-write hazard");
+    expect_refused(reads(), {kRule}, "write-after-read hazard");
+    expect_refused(writes(), {kRule}, "read-after-write hazard");
 }
 
 } // namespace

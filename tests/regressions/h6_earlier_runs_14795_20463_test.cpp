@@ -98,28 +98,22 @@ std::vector<Bug> bugs() {
 constexpr plan::Rule kRule = plan::Rule::EarlierRuns;
 
 TEST(EarlierRuns, AreRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(bugs());
 }
 
 TEST(EarlierRuns, AreRightWhenCopiesRotate) {
     RigOptions options;
     options.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA};
     options.parallel = true;
-    expect_right({"allocated again, copies that rotate", options, allocated_again});
+    expect_right({{"allocated again, copies that rotate", options, allocated_again}});
 }
 
 TEST(EarlierRuns, AreSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {kRule});
-    }
+    expect_wrong(bugs(), {kRule});
 }
 
 TEST(EarlierRuns, AreRefusedByTheVerifier) {
-    for (const Bug & bug : bugs()) {
-        expect_refused(bug, {kRule}, "write-after-");
-    }
+    expect_refused(bugs(), {kRule}, "write-after-");
 }
 
 } // namespace

@@ -50,21 +50,15 @@ std::vector<Bug> bugs() {
 constexpr plan::Rule kRule = plan::Rule::CallerInputs;
 
 TEST(InputsOverwrittenByTheCaller, IsRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(bugs());
 }
 
 TEST(InputsOverwrittenByTheCaller, IsSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {kRule});
-    }
+    expect_wrong(bugs(), {kRule});
 }
 
 TEST(InputsOverwrittenByTheCaller, IsRefusedByTheVerifier) {
-    for (const Bug & bug : bugs()) {
-        expect_refused(bug, {kRule}, "write-after-read hazard");
-    }
+    expect_refused(bugs(), {kRule}, "write-after-read hazard");
 }
 
 } // namespace

@@ -58,10 +58,13 @@ std::vector<Bug> bugs(bool expect_violations) {
 }
 
 TEST(BufferGrownInFlight, IsRight) {
-    for (const Bug & bug : bugs(false)) {
-        expect_right(bug);
-        expect_right({bug.name + ", reserved", bug.options, [](Rig & rig) { return grow(rig, true); }});
+    std::vector<Bug> all = bugs(false);
+    expect_right(all);
+    for (Bug & bug : all) {
+        bug.name += ", reserved";
+        bug.play = [](Rig & rig) { return grow(rig, true); };
     }
+    expect_right(all);
 }
 
 TEST(BufferGrownInFlight, IsSeenWithoutTheRule) {

@@ -68,32 +68,21 @@ Outcome watched(Rig & rig) {
 }
 
 std::vector<Bug> bugs() {
-    std::vector<Bug> result;
-    for (const auto profile :
-         {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN, GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_UMA}) {
-        RigOptions options;
-        options.devices = {profile};
-        result.push_back({ggml_sim_profile_name(profile), options, watched});
-    }
-    return result;
+    return on_one_device(
+        "watched", {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN, GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_UMA},
+        watched);
 }
 
 TEST(EvalCallbackSlices, AreRight) {
-    for (const Bug & bug : bugs()) {
-        expect_right(bug);
-    }
+    expect_right(bugs());
 }
 
 TEST(EvalCallbackSlices, AreSeenWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_wrong(bug, {plan::Rule::ObservedSlices});
-    }
+    expect_wrong(bugs(), {plan::Rule::ObservedSlices});
 }
 
 TEST(EvalCallbackSlices, AreRefusedWithoutTheRule) {
-    for (const Bug & bug : bugs()) {
-        expect_refused(bug, {plan::Rule::ObservedSlices}, "read-after-write");
-    }
+    expect_refused(bugs(), {plan::Rule::ObservedSlices}, "read-after-write");
 }
 
 } // namespace
