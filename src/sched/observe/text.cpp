@@ -108,9 +108,13 @@ class Writer {
     }
 
     std::string sized_text(const plan::Task & task) const {
-        const bool moves_bytes = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
-        const bool in_slices = task.kind == TaskKind::Launch && plan_.program.observed;
-        return text_of(task, names_) + (moves_bytes ? size_text(task.bytes) : in_slices ? ", in slices" : "");
+        const std::string text = text_of(task, names_);
+        if (is_copy(task.kind) || task.kind == TaskKind::Snapshot) {
+            const std::string ids = task.binding < names_.ids.size() ? names_.ids[task.binding] : "";
+            return ids.empty() ? text + size_text(task.bytes)
+                               : text + ", up to " + std::to_string(task.bytes) + " bytes, by ids of " + ids;
+        }
+        return text + (task.kind == TaskKind::Launch && plan_.program.observed ? ", in slices" : "");
     }
 
     const plan::Plan & plan_;

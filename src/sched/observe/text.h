@@ -13,6 +13,7 @@ namespace ggml_sched::observe {
 struct Names {
     std::vector<std::string> lanes;
     std::vector<std::string> copies; // by binding of a copy
+    std::vector<std::string> ids;    // by binding of a copy: those that say which experts are copied; "": all
     std::vector<std::string> splits; // by split
 };
 
