@@ -80,7 +80,7 @@ RULES = [
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
-    Rule(r"src/sched/(scheduler|capi|flight|known_places|lowered_graph|placer|plan_cache|streams|tensors_at).*",
+    Rule(r"src/sched/(scheduler|capi|cutter|flight|known_places|lowered_graph|placer|plan_cache|plan_names|streaming|streams|tensors_at).*",
          [r"include/.*", r"src/sched/(?!host/)[^/]*(/.*)?", _HOST]),
     Rule(r"src/sched/setup\..*",
          [r"include/.*", r"src/sched/[^/]*\.h", _HOST, r"src/sched/lower/lower\.h",
@@ -92,7 +92,8 @@ RULES = [
 
 VENDOR_HEADERS = {
     "cuda": {"cuda_runtime.h", "cuda_fp16.h", "cublas_v2.h", "nvtx3/nvToolsExt.h", "dlfcn.h"},
-    "hip": {"hip/hip_runtime.h", "hip/hip_fp16.h", "hipblas/hipblas.h", "dlfcn.h"},
+    "hip": {"hip/hip_runtime.h", "hip/hip_fp16.h", "hipblas/hipblas.h", "hipblas/hipblas-version.h",
+            "dlfcn.h"},
 }
 
 # A vendor's directory holds what differs from the shared GPU backend: vendor.h and the registration.
