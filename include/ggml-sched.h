@@ -38,14 +38,14 @@ struct ggml_sched_stats {
     uint64_t snapshots;       // inputs that were copied aside on the host, so that the caller may overwrite them
     uint64_t snapshot_bytes;
     uint64_t streamed_bytes;  // of weights that were copied ahead; part of bytes_copied
-    uint64_t staged_bytes;    // of those, out of pageable memory: the host was busy copying them to pinned memory
+    uint64_t staged_bytes;    // of bytes_copied, out of pageable memory: the host was busy copying them to pinned memory
     uint64_t kept_bytes;      // of weights that were not copied again; see ggml_sched_keep_weights
     uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
     uint64_t expert_bytes_sent;  // in runs by the ids, of the experts that they named,
     uint64_t expert_bytes_of_all; // and what all experts would have been; the one by the other is the share in use
     uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, the link was
-                              // measured, or pinned memory for streaming out of pageable memory was still in use
+                              // measured, or pinned memory for copies out of pageable memory was still in use
 };
 
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);

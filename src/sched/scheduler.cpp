@@ -359,8 +359,10 @@ Status Scheduler::run() {
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
     }
-    if (lowered_[turn_].lowered().stages) {
-        executor_->prepare_staging();
+    for (int lane = 1; lane < machine_.n_lanes; lane++) {
+        if (lowered_[turn_].lowered().stages[static_cast<size_t>(lane)]) {
+            executor_->prepare_staging(static_cast<plan::Lane>(lane));
+        }
     }
     CachedPlan & cached = find_plan();
     if (Status status = verify(cached); !status.ok()) {

@@ -377,6 +377,43 @@ TEST(Streaming, CopiesOneAtATimeInTheOtherModes) {
     }
 }
 
+// What a CPU split computes is too large to be copied aside, and it is written again at once.
+TEST_P(StreamingTo, StagesWhatTheCpuComputesForADeviceAndKeepsItsOrder) {
+    constexpr int64_t kLarge = 1 << 19; // floats: 2 MiB, of which three take one chunk and a half
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        const StreamRig rig(on(GetParam(), seed), 0);
+        const ContextPtr context = make_context();
+        ggml_tensor * input = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, 4);
+        ggml_set_input(input);
+        const ContextPtr cache_context = make_context();
+        ggml_tensor * cache = ggml_new_tensor_1d(cache_context.get(), GGML_TYPE_F32, kLarge);
+        const BufferPtr buffer(
+            ggml_backend_alloc_ctx_tensors_from_buft(cache_context.get(), ggml_backend_cpu_buffer_type()));
+        ggml_tensor * row = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kLarge);
+        ggml_tensor * written = ggml_cpy(context.get(), ggml_repeat(context.get(), input, row), cache);
+        ggml_tensor * result = ggml_scale(context.get(), written, 2.0F);
+        ggml_set_output(result);
+        ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.device(0));
+        ggml_cgraph * graph = ggml_new_graph(context.get());
+        ggml_build_forward_expand(graph, result);
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph)) << ggml_sched_get_error(rig.sched());
+        constexpr int kRuns = 20; // more than there are chunks
+        for (int run = 0; run < kRuns; run++) {
+            const auto value = static_cast<float>(run);
+            write_floats(input, {value, value + 1, value + 2, value + 3});
+            ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        }
+        ggml_backend_sched_synchronize(rig.sched());
+        EXPECT_EQ(rig.stats().staged_bytes, kRuns * kLarge * sizeof(float));
+        EXPECT_EQ(rig.stats().streamed_bytes, 0U);
+        const std::vector<float> values = read_floats(result);
+        for (size_t i = 0; i < values.size(); i++) {
+            ASSERT_EQ(values[i], 2.0F * (kRuns - 1 + static_cast<float>(i % 4))) << i;
+        }
+    }
+}
+
 // Time of a run when runs follow one another, by the virtual clock
 double time_of_run(size_t budget, double product_us, double copy_us, int n_layers) {
     RigOptions options = on(GGML_SIM_PROFILE_CUDA);

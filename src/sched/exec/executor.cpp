@@ -88,10 +88,8 @@ Status Executor::prepare(const plan::Plan & plan) {
     return {};
 }
 
-void Executor::prepare_staging() {
-    for (Queue & queue : queues_) {
-        queue.stages = queue.streams && stager_.prepare(*queue.backend);
-    }
+void Executor::prepare_staging(plan::Lane lane) {
+    queues_[lane].stages = stager_.prepare(*queues_[lane].backend);
 }
 
 Status Executor::prepare_ring(size_t bytes) {
@@ -320,7 +318,7 @@ void Executor::send(ggml_tensor * dst, plan::Lane lane, bool pageable) {
 
 void Executor::send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
     if (pageable) {
-        prepare_staging();
+        prepare_staging(lane);
     }
     pieces_.assign(1, {0, data, bytes});
     send(dst, lane, pageable);

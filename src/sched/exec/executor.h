@@ -35,8 +35,9 @@ class Executor {
 
     // Makes the events that the plan needs. Nothing is allocated while a plan runs.
     Status prepare(const plan::Plan & plan);
-    // For plans that stream out of pageable memory. Without memory for it the backends do what they can.
-    void prepare_staging();
+    // For plans with large copies out of pageable memory on this lane. Without memory for it the backend does what it
+    // can.
+    void prepare_staging(plan::Lane lane);
     // Copies some bytes as a plan would on that lane, and waits for them: to see how long it takes.
     void send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable);
     // Does not copy again what is still in the memory that weights are streamed to. The caller promises that they do

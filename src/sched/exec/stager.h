@@ -1,4 +1,4 @@
-// Stager - copies weights out of pageable memory, mapped files for example, to a device.
+// Stager - copies a lot out of pageable memory to a device: weights in mapped files, a KV cache on the host.
 //
 // A device reads pinned memory only. Left to the backend, one thread copies piece by piece; here several threads fill
 // pinned chunks, while earlier chunks are on their way. The call returns when the source has been read: the host is

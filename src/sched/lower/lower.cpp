@@ -16,6 +16,8 @@ using plan::Task;
 using plan::TaskKind;
 
 constexpr size_t kRingAlignment = 256;
+// From that size on copies out of pageable memory are staged by several threads; a backend does smaller ones as well.
+constexpr size_t kStagedFrom = size_t{1} << 20;
 
 void append_input_writes(const GraphView & graph, BufferTable & buffers, std::vector<Access> & accesses) {
     for (const TensorId input : graph.inputs()) {
@@ -135,7 +137,6 @@ class Lowering {
         copy.streamed = true;
         copy.ahead = true;
         copy.pageable = !is_pinned(slot);
-        result_.stages = result_.stages || copy.pageable;
         const InputCopy & input = splits_.copies[slot.copy];
         if (input.ids != kNoTensor && !whole_experts_) {
             const ExpertIds ids = {input.ids, input.ids_node};
@@ -219,6 +220,8 @@ class Lowering {
                 reserve_ring(copy);
                 push(copy_task(TaskKind::Snapshot, split, copy));
             }
+            copy.pageable = !copy.via_ring && dst.events && copy.bytes >= kStagedFrom &&
+                            !host::is_pinned_for(dst, source_buft(copy));
             copy.ids = ids_of(index);
             copy.ahead = copy.via_ring && goes_ahead(copy);
             std::vector<Task> & tasks = copy.ids == kNoBinding ? late.direct : late.experts;
@@ -272,6 +275,7 @@ class Lowering {
             task.lane = task.destination = copy.ahead ? topology_.stream_of[copy.dst_backend] : dst;
             task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
             read = copy.via_ring ? ring : read;
+            result_.stages[task.lane] = result_.stages[task.lane] || copy.pageable;
             break;
         case TaskKind::GetAsync:
             task.lane = task.source = src;

@@ -43,14 +43,14 @@ struct CopyBinding {
     uint32_t ids = kNoBinding; // of the weights of experts: the binding of the ids that say which are needed
     bool streamed = false;
     bool ahead = false;    // on the lane that streams weights
-    bool pageable = false; // streamed, from memory that the device cannot read by itself
+    bool pageable = false; // large, and in memory that the device cannot read by itself
 };
 
 struct Lowered {
     plan::Program program; // Task::binding is an index into `copies`, or the split of a launch
     std::vector<CopyBinding> copies;
-    size_t ring_bytes = 0; // of one run
-    bool stages = false;   // something is streamed out of pageable memory
+    size_t ring_bytes = 0;                         // of one run
+    std::array<bool, plan::kMaxLanes> stages = {}; // by lane: something large comes out of pageable memory
 };
 
 // The facts about the backends that lowering needs.
