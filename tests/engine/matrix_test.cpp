@@ -177,7 +177,7 @@ TEST_F(Matrix, StreamingWeightsChangesNothing) {
             const Loaded loaded = load(path_, devices, ngl);
             ASSERT_EQ(loaded.error, "");
             for (const size_t budget :
-                 {size_t{0}, kLargestWeight, 2 * kLargestWeight, 5 * kLargestWeight, GGML_SCHED_STREAM_AUTO}) {
+                 {size_t{0}, kLargestWeight, 2 * kLargestWeight, 5 * kLargestWeight, size_t{1} << 30}) {
                 for (const bool parallel : {false, true}) {
                     for (int i = 0; i < (kThin ? 1 : 2); i++) {
                         engine::SessionConfig config;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct Vendor {
     std::string device_list(int n_devices) const;
     ggml_gpu_counters counters() const;
 };
+
+inline std::ostream & operator<<(std::ostream & out, const Vendor & vendor) {
+    return out << vendor.name; // in test names
+}
 
 // Those that the library was built for and of which this machine has devices
 const std::vector<Vendor> & vendors();

@@ -194,7 +194,8 @@ TEST_P(Streams, BudgetsOfAllSizesChangeNoBit) {
                 if (lookahead > 2 * model.n_bytes() && shape.n_experts == 0) {
                     EXPECT_GT(kept.kept_bytes, 0u) << "all of them are still there";
                 }
-                EXPECT_EQ(stats.streamed_bytes > 0, budget >= 2 * model.smallest());
+                const bool is_too_small = is_small() && budget == GGML_SCHED_STREAM_AUTO; // not worth it
+                EXPECT_EQ(stats.streamed_bytes > 0, budget >= 2 * model.smallest() && !is_too_small);
                 if (budget < two_slots) {
                     EXPECT_LT(stats.streamed_bytes, stats.bytes_copied) << "the large weights go the plain way";
                 }
