@@ -109,7 +109,8 @@ Status Streaming::run_by_ids(const plan::Plan & plan, const Work & work, const O
     const double rate = streams_.bytes_per_us(experts.backend);
     if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
         const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
-                                     static_cast<double>(experts.bytes) / rate};
+                                     static_cast<double>(experts.bytes) / rate,
+                                     streams_.slots_in_ring(experts.backend)};
         if (gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
             host::log_debug("ggml-sched: " + gate_.text_of(experts.batch) + "\n");
         }

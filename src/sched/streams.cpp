@@ -27,6 +27,7 @@ constexpr size_t kLeastMean = size_t{256} << 10;
 // To measure a link with
 constexpr size_t kSample = 128 * kMiB;
 constexpr int kSamples = 4;
+constexpr double kManySlots = 1e6;
 
 StreamLimit limit_of(size_t capacity, size_t least_mean) {
     return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, least_mean};
@@ -238,6 +239,17 @@ void Streams::measure(BackendId backend, const GraphView & graph, const Splits &
         }
     }
     ggml_backend_buffer_free(buffer);
+}
+
+double Streams::slots_in_ring(BackendId backend) const {
+    size_t largest = 1;
+    size_t total = 0;
+    for (const StreamSlot & slot : slots_[backend]) {
+        largest = std::max(largest, slot.size);
+        total += slot.size;
+    }
+    const bool has_all = total <= streams_[backend].needed; // no copy has to wait for a slot
+    return has_all ? kManySlots : static_cast<double>(streams_[backend].needed) / static_cast<double>(largest);
 }
 
 Status Streams::place(const Slots & slots) const {

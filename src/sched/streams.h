@@ -62,6 +62,7 @@ class Streams {
     };
     using Send = std::function<void(const Sample & sample)>;
     void measure(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send);
+    double slots_in_ring(BackendId backend) const; // of the largest weight that is streamed
     double bytes_per_us(BackendId backend) const { return streams_[backend].bytes_per_us; } // 0: not known
 
     // Makes the queues of all devices. False: not all of them.

@@ -12,13 +12,15 @@ constexpr ExpertBatch kSmall = {128, 8, 512};
 constexpr int kFirstRuns = 4;   // by the ids, before anything else is tried
 constexpr double kAll = 150000; // microseconds that copying all experts takes
 
-ExpertGate::Run run(double compute_us, double share) {
-    return {compute_us + share * kAll, share * kAll, kAll};
+constexpr double kManySlots = 1000;
+
+ExpertGate::Run run(double compute_us, double share, double slots = kManySlots) {
+    return {compute_us + share * kAll, share * kAll, kAll, slots};
 }
 
-void measure(ExpertGate & gate, const ExpertBatch & batch, double compute_us, double share) {
+void measure(ExpertGate & gate, const ExpertBatch & batch, double compute_us, double share, double slots = kManySlots) {
     for (int i = 0; i < kFirstRuns; i++) {
-        gate.note_by_ids(batch, run(compute_us, share));
+        gate.note_by_ids(batch, run(compute_us, share, slots));
     }
 }
 
@@ -59,6 +61,14 @@ TEST(ExpertGate, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
         measure(gate, kLarge, c.compute_us, c.share);
         EXPECT_EQ(gate.streams_whole(kLarge), c.whole) << c.compute_us << " us, share " << c.share;
         EXPECT_NE(gate.text_of(kLarge).find(c.whole ? "streamed whole" : "by the ids"), std::string::npos);
+    }
+}
+
+TEST(ExpertGate, ExpectsLittleOfARingOfFewSlots) {
+    for (const auto & [slots, whole] : {std::pair(2.0, false), {3.0, false}, {5.0, true}, {20.0, true}}) {
+        ExpertGate gate;
+        measure(gate, kLarge, 110000, 0.6, slots); // by the ids 200; whole 260, 205, 178, 156
+        EXPECT_EQ(gate.streams_whole(kLarge), whole) << slots << " slots";
     }
 }
 

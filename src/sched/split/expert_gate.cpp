@@ -58,7 +58,9 @@ bool ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
     known.all_us = run.all_us;
     known.n_measured++;
     known.n_since = 0;
-    known.prefers_whole = std::max(known.compute_us, known.all_us) < kMargin * (known.compute_us + known.copied_us);
+    const double whole_us = std::max(known.compute_us, known.all_us) +
+                            std::min(known.compute_us, known.all_us) / std::max(1.0, run.slots - 1);
+    known.prefers_whole = whole_us < kMargin * (known.compute_us + known.copied_us);
     return before != is_whole(known);
 }
 
