@@ -288,6 +288,11 @@ void Scheduler::lower_graph() {
     } else {
         lowered.take(now, lower(view(), splits(), slots_, assignment(), streams_.slots(), backends_, topology_,
                                 {now.mode, now.observed, now.whole_experts}, spaces_));
+        for (int lane = 1; lane < machine_.n_lanes; lane++) {
+            if (lowered.lowered().stages[static_cast<size_t>(lane)]) {
+                executor_->prepare_staging(static_cast<plan::Lane>(lane));
+            }
+        }
     }
     is_lowered_ = true;
 }
@@ -358,11 +363,6 @@ Status Scheduler::run() {
     lower_graph();
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
-    }
-    for (int lane = 1; lane < machine_.n_lanes; lane++) {
-        if (lowered_[turn_].lowered().stages[static_cast<size_t>(lane)]) {
-            executor_->prepare_staging(static_cast<plan::Lane>(lane));
-        }
     }
     CachedPlan & cached = find_plan();
     if (Status status = verify(cached); !status.ok()) {

@@ -203,7 +203,9 @@ TEST_P(Experts, TellTheTraceWhatIsKnownAndChosen) {
     ASSERT_TRUE(ggml_sched_trace_stop(rig.sched()));
     std::ifstream file(path);
     std::string said;
+    size_t n_partial = 0; // copies of experts, as long as what was sent
     for (std::string line; std::getline(file, line);) {
+        n_partial += line.find("\"bytes\":" + std::to_string(6 * kExpertBytes + 5 * kPadding)) != std::string::npos;
         const size_t at = line.find("\"experts\":");
         if (at != std::string::npos) {
             said += line.find("nothing is known", at) != std::string::npos ? '?'
@@ -213,6 +215,7 @@ TEST_P(Experts, TellTheTraceWhatIsKnownAndChosen) {
         }
     }
     EXPECT_EQ(said, "?iiiww");
+    EXPECT_EQ(n_partial, 2U * 4) << "up and down, in each run by the ids";
     (void) std::remove(path.c_str());
 }
 

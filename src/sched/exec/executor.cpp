@@ -6,37 +6,6 @@
 
 namespace ggml_sched {
 
-// How many chunks a copy takes is not known to the plan: it depends on which experts the ids name.
-class Executor::ChunkEvents final : public Stager::Events {
-  public:
-    ChunkEvents(Executor & executor, plan::Lane lane)
-        : executor_(executor)
-        , lane_(lane) {}
-
-    void record(ggml_backend_event_t event) override {
-        if (executor_.listener_) {
-            executor_.listener_->chunk_sent(lane_, event); // while the copy is the lane's last operation
-        }
-        host::event_record(event, executor_.queues_[lane_].backend->handle);
-    }
-
-    void wait(ggml_backend_event_t event) override {
-        if (executor_.listener_) {
-            executor_.listener_->wait_begins();
-        }
-        host::event_synchronize(event);
-        executor_.stats.host_waits++;
-        executor_.stats.unplanned_waits++;
-        if (executor_.listener_) {
-            executor_.listener_->waited_for_chunk(lane_, event);
-        }
-    }
-
-  private:
-    Executor & executor_;
-    const plan::Lane lane_;
-};
-
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
 }
@@ -191,7 +160,7 @@ Status Executor::run_step(const plan::Plan & plan, const plan::Step & step, cons
         return status;
     }
     if constexpr (kListened) {
-        listener_->performed(task);
+        listener_->performed(task, moved_bytes_);
     }
     return {};
 }
@@ -231,6 +200,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
     }
 
     const CopyBinding & copy = work.copies[task.binding];
+    moved_bytes_ = copy.bytes;
     switch (task.kind) {
     case plan::TaskKind::Snapshot:
         std::memcpy(ring(copy), copy.src->data, copy.bytes);
@@ -252,128 +222,6 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
     }
     stats.bytes_copied += copy.bytes;
     return {};
-}
-
-void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
-    if (is_kept(copy, lane)) {
-        stats.kept_bytes += copy.bytes;
-        return;
-    }
-    const void * data = copy.via_ring ? ring(copy) : copy.src->data;
-    pieces_.assign(1, {0, static_cast<const char *>(data), copy.bytes});
-    send(copy, lane);
-}
-
-// Sends pieces_ of it.
-void Executor::send(const CopyBinding & copy, plan::Lane lane) {
-    send(copy.dst, lane, copy.pageable);
-    for (const Piece & piece : pieces_) {
-        stats.async_copies++;
-        stats.bytes_copied += piece.bytes;
-        stats.streamed_bytes += copy.streamed ? piece.bytes : 0;
-    }
-}
-
-bool Executor::is_kept(const CopyBinding & copy, plan::Lane lane) {
-    if (!keeps_weights_ || !copy.streamed) {
-        return false;
-    }
-    std::vector<bool> parts(static_cast<size_t>(copy.src->ne[2]), true);
-    leave_out_kept(copy, lane, parts);
-    return std::find(parts.begin(), parts.end(), true) == parts.end();
-}
-
-void Executor::leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts) {
-    queues_[lane].kept.add({static_cast<const char *>(copy.dst->data), copy.src->data, copy.bytes, parts.size()},
-                           parts);
-}
-
-void Executor::keep_weights(bool keep) {
-    keeps_weights_ = keep;
-    forget_weights();
-}
-
-void Executor::forget_weights() {
-    for (Queue & queue : queues_) {
-        queue.kept.forget();
-    }
-}
-
-// Sends pieces_.
-void Executor::send(ggml_tensor * dst, plan::Lane lane, bool pageable) {
-    Queue & queue = queues_[lane];
-    queue.idle = false;
-    if (pageable && queue.stages) {
-        ChunkEvents events(*this, lane);
-        stager_.copy(*queue.backend, dst, pieces_, events);
-        for (const Piece & piece : pieces_) {
-            stats.staged_bytes += piece.bytes;
-        }
-        return;
-    }
-    for (const Piece & piece : pieces_) {
-        host::set_async(queue.backend->handle, dst, piece.data, piece.offset, piece.bytes);
-    }
-}
-
-void Executor::send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
-    if (pageable) {
-        prepare_staging(lane);
-    }
-    pieces_.assign(1, {0, data, bytes});
-    send(dst, lane, pageable);
-    wait_unplanned(lane, "the link is measured");
-}
-
-Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane) {
-    const char * named = ids.via_ring ? ring(ids) : static_cast<const char *>(ids.src->data);
-    const int64_t n_experts = copy.src->ne[2];
-    if (Status status = used_experts_.find(ids.src, named, n_experts); !status.ok()) {
-        return status;
-    }
-    const size_t size = copy.src->nb[2];
-    if (keeps_weights_ && copy.streamed) {
-        const auto n_used = std::count(used_experts_.used().begin(), used_experts_.used().end(), true);
-        leave_out_kept(copy, lane, used_experts_.used());
-        const auto n_new = std::count(used_experts_.used().begin(), used_experts_.used().end(), true);
-        stats.kept_bytes += static_cast<size_t>(n_used - n_new) * size;
-    }
-    // Kernels for quantized weights read a little past the last row, and what they find there must be numbers.
-    const size_t padding = std::min<size_t>(size, 512);
-    pieces_.clear();
-    for (const ExpertRange & range : used_experts_.ranges()) {
-        const size_t offset = static_cast<size_t>(range.begin) * size;
-        const size_t bytes =
-            static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
-        pieces_.push_back({offset, static_cast<const char *>(copy.src->data) + offset, bytes});
-        bytes_by_ids_ += bytes;
-    }
-    send(copy, lane);
-    return {};
-}
-
-void Executor::get_async(const CopyBinding & copy) {
-    void * data = copy.via_ring ? ring(copy) : copy.dst->data;
-    host::get_async(backends_[copy.src_backend].handle, copy.src, data);
-    stats.async_copies++;
-}
-
-void Executor::copy_async(const CopyBinding & copy) {
-    const ggml_backend_t src = backends_[copy.src_backend].handle;
-    const ggml_backend_t dst = backends_[copy.dst_backend].handle;
-    if (host::copy_async(src, dst, copy.src, copy.dst)) {
-        stats.async_copies++;
-        return;
-    }
-    // Refused after all, which no plan can know. Waiting for both sides keeps every order that the plan relies on.
-    for (const BackendId backend : {copy.src_backend, copy.dst_backend}) {
-        wait_unplanned(topology_.lane_of[backend], "an asynchronous copy was refused");
-    }
-    host::copy_blocking(copy.src, copy.dst);
-    stats.blocking_copies++;
-    refused_ = true;
-    refused_src_ = copy.src_backend;
-    refused_dst_ = copy.dst_backend;
 }
 
 bool Executor::take_refusal(BackendId & src, BackendId & dst) {

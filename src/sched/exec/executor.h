@@ -115,6 +115,7 @@ class Executor {
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
     const uint64_t window_;
     uint64_t run_ = 0;
+    size_t moved_bytes_ = 0;  // by the copy that was made last
     size_t bytes_by_ids_ = 0; // of experts, in the last run
     Ring ring_;
     Stager stager_;

@@ -21,7 +21,8 @@ class StepListener {
     virtual void call_begins() noexcept = 0;
     virtual void waited(const plan::Wait & wait) noexcept = 0;
     virtual void recorded(const plan::Step & step) noexcept = 0;
-    virtual void performed(const plan::Task & task) noexcept = 0; // of an observed run: slice by slice
+    // Of an observed run: slice by slice. `bytes` is what a copy moved, perhaps less than the plan allows, or nothing.
+    virtual void performed(const plan::Task & task, size_t bytes) noexcept = 0;
     virtual void wait_begins() noexcept = 0;
     virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0; // for all of the lane
     // A copy out of pageable memory goes in chunks, each with an event. Within that call:

@@ -186,12 +186,12 @@ void Tracer::recorded(const plan::Step & step) noexcept {
     });
 }
 
-void Tracer::performed(const plan::Task & task) noexcept {
+void Tracer::performed(const plan::Task & task, size_t bytes) noexcept {
     unless_cut([&] {
-        if (task.kind == TaskKind::CallerRead) {
+        if (task.kind == TaskKind::CallerRead || (task.kind == TaskKind::SetAsync && bytes == 0)) {
             return; // not a call
         }
-        const TraceSlice slice = slice_of(task);
+        const TraceSlice slice = slice_of(task, bytes);
         const SliceId id = task.lane == plan::kHost ? add_on_host(slice, call_start_us_) : add_called(task.lane, slice);
         if (task.kind == TaskKind::CopyAsync) {
             hand_over(task, id, slice);
@@ -375,7 +375,7 @@ SliceId Tracer::before_trace(plan::Lane lane) {
     return before;
 }
 
-TraceSlice Tracer::slice_of(const plan::Task & task) {
+TraceSlice Tracer::slice_of(const plan::Task & task, size_t bytes) {
     TraceSlice slice;
     slice.run = slice_run_;
     slice.split = task.split;
@@ -392,7 +392,7 @@ TraceSlice Tracer::slice_of(const plan::Task & task) {
     default:
         slice.kind = task.kind == TaskKind::Snapshot ? Kind::Snapshot : Kind::Copy;
         slice.object = trace_.name(work_->copies[task.binding].dst->name);
-        slice.bytes = work_->copies[task.binding].bytes;
+        slice.bytes = bytes;
         break;
     }
     return slice;

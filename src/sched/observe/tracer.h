@@ -35,7 +35,7 @@ class Tracer final : public StepListener {
     void call_begins() noexcept override;
     void waited(const plan::Wait & wait) noexcept override;
     void recorded(const plan::Step & step) noexcept override;
-    void performed(const plan::Task & task) noexcept override;
+    void performed(const plan::Task & task, size_t bytes) noexcept override;
     void wait_begins() noexcept override;
     void synchronized(plan::Lane lane, const char * why) noexcept override;
     void chunk_sent(plan::Lane lane, ggml_backend_event_t event) noexcept override;
@@ -73,7 +73,7 @@ class Tracer final : public StepListener {
     SliceId awaited(const plan::Wait & wait);
     SliceId before_trace(plan::Lane lane);
     void explain(const plan::Reason & reason, TraceArrow & arrow);
-    TraceSlice slice_of(const plan::Task & task);
+    TraceSlice slice_of(const plan::Task & task, size_t bytes);
     std::string task_text(const plan::Task & task) const;
     std::string target_text(const plan::Wait & wait) const;
     Status write();
