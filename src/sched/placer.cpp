@@ -1,71 +1,112 @@
 #include "placer.h"
 
+#include <numeric>
+
+#include "host/execute.h"
 #include "lower/lower.h"
 
 namespace ggml_sched {
 
-Status Placer::place(const CutGraph & graph, uint64_t splits, KnownPlaces & places) {
-    if (place_as_before(graph, splits, places)) {
-        return {};
-    }
-    Status status = place_by_allocator(graph);
-    if (status.ok()) {
-        places.take({splits, allocation_.n_reserves()}, graph.view, graph.splits, graph.slots);
-        if (!allocation_.keeps_order()) {
-            places.refuse_others();
+Status Placer::place(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
+    if (!knows_places_for(graph, prepared, splits)) {
+        if (Status status = find_places(graph, prepared, splits); !status.ok()) {
+            return status;
         }
     }
-    return status;
+    last_fitted_ = graph.view.version();
+    Status status = make_room();
+    return status.ok() ? give_places(graph) : status;
 }
 
-bool Placer::place_as_before(const CutGraph & graph, uint64_t splits, KnownPlaces & places) {
-    if (!allocation_.keeps_order() || !places.is_for({splits, allocation_.n_reserves()})) {
-        return false;
-    }
-    // The allocator may have planned anew for another layout, without being told to.
-    const bool fits =
-        places.is_for_same(graph.view) || (allocation_.reserves_when_told() && places.fits(graph.view, graph.slots));
-    if (!fits) {
-        return false;
-    }
-    allocation_.reset_buffers();
-    return places.place(graph.view, graph.slots);
+Status Placer::reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
+    Status status = find_places(graph, prepared, splits);
+    return status.ok() ? make_room() : status;
 }
 
-Status Placer::place_by_allocator(const CutGraph & graph) {
-    allocation_.list(graph.view, graph.splits, graph.slots, graph.assignment);
-    if (allocation_.same_buffers_as_before() && allocation_.place()) {
-        return {};
-    }
-    if (Status status = wait_for_buffers(); !status.ok()) {
+Status Placer::measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes) {
+    if (Status status = find_places(graph, prepared, 0); !status.ok()) {
         return status;
     }
-    if (!allocation_.reserve() || !allocation_.place()) {
-        return Status::no_memory("not enough memory to allocate this graph; use smaller batches or fewer layers on the "
-                                 "devices");
+    for (size_t b = 0; b < backends_.size(); b++) {
+        sizes[b] = std::accumulate(plan_.sizes[b].begin(), plan_.sizes[b].end(), size_t{0});
     }
+    is_known_ = false;
     return {};
 }
 
-Status Placer::reserve(const CutGraph & graph) {
-    allocation_.list(graph.view, graph.splits, graph.slots, graph.assignment);
-    if (Status status = wait_for_buffers(); !status.ok()) {
-        return status;
+// Nodes in an order of their own may share memory that would be in use in another order.
+bool Placer::knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) const {
+    return is_known_ && prepared.keep_order() && splits == splits_ &&
+           (last_fitted_ == graph.view.version() || fits(plan_, graph, backends_));
+}
+
+Status Placer::find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
+    is_known_ = false;
+    n_plans_++;
+    if (!planner_.make(graph, prepared.keeps(), plan_)) {
+        return Status::no_memory("the graph needs more memory than there can be; use smaller batches");
     }
-    if (!allocation_.reserve()) {
-        return Status::no_memory("not enough memory to reserve the buffers for this graph; use smaller batches or "
-                                 "fewer layers on the devices");
-    }
+    is_known_ = prepared.keep_order();
+    splits_ = splits;
+    last_fitted_ = graph.view.version();
     return {};
 }
 
 // Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
-Status Placer::wait_for_buffers() {
-    if (!rules_.is_on(plan::Rule::BufferGrowth) || flight_.is_empty()) {
+Status Placer::make_room() {
+    if (buffers_.have_room_for(plan_)) {
         return {};
     }
-    bool waited = false;
-    return flight_.wait_before(lower_freeing(allocation_.buffers_in_the_way(), spaces_), plan::Rules(), waited);
+    if (rules_.is_on(plan::Rule::BufferGrowth) && !flight_.is_empty()) {
+        bool waited = false;
+        const plan::Program freeing = lower_freeing(buffers_.too_small_for(plan_), spaces_);
+        if (Status status = flight_.wait_before(freeing, plan::Rules(), waited); !status.ok()) {
+            return status;
+        }
+    }
+    if (!buffers_.grow_for(plan_)) {
+        is_known_ = false; // a smaller graph may have room in other places
+        return Status::no_memory("not enough memory to allocate the buffers of this graph; use smaller batches or fewer "
+                                 "layers on the devices");
+    }
+    return {};
+}
+
+Status Placer::give_places(const CutGraph & graph) const {
+    buffers_.reset();
+    const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
+    const auto turn = static_cast<size_t>(graph.slots.turn());
+    const ggml_tensor * refused = nullptr;
+    const auto give = [&](ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data) {
+        if (host::place(tensor, buffer, data) != GGML_STATUS_SUCCESS) {
+            refused = tensor;
+        }
+    };
+    const auto place = [&](ggml_tensor * tensor, const Place & place) {
+        if (place.is_known()) {
+            give(tensor, buffers_.at(place), buffers_.address_of(place));
+        }
+    };
+    for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
+        place(graph.slots.of(copy), plan_.copies[copy * n_copies + turn]);
+    }
+    for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
+        place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);
+    }
+    for (TensorId id = 0; id < plan_.tensors.size(); id++) {
+        place(graph.view.tensor(id), plan_.tensors[id]);
+    }
+    for (const TensorId view : plan_.views) { // when all that they view is placed
+        ggml_tensor * tensor = graph.view.tensor(view);
+        const ggml_tensor * root = tensor->view_src;
+        if (!tensor->buffer && root->buffer) {
+            // Without an address, it lies in a buffer of no bytes.
+            give(tensor, root->buffer, root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr);
+        }
+    }
+    return refused ? Status::failed(std::string("tensor '") + refused->name +
+                                    "' is refused by the buffer that it belongs in; the backend's log says why")
+                   : Status{};
 }
 
 Status Placer::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {

@@ -37,10 +37,6 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
             host::describe(backends[b], bufts ? bufts[b] : ggml_backend_get_default_buffer_type(backends[b])));
     }
     std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(described), options));
-    if (!scheduler->allocation_.init(scheduler->backends_)) {
-        status = Status::no_memory("no memory for the graph allocator");
-        return nullptr;
-    }
     if (const std::string & path = scheduler->settings_.trace; !path.empty()) {
         if (const Status started = scheduler->start_trace(path); !started.ok()) {
             host::log_error(started.message + " (GGML_SCHED_TRACE)");
@@ -56,11 +52,12 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , topology_(topology_of(backends_, options.parallel))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , cutter_(backends_, rules_, {options.op_offload, n_copies_ > 1})
+    , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
     , verifier_(machine_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , flight_(machine_, *executor_, verifier_)
-    , placer_(allocation_, spaces_, flight_, rules_)
+    , placer_(backends_, buffers_, spaces_, flight_, rules_)
     , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
     topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
     executor_->keep_weights(settings_.keep_weights);
@@ -147,13 +144,11 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
         if (Status status = streams_.place(slots_); !status.ok()) {
             return status;
         }
-    } else if (memory == Memory::Measured) {
-        streams_.place_nowhere(slots_);
     }
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
     }
-    allocation_.prepare(cutter_.view(), graph, splits(), slots_, backends_, split_graphs_);
+    split_graphs_.prepare(cutter_.view(), graph, splits(), slots_, backends_);
     return {};
 }
 
@@ -200,10 +195,9 @@ Status Scheduler::split(ggml_cgraph * graph) {
 }
 
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
-    Status status = cut(graph, Memory::Measured);
+    Status status = cut(graph, Memory::None);
     if (status.ok()) {
-        allocation_.list(view(), splits(), slots_, assignment());
-        allocation_.measure(sizes);
+        status = placer_.measure(cut_graph(), split_graphs_, sizes);
     }
     restore_operands(graph);
     reset();
@@ -215,7 +209,7 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
     do {
         status = cut(graph, Memory::Needed);
         if (status.ok()) {
-            status = placer_.reserve(cut_graph());
+            status = placer_.reserve(cut_graph(), split_graphs_, cutter_.number());
         }
     } while (has_made_room(status));
     restore_operands(graph);
@@ -230,7 +224,7 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     do {
         status = cut(graph, Memory::Needed);
         if (status.ok()) {
-            status = placer_.place(cut_graph(), cutter_.number(), places_[turn_]);
+            status = placer_.place(cut_graph(), split_graphs_, cutter_.number());
         }
     } while (has_made_room(status));
     if (status.ok()) {
@@ -255,7 +249,7 @@ LoweredGraph::Key Scheduler::key() const {
     return {cutter_.number(),
             version.layout,
             version.place,
-            places_[turn_].version(),
+            placer_.version(),
             streams_.number(),
             links_number_,
             mode(),
@@ -379,7 +373,7 @@ Status Scheduler::run() {
 }
 
 Work Scheduler::work() {
-    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_, {}};
+    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_.graphs(), {}};
 }
 
 void Scheduler::synchronize() {

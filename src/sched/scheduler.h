@@ -10,7 +10,6 @@
 #include <memory>
 #include <vector>
 
-#include "alloc/allocation.h"
 #include "cutter.h"
 #include "exec/executor.h"
 #include "flight.h"
@@ -69,7 +68,7 @@ class Scheduler {
     int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
     int n_splits() const { return static_cast<int>(splits().splits.size()); }
     int n_copies() const { return n_copies_; }
-    size_t buffer_size(int backend) const { return allocation_.buffer_size(backend); }
+    size_t buffer_size(int backend) const { return buffers_.size(static_cast<BackendId>(backend)); }
     ggml_sched_stats & stats() { return executor_->stats; }
     const plan::Plan * last_plan() const { return last_plan_.get(); } // NULL: no run yet; valid until the next one
     const plan::Machine & machine() const { return machine_; }
@@ -80,7 +79,7 @@ class Scheduler {
   private:
     Scheduler(std::vector<host::Backend> backends, const Options & options);
 
-    enum class Memory { None, Measured, Needed }; // for streaming
+    enum class Memory { None, Needed }; // for streaming
     Status cut(ggml_cgraph * graph, Memory memory);
     Status cut_and_stream(Memory memory);
     bool has_made_room(const Status & status);
@@ -117,12 +116,11 @@ class Scheduler {
     UserAssignments user_;
     Cutter cutter_;
     Slots slots_;
-    std::vector<host::GraphHandle> split_graphs_;
-    Allocation allocation_;
+    SplitGraphs split_graphs_;
+    ComputeBuffers buffers_;
     Spaces spaces_;
     Streams streams_;
     uint64_t links_number_ = 0;                    // changes with the topology
-    std::array<KnownPlaces, kMaxCopies> places_;   // by turn
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's
 

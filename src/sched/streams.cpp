@@ -266,13 +266,4 @@ Status Streams::place(const Slots & slots) const {
     return {};
 }
 
-void Streams::place_nowhere(const Slots & slots) const {
-    static char anywhere = 0;
-    for (const StreamSlots & streamed : slots_) {
-        for (const StreamSlot & slot : streamed) {
-            slots.of(slot.copy)->data = &anywhere;
-        }
-    }
-}
-
 } // namespace ggml_sched

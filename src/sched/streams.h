@@ -49,8 +49,6 @@ class Streams {
 
     // Gives the streamed slots of the graph that was laid out their addresses.
     Status place(const Slots & slots) const;
-    // Marks them as placed, for who only wants to know how much memory the rest needs.
-    void place_nowhere(const Slots & slots) const;
 
     // Finds out how fast weights get from host memory to the backend, unless that is known, with a graph that was laid
     // out. `send` copies a sample as a plan would, and waits for it.

@@ -254,7 +254,7 @@ TEST_F(DeviceMemory, ThatRunsOutDuringReserveIsReported) {
     LogCapture log;
     Chain chain = on_device(1 << 20);
     EXPECT_FALSE(ggml_backend_sched_reserve(rig_.sched(), chain.graph));
-    EXPECT_TRUE(log.contains("not enough memory to reserve")) << log.text();
+    EXPECT_TRUE(log.contains("not enough memory to allocate")) << log.text();
     expect_usable();
 }
 

@@ -13,7 +13,7 @@ namespace ggml_sched {
 struct Work {
     const std::vector<CopyBinding> & copies; // by binding of a copy
     const std::vector<Split> & splits;
-    std::vector<host::GraphHandle> & graphs; // by split
+    const std::vector<host::GraphHandle> & graphs; // by split
     std::string note = {};                   // about the run, for who listens
 };
 

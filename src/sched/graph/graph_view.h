@@ -63,6 +63,7 @@ class GraphView {
     const std::vector<TensorId> & inputs() const { return inputs_; }
     bool is_node(TensorId id) const { return is_node_[id]; }
     const std::vector<GraphNode> & nodes() const { return nodes_; }
+    const std::vector<Operand> & operands() const { return operands_; }
     const Operand * operands_begin(const GraphNode & node) const { return operands_.data() + node.first_operand; }
     const Operand * operands_end(const GraphNode & node) const { return operands_begin(node) + node.n_operands; }
 

@@ -31,6 +31,8 @@ class TensorContent {
 
     ggml_backend_buffer_t buffer() const { return buffer_; } // of the bytes; NULL before allocation
     bool has_place() const { return buffer_ || place_; }     // not of views
+    ggml_op op() const { return op_; }
+    int32_t flags() const { return flags_; }
 
   private:
     // All at once, without a branch for each: nearly always it does.

@@ -6,7 +6,6 @@
 //   GGML_SCHED_HAS_GRAPH_UID        graphs carry an identity
 //   GGML_SCHED_HAS_GRAPH_OPTIMIZE   backends may reorder a split: 1 the graph is all they get, 2 they may also ask that
 //                                   tensors be kept longer
-//   GGML_SCHED_HAS_RESERVE_N_SIZE   the graph allocator measures without allocating
 //   GGML_SCHED_PLACES_FLASH_ATTN_FREELY   its scheduler does not place flash attention by its weights, the sinks
 
 #pragma once
@@ -19,7 +18,6 @@
 
 #define GGML_SCHED_HAS_GRAPH_UID 1
 #define GGML_SCHED_HAS_GRAPH_OPTIMIZE 1
-#define GGML_SCHED_HAS_RESERVE_N_SIZE 1
 #define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0 // there is none
 
 #else
@@ -29,9 +27,6 @@
 #endif
 #ifndef GGML_SCHED_HAS_GRAPH_OPTIMIZE
 #define GGML_SCHED_HAS_GRAPH_OPTIMIZE 0
-#endif
-#ifndef GGML_SCHED_HAS_RESERVE_N_SIZE
-#define GGML_SCHED_HAS_RESERVE_N_SIZE 0
 #endif
 #ifndef GGML_SCHED_PLACES_FLASH_ATTN_FREELY
 #define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0

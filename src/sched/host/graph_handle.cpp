@@ -49,15 +49,6 @@ void GraphHandle::slice(const GraphHandle & whole, int begin, int end) {
     *graph_ = ggml_graph_view(whole.graph_.get(), begin, end);
 }
 
-void GraphHandle::assemble(std::vector<ggml_tensor *> & nodes, std::vector<ggml_tensor *> & leafs) {
-    *graph_ = {};
-    graph_->n_nodes = static_cast<int>(nodes.size());
-    graph_->n_leafs = static_cast<int>(leafs.size());
-    graph_->size = graph_->n_nodes > graph_->n_leafs ? graph_->n_nodes : graph_->n_leafs;
-    graph_->nodes = nodes.data();
-    graph_->leafs = leafs.data();
-}
-
 void GraphHandle::set_identity() {
 #if GGML_SCHED_HAS_GRAPH_UID
     graph_->uid = ggml_graph_next_uid();

@@ -1,4 +1,4 @@
-// Graphs that the scheduler makes itself: views of consecutive nodes, to launch, and a list of tensors, to allocate.
+// Graphs that the scheduler makes itself: views of consecutive nodes, to launch.
 // ggml's struct is hidden behind a pointer, so that no other directory needs its definition.
 
 #pragma once
@@ -30,8 +30,6 @@ class GraphHandle {
     void optimize_for(ggml_backend_t backend, std::vector<Keep> & keeps);
     // Becomes the nodes [begin, end) of another handle's graph.
     void slice(const GraphHandle & whole, int begin, int end);
-    // Becomes a graph of these tensors; the vectors stay the caller's and must outlive their use.
-    void assemble(std::vector<ggml_tensor *> & nodes, std::vector<ggml_tensor *> & leafs);
     // A number by which a backend recognizes the graph when it is launched again.
     void set_identity();
 

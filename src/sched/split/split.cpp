@@ -213,7 +213,8 @@ class Splitter {
                 note_streamed(node, wanted);
             }
         }
-        result_.rewires.push_back({node.tensor, operand.slot, static_cast<uint32_t>(copy)});
+        const auto index = static_cast<uint32_t>(&operand - graph_.operands().data());
+        result_.rewires.push_back({node.tensor, operand.slot, index, static_cast<uint32_t>(copy)});
     }
 
     void rotate(TensorId id) {

@@ -53,7 +53,8 @@ struct Split {
 struct Rewire {
     TensorId node;
     uint8_t slot;
-    uint32_t copy; // index into Splits::copies
+    uint32_t operand; // that it is, as an index into the graph's
+    uint32_t copy;    // index into Splits::copies
 };
 
 // The experts that are streamed, of all layers

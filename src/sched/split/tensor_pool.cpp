@@ -22,13 +22,4 @@ ggml_tensor * TensorPool::like(const ggml_tensor * like) {
     return tensor;
 }
 
-ggml_tensor * TensorPool::view_of(ggml_tensor * source) {
-    ggml_tensor * tensor = like(source);
-    tensor->view_src = source->view_src ? source->view_src : source;
-    tensor->view_offs = source->view_offs;
-    tensor->data = source->data;
-    tensor->src[0] = source;
-    return tensor;
-}
-
 } // namespace ggml_sched

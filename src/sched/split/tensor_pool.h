@@ -14,8 +14,6 @@ class TensorPool {
   public:
     // An unallocated tensor with the layout of `like`
     ggml_tensor * like(const ggml_tensor * like);
-    // A view of the whole of `source`
-    ggml_tensor * view_of(ggml_tensor * source);
     void clear() { used_ = 0; }
 
   private:

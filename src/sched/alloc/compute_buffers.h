@@ -1,0 +1,52 @@
+// ComputeBuffers - the memory that a graph's tensors are placed in: for each buffer type as many buffers as a plan has
+// parts there. They grow, and never shrink.
+
+#pragma once
+
+#include <vector>
+
+#include "alloc/memory_plan.h"
+
+namespace ggml_sched {
+
+class ComputeBuffers {
+  public:
+    explicit ComputeBuffers(const std::vector<host::Backend> & backends); // which must stay
+    ~ComputeBuffers();
+    ComputeBuffers(const ComputeBuffers &) = delete;
+    ComputeBuffers & operator=(const ComputeBuffers &) = delete;
+
+    bool have_room_for(const MemoryPlan & plan) const;
+    // The buffers that grow_for() would free, to get larger ones
+    std::vector<ggml_backend_buffer_t> too_small_for(const MemoryPlan & plan) const;
+    // Those that are too small are freed first: there may not be memory for both. False when memory runs out.
+    bool grow_for(const MemoryPlan & plan);
+
+    // All that they hold may be overwritten.
+    void reset() const;
+
+    ggml_backend_buffer_t at(const Place & place) const { return pools_[place.pool][place.range.part].handle; }
+    void * address_of(const Place & place) const { // NULL in a buffer of no bytes
+        char * base = pools_[place.pool][place.range.part].base;
+        return base ? base + place.range.offset : nullptr;
+    }
+    // In bytes; 0 for a backend whose memory is in the pool of another
+    size_t size(BackendId backend) const;
+    uint64_t number() const { return number_; } // changes when buffers do
+
+  private:
+    struct Buffer {
+        ggml_backend_buffer_t handle = nullptr;
+        char * base = nullptr;
+        size_t size = 0;
+
+        bool has_room_for(size_t bytes) const { return handle && size >= bytes; }
+    };
+    template <typename Visitor> void visit_too_small(const MemoryPlan & plan, Visitor visit) const;
+
+    const std::vector<host::Backend> & backends_;
+    std::vector<std::vector<Buffer>> pools_; // by pool and part
+    uint64_t number_ = 0;
+};
+
+} // namespace ggml_sched

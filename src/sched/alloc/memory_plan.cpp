@@ -1,0 +1,39 @@
+#include "alloc/memory_plan.h"
+
+#include <algorithm>
+
+namespace ggml_sched {
+
+bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand) {
+    return node->type == operand->type && std::equal(node->ne, node->ne + GGML_MAX_DIMS, operand->ne) &&
+           std::equal(node->nb, node->nb + GGML_MAX_DIMS, operand->nb) &&
+           (!operand->view_src || operand->view_offs == 0);
+}
+
+bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends) {
+    const auto has_room = [&](const Place & place, const ggml_tensor * tensor) {
+        return !place.is_known() || size_on(backends[place.pool], tensor) <= place.range.size;
+    };
+    const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
+    for (TensorId id = 0; id < plan.tensors.size(); id++) {
+        if (!has_room(plan.tensors[id], graph.view.tensor(id))) {
+            return false;
+        }
+    }
+    for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
+        if (!has_room(plan.copies[copy * n_copies], graph.slots.of(copy))) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
+        if (!has_room(plan.rotating[i * n_copies], graph.view.tensor(graph.splits.rotating[i].tensor))) {
+            return false;
+        }
+    }
+    return std::all_of(plan.in_place.begin(), plan.in_place.end(), [&](const InPlace & pair) {
+        const ggml_tensor * node = graph.view.tensor(pair.node);
+        return have_same_layout(node, node->src[pair.slot]);
+    });
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,55 @@
+// MemoryPlan - where each tensor of a split graph goes, in buffers that may not exist yet. A plan is also good for
+// graphs that are split in the same way, if they fit.
+//
+// A pool is the memory of one buffer type; backends of the same type share one. It has the number of its first backend.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "alloc/range_allocator.h"
+#include "split/slots.h"
+
+namespace ggml_sched {
+
+constexpr BackendId kNoPool = kNoBackend;
+
+struct Place {
+    BackendId pool = kNoPool; // none: the tensor is not the allocator's
+    Range range;
+
+    bool is_known() const { return pool != kNoPool; }
+};
+
+// A node in the place of its operand src[slot]: only if both have the same layout.
+struct InPlace {
+    TensorId node;
+    uint8_t slot;
+};
+
+struct MemoryPlan {
+    std::vector<Place> tensors;             // by tensor
+    std::vector<Place> copies;              // by copy and turn
+    std::vector<Place> rotating;            // by rotating input and turn; known for none of them in `tensors`
+    std::vector<TensorId> views;            // whose place is that of what they view
+    std::vector<InPlace> in_place;          //
+    std::vector<std::vector<size_t>> sizes; // by pool and part, in bytes
+};
+
+// What the stages before allocation made of a graph
+struct CutGraph {
+    const GraphView & view;
+    const Splits & splits;
+    const Slots & slots;
+    const Assignment & assignment;
+};
+
+// May the node take the place of its operand src[slot], as far as their layouts go?
+bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand);
+
+// Does the plan also fit this graph, which is split in the same way? Asked when its operands are the copies already.
+bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends);
+
+} // namespace ggml_sched

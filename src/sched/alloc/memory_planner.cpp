@@ -1,0 +1,308 @@
+#include "alloc/memory_planner.h"
+
+#include <algorithm>
+
+namespace ggml_sched {
+
+namespace {
+
+
+
+} // namespace
+
+MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
+    : backends_(backends) {
+    for (const host::Backend & backend : backends) {
+        const auto same = std::find_if(backends.begin(), backends.end(),
+                                       [&](const host::Backend & other) { return other.buft == backend.buft; });
+        pools_.push_back({static_cast<BackendId>(same - backends.begin()), ggml_backend_buft_get_alignment(backend.buft),
+                          ggml_backend_buft_get_max_size(backend.buft)});
+    }
+    ranges_.resize(pools_.size());
+}
+
+bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> & keeps, MemoryPlan & plan) {
+    begin(graph, plan);
+    find_owners();
+    find_late_uses(keeps);
+    find_last_uses();
+    find_what_stays();
+    bool ok = place_rotating() && place_leafs_and_inputs();
+    next_late_ = 0;
+    for (const Split & split : graph.splits.splits) {
+        ok = ok && place_split(split);
+    }
+    for (size_t pool = 0; pool < ranges_.size(); pool++) {
+        plan.sizes[pool] = ranges_[pool].peaks();
+    }
+    return ok;
+}
+
+void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
+    graph_ = &graph;
+    plan_ = &plan;
+    rotates_ = graph.slots.n_copies() > 1;
+    for (size_t pool = 0; pool < ranges_.size(); pool++) {
+        ranges_[pool].reset(pools_[pool].max_part);
+    }
+    const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
+    plan.tensors.assign(graph.view.n_tensors(), Place{});
+    plan.copies.assign(graph.splits.copies.size() * n_copies, Place{});
+    plan.rotating.assign(graph.splits.rotating.size() * n_copies, Place{});
+    plan.views.clear();
+    plan.in_place.clear();
+    plan.sizes.resize(ranges_.size());
+}
+
+// Whose memory each operand is, and whose place is to be found.
+void MemoryPlanner::find_owners() {
+    const GraphView & view = graph_->view;
+    const auto n = static_cast<TensorId>(view.n_tensors());
+    const std::vector<InputCopy> & copies = graph_->splits.copies;
+    lives_.assign(n + copies.size(), Life{});
+    for (TensorId id = 0; id < n; id++) {
+        if (view.view_source(id) == kNoTensor) {
+            lives_[id].is_own = !view.content(id).has_place();
+        } else {
+            plan_->views.push_back(id);
+        }
+    }
+    for (size_t i = 0; i < copies.size(); i++) {
+        lives_[n + i].is_own = !rotates_ && !copies[i].streamed;
+    }
+    owners_.clear();
+    for (const Operand & operand : view.operands()) {
+        owners_.push_back(owner_of(operand.tensor));
+    }
+    for (const Rewire & rewire : graph_->splits.rewires) {
+        owners_[rewire.operand] = n + rewire.copy;
+    }
+}
+
+void MemoryPlanner::find_late_uses(const std::vector<host::Keep> & keeps) {
+    const GraphView & view = graph_->view;
+    lates_.clear();
+    for (const host::Keep & keep : keeps) {
+        const TensorId tensor = view.ids().find(keep.tensor);
+        const TensorId until = view.ids().find(keep.until);
+        if (tensor != kNoTensor && until != kNoTensor) {
+            lates_.push_back({until, owner_of(tensor), 0});
+        }
+    }
+    // The host looks at the ids themselves, also where the node reads a copy that was made long before.
+    for (const Rewire & rewire : graph_->splits.rewires) {
+        if (rewire.slot == kExpertIdsSlot && view.tensor(rewire.node)->op == GGML_OP_MUL_MAT_ID) {
+            lates_.push_back({rewire.node, owner_of(view.operands()[rewire.operand].tensor), 0});
+        }
+    }
+    if (lates_.empty()) {
+        return;
+    }
+    std::vector<int32_t> index_of(view.n_tensors(), kNoNode);
+    for (size_t i = 0; i < view.nodes().size(); i++) {
+        index_of[view.nodes()[i].tensor] = static_cast<int32_t>(i);
+    }
+    for (Late & late : lates_) {
+        late.node = index_of[late.until];
+    }
+    std::stable_sort(lates_.begin(), lates_.end(), [](const Late & a, const Late & b) { return a.node < b.node; });
+}
+
+void MemoryPlanner::find_last_uses() {
+    const GraphView & view = graph_->view;
+    for (const Split & split : graph_->splits.splits) {
+        for (const uint32_t input : split.inputs) {
+            const TensorId source = graph_->splits.copies[input].tensor;
+            lives_[source].has_reader = true;
+            lives_[owner_of(source)].last_use = before(split.begin);
+        }
+        for (int i = split.begin; i < split.end; i++) {
+            const GraphNode & node = view.nodes()[i];
+            const uint32_t end = node.first_operand + node.n_operands;
+            for (uint32_t operand = node.first_operand; operand < end; operand++) {
+                lives_[view.operands()[operand].tensor].has_reader = true;
+                lives_[owners_[operand]].last_use = at(i);
+            }
+            if (view.view_source(node.tensor) != kNoTensor) { // it may write there
+                lives_[owner_of(node.tensor)].last_use = at(i);
+            }
+        }
+    }
+    for (const Late & late : lates_) {
+        int32_t & last_use = lives_[late.owner].last_use;
+        last_use = late.node == kNoNode ? last_use : std::max(last_use, after(late.node));
+    }
+}
+
+// Results that nobody reads, and what the caller wants to read.
+void MemoryPlanner::find_what_stays() {
+    const GraphView & view = graph_->view;
+    for (TensorId id = 0; id < view.n_tensors(); id++) {
+        const TensorContent & content = view.content(id);
+        const bool is_result = content.op() != GGML_OP_NONE && !lives_[id].has_reader;
+        if (is_result || (content.flags() & GGML_TENSOR_FLAG_OUTPUT)) {
+            lives_[owner_of(id)].last_use = kForever;
+        }
+    }
+    // The caller may write an input while results of the same graph are still to be read: they must not share memory.
+    for (const TensorId leaf : view.leafs()) {
+        if (host::inputs_keep_values() && (view.content(leaf).flags() & GGML_TENSOR_FLAG_INPUT)) {
+            lives_[leaf].last_use = kForever;
+        }
+    }
+}
+
+bool MemoryPlanner::place_rotating() {
+    const int n_copies = graph_->slots.n_copies();
+    bool ok = true;
+    for (int turn = 0; rotates_ && turn < n_copies; turn++) {
+        for (size_t i = 0; i < graph_->splits.rotating.size(); i++) {
+            const InputCopy & input = graph_->splits.rotating[i];
+            lives_[input.tensor].is_own = false;
+            ok = ok && find_place(graph_->view.tensor(input.tensor), input.backend, plan_->rotating[i * n_copies + turn]);
+        }
+        for (uint32_t i = 0; i < graph_->splits.copies.size(); i++) {
+            const InputCopy & copy = graph_->splits.copies[i];
+            ok = ok && (copy.streamed ||
+                        find_place(graph_->slots.of(i), copy.backend, plan_->copies[i * n_copies + turn]));
+        }
+    }
+    return ok;
+}
+
+bool MemoryPlanner::place_leafs_and_inputs() {
+    bool ok = true;
+    const auto place_early = [&](TensorId id) {
+        const BackendId backend = graph_->assignment.backend[id];
+        ok = ok && (backend == kNoBackend || place(id, backend));
+    };
+    const GraphView & view = graph_->view;
+    std::for_each(view.leafs().begin(), view.leafs().end(), place_early);
+    for (TensorId id = 0; id < view.n_tensors(); id++) {
+        if (view.content(id).flags() & GGML_TENSOR_FLAG_INPUT) {
+            place_early(id);
+        }
+    }
+    return ok;
+}
+
+bool MemoryPlanner::place_split(const Split & split) {
+    const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
+    for (const uint32_t input : split.inputs) {
+        if (!place(first_copy + input, split.backend)) {
+            return false;
+        }
+    }
+    for (const uint32_t input : split.inputs) {
+        release(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
+    }
+    for (int i = split.begin; i < split.end; i++) {
+        if (!place_node(i, split.backend)) {
+            return false;
+        }
+        const GraphNode & node = graph_->view.nodes()[i];
+        const uint32_t end = node.first_operand + node.n_operands;
+        for (uint32_t operand = node.first_operand; operand < end; operand++) {
+            release(owners_[operand], at(i));
+        }
+        for (; next_late_ < lates_.size() && lates_[next_late_].node <= i; next_late_++) {
+            release(lates_[next_late_].owner, after(i));
+        }
+    }
+    return true;
+}
+
+bool MemoryPlanner::place_node(int index, BackendId backend) {
+    const GraphNode & node = graph_->view.nodes()[index];
+    const uint32_t end = node.first_operand + node.n_operands;
+    for (uint32_t operand = node.first_operand; operand < end; operand++) {
+        if (!place(owners_[operand], backend)) {
+            return false;
+        }
+    }
+    const Owner owner = owner_of(node.tensor);
+    const Life & life = lives_[owner];
+    if (!life.is_own || life.is_placed) {
+        return true;
+    }
+    return (owner == node.tensor && take_over(index, node)) || place(owner, backend);
+}
+
+// An operand that nobody else needs any more may give its memory to the result.
+bool MemoryPlanner::take_over(int index, const GraphNode & node) {
+    ggml_tensor * const tensor = graph_->view.tensor(node.tensor);
+    const int n_candidates = host::n_operands_to_take_over(tensor->op);
+    const auto owners = owners_.begin() + node.first_operand;
+    for (uint32_t k = 0; k < node.n_operands; k++) {
+        const uint8_t slot = graph_->view.operands()[node.first_operand + k].slot;
+        const Owner owner = owners[k];
+        Life & life = lives_[owner];
+        if (slot >= n_candidates || !life.is_live || life.last_use != at(index) ||
+            std::count(owners, owners + node.n_operands, owner) != 1 || !have_same_layout(tensor, tensor->src[slot])) {
+            continue;
+        }
+        const Place taken = place_of(owner);
+        const BackendId pool = pools_[graph_->assignment.backend[node.tensor]].first;
+        const size_t size = padded_size(tensor, pool);
+        if (taken.pool != pool || size > taken.range.size) {
+            continue;
+        }
+        const Range & range = taken.range;
+        ranges_[pool].release({range.part, range.offset + size, range.size - size});
+        place_of(node.tensor) = {pool, {range.part, range.offset, size}};
+        plan_->in_place.push_back({node.tensor, slot});
+        life.is_live = false;
+        lives_[node.tensor].is_placed = lives_[node.tensor].is_live = true;
+        return true;
+    }
+    return false;
+}
+
+// What nobody has assigned is with the first node that needs it.
+bool MemoryPlanner::place(Owner owner, BackendId backend) {
+    Life & life = lives_[owner];
+    if (!life.is_own || life.is_placed) {
+        return true;
+    }
+    if (owner < graph_->view.n_tensors() && graph_->assignment.backend[owner] != kNoBackend) {
+        backend = graph_->assignment.backend[owner];
+    }
+    life.is_placed = life.is_live = true;
+    return find_place(tensor_of(owner), backend, place_of(owner));
+}
+
+bool MemoryPlanner::find_place(const ggml_tensor * tensor, BackendId backend, Place & place) {
+    place.pool = pools_[backend].first;
+    return ranges_[place.pool].allocate(padded_size(tensor, place.pool), place.range);
+}
+
+void MemoryPlanner::release(Owner owner, int32_t time) {
+    Life & life = lives_[owner];
+    if (life.is_live && life.last_use == time) {
+        const Place & place = place_of(owner);
+        ranges_[place.pool].release(place.range);
+        life.is_live = false;
+    }
+}
+
+MemoryPlanner::Owner MemoryPlanner::owner_of(TensorId id) const {
+    const TensorId source = graph_->view.view_source(id);
+    return source == kNoTensor ? id : source;
+}
+
+Place & MemoryPlanner::place_of(Owner owner) {
+    const size_t n = plan_->tensors.size();
+    return owner < n ? plan_->tensors[owner] : plan_->copies[owner - n];
+}
+
+const ggml_tensor * MemoryPlanner::tensor_of(Owner owner) const {
+    const auto n = static_cast<Owner>(graph_->view.n_tensors());
+    return owner < n ? graph_->view.tensor(owner) : graph_->slots.of(owner - n);
+}
+
+size_t MemoryPlanner::padded_size(const ggml_tensor * tensor, BackendId pool) const {
+    const size_t mask = pools_[pool].alignment - 1;
+    return (size_on(backends_[pool], tensor) + mask) & ~mask;
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,89 @@
+// MemoryPlanner - gives the tensors of a split graph their places, like ggml's graph allocator and with about as much
+// memory, but by their numbers, so that nothing has to be looked up.
+//
+// A tensor's memory lives from the first node that touches it, or a view of it, to the last one; that of leafs and
+// inputs from the beginning, that of results and OUTPUTs to the end. Copies of a split's inputs live from its
+// beginning, all before the first of their sources is given up: they are made in any order. With rotating copies
+// each has memory of its own. What is reused is only safe in the order of the nodes; the planner of waits finds where
+// lanes have to be kept in it.
+
+#pragma once
+
+#include <vector>
+
+#include "alloc/memory_plan.h"
+#include "host/graph_handle.h"
+#include "host/in_place.h"
+
+namespace ggml_sched {
+
+class MemoryPlanner {
+  public:
+    explicit MemoryPlanner(const std::vector<host::Backend> & backends); // which must stay
+
+    // `keeps` is what backends ask for. False if that is more than memory can be: the plan is good for nothing then.
+    bool make(const CutGraph & graph, const std::vector<host::Keep> & keeps, MemoryPlan & plan);
+
+  private:
+    // What has memory of its own: a tensor by its number, or behind them a copy that does not rotate. Of a view it is
+    // what is viewed.
+    using Owner = uint32_t;
+
+    struct Life {
+        int32_t last_use = -1; // a time
+        bool is_own = false;   // its place is the plan's to find
+        bool is_placed = false;
+        bool is_live = false;
+        bool has_reader = false; // the tensor itself, not through a view
+    };
+    struct Late {
+        TensorId until; // this node is done
+        Owner owner;
+        int32_t node; // its index
+    };
+
+    // Each node has three times: before it copies are read whose split begins with it, after it what others ask for.
+    static int32_t before(int node) { return 3 * node; }
+    static int32_t at(int node) { return 3 * node + 1; }
+    static int32_t after(int node) { return 3 * node + 2; }
+    static constexpr int32_t kForever = INT32_MAX;
+
+    void begin(const CutGraph & graph, MemoryPlan & plan);
+    void find_owners();
+    void find_late_uses(const std::vector<host::Keep> & keeps);
+    void find_last_uses();
+    void find_what_stays();
+    bool place_rotating();
+    bool place_leafs_and_inputs();
+    bool place_split(const Split & split);
+    bool place_node(int index, BackendId backend);
+    bool take_over(int index, const GraphNode & node);
+    bool place(Owner owner, BackendId backend);
+    bool find_place(const ggml_tensor * tensor, BackendId backend, Place & place);
+    void release(Owner owner, int32_t time);
+
+    Owner owner_of(TensorId id) const;
+    Place & place_of(Owner owner);
+    const ggml_tensor * tensor_of(Owner owner) const;
+    size_t padded_size(const ggml_tensor * tensor, BackendId pool) const;
+
+    struct Pool {
+        BackendId first; // whose pool it is
+        size_t alignment;
+        size_t max_part;
+    };
+    const std::vector<host::Backend> & backends_;
+    std::vector<Pool> pools_; // by backend
+    std::vector<RangeAllocator> ranges_;
+
+    // The graph that is planned, and of it
+    const CutGraph * graph_ = nullptr;
+    MemoryPlan * plan_ = nullptr;
+    bool rotates_ = false;
+    std::vector<Life> lives_;   // by owner
+    std::vector<Owner> owners_; // by operand
+    std::vector<Late> lates_;   // by node: what must live until that is done
+    size_t next_late_ = 0;
+};
+
+} // namespace ggml_sched
