@@ -66,8 +66,9 @@ Status Placer::make_room() {
     }
     if (!buffers_.grow_for(plan_)) {
         is_known_ = false; // a smaller graph may have room in other places
-        return Status::no_memory("not enough memory to allocate the buffers of this graph; use smaller batches or fewer "
-                                 "layers on the devices");
+        return Status::no_memory(
+            "not enough memory to allocate the buffers of this graph; use smaller batches or fewer "
+            "layers on the devices");
     }
     return {};
 }

@@ -4,19 +4,15 @@
 
 namespace ggml_sched {
 
-namespace {
-
-
-
-} // namespace
+namespace {} // namespace
 
 MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
     : backends_(backends) {
     for (const host::Backend & backend : backends) {
         const auto same = std::find_if(backends.begin(), backends.end(),
                                        [&](const host::Backend & other) { return other.buft == backend.buft; });
-        pools_.push_back({static_cast<BackendId>(same - backends.begin()), ggml_backend_buft_get_alignment(backend.buft),
-                          ggml_backend_buft_get_max_size(backend.buft)});
+        pools_.push_back({static_cast<BackendId>(same - backends.begin()),
+                          ggml_backend_buft_get_alignment(backend.buft), ggml_backend_buft_get_max_size(backend.buft)});
     }
     ranges_.resize(pools_.size());
 }
@@ -62,13 +58,13 @@ void MemoryPlanner::find_owners() {
     lives_.assign(n + copies.size(), Life{});
     for (TensorId id = 0; id < n; id++) {
         if (view.view_source(id) == kNoTensor) {
-            lives_[id].is_own = !view.content(id).has_place();
+            lives_[id].needs_place = !view.content(id).has_place();
         } else {
             plan_->views.push_back(id);
         }
     }
     for (size_t i = 0; i < copies.size(); i++) {
-        lives_[n + i].is_own = !rotates_ && !copies[i].streamed;
+        lives_[n + i].needs_place = !rotates_ && !copies[i].streamed;
     }
     owners_.clear();
     for (const Operand & operand : view.operands()) {
@@ -137,8 +133,12 @@ void MemoryPlanner::find_last_uses() {
 // Results that nobody reads, and what the caller wants to read.
 void MemoryPlanner::find_what_stays() {
     const GraphView & view = graph_->view;
+    inputs_.clear();
     for (TensorId id = 0; id < view.n_tensors(); id++) {
         const TensorContent & content = view.content(id);
+        if (content.flags() & GGML_TENSOR_FLAG_INPUT) {
+            inputs_.push_back(id);
+        }
         const bool is_result = content.op() != GGML_OP_NONE && !lives_[id].has_reader;
         if (is_result || (content.flags() & GGML_TENSOR_FLAG_OUTPUT)) {
             lives_[owner_of(id)].last_use = kForever;
@@ -158,13 +158,14 @@ bool MemoryPlanner::place_rotating() {
     for (int turn = 0; rotates_ && turn < n_copies; turn++) {
         for (size_t i = 0; i < graph_->splits.rotating.size(); i++) {
             const InputCopy & input = graph_->splits.rotating[i];
-            lives_[input.tensor].is_own = false;
-            ok = ok && find_place(graph_->view.tensor(input.tensor), input.backend, plan_->rotating[i * n_copies + turn]);
+            lives_[input.tensor].needs_place = false;
+            ok = ok &&
+                 find_place(graph_->view.tensor(input.tensor), input.backend, plan_->rotating[i * n_copies + turn]);
         }
         for (uint32_t i = 0; i < graph_->splits.copies.size(); i++) {
             const InputCopy & copy = graph_->splits.copies[i];
-            ok = ok && (copy.streamed ||
-                        find_place(graph_->slots.of(i), copy.backend, plan_->copies[i * n_copies + turn]));
+            ok = ok &&
+                 (copy.streamed || find_place(graph_->slots.of(i), copy.backend, plan_->copies[i * n_copies + turn]));
         }
     }
     return ok;
@@ -174,27 +175,22 @@ bool MemoryPlanner::place_leafs_and_inputs() {
     bool ok = true;
     const auto place_early = [&](TensorId id) {
         const BackendId backend = graph_->assignment.backend[id];
-        ok = ok && (backend == kNoBackend || place(id, backend));
+        ok = ok && (backend == kNoBackend || place_if_needed(id, backend));
     };
-    const GraphView & view = graph_->view;
-    std::for_each(view.leafs().begin(), view.leafs().end(), place_early);
-    for (TensorId id = 0; id < view.n_tensors(); id++) {
-        if (view.content(id).flags() & GGML_TENSOR_FLAG_INPUT) {
-            place_early(id);
-        }
-    }
+    std::for_each(graph_->view.leafs().begin(), graph_->view.leafs().end(), place_early);
+    std::for_each(inputs_.begin(), inputs_.end(), place_early);
     return ok;
 }
 
 bool MemoryPlanner::place_split(const Split & split) {
     const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
     for (const uint32_t input : split.inputs) {
-        if (!place(first_copy + input, split.backend)) {
+        if (!place_if_needed(first_copy + input, split.backend)) {
             return false;
         }
     }
     for (const uint32_t input : split.inputs) {
-        release(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
+        release_after(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
     }
     for (int i = split.begin; i < split.end; i++) {
         if (!place_node(i, split.backend)) {
@@ -203,10 +199,10 @@ bool MemoryPlanner::place_split(const Split & split) {
         const GraphNode & node = graph_->view.nodes()[i];
         const uint32_t end = node.first_operand + node.n_operands;
         for (uint32_t operand = node.first_operand; operand < end; operand++) {
-            release(owners_[operand], at(i));
+            release_after(owners_[operand], at(i));
         }
         for (; next_late_ < lates_.size() && lates_[next_late_].node <= i; next_late_++) {
-            release(lates_[next_late_].owner, after(i));
+            release_after(lates_[next_late_].owner, after(i));
         }
     }
     return true;
@@ -216,13 +212,12 @@ bool MemoryPlanner::place_node(int index, BackendId backend) {
     const GraphNode & node = graph_->view.nodes()[index];
     const uint32_t end = node.first_operand + node.n_operands;
     for (uint32_t operand = node.first_operand; operand < end; operand++) {
-        if (!place(owners_[operand], backend)) {
+        if (!place_if_needed(owners_[operand], backend)) {
             return false;
         }
     }
     const Owner owner = owner_of(node.tensor);
-    const Life & life = lives_[owner];
-    if (!life.is_own || life.is_placed) {
+    if (!lives_[owner].needs_place) {
         return true;
     }
     return (owner == node.tensor && take_over(index, node)) || place(owner, backend);
@@ -230,14 +225,16 @@ bool MemoryPlanner::place_node(int index, BackendId backend) {
 
 // An operand that nobody else needs any more may give its memory to the result.
 bool MemoryPlanner::take_over(int index, const GraphNode & node) {
-    ggml_tensor * const tensor = graph_->view.tensor(node.tensor);
-    const int n_candidates = host::n_operands_to_take_over(tensor->op);
-    const auto owners = owners_.begin() + node.first_operand;
+    const ggml_tensor * tensor = graph_->view.tensor(node.tensor);
+    const Owner * owners = owners_.data() + node.first_operand;
     for (uint32_t k = 0; k < node.n_operands; k++) {
-        const uint8_t slot = graph_->view.operands()[node.first_operand + k].slot;
         const Owner owner = owners[k];
         Life & life = lives_[owner];
-        if (slot >= n_candidates || !life.is_live || life.last_use != at(index) ||
+        if (life.last_use != at(index) || !life.is_live) {
+            continue;
+        }
+        const uint8_t slot = graph_->view.operands()[node.first_operand + k].slot;
+        if (slot >= host::n_operands_to_take_over(tensor->op) ||
             std::count(owners, owners + node.n_operands, owner) != 1 || !have_same_layout(tensor, tensor->src[slot])) {
             continue;
         }
@@ -248,11 +245,14 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node) {
             continue;
         }
         const Range & range = taken.range;
-        ranges_[pool].release({range.part, range.offset + size, range.size - size});
+        if (size < range.size) {
+            ranges_[pool].release({range.part, range.offset + size, range.size - size});
+        }
         place_of(node.tensor) = {pool, {range.part, range.offset, size}};
         plan_->in_place.push_back({node.tensor, slot});
         life.is_live = false;
-        lives_[node.tensor].is_placed = lives_[node.tensor].is_live = true;
+        lives_[node.tensor].needs_place = false;
+        lives_[node.tensor].is_live = true;
         return true;
     }
     return false;
@@ -260,14 +260,11 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node) {
 
 // What nobody has assigned is with the first node that needs it.
 bool MemoryPlanner::place(Owner owner, BackendId backend) {
-    Life & life = lives_[owner];
-    if (!life.is_own || life.is_placed) {
-        return true;
-    }
     if (owner < graph_->view.n_tensors() && graph_->assignment.backend[owner] != kNoBackend) {
         backend = graph_->assignment.backend[owner];
     }
-    life.is_placed = life.is_live = true;
+    lives_[owner].needs_place = false;
+    lives_[owner].is_live = true;
     return find_place(tensor_of(owner), backend, place_of(owner));
 }
 
@@ -276,23 +273,10 @@ bool MemoryPlanner::find_place(const ggml_tensor * tensor, BackendId backend, Pl
     return ranges_[place.pool].allocate(padded_size(tensor, place.pool), place.range);
 }
 
-void MemoryPlanner::release(Owner owner, int32_t time) {
-    Life & life = lives_[owner];
-    if (life.is_live && life.last_use == time) {
-        const Place & place = place_of(owner);
-        ranges_[place.pool].release(place.range);
-        life.is_live = false;
-    }
-}
-
-MemoryPlanner::Owner MemoryPlanner::owner_of(TensorId id) const {
-    const TensorId source = graph_->view.view_source(id);
-    return source == kNoTensor ? id : source;
-}
-
-Place & MemoryPlanner::place_of(Owner owner) {
-    const size_t n = plan_->tensors.size();
-    return owner < n ? plan_->tensors[owner] : plan_->copies[owner - n];
+void MemoryPlanner::release(Owner owner) {
+    const Place & place = place_of(owner);
+    ranges_[place.pool].release(place.range);
+    lives_[owner].is_live = false;
 }
 
 const ggml_tensor * MemoryPlanner::tensor_of(Owner owner) const {

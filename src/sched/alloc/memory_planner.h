@@ -31,9 +31,8 @@ class MemoryPlanner {
 
     struct Life {
         int32_t last_use = -1; // a time
-        bool is_own = false;   // its place is the plan's to find
-        bool is_placed = false;
-        bool is_live = false;
+        bool needs_place = false;
+        bool is_live = false;    // has its place, and nobody else may have it
         bool has_reader = false; // the tensor itself, not through a view
     };
     struct Late {
@@ -58,12 +57,24 @@ class MemoryPlanner {
     bool place_split(const Split & split);
     bool place_node(int index, BackendId backend);
     bool take_over(int index, const GraphNode & node);
+    bool place_if_needed(Owner owner, BackendId backend) { return !lives_[owner].needs_place || place(owner, backend); }
     bool place(Owner owner, BackendId backend);
     bool find_place(const ggml_tensor * tensor, BackendId backend, Place & place);
-    void release(Owner owner, int32_t time);
+    void release_after(Owner owner, int32_t time) {
+        if (lives_[owner].last_use == time && lives_[owner].is_live) {
+            release(owner);
+        }
+    }
+    void release(Owner owner);
 
-    Owner owner_of(TensorId id) const;
-    Place & place_of(Owner owner);
+    Owner owner_of(TensorId id) const {
+        const TensorId source = graph_->view.view_source(id);
+        return source == kNoTensor ? id : source;
+    }
+    Place & place_of(Owner owner) {
+        const size_t n = plan_->tensors.size();
+        return owner < n ? plan_->tensors[owner] : plan_->copies[owner - n];
+    }
     const ggml_tensor * tensor_of(Owner owner) const;
     size_t padded_size(const ggml_tensor * tensor, BackendId pool) const;
 
@@ -82,7 +93,8 @@ class MemoryPlanner {
     bool rotates_ = false;
     std::vector<Life> lives_;   // by owner
     std::vector<Owner> owners_; // by operand
-    std::vector<Late> lates_;   // by node: what must live until that is done
+    std::vector<TensorId> inputs_;
+    std::vector<Late> lates_; // by node: what must live until that is done
     size_t next_late_ = 0;
 };
 

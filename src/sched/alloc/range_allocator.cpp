@@ -55,13 +55,13 @@ void RangeAllocator::release(const Range & range) {
         return;
     }
     size_t next = 0;
-    while (next < free_.size() && (free_[next].part < range.part ||
-                                   (free_[next].part == range.part && free_[next].offset < range.offset))) {
+    while (next < free_.size() &&
+           (free_[next].part < range.part || (free_[next].part == range.part && free_[next].offset < range.offset))) {
         next++;
     }
     const size_t end = range.offset + range.size;
-    const bool joins_previous = next > 0 && free_[next - 1].part == range.part &&
-                                free_[next - 1].offset + free_[next - 1].size == range.offset;
+    const bool joins_previous =
+        next > 0 && free_[next - 1].part == range.part && free_[next - 1].offset + free_[next - 1].size == range.offset;
     const bool joins_next = next < free_.size() && free_[next].part == range.part && free_[next].offset == end;
     const auto at = free_.begin() + static_cast<std::ptrdiff_t>(next);
     if (end == ends_[range.part]) {

@@ -18,22 +18,31 @@ class Placement {
         , op_offload_(op_offload)
         , questions_(questions) {}
 
-    Status choose(TensorId id, Choice & choice) {
-        const ggml_tensor * tensor = graph_.tensor(id);
-        const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
-        if (buffer) {
-            choice = {backend_at(buffer, id), tensor->view_src ? Cause::ViewMemory : Cause::Memory};
-            if (choice.backend == kNoBackend) {
-                return Status::failed(std::string("tensor '") + tensor->name + "' is in a buffer of type " +
-                                      ggml_backend_buft_name(host::buft_of(buffer)) + ", where no backend can run " +
-                                      ggml_op_desc(tensor) + "; add a backend that can, or place the tensor elsewhere");
-            }
-        } else if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
-            choice = {static_cast<BackendId>(backends_.size() - 1), Cause::Input};
-        } else if (host::is_placed_by_weights(tensor)) {
-            choice = by_weights(id);
+    // False if the tensor has memory where no backend can run its operation.
+    bool choose(TensorId id, Choice & choice) {
+        const TensorContent & content = graph_.content(id);
+        if (content.buffer()) {
+            const bool is_view = graph_.view_source(id) != kNoTensor;
+            choice = {backend_at(content.buffer(), id), is_view ? Cause::ViewMemory : Cause::Memory};
+            return choice.backend != kNoBackend;
         }
-        return {};
+        if (content.flags() & GGML_TENSOR_FLAG_INPUT) {
+            choice = {static_cast<BackendId>(backends_.size() - 1), Cause::Input};
+        }
+        return true;
+    }
+
+    // The first weights decide.
+    void choose_by_weights(const GraphNode & node, Choice & choice) {
+        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+            const ggml_backend_buffer_t buffer = graph_.content(op->tensor).buffer();
+            if (buffer && is_weights(buffer) && graph_.tensor(op->tensor)->buffer) {
+                if (host::is_placed_by_weights(graph_.tensor(node.tensor))) {
+                    choice = by_weights(node.tensor, buffer);
+                }
+                return;
+            }
+        }
     }
 
   private:
@@ -47,23 +56,17 @@ class Placement {
         return kNoBackend;
     }
 
-    Choice by_weights(TensorId id) {
-        for (const ggml_tensor * src : graph_.tensor(id)->src) {
-            if (!src || !src->buffer || !is_weights(src->buffer)) {
-                continue;
-            }
-            const BackendId owner = backend_at(src->buffer, id);
-            const bool on_cpu = owner == static_cast<BackendId>(backends_.size() - 1);
-            if (op_offload_ && on_cpu && host::is_host(src->buffer)) {
-                for (BackendId b = 0; b < owner; b++) {
-                    if (supports_op(b, id) && questions_.offload_op(backends_, b, graph_, id)) {
-                        return {b, Cause::Offload};
-                    }
+    Choice by_weights(TensorId id, ggml_backend_buffer_t weights) {
+        const BackendId owner = backend_at(weights, id);
+        const bool on_cpu = owner == static_cast<BackendId>(backends_.size() - 1);
+        if (op_offload_ && on_cpu && host::is_host(weights)) {
+            for (BackendId b = 0; b < owner; b++) {
+                if (supports_op(b, id) && questions_.offload_op(backends_, b, graph_, id)) {
+                    return {b, Cause::Offload};
                 }
             }
-            return {owner, Cause::Weights};
         }
-        return {};
+        return {owner, Cause::Weights};
     }
 
     bool supports_op(BackendId backend, TensorId op) { return questions_.supports_op(backends_, backend, graph_, op); }
@@ -84,31 +87,43 @@ class Placement {
     bool last_is_weights_ = false;
 };
 
+Status nobody_can_run(const ggml_tensor * tensor) {
+    return Status::failed(std::string("tensor '") + tensor->name + "' is in a buffer of type " +
+                          ggml_backend_buft_name(host::buft_of(host::buffer_of(tensor))) +
+                          ", where no backend can run " + ggml_op_desc(tensor) +
+                          "; add a backend that can, or place the tensor elsewhere");
+}
+
 } // namespace
 
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
                            Assignment & result) {
     Placement placement(graph, backends, op_offload, result.questions);
-    const auto visit = [&](TensorId id) {
-        Choice choice;
-        Status status;
-        if (result.backend[id] == kNoBackend) {
-            status = placement.choose(id, choice);
+    const auto take = [&](TensorId id, const Choice & choice) {
+        if (choice.backend != kNoBackend) {
             result.backend[id] = choice.backend;
-            result.cause[id] = choice.backend == kNoBackend ? Cause::None : choice.cause;
+            result.cause[id] = choice.cause;
         }
-        return status;
     };
-
     for (const TensorId leaf : graph.leafs()) {
-        if (Status status = visit(leaf); !status.ok()) {
-            return status;
+        Choice choice;
+        if (result.backend[leaf] == kNoBackend && !placement.choose(leaf, choice)) {
+            return nobody_can_run(graph.tensor(leaf));
         }
+        take(leaf, choice);
     }
     for (const GraphNode & node : graph.nodes()) {
-        if (Status status = visit(node.tensor); !status.ok()) {
-            return status;
+        if (result.backend[node.tensor] != kNoBackend) {
+            continue;
         }
+        Choice choice;
+        if (!placement.choose(node.tensor, choice)) {
+            return nobody_can_run(graph.tensor(node.tensor));
+        }
+        if (choice.cause == Cause::None) {
+            placement.choose_by_weights(node, choice);
+        }
+        take(node.tensor, choice);
     }
     return {};
 }

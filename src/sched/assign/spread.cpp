@@ -4,20 +4,23 @@ namespace ggml_sched {
 
 namespace {
 
-void join_if_supported(const std::vector<host::Backend> & backends, const GraphView & graph, TensorId id,
+bool join_if_supported(const std::vector<host::Backend> & backends, const GraphView & graph, TensorId id,
                        BackendId backend, Assignment & result) {
-    if (result.questions.supports_op(backends, backend, graph, id)) {
-        result.backend[id] = backend;
-        result.cause[id] = Cause::Neighbour;
+    if (!result.questions.supports_op(backends, backend, graph, id)) {
+        return false;
     }
+    result.backend[id] = backend;
+    result.cause[id] = Cause::Neighbour;
+    return true;
 }
 
-// One walk over the nodes, in the iterator's direction.
+// One walk over the nodes, in the iterator's direction. Returns how many are left without a backend.
 template <typename Iterator>
-void spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
-                  const std::vector<host::Backend> & backends, Assignment & result) {
+size_t spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
+                    const std::vector<host::Backend> & backends, Assignment & result) {
     const BackendId cpu = static_cast<BackendId>(backends.size() - 1);
     BackendId current = kNoBackend;
+    size_t n_left = 0;
     for (Iterator node = begin; node != end; ++node) {
         if (node->is_view) {
             continue;
@@ -25,10 +28,11 @@ void spread_along(Iterator begin, Iterator end, bool devices_only, const GraphVi
         const BackendId own = result.backend[node->tensor];
         if (own != kNoBackend) {
             current = devices_only && own == cpu ? kNoBackend : own;
-        } else if (current != kNoBackend) {
-            join_if_supported(backends, graph, node->tensor, current, result);
+        } else if (current == kNoBackend || !join_if_supported(backends, graph, node->tensor, current, result)) {
+            n_left++;
         }
     }
+    return n_left;
 }
 
 class Settler {
@@ -115,12 +119,24 @@ void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment &
     }
 }
 
+// To the first backend that supports the node
+bool fall_back(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
+               Assignment & result) {
+    for (BackendId b = 0; b < static_cast<BackendId>(backends.size()); b++) {
+        if (result.questions.supports_op(backends, b, graph, node.tensor)) {
+            result.backend[node.tensor] = b;
+            result.cause[node.tensor] = Cause::Fallback;
+            return true;
+        }
+    }
+    return false;
+}
+
 Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                    Assignment & result) {
     const TensorId target = graph.view_source(node.tensor);
     const BackendId own = result.backend[node.tensor];
-    if (node.is_view || target == kNoTensor || result.backend[target] == own ||
-        usable_in_place(graph, backends, result, target, own)) {
+    if (result.backend[target] == own || usable_in_place(graph, backends, result, target, own)) {
         return {};
     }
     const ggml_tensor * tensor = graph.tensor(node.tensor);
@@ -140,8 +156,10 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
 void spread(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
     const std::vector<GraphNode> & nodes = graph.nodes();
     for (const bool devices_only : {true, false}) {
-        spread_along(nodes.begin(), nodes.end(), devices_only, graph, backends, result);
-        spread_along(nodes.rbegin(), nodes.rend(), devices_only, graph, backends, result);
+        if (spread_along(nodes.begin(), nodes.end(), devices_only, graph, backends, result) == 0 ||
+            spread_along(nodes.rbegin(), nodes.rend(), devices_only, graph, backends, result) == 0) {
+            return;
+        }
     }
 }
 
@@ -167,14 +185,7 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
             result.backend[node.tensor] = result.backend[source];
             result.cause[node.tensor] = Cause::View;
         }
-        const BackendId n_backends = static_cast<BackendId>(backends.size());
-        for (BackendId b = 0; b < n_backends && result.backend[node.tensor] == kNoBackend; b++) {
-            if (result.questions.supports_op(backends, b, graph, node.tensor)) {
-                result.backend[node.tensor] = b;
-                result.cause[node.tensor] = Cause::Fallback;
-            }
-        }
-        if (result.backend[node.tensor] == kNoBackend) {
+        if (result.backend[node.tensor] == kNoBackend && !fall_back(graph, backends, node, result)) {
             const ggml_tensor * tensor = graph.tensor(node.tensor);
             return Status::failed(std::string("no backend supports ") + ggml_op_desc(tensor) + " '" + tensor->name +
                                   "' of type " + ggml_type_name(tensor->type) +
@@ -182,7 +193,7 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
         }
         assign_operands(graph, node, result);
         assign_viewed(graph, node, result);
-        if (!move_writers) {
+        if (!move_writers || source == kNoTensor || node.is_view) {
             continue;
         }
         if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {

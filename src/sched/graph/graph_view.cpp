@@ -93,12 +93,12 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
     ids_.clear();
     contents_.clear();
     view_sources_.clear();
-    is_node_.clear();
     leafs_.clear();
     inputs_.clear();
     nodes_.clear();
     operands_.clear();
     buffers_.clear();
+    last_buffer_ = nullptr;
     ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
     for (int i = 0; i < leafs.size; i++) {
         leafs_.push_back(add(leafs[i]));
@@ -106,28 +106,30 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
     for (int i = 0; i < nodes.size; i++) {
         add_node(nodes[i]);
     }
+    is_node_.assign(ids_.size(), 0);
+    for (const GraphNode & node : nodes_) {
+        is_node_[node.tensor] = 1;
+    }
     inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return is_node_[id] != 0; }),
                   inputs_.end());
 }
 
 void GraphView::add_node(ggml_tensor * tensor) {
-    GraphNode node = {add(tensor), host::is_view_op(tensor), static_cast<uint32_t>(operands_.size()), 0};
-    is_node_[node.tensor] = 1;
+    const TensorId id = add(tensor);
+    Operand operands[GGML_MAX_SRC];
+    uint32_t n_operands = 0;
     for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
-        if (tensor->src[slot]) {
-            operands_.push_back({add(tensor->src[slot]), static_cast<uint8_t>(slot)});
+        if (ggml_tensor * operand = tensor->src[slot]) {
+            operands[n_operands++] = {add(operand), static_cast<uint8_t>(slot)};
         }
     }
-    node.n_operands = static_cast<uint32_t>(operands_.size()) - node.first_operand;
-    nodes_.push_back(node);
+    nodes_.push_back({id, host::is_view_op(tensor), static_cast<uint32_t>(operands_.size()), n_operands});
+    operands_.insert(operands_.end(), operands, operands + n_operands);
 }
 
 TensorId GraphView::describe(TensorId id, ggml_tensor * tensor) {
     view_sources_.push_back(kNoTensor);
-    is_node_.push_back(0);
-    contents_.emplace_back();
-    contents_[id].take(*tensor);
-    note_buffer(contents_[id].buffer());
+    note_buffer(contents_.emplace_back(*tensor).buffer());
     if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
         inputs_.push_back(id);
     }
@@ -138,12 +140,12 @@ TensorId GraphView::describe(TensorId id, ggml_tensor * tensor) {
     return id;
 }
 
-void GraphView::note_buffer(ggml_backend_buffer_t buffer) {
+void GraphView::find_buffer(ggml_backend_buffer_t buffer) {
     const auto is_it = [buffer](const auto & known) { return known.first == buffer; };
-    // Neighbouring tensors share a buffer, so the last ones are looked at first.
-    if (buffer && std::none_of(buffers_.rbegin(), buffers_.rend(), is_it)) {
+    if (std::none_of(buffers_.begin(), buffers_.end(), is_it)) {
         buffers_.emplace_back(buffer, host::facts_of(buffer));
     }
+    last_buffer_ = buffer;
 }
 
 bool GraphView::reorder(const ggml_cgraph * graph) {

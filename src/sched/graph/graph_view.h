@@ -80,7 +80,12 @@ class GraphView {
     }
     TensorId describe(TensorId id, ggml_tensor * tensor);
     void add_node(ggml_tensor * tensor);
-    void note_buffer(ggml_backend_buffer_t buffer);
+    void note_buffer(ggml_backend_buffer_t buffer) {
+        if (buffer && buffer != last_buffer_) { // neighbouring tensors share one
+            find_buffer(buffer);
+        }
+    }
+    void find_buffer(ggml_backend_buffer_t buffer);
 
     bool is_valid_ = false; // the structure below is that of a graph
     GraphVersion version_;
@@ -96,6 +101,7 @@ class GraphView {
     std::vector<Operand> operands_;          // of all nodes, each node's together
     // An address is not enough to know a buffer again: another may have been made where it was.
     std::vector<std::pair<ggml_backend_buffer_t, host::BufferFacts>> buffers_;
+    ggml_backend_buffer_t last_buffer_ = nullptr;
 };
 
 } // namespace ggml_sched

@@ -1,19 +1,6 @@
 #include "graph/tensor_content.h"
 
-#include <algorithm>
-
 namespace ggml_sched {
-
-void TensorContent::take(const ggml_tensor & tensor) {
-    buffer_ = host::buffer_of(&tensor);
-    place_ = place_of(tensor);
-    type_ = tensor.type;
-    op_ = tensor.op;
-    flags_ = tensor.flags;
-    std::copy_n(tensor.ne, ne_.size(), ne_.begin());
-    std::copy_n(tensor.nb, nb_.size(), nb_.begin());
-    std::copy_n(tensor.op_params, op_params_.size(), op_params_.begin());
-}
 
 void TensorContent::find_difference(const ggml_tensor & tensor, Difference & difference) {
     const bool gets_or_loses_place = !tensor.view_src && !place_ != !tensor.data;

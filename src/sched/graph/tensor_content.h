@@ -21,7 +21,7 @@ struct Difference {
 
 class TensorContent {
   public:
-    void take(const ggml_tensor & tensor);
+    explicit TensorContent(const ggml_tensor & tensor) { take(tensor); }
     // Becomes that of the tensor, and adds to `difference` what is new. Stops where it is of another kind.
     void update(const ggml_tensor & tensor, Difference & difference) {
         if (!equals(tensor)) {
@@ -43,6 +43,16 @@ class TensorContent {
             differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params);
         return difference == 0 && buffer_ == host::buffer_of(&tensor);
     }
+    void take(const ggml_tensor & tensor) {
+        buffer_ = host::buffer_of(&tensor);
+        place_ = place_of(tensor);
+        type_ = tensor.type;
+        op_ = tensor.op;
+        flags_ = tensor.flags;
+        std::memcpy(ne_.data(), tensor.ne, sizeof(ne_));
+        std::memcpy(nb_.data(), tensor.nb, sizeof(nb_));
+        std::memcpy(op_params_.data(), tensor.op_params, sizeof(op_params_));
+    }
     void find_difference(const ggml_tensor & tensor, Difference & difference);
 
     static uint64_t place_of(const ggml_tensor & tensor) {
@@ -59,14 +69,14 @@ class TensorContent {
         return bits;
     }
 
-    ggml_backend_buffer_t buffer_ = nullptr;
-    uint64_t place_ = 0; // the address if it has one already; of a view, the offset
-    ggml_type type_ = {};
-    ggml_op op_ = {};
-    int32_t flags_ = 0;
-    std::array<int64_t, GGML_MAX_DIMS> ne_ = {};
-    std::array<size_t, GGML_MAX_DIMS> nb_ = {};
-    std::array<int32_t, GGML_MAX_OP_PARAMS / sizeof(int32_t)> op_params_ = {};
+    ggml_backend_buffer_t buffer_;
+    uint64_t place_; // the address if it has one already; of a view, the offset
+    ggml_type type_;
+    ggml_op op_;
+    int32_t flags_;
+    std::array<int64_t, GGML_MAX_DIMS> ne_;
+    std::array<size_t, GGML_MAX_DIMS> nb_;
+    std::array<int32_t, GGML_MAX_OP_PARAMS / sizeof(int32_t)> op_params_;
 };
 
 } // namespace ggml_sched

@@ -42,6 +42,15 @@ size_t size_of(const ggml_tensor * tensor) {
     return dense ? nb[3] * static_cast<size_t>(ne[3]) : ggml_nbytes(tensor);
 }
 
+// What lies at the tensor's address, whose buffer this is
+plan::Access access_in(const KnownBuffer & known, const ggml_tensor * tensor, bool write) {
+    const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
+    const bool may_have_padding = !known.facts.host && tensor->type != GGML_TYPE_F32 && !tensor->view_src;
+    const uint64_t size =
+        may_have_padding && ggml_is_quantized(tensor->type) ? host::size_in(known.buffer, tensor) : size_of(tensor);
+    return {known.space, write, begin, begin + size};
+}
+
 constexpr size_t kRecent = 256;
 
 } // namespace
@@ -51,11 +60,7 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buf
     if (!buffer || !tensor->data) {
         return {plan::kHostMemory, write, 0, 0};
     }
-    const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
-    const KnownBuffer & known = buffers.of(buffer);
-    const bool has_padding = !known.facts.host && ggml_is_quantized(tensor->type) && !tensor->view_src;
-    const uint64_t size = has_padding ? host::size_in(buffer, tensor) : size_of(tensor);
-    return {known.space, write, begin, begin + size};
+    return access_in(buffers.of(buffer), tensor, write);
 }
 
 LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)
@@ -113,7 +118,7 @@ void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, st
     const KnownBuffer & known = buffers_.of(buffer);
     const plan::Access access = !write && known.facts.weights
                                     ? plan::Access{known.space, false, known.facts.begin, known.facts.end}
-                                    : access_to(tensor, write, buffers_);
+                                    : access_in(known, tensor, write);
     if (access.begin < access.end && is_new(access)) {
         accesses.push_back(access);
     }

@@ -37,8 +37,8 @@ class Splitter {
             result_.splits.back().end = static_cast<int>(nodes.size());
         }
         // Also those that no node reads: what is allocated does not depend on which inputs a batch uses.
-        for (const TensorId leaf : graph_.leafs()) {
-            rotate(leaf);
+        for (size_t i = 0; rotates_ && i < graph_.leafs().size(); i++) {
+            rotate(graph_.leafs()[i]);
         }
         return std::move(result_);
     }
@@ -73,13 +73,21 @@ class Splitter {
     void place(int index) {
         const GraphNode & node = graph_.nodes()[index];
         const BackendId backend = assignment_.backend[node.tensor];
-        if (result_.splits.empty() || result_.splits.back().backend != backend || needs_new_split(node)) {
+        const bool stays = has_all_on(backend, node);
+        if (result_.splits.empty() || result_.splits.back().backend != backend || (!stays && needs_new_split(node))) {
             begin_split(backend, index);
         }
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            visit_operand(node, *op);
+        if (!stays || rotates_) {
+            for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
+                visit_operand(node, *op);
+            }
         }
         written_at_[root_of(node.tensor)] = index;
+    }
+
+    bool has_all_on(BackendId backend, const GraphNode & node) const {
+        return std::all_of(graph_.operands_begin(node), graph_.operands_end(node),
+                           [&](const Operand & operand) { return assignment_.backend[operand.tensor] == backend; });
     }
 
     TensorId root_of(TensorId id) const { return graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id); }
@@ -196,8 +204,10 @@ class Splitter {
 
     void visit_operand(const GraphNode & node, const Operand & operand) {
         const TensorId id = operand.tensor;
-        rotate(id);
         Split & split = result_.splits.back();
+        if (rotates_) {
+            rotate(id);
+        }
         if (!needs_copy(id, split.backend)) {
             return;
         }
@@ -219,7 +229,7 @@ class Splitter {
 
     void rotate(TensorId id) {
         const ggml_tensor * tensor = graph_.tensor(id);
-        if (rotates_ && (tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !is_rotating_[id] &&
+        if ((tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !is_rotating_[id] &&
             assignment_.backend[id] != kNoBackend) {
             is_rotating_[id] = true;
             result_.rotating.push_back({id, assignment_.backend[id]});
