@@ -14,7 +14,7 @@ CHECKER = Path(__file__).with_name("layering.py")
 HEADERS = """
     include/ggml.h include/ggml-backend.h src/core/ggml-impl.h src/core/ggml-backend-impl.h src/core/half.h
     src/sched/host/query.h src/sched/host/execute.h src/sched/host/graph_handle.h src/sched/host/log.h src/sched/host/ggml_api.h
-    src/sched/graph/graph_view.h src/sched/assign/assign.h src/sched/split/split.h src/sched/alloc/allocation.h
+    src/sched/graph/graph_view.h src/sched/assign/assign.h src/sched/split/split.h src/sched/alloc/memory_plan.h
     src/sched/lower/lower.h src/sched/plan/machine.h src/sched/plan/program.h src/sched/plan/plan.h
     src/sched/plan/planner.h src/sched/exec/executor.h src/sched/observe/verifier.h src/sched/scheduler.h
     src/sched/settings.h src/backend-cpu/compute.h src/backend-sim/simulator.h src/backend-gpu/stream.h
@@ -37,7 +37,7 @@ ALLOWED = """
     src/dropin/choice.cpp          "host/log.h"
     src/sched/graph/views.cpp      "host/query.h"
     src/sched/assign/spread.cpp    "graph/graph_view.h"
-    src/sched/alloc/allocation.cpp "host/graph_handle.h"
+    src/sched/alloc/memory_planner.cpp "host/graph_handle.h"
     src/sched/lower/lower.cpp      "plan/program.h"
     src/sched/plan/planner.cpp     "plan/plan.h"
     src/sched/exec/executor.cpp    "host/execute.h"
@@ -74,8 +74,8 @@ FORBIDDEN = """
     src/sched/graph/views.cpp      "host/execute.h"
     src/sched/graph/views.cpp      "assign/assign.h"
     src/sched/assign/spread.cpp    "split/split.h"
-    src/sched/split/split.cpp      "alloc/allocation.h"
-    src/sched/alloc/allocation.cpp "plan/plan.h"
+    src/sched/split/split.cpp      "alloc/memory_plan.h"
+    src/sched/alloc/memory_planner.cpp "plan/plan.h"
     src/sched/lower/lower.cpp      "plan/planner.h"
     src/sched/lower/lower.cpp      "exec/executor.h"
     src/sched/plan/planner.cpp     "ggml.h"

@@ -65,10 +65,10 @@ void expect_like_new(const GraphView & view, const ggml_cgraph * graph) {
         const GraphNode & expected = fresh.nodes()[i];
         EXPECT_EQ(node.tensor, expected.tensor);
         EXPECT_EQ(node.is_view, expected.is_view);
-        EXPECT_TRUE(std::equal(view.operands_begin(node), view.operands_end(node), fresh.operands_begin(expected),
-                               fresh.operands_end(expected), [](const Operand & a, const Operand & b) {
-                                   return a.tensor == b.tensor && a.slot == b.slot;
-                               }));
+        EXPECT_TRUE(
+            std::equal(view.operands_of(node).begin(), view.operands_of(node).end(),
+                       fresh.operands_of(expected).begin(), fresh.operands_of(expected).end(),
+                       [](const Operand & a, const Operand & b) { return a.tensor == b.tensor && a.slot == b.slot; }));
     }
 }
 

@@ -23,7 +23,7 @@ bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> &
     find_late_uses(keeps);
     find_last_uses();
     find_what_stays();
-    bool ok = place_rotating() && place_leafs_and_inputs();
+    bool ok = place_rotating() && place_early();
     next_late_ = 0;
     for (const Split & split : graph.splits.splits) {
         ok = ok && place_split(split);
@@ -87,7 +87,7 @@ void MemoryPlanner::find_late_uses(const std::vector<host::Keep> & keeps) {
     }
     // The host looks at the ids themselves, also where the node reads a copy that was made long before.
     for (const Rewire & rewire : graph_->splits.rewires) {
-        if (rewire.slot == kExpertIdsSlot && view.tensor(rewire.node)->op == GGML_OP_MUL_MAT_ID) {
+        if (rewire.slot == kExpertIdsSlot && view.content(rewire.node).op() == GGML_OP_MUL_MAT_ID) {
             lates_.push_back({rewire.node, owner_of(view.operands()[rewire.operand].tensor), 0});
         }
     }
@@ -133,12 +133,8 @@ void MemoryPlanner::find_last_uses() {
 // Results that nobody reads, and what the caller wants to read.
 void MemoryPlanner::find_what_stays() {
     const GraphView & view = graph_->view;
-    inputs_.clear();
     for (TensorId id = 0; id < view.n_tensors(); id++) {
         const TensorContent & content = view.content(id);
-        if (content.flags() & GGML_TENSOR_FLAG_INPUT) {
-            inputs_.push_back(id);
-        }
         const bool is_result = content.op() != GGML_OP_NONE && !lives_[id].has_reader;
         if (is_result || (content.flags() & GGML_TENSOR_FLAG_OUTPUT)) {
             lives_[owner_of(id)].last_use = kForever;
@@ -171,21 +167,22 @@ bool MemoryPlanner::place_rotating() {
     return ok;
 }
 
-bool MemoryPlanner::place_leafs_and_inputs() {
-    bool ok = true;
-    const auto place_early = [&](TensorId id) {
-        const BackendId backend = graph_->assignment.backend[id];
-        ok = ok && (backend == kNoBackend || place_if_needed(id, backend));
-    };
-    std::for_each(graph_->view.leafs().begin(), graph_->view.leafs().end(), place_early);
-    std::for_each(inputs_.begin(), inputs_.end(), place_early);
-    return ok;
+// What is not computed, and what the caller writes
+bool MemoryPlanner::place_early() {
+    const GraphView & view = graph_->view;
+    for (TensorId id = 0; id < view.n_tensors(); id++) {
+        const bool is_early = !view.is_node(id) || (view.content(id).flags() & GGML_TENSOR_FLAG_INPUT);
+        if (is_early && lives_[id].needs_place && graph_->assignment.backend[id] != kNoBackend && !place(id)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool MemoryPlanner::place_split(const Split & split) {
     const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
     for (const uint32_t input : split.inputs) {
-        if (!place_if_needed(first_copy + input, split.backend)) {
+        if (lives_[first_copy + input].needs_place && !place(first_copy + input)) {
             return false;
         }
     }
@@ -193,34 +190,19 @@ bool MemoryPlanner::place_split(const Split & split) {
         release_after(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
     }
     for (int i = split.begin; i < split.end; i++) {
-        if (!place_node(i, split.backend)) {
+        const GraphNode & node = graph_->view.nodes()[i];
+        if (lives_[node.tensor].needs_place && !take_over(i, node) && !place(node.tensor)) {
             return false;
         }
-        const GraphNode & node = graph_->view.nodes()[i];
-        const uint32_t end = node.first_operand + node.n_operands;
-        for (uint32_t operand = node.first_operand; operand < end; operand++) {
-            release_after(owners_[operand], at(i));
+        const Owner * owners = owners_.data() + node.first_operand;
+        for (uint32_t k = 0; k < node.n_operands; k++) {
+            release_after(owners[k], at(i));
         }
         for (; next_late_ < lates_.size() && lates_[next_late_].node <= i; next_late_++) {
             release_after(lates_[next_late_].owner, after(i));
         }
     }
     return true;
-}
-
-bool MemoryPlanner::place_node(int index, BackendId backend) {
-    const GraphNode & node = graph_->view.nodes()[index];
-    const uint32_t end = node.first_operand + node.n_operands;
-    for (uint32_t operand = node.first_operand; operand < end; operand++) {
-        if (!place_if_needed(owners_[operand], backend)) {
-            return false;
-        }
-    }
-    const Owner owner = owner_of(node.tensor);
-    if (!lives_[owner].needs_place) {
-        return true;
-    }
-    return (owner == node.tensor && take_over(index, node)) || place(owner, backend);
 }
 
 // An operand that nobody else needs any more may give its memory to the result.
@@ -258,11 +240,9 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node) {
     return false;
 }
 
-// What nobody has assigned is with the first node that needs it.
-bool MemoryPlanner::place(Owner owner, BackendId backend) {
-    if (owner < graph_->view.n_tensors() && graph_->assignment.backend[owner] != kNoBackend) {
-        backend = graph_->assignment.backend[owner];
-    }
+bool MemoryPlanner::place(Owner owner) {
+    const size_t n = graph_->view.n_tensors();
+    const BackendId backend = owner < n ? graph_->assignment.backend[owner] : graph_->splits.copies[owner - n].backend;
     lives_[owner].needs_place = false;
     lives_[owner].is_live = true;
     return find_place(tensor_of(owner), backend, place_of(owner));

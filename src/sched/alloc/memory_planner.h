@@ -53,12 +53,10 @@ class MemoryPlanner {
     void find_last_uses();
     void find_what_stays();
     bool place_rotating();
-    bool place_leafs_and_inputs();
+    bool place_early();
     bool place_split(const Split & split);
-    bool place_node(int index, BackendId backend);
     bool take_over(int index, const GraphNode & node);
-    bool place_if_needed(Owner owner, BackendId backend) { return !lives_[owner].needs_place || place(owner, backend); }
-    bool place(Owner owner, BackendId backend);
+    bool place(Owner owner);
     bool find_place(const ggml_tensor * tensor, BackendId backend, Place & place);
     void release_after(Owner owner, int32_t time) {
         if (lives_[owner].last_use == time && lives_[owner].is_live) {
@@ -93,8 +91,7 @@ class MemoryPlanner {
     bool rotates_ = false;
     std::vector<Life> lives_;   // by owner
     std::vector<Owner> owners_; // by operand
-    std::vector<TensorId> inputs_;
-    std::vector<Late> lates_; // by node: what must live until that is done
+    std::vector<Late> lates_;   // by node: what must live until that is done
     size_t next_late_ = 0;
 };
 

@@ -51,8 +51,8 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
 
     Status status = assign_by_placement(graph, backends, options.op_offload, result);
     if (status.ok()) {
-        spread(graph, backends, result);
-        settle(graph, backends, result);
+        const bool all_have_one = spread(graph, backends, result);
+        settle(graph, backends, all_have_one, result);
         status = assign_rest(graph, backends, options.keep_writes, result);
     }
     return status;

@@ -34,9 +34,9 @@ class Placement {
 
     // The first weights decide.
     void choose_by_weights(const GraphNode & node, Choice & choice) {
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            const ggml_backend_buffer_t buffer = graph_.content(op->tensor).buffer();
-            if (buffer && is_weights(buffer) && graph_.tensor(op->tensor)->buffer) {
+        for (const Operand & op : graph_.operands_of(node)) {
+            const ggml_backend_buffer_t buffer = graph_.content(op.tensor).buffer();
+            if (buffer && is_weights(buffer) && graph_.tensor(op.tensor)->buffer) {
                 if (host::is_placed_by_weights(graph_.tensor(node.tensor))) {
                     choice = by_weights(node.tensor, buffer);
                 }

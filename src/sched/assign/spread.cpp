@@ -1,5 +1,9 @@
 #include "assign/spread.h"
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
 namespace ggml_sched {
 
 namespace {
@@ -51,8 +55,8 @@ class Settler {
                 continue;
             }
             int n_usable = 0;
-            for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-                n_usable += has_place(op->tensor) && usable(op->tensor, backend);
+            for (const Operand & op : graph_.operands_of(node)) {
+                n_usable += has_place(op.tensor) && usable(op.tensor, backend);
             }
             if (n_usable > most) {
                 most = n_usable;
@@ -83,8 +87,8 @@ class Settler {
         return usable_in_place(graph_, backends_, result_, id, backend);
     }
     bool can_use_all(const GraphNode & node, BackendId backend) const {
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            if (!usable(op->tensor, backend)) {
+        for (const Operand & op : graph_.operands_of(node)) {
+            if (!usable(op.tensor, backend)) {
                 return false;
             }
         }
@@ -96,22 +100,31 @@ class Settler {
     Assignment & result_;
 };
 
+// Are there two backends whose results are in memory of the same type?
+bool share_memory(const std::vector<host::Backend> & backends) {
+    std::vector<ggml_backend_buffer_type_t> bufts;
+    std::transform(backends.begin(), backends.end(), std::back_inserter(bufts),
+                   [](const host::Backend & backend) { return backend.buft; });
+    std::sort(bufts.begin(), bufts.end(), std::less<>());
+    return std::adjacent_find(bufts.begin(), bufts.end()) != bufts.end();
+}
+
 // Operands that nobody decided on live where they are first read; views live with what they view.
 void assign_operands(const GraphView & graph, const GraphNode & node, Assignment & result) {
-    for (const Operand * op = graph.operands_begin(node); op != graph.operands_end(node); ++op) {
-        if (result.backend[op->tensor] != kNoBackend) {
+    for (const Operand & op : graph.operands_of(node)) {
+        if (result.backend[op.tensor] != kNoBackend) {
             continue;
         }
-        const TensorId source = graph.view_source(op->tensor);
-        result.backend[op->tensor] = result.backend[source != kNoTensor ? source : node.tensor];
-        result.cause[op->tensor] = source != kNoTensor ? Cause::View : Cause::Reader;
+        const TensorId source = graph.view_source(op.tensor);
+        result.backend[op.tensor] = result.backend[source != kNoTensor ? source : node.tensor];
+        result.cause[op.tensor] = source != kNoTensor ? Cause::View : Cause::Reader;
     }
 }
 
 // The root of a view may be read by nobody directly; then it has no backend until its first view needs one.
 void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment & result) {
-    for (const Operand * op = graph.operands_begin(node); op != graph.operands_end(node); ++op) {
-        const TensorId source = graph.view_source(op->tensor);
+    for (const Operand & op : graph.operands_of(node)) {
+        const TensorId source = graph.view_source(op.tensor);
         if (source != kNoTensor && result.backend[source] == kNoBackend) {
             result.backend[source] = result.backend[node.tensor];
             result.cause[source] = Cause::Reader;
@@ -153,17 +166,22 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
 
 } // namespace
 
-void spread(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+bool spread(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
     const std::vector<GraphNode> & nodes = graph.nodes();
     for (const bool devices_only : {true, false}) {
         if (spread_along(nodes.begin(), nodes.end(), devices_only, graph, backends, result) == 0 ||
             spread_along(nodes.rbegin(), nodes.rend(), devices_only, graph, backends, result) == 0) {
-            return;
+            return true;
         }
     }
+    return false;
 }
 
-void settle(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+void settle(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
+            Assignment & result) {
+    if (all_have_one && !share_memory(backends)) {
+        return;
+    }
     Settler settler(graph, backends, result);
     for (const GraphNode & node : graph.nodes()) {
         if (node.is_view) {

@@ -52,8 +52,8 @@ bool GraphView::meet_node(const GraphNode & expected, ggml_tensor * tensor) {
     if (!meet(expected.tensor, tensor)) {
         return false;
     }
-    const Operand * operand = operands_begin(expected);
-    const Operand * const end = operands_end(expected);
+    const auto [first, end] = operands_of(expected);
+    const Operand * operand = first;
     for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
         if (!tensor->src[slot]) {
             continue;
@@ -115,16 +115,14 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
 }
 
 void GraphView::add_node(ggml_tensor * tensor) {
-    const TensorId id = add(tensor);
-    Operand operands[GGML_MAX_SRC];
-    uint32_t n_operands = 0;
+    GraphNode node = {add(tensor), host::is_view_op(tensor), static_cast<uint32_t>(operands_.size()), 0};
     for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
         if (ggml_tensor * operand = tensor->src[slot]) {
-            operands[n_operands++] = {add(operand), static_cast<uint8_t>(slot)};
+            operands_.push_back({add(operand), static_cast<uint8_t>(slot)});
         }
     }
-    nodes_.push_back({id, host::is_view_op(tensor), static_cast<uint32_t>(operands_.size()), n_operands});
-    operands_.insert(operands_.end(), operands, operands + n_operands);
+    node.n_operands = static_cast<uint32_t>(operands_.size()) - node.first_operand;
+    nodes_.push_back(node);
 }
 
 TensorId GraphView::describe(TensorId id, ggml_tensor * tensor) {

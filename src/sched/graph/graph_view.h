@@ -19,6 +19,15 @@ struct Operand {
     uint8_t slot; // index into ggml_tensor::src
 };
 
+// Those of one node
+struct Operands {
+    const Operand * first;
+    const Operand * last;
+
+    const Operand * begin() const { return first; }
+    const Operand * end() const { return last; }
+};
+
 struct GraphNode {
     TensorId tensor;
     bool is_view; // moves no bytes
@@ -64,8 +73,10 @@ class GraphView {
     bool is_node(TensorId id) const { return is_node_[id]; }
     const std::vector<GraphNode> & nodes() const { return nodes_; }
     const std::vector<Operand> & operands() const { return operands_; }
-    const Operand * operands_begin(const GraphNode & node) const { return operands_.data() + node.first_operand; }
-    const Operand * operands_end(const GraphNode & node) const { return operands_begin(node) + node.n_operands; }
+    Operands operands_of(const GraphNode & node) const {
+        const Operand * first = operands_.data() + node.first_operand;
+        return {first, first + node.n_operands};
+    }
 
   private:
     bool build_like_last(const ggml_cgraph * graph);
@@ -75,8 +86,9 @@ class GraphView {
 
     void build_anew(const ggml_cgraph * graph);
     TensorId add(ggml_tensor * tensor) {
-        const TensorId id = ids_.find_or_add(tensor);
-        return id < view_sources_.size() ? id : describe(id, tensor);
+        size_t slot = 0;
+        const TensorId id = ids_.look_up(tensor, slot);
+        return id != kNoTensor ? id : describe(ids_.add(tensor, slot), tensor);
     }
     TensorId describe(TensorId id, ggml_tensor * tensor);
     void add_node(ggml_tensor * tensor);

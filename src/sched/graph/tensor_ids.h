@@ -1,6 +1,6 @@
 // TensorIds - numbers the tensors of a graph 0, 1, 2, ... so that later stages use arrays instead of maps.
 //
-// Numbers are given by looking tensors up (find_or_add), or taken from a graph that was numbered before (append): then
+// Numbers are given by looking tensors up, or taken from a graph that was numbered before (append): then
 // confirm() has to show that no tensor got two of them, which takes no lookup.
 
 #pragma once
@@ -21,12 +21,14 @@ class TensorIds {
     void clear();
     void reserve(size_t n_tensors);
 
-    TensorId find_or_add(ggml_tensor * tensor) {
-        const size_t i = slot_of(tensor);
-        return slots_[i].epoch == epoch_ ? slots_[i].id : add(tensor, i);
+    // Without a number it is kNoTensor, and add() gives the next one, if it comes before anything else.
+    TensorId look_up(const ggml_tensor * tensor, size_t & slot) const {
+        slot = slot_of(tensor);
+        return slots_[slot].epoch == epoch_ ? slots_[slot].id : kNoTensor;
     }
+    TensorId add(ggml_tensor * tensor, size_t slot);
 
-    // The tensor gets the next number. Not to be mixed with find_or_add, and followed by confirm().
+    // The tensor gets the next number. Not to be mixed with look_up and add, and followed by confirm().
     void append(ggml_tensor * tensor) { tensors_.push_back(tensor); }
     // False if a tensor was appended twice. If the tensors lie in memory in the order of those that were confirmed
     // last, that is seen at a glance.
@@ -49,14 +51,13 @@ class TensorIds {
         // Tensors lie at regular distances; multiplication spreads what is left of their addresses over the upper bits.
         const uint64_t address = reinterpret_cast<uintptr_t>(tensor);
         const Slot * slots = slots_.data();
-        const size_t mask = slots_.size() - 1;
+        const size_t mask = ~size_t{0} >> shift_; // one less than there are slots
         size_t i = (address * 0x9E3779B97F4A7C15ull) >> shift_;
         while (slots[i].epoch == epoch_ && slots[i].tensor != tensor) {
             i = (i + 1) & mask;
         }
         return i;
     }
-    TensorId add(ggml_tensor * tensor, size_t slot);
     void grow(size_t n_slots);
     bool ascends() const;
 

@@ -78,9 +78,7 @@ void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & acce
         if (node.is_view || tensor->op == GGML_OP_NONE) {
             continue;
         }
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            add(op->tensor, tensor->src[op->slot], false, accesses);
-        }
+        read_operands(node, tensor, accesses);
         add(node.tensor, tensor, true, accesses);
     }
     merge(first, accesses);
@@ -92,9 +90,7 @@ void LaunchAccesses::append_observed(int begin, int end, std::vector<plan::Acces
     for (int i = begin; i < end; i++) {
         const GraphNode & node = graph_.nodes()[i];
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            add(op->tensor, tensor->src[op->slot], false, accesses);
-        }
+        read_operands(node, tensor, accesses);
         add(node.tensor, tensor, false, accesses);
     }
     merge(first, accesses);
@@ -105,11 +101,17 @@ void LaunchAccesses::begin_launch() {
     std::fill(recent_.begin(), recent_.end(), plan::Access{});
 }
 
-void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses) {
-    // The tensor may be a copy of `id` on this backend; within a launch it is then always the same copy.
-    if (!write && touched_in_[id] == launch_) {
-        return;
+// What they read may be a copy on this backend; within a launch it is then always the same copy.
+void LaunchAccesses::read_operands(const GraphNode & node, const ggml_tensor * tensor,
+                                   std::vector<plan::Access> & accesses) {
+    for (const Operand & op : graph_.operands_of(node)) {
+        if (touched_in_[op.tensor] != launch_) {
+            add(op.tensor, tensor->src[op.slot], false, accesses);
+        }
     }
+}
+
+void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses) {
     touched_in_[id] = launch_;
     const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
     if (!buffer || !tensor->data) {

@@ -28,6 +28,7 @@ class LaunchAccesses {
 
   private:
     void begin_launch();
+    void read_operands(const GraphNode & node, const ggml_tensor * tensor, std::vector<plan::Access> & accesses);
     void add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses);
     bool is_new(const plan::Access & access);
 

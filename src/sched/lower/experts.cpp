@@ -7,10 +7,10 @@ namespace ggml_sched {
 namespace {
 
 TensorId ids_of(const GraphView & graph, const GraphNode & node) {
-    const Operand * end = graph.operands_end(node);
-    const Operand * ids = std::find_if(graph.operands_begin(node), end,
+    const Operands operands = graph.operands_of(node);
+    const Operand * ids = std::find_if(operands.begin(), operands.end(),
                                        [](const Operand & operand) { return operand.slot == kExpertIdsSlot; });
-    return ids == end ? kNoTensor : ids->tensor;
+    return ids == operands.end() ? kNoTensor : ids->tensor;
 }
 
 TensorId root_of(const GraphView & graph, TensorId id) {
@@ -21,7 +21,7 @@ TensorId root_of(const GraphView & graph, TensorId id) {
 std::unordered_map<TensorId, TensorId> ids_by_node(const GraphView & graph) {
     std::unordered_map<TensorId, TensorId> ids;
     for (const GraphNode & node : graph.nodes()) {
-        if (graph.tensor(node.tensor)->op == GGML_OP_MUL_MAT_ID) {
+        if (graph.content(node.tensor).op() == GGML_OP_MUL_MAT_ID) {
             ids[node.tensor] = ids_of(graph, node);
         }
     }

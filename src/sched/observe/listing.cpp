@@ -35,8 +35,8 @@ class Listing {
         char head[64];
         std::snprintf(head, sizeof(head), "node #%3d (%10.10s): ", index, ggml_op_desc(tensor));
         std::string line = head + item(node.tensor) + ":";
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            line += " " + item(op->tensor);
+        for (const Operand & op : graph_.operands_of(node)) {
+            line += " " + item(op.tensor);
         }
         return line + "\n";
     }

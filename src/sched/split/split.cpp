@@ -50,15 +50,15 @@ class Splitter {
     };
 
     void drop_limits_for_small_weights() {
-        if (limits_.empty()) {
+        if (std::none_of(limits_.begin(), limits_.end(), [](const StreamLimit & limit) { return limit.weight > 0; })) {
             return;
         }
         std::vector<Total> totals(limits_.size()); // by backend
         for (const GraphNode & node : graph_.nodes()) {
             const BackendId backend = assignment_.backend[node.tensor];
-            for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-                if (!node.is_view && is_streamed(op->tensor, backend) && needs_copy(op->tensor, backend)) {
-                    totals[backend].bytes += ggml_nbytes(graph_.tensor(op->tensor));
+            for (const Operand & op : graph_.operands_of(node)) {
+                if (!node.is_view && needs_copy(op.tensor, backend) && is_streamed(op.tensor, backend)) {
+                    totals[backend].bytes += ggml_nbytes(graph_.tensor(op.tensor));
                     totals[backend].n++;
                 }
             }
@@ -78,15 +78,16 @@ class Splitter {
             begin_split(backend, index);
         }
         if (!stays || rotates_) {
-            for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-                visit_operand(node, *op);
+            for (const Operand & op : graph_.operands_of(node)) {
+                visit_operand(node, op);
             }
         }
         written_at_[root_of(node.tensor)] = index;
     }
 
     bool has_all_on(BackendId backend, const GraphNode & node) const {
-        return std::all_of(graph_.operands_begin(node), graph_.operands_end(node),
+        const Operands operands = graph_.operands_of(node);
+        return std::all_of(operands.begin(), operands.end(),
                            [&](const Operand & operand) { return assignment_.backend[operand.tensor] == backend; });
     }
 
@@ -104,18 +105,18 @@ class Splitter {
     bool needs_new_split(const GraphNode & node) const {
         const Split & current = result_.splits.back();
         size_t streamed = streamed_bytes_;
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            const ggml_tensor * tensor = graph_.tensor(op->tensor);
-            if (!tensor->buffer || !host::is_weights(tensor->buffer) || !needs_copy(op->tensor, current.backend)) {
+        for (const Operand & op : graph_.operands_of(node)) {
+            const ggml_tensor * tensor = graph_.tensor(op.tensor);
+            if (!tensor->buffer || !host::is_weights(tensor->buffer) || !needs_copy(op.tensor, current.backend)) {
                 continue;
             }
-            if (!is_streamed(op->tensor, current.backend)) {
+            if (!is_streamed(op.tensor, current.backend)) {
                 if (!current.inputs.empty()) {
                     return true;
                 }
                 continue;
             }
-            const InputCopy wanted = streamed_copy(node, *op, current.backend);
+            const InputCopy wanted = streamed_copy(node, op, current.backend);
             if (!has_copy(wanted)) {
                 streamed += size_on(backends_[current.backend], tensor);
                 // Another part of it is here, or the ids are not known before the split is launched.
@@ -144,10 +145,10 @@ class Splitter {
         if (tensor->op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot) {
             return copy;
         }
-        for (const Operand * op = graph_.operands_begin(node); op != graph_.operands_end(node); ++op) {
-            if (op->slot == kExpertIdsSlot && written_at_[root_of(op->tensor)] != kNoNode) {
-                copy.ids = op->tensor;
-                copy.ids_node = written_at_[root_of(op->tensor)];
+        for (const Operand & op : graph_.operands_of(node)) {
+            if (op.slot == kExpertIdsSlot && written_at_[root_of(op.tensor)] != kNoNode) {
+                copy.ids = op.tensor;
+                copy.ids_node = written_at_[root_of(op.tensor)];
             }
         }
         return copy;
