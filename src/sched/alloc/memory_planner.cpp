@@ -220,13 +220,14 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node) {
             std::count(owners, owners + node.n_operands, owner) != 1 || !have_same_layout(tensor, tensor->src[slot])) {
             continue;
         }
-        const Place taken = place_of(owner);
-        const BackendId pool = pools_[graph_->assignment.backend[node.tensor]].first;
+        // Where the backend can use another's memory, the result stays there, as with ggml's allocator.
+        const BackendId backend = graph_->assignment.backend[node.tensor];
+        const auto [pool, range] = place_of(owner);
         const size_t size = padded_size(tensor, pool);
-        if (taken.pool != pool || size > taken.range.size) {
+        if (size > range.size || (pool != pools_[backend].first &&
+                                  !ggml_backend_supports_buft(backends_[backend].handle, backends_[pool].buft))) {
             continue;
         }
-        const Range & range = taken.range;
         if (size < range.size) {
             ranges_[pool].release({range.part, range.offset + size, range.size - size});
         }
