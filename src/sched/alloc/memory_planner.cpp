@@ -220,12 +220,9 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node) {
             std::count(owners, owners + node.n_operands, owner) != 1 || !have_same_layout(tensor, tensor->src[slot])) {
             continue;
         }
-        // Where the backend can use another's memory, the result stays there, as with ggml's allocator.
-        const BackendId backend = graph_->assignment.backend[node.tensor];
         const auto [pool, range] = place_of(owner);
         const size_t size = padded_size(tensor, pool);
-        if (size > range.size || (pool != pools_[backend].first &&
-                                  !ggml_backend_supports_buft(backends_[backend].handle, backends_[pool].buft))) {
+        if (size > range.size || !may_be_in(pool, graph_->assignment.backend[node.tensor])) {
             continue;
         }
         if (size < range.size) {
@@ -239,6 +236,12 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node) {
         return true;
     }
     return false;
+}
+
+bool MemoryPlanner::may_be_in(BackendId pool, BackendId backend) const {
+    return pool == pools_[backend].first ||
+           (host::results_may_stay_in_other_memory() &&
+            ggml_backend_supports_buft(backends_[backend].handle, backends_[pool].buft));
 }
 
 bool MemoryPlanner::place(Owner owner) {

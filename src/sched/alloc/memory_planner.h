@@ -56,6 +56,7 @@ class MemoryPlanner {
     bool place_early();
     bool place_split(const Split & split);
     bool take_over(int index, const GraphNode & node);
+    bool may_be_in(BackendId pool, BackendId backend) const; // what the backend computes, in place
     bool place(Owner owner);
     bool find_place(const ggml_tensor * tensor, BackendId backend, Place & place);
     void release_after(Owner owner, int32_t time) {

@@ -27,4 +27,12 @@ int n_operands_to_take_over(ggml_op op) {
     }
 }
 
+bool results_may_stay_in_other_memory() {
+#ifdef GGML_SCHED_DROP_IN
+    return true;
+#else
+    return false;
+#endif
+}
+
 } // namespace ggml_sched::host

@@ -10,4 +10,9 @@ namespace ggml_sched::host {
 // operand, or on others of its row only, if both have the same layout. Every backend can work in place then.
 int n_operands_to_take_over(ggml_op op);
 
+// May the operand be in memory of another backend, which the one that computes the result can use? A foreign ggml's
+// scheduler does that, and sends fewer bytes where that other backend reads the result. Ours would rather have a device
+// wait for the host less often.
+bool results_may_stay_in_other_memory();
+
 } // namespace ggml_sched::host
