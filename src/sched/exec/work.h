@@ -14,7 +14,7 @@ struct Work {
     const std::vector<CopyBinding> & copies; // by binding of a copy
     const std::vector<Split> & splits;
     const std::vector<host::GraphHandle> & graphs; // by split
-    std::string note = {};                   // about the run, for who listens
+    std::string note = {};                         // about the run, for who listens
 };
 
 } // namespace ggml_sched

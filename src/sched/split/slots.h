@@ -1,5 +1,5 @@
-// Slots - the tensors that the copies of a graph's inputs live in, in one of n_copies places that take turns if runs may
-// overlap.
+// Slots - the tensors that the copies of a graph's inputs live in, in one of n_copies places that take turns if runs
+// may overlap.
 
 #pragma once
 
