@@ -21,6 +21,7 @@ Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
     version_ = view_.version();
     by_user_ = std::move(by_user);
     limits_ = limits;
+    streamed_ = limits.empty() ? StreamedLayout{} : streamed_layout(splits_, view_, backends_);
     number_++;
     is_cut_ = true;
     return {};
@@ -33,7 +34,7 @@ bool Cutter::is_cut_alike(const PlacedByUser & by_user, const StreamLimits & lim
     const bool has_other_layout = now.layout != version_.layout;
     const bool has_other_parameters = now.parameters != version_.parameters;
     if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_ ||
-        (has_other_layout && depends_on_layout(splits_, view_, limits))) {
+        (has_other_layout && !limits.empty() && !(streamed_layout(splits_, view_, backends_) == streamed_))) {
         return false;
     }
     return (!has_other_layout && !has_other_parameters) || assignment_.questions.have_same_answers(backends_, view_);

@@ -57,6 +57,7 @@ class Cutter {
     GraphVersion version_; // of this version
     PlacedByUser by_user_; // of which the user asked for this
     StreamLimits limits_;  // when this could be streamed
+    StreamedLayout streamed_;
     uint64_t number_ = 0;
 };
 

@@ -22,10 +22,10 @@ class Sum {
         ggml_backend_buffer_set_usage(memory_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     }
 
-    std::vector<float> compute(const Rig & rig, ggml_backend_t backend, int64_t rows) {
+    std::vector<float> compute(const Rig & rig, ggml_backend_t backend, int64_t rows, int64_t n_tokens = kTokens) {
         const ContextPtr context = make_context();
         ggml_context * ctx = context.get();
-        ggml_tensor * x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, kTokens);
+        ggml_tensor * x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, kWidth, n_tokens);
         ggml_set_input(x);
         ggml_tensor * sum = nullptr;
         ggml_backend_sched_reset(rig.sched());
@@ -40,11 +40,17 @@ class Sum {
         ggml_cgraph * graph = ggml_new_graph(ctx);
         ggml_build_forward_expand(graph, sum);
         EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph)) << ggml_sched_get_error(rig.sched());
-        write_floats(x, ramp(kWidth * kTokens, -1.0F, 1.0F / 512));
+        places.clear();
+        for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+            places.push_back(ggml_graph_node(graph, i)->data);
+        }
+        write_floats(x, ramp(static_cast<size_t>(kWidth * n_tokens), -1.0F, 1.0F / 512));
         EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS)
             << ggml_sched_get_error(rig.sched());
         return read_floats(sum);
     }
+
+    std::vector<const void *> places; // of the last graph's nodes
 
   private:
     ggml_tensor * weight(ggml_context * ctx, size_t i, int64_t rows) {
@@ -110,6 +116,21 @@ TEST(StreamedSizes, CutAGraphAnewWhereAWeightBecomesSmallEnoughToBeStreamed) {
     EXPECT_EQ(Fresh(kRing, kMostRows).streamed_bytes, 0U);
     EXPECT_EQ(Fresh(kRing, 8).streamed_bytes, kWeights * 8 * kRowBytes);
     expect_as_fresh(kRing, {kMostRows, 8, kMostRows, 32, 33, 32});
+}
+
+// Engines change the batch all the time; what is cut anew would also be placed anew.
+TEST(StreamedSizes, LeaveAGraphWhereItIsIfOnlyTheBatchIsAnother) {
+    const Rig rig(one_device(4 * kLargest));
+    Sum sum;
+    sum.compute(rig, rig.device(0), 16, kTokens);
+    const std::vector<const void *> places = sum.places;
+    for (const int64_t n_tokens : {1, 7, 16, 31}) {
+        const std::vector<float> values = sum.compute(rig, rig.device(0), 16, n_tokens);
+        EXPECT_EQ(sum.places, places) << n_tokens;
+        EXPECT_EQ(sum.compute(rig, rig.cpu(), 16, n_tokens), values) << n_tokens;
+        sum.compute(rig, rig.device(0), 16, kTokens);
+        ASSERT_EQ(sum.places.size(), places.size());
+    }
 }
 
 } // namespace

@@ -31,6 +31,10 @@ struct ExpertBatch {
     int64_t n_tokens = 0;
 
     static ExpertBatch of(const ggml_tensor * mul_mat_id);
+
+    friend bool operator==(const ExpertBatch & a, const ExpertBatch & b) {
+        return a.n_experts == b.n_experts && a.n_used == b.n_used && a.n_tokens == b.n_tokens;
+    }
 };
 
 class ExpertGate {

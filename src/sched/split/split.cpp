@@ -258,11 +258,21 @@ Splits split(const GraphView & graph, const std::vector<host::Backend> & backend
     return Splitter(graph, backends, assignment, rotates, limits).run();
 }
 
-bool depends_on_layout(const Splits & splits, const GraphView & graph, const StreamLimits & limits) {
-    return !limits.empty() && std::any_of(splits.copies.begin(), splits.copies.end(), [&](const InputCopy & copy) {
-        const ggml_backend_buffer_t buffer = graph.tensor(copy.tensor)->buffer;
-        return buffer && host::is_weights(buffer) && host::is_host(buffer);
-    });
+StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
+                               const std::vector<host::Backend> & backends) {
+    StreamedLayout result;
+    for (const InputCopy & copy : splits.copies) {
+        const ggml_tensor * tensor = graph.tensor(copy.tensor);
+        if (tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer)) {
+            result.weights.push_back(size_on(backends[copy.backend], tensor));
+        }
+    }
+    for (const Rewire & rewire : splits.rewires) {
+        if (rewire.slot == kExpertsSlot && graph.content(rewire.node).op() == GGML_OP_MUL_MAT_ID) {
+            result.batches.push_back(ExpertBatch::of(graph.tensor(rewire.node)));
+        }
+    }
+    return result;
 }
 
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor) {

@@ -65,6 +65,16 @@ struct StreamedExperts {
     size_t bytes = 0;      // of all experts, used or not
 };
 
+// Of a graph's layout, all that decides what is streamed, and how
+struct StreamedLayout {
+    std::vector<size_t> weights;      // in host memory, of which there are copies: their bytes
+    std::vector<ExpertBatch> batches; // that are computed with copies
+
+    friend bool operator==(const StreamedLayout & a, const StreamedLayout & b) {
+        return a.weights == b.weights && a.batches == b.batches;
+    }
+};
+
 struct Splits {
     std::vector<Split> splits;
     std::vector<InputCopy> copies;
@@ -77,8 +87,10 @@ struct Splits {
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits = {});
 
-// Might a graph that differs in layout only be cut otherwise? Sizes and batches matter to what is streamed.
-bool depends_on_layout(const Splits & splits, const GraphView & graph, const StreamLimits & limits);
+// Of a graph that was cut in this way, or of one that differs in layout only: that is cut in the same way if this is
+// the same, too.
+StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
+                               const std::vector<host::Backend> & backends);
 
 // The bytes that a copy of the tensor takes on a backend.
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
