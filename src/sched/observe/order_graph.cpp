@@ -23,18 +23,26 @@ void OrderGraph::comes_after_issue_on(plan::Lane lane) {
     }
 }
 
+void OrderGraph::begin_vertex() {
+    const size_t end = (vertices_.size() + 1) * stride_;
+    if (before_.size() < end) {
+        before_.resize(2 * end, 0);
+    }
+}
+
+// And after all that comes before that one
+void OrderGraph::comes_after_vertex(uint32_t earlier) {
+    const uint32_t * known = before(earlier);
+    uint32_t * row = before(static_cast<uint32_t>(vertices_.size()));
+    for (size_t chain = 0; chain < lengths_.size(); chain++) {
+        row[chain] = std::max(row[chain], known[chain]);
+    }
+    row[chain_of_[earlier]] = std::max(row[chain_of_[earlier]], position_of_[earlier] + 1);
+}
+
 uint32_t OrderGraph::end_vertex(const Vertex & vertex) {
     const uint32_t id = static_cast<uint32_t>(vertices_.size());
     vertices_.push_back(vertex);
-    before_.resize(before_.size() + stride_, 0);
-    uint32_t * row = before(id);
-    for (const uint32_t from : predecessors_) {
-        const uint32_t * earlier = before(from);
-        for (size_t chain = 0; chain < lengths_.size(); chain++) {
-            row[chain] = std::max(row[chain], earlier[chain]);
-        }
-        row[chain_of_[from]] = std::max(row[chain_of_[from]], position_of_[from] + 1);
-    }
     choose_chain(id);
     return id;
 }
@@ -60,7 +68,7 @@ void OrderGraph::choose_chain(uint32_t id) {
 
 void OrderGraph::widen() {
     const size_t wider = 2 * stride_;
-    std::vector<uint32_t> rows(vertices_.size() * wider, 0);
+    std::vector<uint32_t> rows(before_.size() / stride_ * wider, 0);
     for (size_t id = 0; id < vertices_.size(); id++) {
         std::copy_n(before_.begin() + static_cast<std::ptrdiff_t>(id * stride_), stride_,
                     rows.begin() + static_cast<std::ptrdiff_t>(id * wider));
@@ -83,19 +91,23 @@ uint32_t & OrderGraph::record_of(plan::Lane lane, uint32_t part, int16_t event) 
     return events[event];
 }
 
-// A step is a vertex or, where a copy reads at the call, two; a wait and a caller's read are one.
 void OrderGraph::reserve(const std::vector<const plan::Plan *> & plans) {
     size_t n_vertices = vertices_.size();
     size_t n_accesses = accesses_.size();
     for (const plan::Plan * plan : plans) {
         const plan::Program & program = plan->program;
-        n_vertices += 2 * plan->steps.size() + plan->waits.size() + program.caller_reads.size();
+        n_vertices += plan->waits.size() + program.caller_reads.size();
+        for (const plan::Step & step : plan->steps) { // a task that reads at the call is two
+            n_vertices += step.kind == StepKind::Record ? 1
+                          : step.kind == StepKind::Do   ? 1 + program.tasks[step.task].reads_at_call
+                                                        : 0;
+        }
         n_accesses += program.accesses.size() + program.caller_reads.size();
     }
     vertices_.reserve(n_vertices);
     chain_of_.reserve(n_vertices);
     position_of_.reserve(n_vertices);
-    before_.reserve(n_vertices * stride_);
+    before_.resize(std::max(before_.size(), n_vertices * stride_), 0);
     accesses_.reserve(n_accesses);
 }
 
@@ -190,7 +202,7 @@ void OrderGraph::add_wait(const plan::Wait & wait, uint32_t step) {
         const uint32_t part = (run_ + machine_.window - wait.age) % machine_.window;
         const uint32_t record = record_of(wait.target, part, wait.event);
         if (record != kNone) {
-            predecessors_.push_back(record);
+            comes_after_vertex(record);
         }
     }
     tails_[wait.waiter].assign(1, end_vertex({run_, wait.waiter, StepKind::Guard, step, wait.waiter}));

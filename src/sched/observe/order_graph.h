@@ -56,9 +56,13 @@ class OrderGraph {
   private:
     using Tail = std::vector<uint32_t>; // vertices that the next step comes after
 
-    void begin_vertex() { predecessors_.clear(); }
+    // A vertex is added by what it comes after, and only then known.
+    void begin_vertex();
+    void comes_after_vertex(uint32_t earlier);
     void comes_after(plan::Lane lane) {
-        predecessors_.insert(predecessors_.end(), tails_[lane].begin(), tails_[lane].end());
+        for (const uint32_t tail : tails_[lane]) {
+            comes_after_vertex(tail);
+        }
     }
     void comes_after_issue_on(plan::Lane lane);
     uint32_t end_vertex(const Vertex & vertex);
@@ -80,11 +84,11 @@ class OrderGraph {
     std::vector<Vertex> vertices_;
     std::vector<VertexAccess> accesses_;
     std::vector<Tail> tails_;                    // by lane
-    std::vector<uint32_t> predecessors_;         // of the vertex that is being added
     std::vector<std::vector<uint32_t>> records_; // by lane and run modulo window, by event
 
-    size_t stride_;                 // chains that there is room for
-    std::vector<uint32_t> before_;  // by vertex and chain: how many of the chain's vertices come before
+    size_t stride_; // chains that there is room for
+    std::vector<uint32_t>
+        before_; // by vertex and chain: how many of the chain's vertices come before; with room for more
     std::vector<uint32_t> lengths_; // by chain
     std::vector<uint32_t> chain_of_;
     std::vector<uint32_t> position_of_;
