@@ -17,10 +17,9 @@ class LoweredGraph {
   public:
     // What a program depends on: numbers that change with it
     struct Key {
-        uint64_t splits;  // the graph's structure, its assignment and its splits
-        uint64_t layout;  // of its tensors
-        uint64_t given;   // places that tensors had before the allocator
-        uint64_t placed;  // places that the allocator gave
+        uint64_t layout;  // of the graph's tensors
+        uint64_t given;   // places that tensors had before
+        uint64_t placed;  // places that they were given, which are found anew for other splits
         uint64_t streams; // memory of streamed weights
         uint64_t links;   // the topology
         plan::Mode mode;
@@ -28,8 +27,8 @@ class LoweredGraph {
         bool whole_experts;
 
         friend bool operator==(const Key & a, const Key & b) {
-            return a.splits == b.splits && a.layout == b.layout && a.given == b.given && a.placed == b.placed &&
-                   a.streams == b.streams && a.links == b.links && a.mode == b.mode && a.observed == b.observed &&
+            return a.layout == b.layout && a.given == b.given && a.placed == b.placed && a.streams == b.streams &&
+                   a.links == b.links && a.mode == b.mode && a.observed == b.observed &&
                    a.whole_experts == b.whole_experts;
         }
     };

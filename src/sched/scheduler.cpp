@@ -246,8 +246,7 @@ CutGraph Scheduler::cut_graph() const {
 
 LoweredGraph::Key Scheduler::key() const {
     const GraphVersion & version = view().version();
-    return {cutter_.number(),
-            version.layout,
+    return {version.layout,
             version.place,
             placer_.version(),
             streams_.number(),

@@ -266,9 +266,11 @@ class Limited {
             ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(ggml_backend_cpu_buffer_type(), size);
             buffer->buft = type;
             buffer->iface.init_tensor = [](ggml_backend_buffer_t into, ggml_tensor * tensor) {
-                const bool refuses = of(into->buft).refused == tensor->name;
-                return refuses ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
+                Limited & self = of(into->buft);
+                self.n_placed++;
+                return self.refused == tensor->name ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
             };
+            buffer->iface.reset = [](ggml_backend_buffer_t emptied) { of(emptied->buft).n_placed = 0; };
             return buffer;
         };
     }
@@ -282,6 +284,7 @@ class Limited {
 
     std::vector<size_t> sizes; // of all buffers that were made
     std::string refused = "none";
+    int n_placed = 0; // tensors since the last reset
 
   private:
     static Limited & of(ggml_backend_buffer_type_t type) { return *static_cast<Limited *>(type->context); }
@@ -397,6 +400,17 @@ TEST(PlacesOfAReservedGraph, AreThoseOfTheSmallerOnesThatFollow) {
                 EXPECT_EQ(now, places[turn]) << n_values << " values";
             }
         }
+    }
+}
+
+// Backends keep things about the tensors of a buffer until it is reset.
+TEST(ABufferOfAGraph, IsResetWhenTheNextOneIsPlacedThere) {
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    Limited memory(SIZE_MAX);
+    const SchedPtr sched = memory.scheduler_on(cpu.get());
+    for (const int n_terms : {3, 3, 5, 5, 3}) {
+        Sum(n_terms).run_on(sched.get());
+        EXPECT_EQ(memory.n_placed, 1 + 2 * n_terms) << "x, the terms and the sums";
     }
 }
 

@@ -72,11 +72,16 @@ struct Product {
         product = ggml_mul(ctx, a, b);
         result = ggml_add(ctx, product, a);
     }
-    std::vector<float> run_on(ggml_backend_sched_t sched) const { return run(sched, context.get(), result, {x, y}); }
-    void reserve_on(ggml_backend_sched_t sched) const {
+    std::vector<float> run_on(ggml_backend_sched_t sched, ggml_backend_t backend = nullptr) const {
+        return run(sched, context.get(), result, {x, y}, backend);
+    }
+    void reserve_on(ggml_backend_sched_t sched, ggml_backend_t backend = nullptr) const {
         ggml_set_output(result);
         ggml_cgraph * graph = ggml_new_graph(context.get());
         ggml_build_forward_expand(graph, result);
+        for (int i = 0; backend && i < ggml_graph_n_nodes(graph); i++) {
+            ggml_backend_sched_set_tensor_backend(sched, ggml_graph_node(graph, i), backend);
+        }
         EXPECT_TRUE(ggml_backend_sched_reserve(sched, graph));
     }
 };
@@ -102,6 +107,31 @@ TEST(GraphsOfOtherSizes, DoNotWorkInPlaceWhereAnOperandIsBroadcastNow) {
     Rig rig(one_device());
     for (const int64_t y_rows : {4, 1, 4, 2, 4}) {
         EXPECT_EQ(run_product(rig, 4, y_rows), product(4, y_rows)) << y_rows;
+    }
+}
+
+// 6x from that element on: the second product may take the place of the first one only if it begins there.
+ggml_tensor * six_fold(ggml_context * ctx, ggml_tensor * x, int64_t first) {
+    ggml_tensor * doubled = ggml_scale(ctx, x, 2.0f);
+    return ggml_scale(ctx, ggml_view_1d(ctx, doubled, kSize, static_cast<size_t>(first) * sizeof(float)), 3.0f);
+}
+
+TEST(GraphsWithMovingViews, DoNotWorkInPlaceOfAViewThatBeginsElsewhereNow) {
+    for (const int64_t moved : {16, 48}) {
+        const Rig rig(one_device());
+        for (const int64_t first : {int64_t{0}, moved}) {
+            const ContextPtr context = make_context();
+            ggml_tensor * x = new_input(context.get(), 2);
+            ggml_tensor * result = six_fold(context.get(), x, first);
+            std::vector<float> expected = numbers(2, 1.0f);
+            expected = std::vector<float>(expected.begin() + first, expected.begin() + first + kSize);
+            std::for_each(expected.begin(), expected.end(), [](float & value) { value *= 6.0f; });
+            EXPECT_EQ(run(rig.sched(), context.get(), result, {x}, rig.device(0)), expected) << first;
+            const auto * begin = static_cast<const char *>(result->data);
+            const auto * read = static_cast<const char *>(result->src[0]->data);
+            const bool overlaps = begin < read + ggml_nbytes(result) && read < begin + ggml_nbytes(result);
+            EXPECT_EQ(overlaps, first == 0) << "from element " << first << " on";
+        }
     }
 }
 
@@ -217,6 +247,18 @@ TEST(GraphsOfTheSameSize, ArePlannedAnewWhereTheyLieElsewhere) {
     EXPECT_EQ(graph.run_on(rig.sched()), product(3, 3));
     EXPECT_NE(graph.b->data, places.back()) << "the test needs that the allocator moves it";
     EXPECT_EQ(rig.stats().plans, 2u);
+}
+
+// The places of what was reserved are large enough for all, but no copy is.
+TEST(GraphsOfOtherSizes, AreCopiedWholeWhereTheyGrowWithinTheirPlaces) {
+    Rig rig(one_device());
+    Product(100, 100).reserve_on(rig.sched(), rig.device(0));
+    for (const int64_t rows : {3, 50, 1, 100, 2}) {
+        ggml_sched_reset_stats(rig.sched());
+        EXPECT_EQ(Product(rows, rows).run_on(rig.sched(), rig.device(0)), product(rows, rows)) << rows;
+        EXPECT_EQ(rig.stats().bytes_copied, 2 * static_cast<size_t>(rows * kSize) * sizeof(float))
+            << "x and y, no more";
+    }
 }
 
 TEST(GraphsOfOtherSizes, GrowAndShrinkWhereCopiesRotate) {
