@@ -308,46 +308,58 @@ TEST(Trace, OfAFailedRunEndsWithWhatWasStarted) {
     EXPECT_FALSE(trace.of_category("synchronize").empty());
 }
 
+// x + w0 * x + w1 * x + ..., on the device, with weights in memory of the host
+struct StreamedSum {
+    static constexpr int64_t kWidth = 2048;
+    static constexpr size_t kWeightBytes = 2 * kWidth * kWidth / 4;
+
+    StreamedSum(const Rig & rig, int n_weights) {
+        ggml_context * ctx = context.get();
+        ggml_tensor * x = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, kWidth);
+        ggml_set_input(x);
+        ggml_tensor * sum = x;
+        std::vector<ggml_tensor *> nodes;
+        for (int i = 0; i < n_weights; i++) {
+            ggml_tensor * weight = ggml_new_tensor_2d(weights.get(), GGML_TYPE_F16, kWidth, kWidth / 4);
+            nodes.push_back(ggml_mul_mat(ctx, weight, x));
+            nodes.push_back(ggml_add(ctx, x, ggml_repeat(ctx, nodes.back(), x)));
+            nodes.push_back(ggml_add(ctx, sum, nodes.back()));
+            sum = nodes.back();
+        }
+        buffer.reset(ggml_backend_alloc_ctx_tensors_from_buft(weights.get(), ggml_backend_cpu_buffer_type()));
+        ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+        ggml_backend_buffer_clear(buffer.get(), 0);
+        graph = ggml_new_graph(ctx);
+        ggml_build_forward_expand(graph, sum);
+        for (ggml_tensor * node : nodes) {
+            ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
+        }
+    }
+
+    ContextPtr weights = make_context();
+    ContextPtr context = make_context();
+    BufferPtr buffer;
+    ggml_cgraph * graph;
+};
+
 // Weights in pageable memory go to the device in chunks of pinned memory, of which there are a few.
 TEST(Trace, OfWeightsOutOfPageableMemoryShowsEachWaitForAChunk) {
-    constexpr int kWeights = 8;
-    constexpr int64_t kWidth = 2048;
     RigOptions options = rig_of(1);
-    options.stream = 4 * kWidth * kWidth;
+    options.stream = 8 * StreamedSum::kWeightBytes;
     options.link_bytes_per_us = 20000;
     Rig rig(options);
-    const ContextPtr weights = make_context();
-    const ContextPtr context = make_context();
-    ggml_tensor * x = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kWidth);
-    ggml_set_input(x);
-    ggml_tensor * sum = x;
-    std::vector<ggml_tensor *> nodes;
-    for (int i = 0; i < kWeights; i++) {
-        ggml_tensor * weight = ggml_new_tensor_2d(weights.get(), GGML_TYPE_F16, kWidth, kWidth / 4);
-        nodes.push_back(ggml_mul_mat(context.get(), weight, x));
-        nodes.push_back(ggml_add(context.get(), x, ggml_repeat(context.get(), nodes.back(), x)));
-        nodes.push_back(ggml_add(context.get(), sum, nodes.back()));
-        sum = nodes.back();
-    }
-    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors_from_buft(weights.get(), ggml_backend_cpu_buffer_type()));
-    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    ggml_backend_buffer_clear(buffer.get(), 0);
-    ggml_cgraph * graph = ggml_new_graph(context.get());
-    ggml_build_forward_expand(graph, sum);
-    for (ggml_tensor * node : nodes) {
-        ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
-    }
+    const StreamedSum sum(rig, 8);
     const TempFile file("trace.json");
-    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), sum.graph));
     ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), file.c_str()));
     for (int i = 0; i < 4; i++) {
-        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), sum.graph), GGML_STATUS_SUCCESS);
     }
     ASSERT_TRUE(ggml_sched_trace_stop(rig.sched()));
     const TraceFile trace(file.path());
     trace.expect_sound();
     const ggml_sched_stats stats = rig.stats();
-    EXPECT_EQ(stats.staged_bytes, 4 * ggml_backend_buffer_get_size(buffer.get()));
+    EXPECT_EQ(stats.staged_bytes, 4 * ggml_backend_buffer_get_size(sum.buffer.get()));
     EXPECT_GT(stats.unplanned_waits, 0U);
     EXPECT_EQ(trace.of_category("synchronize").size(), stats.unplanned_waits);
     EXPECT_EQ(trace.count_flows("synchronize"), static_cast<int>(stats.unplanned_waits));
@@ -362,6 +374,32 @@ TEST(Trace, OfWeightsOutOfPageableMemoryShowsEachWaitForAChunk) {
     EXPECT_NEAR(static_cast<double>(copying_ns) / 1000, link_us, 0.1 * link_us);
     for (const Slice & slice : trace.of_category("synchronize")) {
         EXPECT_EQ(slice.args["other"], "weights out of pageable memory: the chunk is still being read");
+    }
+}
+
+TEST(Trace, HasNoCopyOfWeightsThatWereStillInTheRing) {
+    constexpr int kWeights = 4;
+    RigOptions options = rig_of(1);
+    options.stream = 2 * kWeights * StreamedSum::kWeightBytes;
+    Rig rig(options);
+    ggml_sched_keep_weights(rig.sched(), true);
+    const StreamedSum sum(rig, kWeights);
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), sum.graph));
+    for (const int expected : {kWeights, 0, 0}) {
+        const TempFile file("trace.json");
+        ggml_sched_reset_stats(rig.sched());
+        ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), file.c_str()));
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), sum.graph), GGML_STATUS_SUCCESS);
+        ASSERT_TRUE(ggml_sched_trace_stop(rig.sched()));
+        const TraceFile trace(file.path());
+        trace.expect_sound();
+        int n_copies = 0;
+        for (const Slice & slice : trace.of_category("copy")) {
+            n_copies += slice.args["bytes"] == StreamedSum::kWeightBytes;
+        }
+        EXPECT_EQ(n_copies, expected);
+        EXPECT_EQ(rig.stats().kept_bytes, static_cast<size_t>(kWeights - expected) * StreamedSum::kWeightBytes);
+        EXPECT_GT(trace.of_category("launch").size(), 0U);
     }
 }
 
