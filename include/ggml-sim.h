@@ -47,7 +47,8 @@ struct ggml_sim_config {
     size_t memory_bytes;      // of the device; allocations beyond fail
     double flops_per_us;      // matrix products
     double bytes_per_us;      // device memory traffic of all other operations
-    double link_bytes_per_us; // copies to or from another memory; within a device they go by bytes_per_us, twice
+    double link_bytes_per_us; // copies to or from another memory; within a device they go by bytes_per_us, twice. Of
+                              // those between host and device one goes at a time in each direction, as first enqueued
     double link_latency_us;   // each copy
     double launch_us;         // each graph
     double host_call_us;      // host time of each enqueuing call

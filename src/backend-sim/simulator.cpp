@@ -82,11 +82,14 @@ bool Simulator::is_idle() const {
     return std::all_of(queues_.begin(), queues_.end(), [](const Queue * queue) { return queue->operations.empty(); });
 }
 
-CompletionRef Simulator::enqueue(Queue & queue, Operation && operation, double cost_us) {
+CompletionRef Simulator::enqueue(Queue & queue, Operation && operation, double cost_us, CopyEngine * engine) {
     const double reached_us = queue.last != nullptr ? std::max(now_us_, finish_of(*queue.last)) : now_us_;
     double start_us = reached_us;
     for (const CompletionRef & other : operation.after) {
         start_us = std::max(start_us, finish_of(*other));
+    }
+    if (engine != nullptr) {
+        start_us = engine->reserve(now_us_, start_us, cost_us);
     }
     auto completion = std::make_shared<Completion>();
     completion->queue = &queue;
@@ -264,6 +267,10 @@ bool Simulator::reset_clock() {
     }
     now_us_ = 0;
     clock_epoch_++;
+    for (Device & device : devices) {
+        device.from_host.reset();
+        device.to_host.reset();
+    }
     return true;
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "adversary.h"
+#include "copy_engine.h"
 #include "ggml-backend-impl.h"
 #include "ggml-sim.h"
 #include "memory.h"
@@ -38,6 +39,8 @@ struct Device {
     int n_buffers = 0;
     int n_events = 0;
     int launches_until_failure = 0; // 0: none is to fail
+    CopyEngine from_host;
+    CopyEngine to_host;
 
     const ProfileTraits & traits() const { return traits_of(config.profile); }
 };
@@ -78,7 +81,8 @@ class Simulator {
     void let_adversary_act();
     // What is enqueued starts not before the call that enqueues it.
     void begin_enqueuing_call(const Queue & queue) { now_us_ += queue.device.config.host_call_us; }
-    CompletionRef enqueue(Queue & queue, Operation && operation, double cost_us); // throws std::bad_alloc
+    // A copy over the link also waits for the engine that makes it; NULL for everything else. Throws std::bad_alloc.
+    CompletionRef enqueue(Queue & queue, Operation && operation, double cost_us, CopyEngine * engine = nullptr);
     // Executes `goal` and what it needs. Does not move the clock.
     void execute_until(const CompletionRef & goal);
     // Runs an operation at once, with the host waiting

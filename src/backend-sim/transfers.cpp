@@ -81,7 +81,8 @@ void set_pieces(ggml_backend_t backend, const ggml_tensor & tensor, const void *
         if (!is_pinned && !sim->adversary.is_lazy() && sim->adversary.one_in(2)) {
             transfer.stage();
         }
-        sim->enqueue(queue, std::move(operation), link_cost_us(queue.device.config, pieces.size * pieces.n));
+        sim->enqueue(queue, std::move(operation), link_cost_us(queue.device.config, pieces.size * pieces.n),
+                     &queue.device.from_host);
     });
 }
 
@@ -102,7 +103,8 @@ void get_pieces(ggml_backend_t backend, const ggml_tensor & tensor, void * data,
         transfer.dst_stride = pieces.stride_data;
         transfer.src = bytes;
         transfer.src_stride = pieces.stride_tensor;
-        sim->enqueue(queue, std::move(operation), link_cost_us(queue.device.config, pieces.size * pieces.n));
+        sim->enqueue(queue, std::move(operation), link_cost_us(queue.device.config, pieces.size * pieces.n),
+                     &queue.device.to_host);
     });
 }
 
@@ -145,6 +147,7 @@ void enqueue_copy(Simulator & simulator, const CopyRoute & route, Place && src, 
     Queue & runner = on_source ? *route.src : *route.dst;
     const bool is_local = route.src != nullptr && &route.src->device == &route.dst->device &&
                           src.allocation != nullptr && src.allocation->kind == MemoryKind::Device;
+    const bool from_host = src.allocation != nullptr && src.allocation->kind == MemoryKind::Pinned;
     const double cost_us =
         is_local ? copy_cost_us(runner.device.config, size) : link_cost_us(runner.device.config, size);
 
@@ -161,7 +164,8 @@ void enqueue_copy(Simulator & simulator, const CopyRoute & route, Place && src, 
     if (!on_source && route.src != nullptr && route.src != route.dst && route.src->last != nullptr) {
         copy.after.push_back(route.src->last);
     }
-    const CompletionRef completion = simulator.enqueue(runner, std::move(copy), cost_us);
+    const CompletionRef completion =
+        simulator.enqueue(runner, std::move(copy), cost_us, from_host ? &runner.device.from_host : nullptr);
     if (on_source && route.src != route.dst) {
         Operation wait;
         wait.after.push_back(completion);

@@ -130,6 +130,43 @@ TEST_F(SimClock, CopiesOccupyTheQueueThatTheyRunOnAndDelayTheDestination) {
     EXPECT_EQ(counters().set_async_calls, 0u);
 }
 
+TEST_F(SimClock, OneCopyAtATimeGoesOverTheLinkInEachDirection) {
+    ggml_backend_t first = backend(0);
+    ggml_backend_t second = backend(0);
+    ggml_tensor * a = vector_on(first, 1.0f);
+    ggml_tensor * b = vector_on(first, 1.0f);
+    std::vector<float> data(n, 2.0f);
+    start();
+    ggml_backend_tensor_set_async(first, a, data.data(), 0, ggml_nbytes(a));
+    ggml_backend_tensor_set_async(second, b, data.data(), 0, ggml_nbytes(b));
+    ggml_backend_synchronize(first);
+    EXPECT_EQ(since(), copy_us);
+    ggml_backend_synchronize(second);
+    EXPECT_EQ(since(), 2 * copy_us);
+    start();
+    ggml_backend_tensor_set_async(first, a, data.data(), 0, ggml_nbytes(a));
+    ggml_backend_tensor_get_async(second, b, data.data(), 0, ggml_nbytes(b));
+    ggml_backend_synchronize(first);
+    ggml_backend_synchronize(second);
+    EXPECT_EQ(since(), copy_us);
+}
+
+TEST_F(SimClock, ACopyTakesAGapThatEarlierCopiesLeaveOnTheLink) {
+    ggml_backend_t first = backend(0);
+    ggml_backend_t second = backend(0);
+    ggml_tensor * a = vector_on(first, 1.0f);
+    ggml_tensor * b = vector_on(first, 1.0f);
+    const std::vector<float> data(n, 2.0f);
+    start();
+    launch_scale(first, a, 2.0f, a);
+    ggml_backend_tensor_set_async(first, a, data.data(), 0, ggml_nbytes(a)); // not before the launch is done
+    ggml_backend_tensor_set_async(second, b, data.data(), 0, ggml_nbytes(b));
+    ggml_backend_synchronize(second);
+    EXPECT_EQ(since(), copy_us);
+    ggml_backend_synchronize(first);
+    EXPECT_EQ(since(), scale_us + copy_us);
+}
+
 TEST_F(SimClock, CopiesWithinADeviceReadAndWriteItsMemory) {
     ggml_backend_t q[2] = {backend(0), backend(0)};
     ggml_tensor * a = vector_on(q[0], 1.0f);
