@@ -145,17 +145,25 @@ void print_row(const Case & c, int mode, double seconds, double seconds_auto, co
     std::fflush(stdout);
 }
 
-// False if something failed, or the modes disagree.
-bool run_case(const engine::Model & model, const engine::DeviceSet & devices, const Case & c, int repeat,
-              GetCounters get) {
+// False if something failed, or the modes disagree. Each mode has queues of its own, as if it were alone: a queue keeps
+// a limited number of captured launches.
+bool run_case(const engine::Model & model, const std::string & list, const Case & c, int repeat, GetCounters get) {
+    std::vector<engine::DeviceSet> devices;
     std::array<std::unique_ptr<engine::Session>, kModes> sessions;
+    devices.reserve(kModes); // sessions keep pointers to them
     for (int mode = 0; mode < kModes; mode++) {
+        auto opened = engine::DeviceSet::open(list, 0);
+        if (!opened.ok()) {
+            std::fprintf(stderr, "sched-bench-gpu: %s\n", opened.error().c_str());
+            return false;
+        }
+        devices.push_back(std::move(opened.value()));
         engine::SessionConfig config;
         config.n_ctx = std::max(c.n_tokens, 64);
         config.n_ubatch = c.n_ubatch;
         config.parallel = c.parallel;
         config.sync = static_cast<ggml_sched_sync_mode>(mode);
-        auto session = engine::Session::create(model, devices, config);
+        auto session = engine::Session::create(model, devices.back(), config);
         if (!session.ok()) {
             std::fprintf(stderr, "sched-bench-gpu: %s\n", session.error().c_str());
             return false;
@@ -163,8 +171,9 @@ bool run_case(const engine::Model & model, const engine::DeviceSet & devices, co
         sessions[static_cast<size_t>(mode)] = std::move(session.value());
     }
     const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> logits(
-        ggml_backend_buft_alloc_buffer(ggml_backend_dev_host_buffer_type(ggml_backend_get_device(devices.backend(0))),
-                                       static_cast<size_t>(model.n_vocab()) * sizeof(float)),
+        ggml_backend_buft_alloc_buffer(
+            ggml_backend_dev_host_buffer_type(ggml_backend_get_device(devices[0].backend(0))),
+            static_cast<size_t>(model.n_vocab()) * sizeof(float)),
         ggml_backend_buffer_free);
     if (logits == nullptr) {
         return false;
@@ -245,7 +254,8 @@ int run(const Options & options) {
         if (c.name.find(options.only) == std::string::npos) {
             continue;
         }
-        auto devices = engine::DeviceSet::open(options.vendor + "*" + std::to_string(c.n_devices) + ",cpu", 0);
+        const std::string list = options.vendor + "*" + std::to_string(c.n_devices) + ",cpu";
+        auto devices = engine::DeviceSet::open(list, 0);
         if (!devices.ok()) {
             std::fprintf(stderr, "sched-bench-gpu: %s\n", devices.error().c_str());
             return 1;
@@ -256,7 +266,7 @@ int run(const Options & options) {
             std::fprintf(stderr, "sched-bench-gpu: %s\n", model.error().c_str());
             return 1;
         }
-        good = run_case(*model.value(), devices.value(), c, options.repeat, get) && good;
+        good = run_case(*model.value(), list, c, options.repeat, get) && good;
     }
     if (options.model.empty()) {
         std::remove(path.c_str());

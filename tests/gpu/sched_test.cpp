@@ -130,7 +130,8 @@ TEST_P(Scheduling, LogitsAreTheSameWithAndWithoutStreaming) {
                     ASSERT_TRUE(on.same_results(off))
                         << vendor().device_list(n_devices) << ", ngl " << ngl << ", ubatch " << n_ubatch
                         << ", repetition " << i << ": " << on.hash << ", not " << off.hash << on.error;
-                    EXPECT_EQ(on.stats.streamed_bytes > 0, n_ubatch >= 32);
+                    // The weights are too small for auto.
+                    EXPECT_EQ(on.stats.streamed_bytes > 0, n_ubatch >= 32 && config.stream != GGML_SCHED_STREAM_AUTO);
                 }
             }
         }
