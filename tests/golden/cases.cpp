@@ -136,7 +136,9 @@ std::vector<Case> cases() {
          "A batch of 32 tokens, op_offload, the layers' weights in host memory, KV cache and output on the GPU: SIM0 "
          "computes, and SIM0 stream copies weights ahead, through a ring that holds about half of them.\n"
          "Look at: a weight is copied as soon as the launch that used its part of the ring last is done, of this run "
-         "or of the one before, and a launch waits for the last of its weights only. The host never waits for them.",
+         "or of the one before, and a launch waits for the last of its weights only. The host never waits for them. "
+         "What "
+         "split 1 needs besides goes on the same queue, behind half of the ring, and not behind all of it.",
          Show::InFlight, offloading({kCuda}, 16384), kHostLayersPrefill},
         {"uma_device",
          "A device that reads host memory in place (SIM0), with the token embeddings in host memory.\n"

@@ -431,22 +431,25 @@ TEST_P(StreamingTo, StagesWhatTheCpuComputesForADeviceAndKeepsItsOrder) {
     }
 }
 
-// Time of a run when runs follow one another, by the virtual clock
-double time_of_run(size_t budget, double product_us, double copy_us, int n_layers) {
+RigOptions with_costs(double product_us, double copy_us) {
     RigOptions options = on(GGML_SIM_PROFILE_CUDA);
     options.flops_per_us = kProductFlops / product_us;
     options.link_bytes_per_us = kWeightBytes / copy_us;
-    const StreamRig rig(options, budget);
+    return options;
+}
+
+// Time of a run by the virtual clock, of several that follow one another
+double time_of_run(size_t budget, double product_us, double copy_us, int n_layers, int n_runs = 4) {
+    const StreamRig rig(with_costs(product_us, copy_us), budget);
     Layers layers(rig, n_layers);
     layers.allocate(rig);
     layers.compute(rig, 1.0F);
     ggml_backend_sim_reset_clock();
-    constexpr int kRuns = 4;
-    for (int run = 0; run < kRuns; run++) {
+    for (int run = 0; run < n_runs; run++) {
         layers.start(rig, 1.0F);
     }
     ggml_backend_sched_synchronize(rig.sched());
-    return ggml_backend_sim_time_us() / kRuns;
+    return ggml_backend_sim_time_us() / n_runs;
 }
 
 // Both are far above what everything else costs.
@@ -462,6 +465,34 @@ TEST(Streaming, TakesTheLongerOfComputingAndCopyingAndNotTheirSum) {
         const double streamed = time_of_run(8 * kWeightBytes, product_us, copy_us, kLayers);
         EXPECT_LT(streamed, 1.1 * longer);
         EXPECT_GT(streamed, 0.98 * longer);
+    }
+}
+
+// One engine makes all copies to a device, in the order in which they were enqueued.
+TEST(Streaming, LetsTheFirstLaunchNotWaitForMoreWeightsBecauseTheyHaveRoom) {
+    constexpr int kLayers = 24;
+    for (const auto & [product_us, copy_us] : {std::pair(kShort, kLong), std::pair(kLong, kShort)}) {
+        const double longer = kLayers * std::max(product_us, copy_us);
+        const double in_small_ring = time_of_run(8 * kWeightBytes, product_us, copy_us, kLayers, 1);
+        const double in_large_ring = time_of_run(kLayers * kWeightBytes, product_us, copy_us, kLayers, 1);
+        EXPECT_LT(in_small_ring, 1.2 * longer);
+        EXPECT_LT(in_large_ring, 1.3 * longer); // a quarter of the weights goes first
+        EXPECT_GT(time_of_run(0, product_us, copy_us, kLayers, 1), 1.5 * longer);
+    }
+}
+
+TEST(Streaming, IsNeverSlowerThanNone) {
+    constexpr int kLayers = 24;
+    for (const auto & [product_us, copy_us] :
+         {std::pair(kShort, kLong), std::pair(kLong, kShort), std::pair(kLong, kLong), std::pair(0.1 * kShort, kLong),
+          std::pair(kLong, 0.1 * kShort)}) {
+        for (const int n_runs : {1, 4}) {
+            const double off = time_of_run(0, product_us, copy_us, kLayers, n_runs);
+            for (const size_t n_weights : {1, 2, 3, 4, 8, 12, kLayers, 10 * kLayers}) {
+                const double streamed = time_of_run(n_weights * kWeightBytes, product_us, copy_us, kLayers, n_runs);
+                EXPECT_LT(streamed, 1.01 * off) << n_weights << " weights, " << n_runs << " runs";
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "lower/accesses.h"
 #include "lower/experts.h"
+#include "lower/stream_order.h"
 
 namespace ggml_sched {
 
@@ -37,14 +38,16 @@ class Lowering {
         , splits_(splits)
         , slots_(slots)
         , assignment_(assignment)
-        , streams_(streams)
-        , next_streamed_(streams.size(), 0)
         , backends_(backends)
         , topology_(topology)
         , whole_experts_(options.whole_experts)
         , buffers_(spaces)
         , launch_accesses_(graph, buffers_)
-        , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); })) {
+        , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); }))
+        , n_streams_(streams.size())
+        , order_(
+              splits, streams, topology, options.whole_experts, [this](uint32_t copy) { return is_pinned(copy); },
+              [this](uint32_t copy) { return is_host(graph_.tensor(splits_.copies[copy].tensor)); }) {
         result_.program.mode = options.mode;
         result_.program.observed = options.observed;
         result_.program.n_splits = static_cast<int>(splits.splits.size());
@@ -115,19 +118,15 @@ class Lowering {
 
     // Issues what may be streamed once this split has been launched.
     void stream_after(int32_t split) {
-        for (size_t backend = 0; backend < streams_.size(); backend++) {
-            const StreamSlots & slots = streams_[backend];
-            size_t & next = next_streamed_[backend];
-            while (next < slots.size() && slots[next].free_after <= split &&
-                   (whole_experts_ || slots[next].known_after <= split) &&
-                   (slots[next].split <= split + 1 || is_pinned(slots[next]))) {
-                stream(std::max(split, 0), slots[next++]);
+        for (size_t backend = 0; backend < n_streams_; backend++) {
+            while (const StreamSlot * slot = order_.next(static_cast<BackendId>(backend), split)) {
+                stream(std::max(split, 0), *slot);
             }
         }
     }
 
-    bool is_pinned(const StreamSlot & slot) {
-        const InputCopy & input = splits_.copies[slot.copy];
+    bool is_pinned(uint32_t copy) {
+        const InputCopy & input = splits_.copies[copy];
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
         return host::is_pinned_for(backends_[input.backend], buffers_.of(buffer).facts.buft);
     }
@@ -136,7 +135,7 @@ class Lowering {
         CopyBinding copy = binding_for(slot.copy);
         copy.streamed = true;
         copy.ahead = true;
-        copy.pageable = !is_pinned(slot);
+        copy.pageable = !is_pinned(slot.copy);
         const InputCopy & input = splits_.copies[slot.copy];
         if (input.ids != kNoTensor && !whole_experts_) {
             const ExpertIds ids = {input.ids, input.ids_node};
@@ -223,7 +222,7 @@ class Lowering {
             copy.pageable = !copy.via_ring && dst.events && copy.bytes >= kStagedFrom &&
                             !host::is_pinned_for(dst, source_buft(copy));
             copy.ids = ids_of(index);
-            copy.ahead = copy.via_ring && goes_ahead(copy);
+            copy.ahead = goes_ahead(split, copy);
             std::vector<Task> & tasks = copy.ids == kNoBinding ? late.direct : late.experts;
             tasks.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else if (!from_host && is_host(copy.dst) && src.get_async) {
@@ -249,10 +248,14 @@ class Lowering {
                copy.bytes <= topology_.snapshot_limit;
     }
 
-    bool goes_ahead(const CopyBinding & copy) const {
-        return slots_.n_copies() > 1 && copy.bytes >= topology_.ahead_from &&
-               topology_.stream_of[copy.dst_backend] != plan::kHost &&
-               host::is_pinned_for(backends_[copy.dst_backend], topology_.ring_buft);
+    // What the first launch needs, and large inputs whose slots take turns; the call must not wait for that queue.
+    bool goes_ahead(int32_t split, const CopyBinding & copy) const {
+        const BackendId backend = copy.dst_backend;
+        const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= topology_.ahead_from &&
+                                 topology_.stream_of[backend] != plan::kHost;
+        const bool is_first = copy.ids == kNoBinding && order_.is_first(backend, split);
+        return (takes_turns || is_first) &&
+               (copy.pageable || host::is_pinned_for(backends_[backend], source_buft(copy)));
     }
 
     void reserve_ring(CopyBinding & copy) {
@@ -365,14 +368,14 @@ class Lowering {
     const Splits & splits_;
     const Slots & slots_;
     const Assignment & assignment_;
-    const std::vector<StreamSlots> & streams_;
-    std::vector<size_t> next_streamed_; // by backend: the first in streams_ that has not been issued
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     const bool whole_experts_;
     BufferTable buffers_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
+    const size_t n_streams_; // backends, or 0
+    StreamOrder order_;
     std::map<std::pair<TensorId, int32_t>, uint32_t> ids_; // where they are for the host: index into copies
     Lowered result_;
 };
