@@ -110,7 +110,7 @@ double Tracer::now() {
 
 void Tracer::stream_begins(plan::Lane lane, const host::Backend & backend) noexcept {
     lanes_[lane].backend = &backend;
-    unless_cut([&] { trace_.lanes[lane] = backend.name + " stream"; });
+    unless_cut([&] { trace_.lanes[lane] = backend.name; });
 }
 
 void Tracer::run_begins(const plan::Plan & plan, const Work & work) noexcept {
