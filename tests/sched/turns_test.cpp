@@ -117,9 +117,9 @@ TEST(Turns, AreOrderedInARingThatIsNew) {
         chain.start(rig, rig.device(0), 0.0F, values[0]); // in the first turn
 
         ggml_sched_set_streaming(rig.sched(), StreamedChain::kRing, 0);
-        std::vector<BufferPtr> others; // so that the new ring is not where the old one was
-        for (int i = 0; i < 32; i++) {
-            others.emplace_back(ggml_backend_alloc_buffer(rig.device(0), i % 2 == 0 ? 16 : StreamedChain::kRing));
+        std::array<BufferPtr, 32> others; // so that the new ring is not where the old one was
+        for (size_t i = 0; i < others.size(); i++) {
+            others[i].reset(ggml_backend_alloc_buffer(rig.device(0), i % 2 == 0 ? 16 : StreamedChain::kRing));
         }
         chain.start(rig, rig.device(0), 0.0F, values[1]); // in the second
         chain.start(rig, rig.device(0), 1.0F, values[2]); // in the first again

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kWidth = 64;
 constexpr int64_t kTokens = 32;
-constexpr int kLayers = 5;
+constexpr size_t kLayers = 5;
 constexpr size_t kWeightBytes = kWidth * kWidth * sizeof(float);
 
 RigOptions with_ring(size_t bytes) {
@@ -51,7 +51,7 @@ void compute(const Rig & rig, ggml_cgraph * graph) {
 class Layers {
   public:
     Layers(const Rig & rig, bool pinned) {
-        for (int i = 0; i < kLayers; i++) {
+        for (size_t i = 0; i < kLayers; i++) {
             weights_.tensors.push_back(ggml_new_tensor_2d(weights_.context.get(), GGML_TYPE_F32, kWidth, kWidth));
         }
         weights_.allocate(rig, pinned);
@@ -122,8 +122,8 @@ struct Sent {
 };
 
 void expect_all_sent(const Sent & sent) {
-    EXPECT_EQ(sent.names.size(), size_t{kLayers});
-    EXPECT_EQ(sent.n_calls, size_t{kLayers});
+    EXPECT_EQ(sent.names.size(), kLayers);
+    EXPECT_EQ(sent.n_calls, kLayers);
     EXPECT_EQ(sent.bytes, kLayers * kWeightBytes);
 }
 
