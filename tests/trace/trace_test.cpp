@@ -377,33 +377,6 @@ TEST(Trace, OfWeightsOutOfPageableMemoryShowsEachWaitForAChunk) {
     }
 }
 
-TEST(Trace, HasNoCopyOfWeightsThatWereStillInTheRing) {
-    constexpr int kWeights = 4;
-    RigOptions options = rig_of(1);
-    options.stream = 2 * kWeights * StreamedSum::kWeightBytes;
-    Rig rig(options);
-    ggml_sched_keep_weights(rig.sched(), true);
-    const StreamedSum sum(rig, kWeights);
-    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), sum.graph));
-    for (const int expected : {kWeights, 0, 0}) {
-        const TempFile file("trace.json");
-        ggml_sched_reset_stats(rig.sched());
-        ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), file.c_str()));
-        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), sum.graph), GGML_STATUS_SUCCESS);
-        ASSERT_TRUE(ggml_sched_trace_stop(rig.sched()));
-        const TraceFile trace(file.path());
-        trace.expect_sound();
-        int n_copies = 0;
-        for (const Slice & slice : trace.of_category("copy")) {
-            const size_t bytes = slice.args["bytes"];
-            n_copies += bytes == 0 || bytes == StreamedSum::kWeightBytes;
-        }
-        EXPECT_EQ(n_copies, expected);
-        EXPECT_EQ(rig.stats().kept_bytes, static_cast<size_t>(kWeights - expected) * StreamedSum::kWeightBytes);
-        EXPECT_GT(trace.of_category("launch").size(), 0U);
-    }
-}
-
 // The adversary: many graphs, devices and modes, results checked as always, and the trace of each is sound.
 TEST(Trace, OfRandomCasesIsSoundAndChangesNoResult) {
     const TempFile base("case.json");

@@ -4,8 +4,6 @@
 
 namespace ggml_sched {
 
-namespace {} // namespace
-
 MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
     : backends_(backends) {
     for (const host::Backend & backend : backends) {
