@@ -218,6 +218,21 @@ TEST(Scheduler, NamesTheTensorWhoseMemoryNoBackendCanUse) {
     EXPECT_TRUE(log.contains("'far away' is in a buffer of type SIM0")) << log.text();
 }
 
+// As with a CPU and a library for its matrix products: the first one that can use the memory takes over.
+TEST(BackendsThatShareMemory, LeaveNodesToTheFirstThatSupportsThem) {
+    const BackendPtr first(ggml_backend_cpu_init());
+    const BackendPtr second(ggml_backend_cpu_init());
+    const SchedPtr sched(new_sched({first.get(), second.get()}));
+    const Chain chain(3);
+    ggml_tensor * start = ggml_graph_node(chain.graph, 0);
+    ggml_backend_sched_set_tensor_backend(sched.get(), start, second.get());
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched.get(), chain.graph));
+    for (int i = 0; i < ggml_graph_n_nodes(chain.graph); i++) {
+        EXPECT_EQ(ggml_backend_sched_get_tensor_backend(sched.get(), ggml_graph_node(chain.graph, i)), first.get())
+            << "node " << i;
+    }
+}
+
 class DeviceMemory : public testing::Test {
   protected:
     DeviceMemory()

@@ -87,8 +87,8 @@ class OrderGraph {
     std::vector<std::vector<uint32_t>> records_; // by lane and run modulo window, by event
 
     size_t stride_; // chains that there is room for
-    std::vector<uint32_t>
-        before_; // by vertex and chain: how many of the chain's vertices come before; with room for more
+    // By vertex and chain: how many of the chain's vertices come before. There is room for more vertices.
+    std::vector<uint32_t> before_;
     std::vector<uint32_t> lengths_; // by chain
     std::vector<uint32_t> chain_of_;
     std::vector<uint32_t> position_of_;
