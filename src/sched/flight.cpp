@@ -1,5 +1,6 @@
 #include "flight.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "plan/planner.h"
@@ -9,6 +10,23 @@ namespace ggml_sched {
 namespace {
 
 const std::shared_ptr<const plan::History> kNothing = std::make_shared<const plan::History>();
+
+bool overlap(const plan::Access & a, plan::Space space, uint64_t begin, uint64_t end) {
+    return a.space == space && a.begin < end && begin < a.end;
+}
+
+// Only what has bytes in common with something in flight can have to wait.
+bool overlaps(const std::vector<plan::Access> & accesses, const plan::History & history) {
+    return std::any_of(accesses.begin(), accesses.end(), [&](const plan::Access & access) {
+        return std::any_of(history.accesses.begin(), history.accesses.end(),
+                           [&](const plan::PastAccess & past) {
+                               return overlap(access, past.space, past.begin, past.end);
+                           }) ||
+               std::any_of(history.caller_reads.begin(), history.caller_reads.end(), [&](const plan::CallerRead & read) {
+                   return overlap(access, read.bytes.space, read.bytes.begin, read.bytes.end);
+               });
+    });
+}
 
 } // namespace
 
@@ -25,6 +43,10 @@ void Flight::add_run(std::shared_ptr<const plan::History> after, std::shared_ptr
 }
 
 Status Flight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
+    waited = false;
+    if (!overlaps(program.accesses, *history_)) {
+        return {};
+    }
     // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
     plan::Machine unthrottled = machine_;
     unthrottled.window++;

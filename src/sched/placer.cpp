@@ -94,10 +94,13 @@ Status Placer::give_places(const CutGraph & graph) const {
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
         place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);
     }
+    const Place * places = plan_.tensors.data();
     for (TensorId id = 0; id < plan_.tensors.size(); id++) {
-        place(graph.view.tensor(id), plan_.tensors[id]);
+        if (places[id].is_known()) {
+            place(graph.view.tensor(id), places[id]);
+        }
     }
-    for (const TensorId view : plan_.views) { // when all that they view is placed
+    for (const TensorId view : graph.view.views()) { // when all that they view is placed
         ggml_tensor * tensor = graph.view.tensor(view);
         const ggml_tensor * root = tensor->view_src;
         if (!tensor->buffer && root->buffer) {

@@ -56,8 +56,8 @@ void expect_like_new(const GraphView & view, const ggml_cgraph * graph) {
     EXPECT_EQ(view.inputs(), fresh.inputs());
     ASSERT_EQ(view.nodes().size(), fresh.nodes().size());
     for (TensorId id = 0; id < view.n_tensors(); id++) {
-        EXPECT_EQ(view.view_source(id), fresh.view_source(id));
-        EXPECT_EQ(view.is_node(id), fresh.is_node(id));
+        EXPECT_EQ(view.root(id), fresh.root(id));
+        EXPECT_EQ(view.facts(id), fresh.facts(id));
         EXPECT_EQ(view.ids().find(view.tensor(id)), id);
     }
     for (size_t i = 0; i < view.nodes().size(); i++) {

@@ -5,9 +5,11 @@
 namespace ggml_sched {
 
 bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand) {
-    return node->type == operand->type && std::equal(node->ne, node->ne + GGML_MAX_DIMS, operand->ne) &&
-           std::equal(node->nb, node->nb + GGML_MAX_DIMS, operand->nb) &&
-           (!operand->view_src || operand->view_offs == 0);
+    uint64_t differing_bits = static_cast<uint64_t>(node->type ^ operand->type);
+    for (int dim = 0; dim < GGML_MAX_DIMS; dim++) { // nearly always all are the same
+        differing_bits |= static_cast<uint64_t>(node->ne[dim] ^ operand->ne[dim]) | (node->nb[dim] ^ operand->nb[dim]);
+    }
+    return differing_bits == 0 && (!operand->view_src || operand->view_offs == 0);
 }
 
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends) {

@@ -33,7 +33,6 @@ struct MemoryPlan {
     std::vector<Place> tensors;  // by tensor
     std::vector<Place> copies;   // by copy and turn
     std::vector<Place> rotating; // by rotating input and turn; known for none of them in `tensors`
-    std::vector<TensorId> views; // whose place is that of what they view
     std::vector<InPlace> in_place;
     std::vector<std::vector<size_t>> sizes; // by pool and part, in bytes
 };

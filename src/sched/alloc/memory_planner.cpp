@@ -4,6 +4,14 @@
 
 namespace ggml_sched {
 
+namespace {
+
+size_t padded(size_t size, size_t alignment) {
+    return (size + alignment - 1) & ~(alignment - 1);
+}
+
+} // namespace
+
 MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
     : backends_(backends) {
     for (const host::Backend & backend : backends) {
@@ -43,7 +51,6 @@ void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
     plan.tensors.assign(graph.view.n_tensors(), Place{});
     plan.copies.assign(graph.splits.copies.size() * n_copies, Place{});
     plan.rotating.assign(graph.splits.rotating.size() * n_copies, Place{});
-    plan.views.clear();
     plan.in_place.clear();
     plan.sizes.resize(ranges_.size());
 }
@@ -53,20 +60,17 @@ void MemoryPlanner::find_owners() {
     const GraphView & view = graph_->view;
     const auto n = static_cast<TensorId>(view.n_tensors());
     const std::vector<InputCopy> & copies = graph_->splits.copies;
-    lives_.assign(n + copies.size(), Life{});
+    lives_.resize(n + copies.size());
     for (TensorId id = 0; id < n; id++) {
-        if (view.view_source(id) == kNoTensor) {
-            lives_[id].needs_place = !view.content(id).has_place();
-        } else {
-            plan_->views.push_back(id);
-        }
+        lives_[id] = Life((view.facts(id) & kIsHomeless) != 0);
     }
     for (size_t i = 0; i < copies.size(); i++) {
-        lives_[n + i].needs_place = !rotates_ && !copies[i].streamed;
+        lives_[n + i] = Life(!rotates_ && !copies[i].streamed);
     }
-    owners_.clear();
-    for (const Operand & operand : view.operands()) {
-        owners_.push_back(owner_of(operand.tensor));
+    const Operands operands = view.operands();
+    owners_.resize(operands.size());
+    for (size_t i = 0; i < operands.size(); i++) {
+        owners_[i] = owner_of(operands[i].tensor);
     }
     for (const Rewire & rewire : graph_->splits.rewires) {
         owners_[rewire.operand] = n + rewire.copy;
@@ -104,21 +108,24 @@ void MemoryPlanner::find_late_uses(const std::vector<host::Keep> & keeps) {
 
 void MemoryPlanner::find_last_uses() {
     const GraphView & view = graph_->view;
+    const GraphNode * nodes = view.nodes().data();
+    const Operand * operands = view.operands().begin();
+    const Owner * owners = owners_.data();
+    Life * lives = lives_.data();
     for (const Split & split : graph_->splits.splits) {
         for (const uint32_t input : split.inputs) {
             const TensorId source = graph_->splits.copies[input].tensor;
-            lives_[source].has_reader = true;
-            lives_[owner_of(source)].last_use = before(split.begin);
+            lives[source].has_reader = true;
+            lives[owner_of(source)].last_use = before(split.begin);
         }
         for (int i = split.begin; i < split.end; i++) {
-            const GraphNode & node = view.nodes()[i];
-            const uint32_t end = node.first_operand + node.n_operands;
-            for (uint32_t operand = node.first_operand; operand < end; operand++) {
-                lives_[view.operands()[operand].tensor].has_reader = true;
-                lives_[owners_[operand]].last_use = at(i);
+            const uint32_t end = nodes[i].first_operand + nodes[i].n_operands;
+            for (uint32_t operand = nodes[i].first_operand; operand < end; operand++) {
+                lives[operands[operand].tensor].has_reader = true;
+                lives[owners[operand]].last_use = at(i);
             }
-            if (view.view_source(node.tensor) != kNoTensor) { // it may write there
-                lives_[owner_of(node.tensor)].last_use = at(i);
+            if (view.views_another(nodes[i].tensor)) { // it may write there
+                lives[owner_of(nodes[i].tensor)].last_use = at(i);
             }
         }
     }
@@ -132,15 +139,14 @@ void MemoryPlanner::find_last_uses() {
 void MemoryPlanner::find_what_stays() {
     const GraphView & view = graph_->view;
     for (TensorId id = 0; id < view.n_tensors(); id++) {
-        const TensorContent & content = view.content(id);
-        const bool is_result = content.op() != GGML_OP_NONE && !lives_[id].has_reader;
-        if (is_result || (content.flags() & GGML_TENSOR_FLAG_OUTPUT)) {
+        const bool is_result = (view.facts(id) & kIsComputed) && !lives_[id].has_reader;
+        if (is_result || (view.facts(id) & kIsOutput)) {
             lives_[owner_of(id)].last_use = kForever;
         }
     }
     // The caller may write an input while results of the same graph are still to be read: they must not share memory.
     for (const TensorId leaf : view.leafs()) {
-        if (host::inputs_keep_values() && (view.content(leaf).flags() & GGML_TENSOR_FLAG_INPUT)) {
+        if (host::inputs_keep_values() && (view.facts(leaf) & kIsInput)) {
             lives_[leaf].last_use = kForever;
         }
     }
@@ -153,13 +159,13 @@ bool MemoryPlanner::place_rotating() {
         for (size_t i = 0; i < graph_->splits.rotating.size(); i++) {
             const InputCopy & input = graph_->splits.rotating[i];
             lives_[input.tensor].needs_place = false;
-            ok = ok &&
-                 find_place(graph_->view.tensor(input.tensor), input.backend, plan_->rotating[i * n_copies + turn]);
+            ok = ok && find_place(size_of(input.tensor, input.backend), input.backend,
+                                  plan_->rotating[i * n_copies + turn]);
         }
         for (uint32_t i = 0; i < graph_->splits.copies.size(); i++) {
             const InputCopy & copy = graph_->splits.copies[i];
-            ok = ok &&
-                 (copy.streamed || find_place(graph_->slots.of(i), copy.backend, plan_->copies[i * n_copies + turn]));
+            ok = ok && (copy.streamed ||
+                        find_place(size_of_copy(i), copy.backend, plan_->copies[i * n_copies + turn]));
         }
     }
     return ok;
@@ -169,7 +175,7 @@ bool MemoryPlanner::place_rotating() {
 bool MemoryPlanner::place_early() {
     const GraphView & view = graph_->view;
     for (TensorId id = 0; id < view.n_tensors(); id++) {
-        const bool is_early = !view.is_node(id) || (view.content(id).flags() & GGML_TENSOR_FLAG_INPUT);
+        const bool is_early = (view.facts(id) & (kIsNode | kIsInput)) != kIsNode;
         if (is_early && lives_[id].needs_place && graph_->assignment.backend[id] != kNoBackend && !place(id)) {
             return false;
         }
@@ -187,72 +193,88 @@ bool MemoryPlanner::place_split(const Split & split) {
     for (const uint32_t input : split.inputs) {
         release_after(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
     }
+    const GraphNode * nodes = graph_->view.nodes().data();
+    const bool have_lates = !lates_.empty();
     for (int i = split.begin; i < split.end; i++) {
-        const GraphNode & node = graph_->view.nodes()[i];
+        const GraphNode & node = nodes[i];
         if (lives_[node.tensor].needs_place && !take_over(i, node) && !place(node.tensor)) {
             return false;
         }
         const Owner * owners = owners_.data() + node.first_operand;
-        for (uint32_t k = 0; k < node.n_operands; k++) {
-            release_after(owners[k], at(i));
+        const Owner * end = owners + node.n_operands;
+        for (; owners != end; ++owners) {
+            release_after(*owners, at(i));
         }
-        for (; next_late_ < lates_.size() && lates_[next_late_].node <= i; next_late_++) {
-            release_after(lates_[next_late_].owner, after(i));
+        if (have_lates) {
+            release_lates(i);
         }
     }
     return true;
 }
 
+void MemoryPlanner::release_lates(int node) {
+    for (; next_late_ < lates_.size() && lates_[next_late_].node <= node; next_late_++) {
+        release_after(lates_[next_late_].owner, after(node));
+    }
+}
+
 // An operand that nobody else needs any more may give its memory to the result.
 bool MemoryPlanner::take_over(int index, const GraphNode & node) {
-    const ggml_tensor * tensor = graph_->view.tensor(node.tensor);
-    const Owner * owners = owners_.data() + node.first_operand;
-    for (uint32_t k = 0; k < node.n_operands; k++) {
-        const Owner owner = owners[k];
-        Life & life = lives_[owner];
-        if (life.last_use != at(index) || !life.is_live) {
-            continue;
+    const int n_slots = host::n_operands_to_take_over(graph_->view.content(node.tensor).op());
+    const Operands operands = graph_->view.operands_of(node);
+    for (const Operand * operand = operands.begin(); operand != operands.end() && operand->slot < n_slots; ++operand) {
+        const Owner owner = owners_[node.first_operand + (operand - operands.begin())];
+        if (lives_[owner].last_use == at(index) && lives_[owner].is_live && take_over(node, operand->slot, owner)) {
+            return true;
         }
-        const uint8_t slot = graph_->view.operands()[node.first_operand + k].slot;
-        if (slot >= host::n_operands_to_take_over(tensor->op) ||
-            std::count(owners, owners + node.n_operands, owner) != 1 || !have_same_layout(tensor, tensor->src[slot])) {
-            continue;
-        }
-        const auto [pool, range] = place_of(owner);
-        const size_t size = padded_size(tensor, pool);
-        if (size > range.size || !may_be_in(pool, graph_->assignment.backend[node.tensor])) {
-            continue;
-        }
-        if (size < range.size) {
-            ranges_[pool].release({range.part, range.offset + size, range.size - size});
-        }
-        place_of(node.tensor) = {pool, {range.part, range.offset, size}};
-        plan_->in_place.push_back({node.tensor, slot});
-        life.is_live = false;
-        lives_[node.tensor].needs_place = false;
-        lives_[node.tensor].is_live = true;
-        return true;
     }
     return false;
 }
 
-bool MemoryPlanner::may_be_in(BackendId pool, BackendId backend) const {
-    return pool == pools_[backend].first ||
-           (host::results_may_stay_in_other_memory() &&
-            ggml_backend_supports_buft(backends_[backend].handle, backends_[pool].buft));
+// The operand is the last that needs the owner's memory.
+bool MemoryPlanner::take_over(const GraphNode & node, uint8_t slot, Owner owner) {
+    const Owner * owners = owners_.data() + node.first_operand;
+    const ggml_tensor * tensor = graph_->view.tensor(node.tensor);
+    if ((node.n_operands > 1 && std::count(owners, owners + node.n_operands, owner) > 1) ||
+        !have_same_layout(tensor, tensor->src[slot])) {
+        return false;
+    }
+    const auto [pool, range] = place_of(owner);
+    const size_t size = size_of(node.tensor, pool);
+    if (size > range.size || !may_be_in(pool, graph_->assignment.backend[node.tensor])) {
+        return false;
+    }
+    if (size < range.size) {
+        ranges_[pool].release({range.part, range.offset + size, range.size - size});
+    }
+    plan_->tensors[node.tensor] = {pool, {range.part, range.offset, size}};
+    plan_->in_place.push_back({node.tensor, slot});
+    lives_[owner].is_live = false;
+    lives_[node.tensor].needs_place = false;
+    lives_[node.tensor].is_live = true;
+    return true;
+}
+
+bool MemoryPlanner::may_be_in_other(BackendId pool, BackendId backend) const {
+    return host::results_may_stay_in_other_memory() &&
+           ggml_backend_supports_buft(backends_[backend].handle, backends_[pool].buft);
 }
 
 bool MemoryPlanner::place(Owner owner) {
     const size_t n = graph_->view.n_tensors();
-    const BackendId backend = owner < n ? graph_->assignment.backend[owner] : graph_->splits.copies[owner - n].backend;
     lives_[owner].needs_place = false;
     lives_[owner].is_live = true;
-    return find_place(tensor_of(owner), backend, place_of(owner));
+    if (owner >= n) {
+        const auto copy = static_cast<uint32_t>(owner - n);
+        return find_place(size_of_copy(copy), graph_->splits.copies[copy].backend, plan_->copies[copy]);
+    }
+    const BackendId backend = graph_->assignment.backend[owner];
+    return find_place(size_of(owner, backend), backend, plan_->tensors[owner]);
 }
 
-bool MemoryPlanner::find_place(const ggml_tensor * tensor, BackendId backend, Place & place) {
+bool MemoryPlanner::find_place(size_t size, BackendId backend, Place & place) {
     place.pool = pools_[backend].first;
-    return ranges_[place.pool].allocate(padded_size(tensor, place.pool), place.range);
+    return ranges_[place.pool].allocate(size, place.range);
 }
 
 void MemoryPlanner::release(Owner owner) {
@@ -261,14 +283,15 @@ void MemoryPlanner::release(Owner owner) {
     lives_[owner].is_live = false;
 }
 
-const ggml_tensor * MemoryPlanner::tensor_of(Owner owner) const {
-    const auto n = static_cast<Owner>(graph_->view.n_tensors());
-    return owner < n ? graph_->view.tensor(owner) : graph_->slots.of(owner - n);
+size_t MemoryPlanner::size_of(TensorId id, BackendId backend) const {
+    const GraphView & view = graph_->view;
+    return padded(backends_[backend].pads ? size_on(backends_[backend], view.tensor(id)) : view.content(id).bytes(),
+                  pools_[backend].alignment);
 }
 
-size_t MemoryPlanner::padded_size(const ggml_tensor * tensor, BackendId pool) const {
-    const size_t mask = pools_[pool].alignment - 1;
-    return (size_on(backends_[pool], tensor) + mask) & ~mask;
+size_t MemoryPlanner::size_of_copy(uint32_t copy) const {
+    const BackendId backend = graph_->splits.copies[copy].backend;
+    return padded(size_on(backends_[backend], graph_->slots.of(copy)), pools_[backend].alignment);
 }
 
 } // namespace ggml_sched

@@ -30,6 +30,10 @@ class MemoryPlanner {
     using Owner = uint32_t;
 
     struct Life {
+        Life() = default;
+        explicit Life(bool needs_place)
+            : needs_place(needs_place) {}
+
         int32_t last_use = -1; // a time
         bool needs_place = false;
         bool is_live = false;    // has its place, and nobody else may have it
@@ -55,10 +59,15 @@ class MemoryPlanner {
     bool place_rotating();
     bool place_early();
     bool place_split(const Split & split);
+    void release_lates(int node);
     bool take_over(int index, const GraphNode & node);
-    bool may_be_in(BackendId pool, BackendId backend) const; // what the backend computes, in place
+    bool take_over(const GraphNode & node, uint8_t slot, Owner owner);
+    bool may_be_in(BackendId pool, BackendId backend) const { // what the backend computes, in place
+        return pool == pools_[backend].first || may_be_in_other(pool, backend);
+    }
+    bool may_be_in_other(BackendId pool, BackendId backend) const;
     bool place(Owner owner);
-    bool find_place(const ggml_tensor * tensor, BackendId backend, Place & place);
+    bool find_place(size_t size, BackendId backend, Place & place);
     void release_after(Owner owner, int32_t time) {
         if (lives_[owner].last_use == time && lives_[owner].is_live) {
             release(owner);
@@ -66,16 +75,14 @@ class MemoryPlanner {
     }
     void release(Owner owner);
 
-    Owner owner_of(TensorId id) const {
-        const TensorId source = graph_->view.view_source(id);
-        return source == kNoTensor ? id : source;
-    }
+    Owner owner_of(TensorId id) const { return graph_->view.root(id); }
     Place & place_of(Owner owner) {
         const size_t n = plan_->tensors.size();
         return owner < n ? plan_->tensors[owner] : plan_->copies[owner - n];
     }
-    const ggml_tensor * tensor_of(Owner owner) const;
-    size_t padded_size(const ggml_tensor * tensor, BackendId pool) const;
+    // With padding, in the pool of the backend
+    size_t size_of(TensorId id, BackendId backend) const;
+    size_t size_of_copy(uint32_t copy) const;
 
     struct Pool {
         BackendId first; // whose pool it is

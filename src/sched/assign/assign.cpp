@@ -44,6 +44,7 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
     result.backend.assign(graph.n_tensors(), kNoBackend);
     result.cause.assign(graph.n_tensors(), Cause::None);
     result.questions.clear();
+    result.readers_elsewhere.clear();
     for (const auto & [id, backend] : user) {
         result.backend[id] = backend;
         result.cause[id] = Cause::User;
@@ -65,8 +66,8 @@ bool usable_in_place(const GraphView & graph, const std::vector<host::Backend> &
         buft = host::buft_of(buffer);
     } else {
         BackendId owner = assignment.backend[tensor];
-        if (owner == kNoBackend && graph.view_source(tensor) != kNoTensor) {
-            owner = assignment.backend[graph.view_source(tensor)];
+        if (owner == kNoBackend) {
+            owner = assignment.backend[graph.root(tensor)];
         }
         if (owner == backend) {
             return true;

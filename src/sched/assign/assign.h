@@ -44,6 +44,7 @@ struct Assignment {
     std::vector<BackendId> backend; // by tensor
     std::vector<Cause> cause;       // by tensor
     Questions questions;            // that led to it
+    std::vector<int> readers_elsewhere; // nodes, but no views, with operands on other backends; in their order
 };
 
 using UserAssignments = std::unordered_map<const ggml_tensor *, BackendId>;

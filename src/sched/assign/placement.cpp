@@ -20,13 +20,13 @@ class Placement {
 
     // False if the tensor has memory where no backend can run its operation.
     bool choose(TensorId id, Choice & choice) {
-        const TensorContent & content = graph_.content(id);
-        if (content.buffer()) {
-            const bool is_view = graph_.view_source(id) != kNoTensor;
-            choice = {backend_at(content.buffer(), id), is_view ? Cause::ViewMemory : Cause::Memory};
+        const uint8_t facts = graph_.facts(id);
+        if (facts & kIsPlaced) {
+            choice = {backend_at(graph_.content(id).buffer(), id),
+                      graph_.views_another(id) ? Cause::ViewMemory : Cause::Memory};
             return choice.backend != kNoBackend;
         }
-        if (content.flags() & GGML_TENSOR_FLAG_INPUT) {
+        if (facts & kIsInput) {
             choice = {static_cast<BackendId>(backends_.size() - 1), Cause::Input};
         }
         return true;
@@ -35,10 +35,9 @@ class Placement {
     // The first weights decide.
     void choose_by_weights(const GraphNode & node, Choice & choice) {
         for (const Operand & op : graph_.operands_of(node)) {
-            const ggml_backend_buffer_t buffer = graph_.content(op.tensor).buffer();
-            if (buffer && is_weights(buffer) && graph_.tensor(op.tensor)->buffer) {
+            if (graph_.facts(op.tensor) & kIsWeights) {
                 if (host::is_placed_by_weights(graph_.tensor(node.tensor))) {
-                    choice = by_weights(node.tensor, buffer);
+                    choice = by_weights(node.tensor, graph_.content(op.tensor).buffer());
                 }
                 return;
             }
@@ -48,8 +47,19 @@ class Placement {
   private:
     // The first backend that can use the buffer and compute op.
     BackendId backend_at(ggml_backend_buffer_t buffer, TensorId op) {
-        for (BackendId b = 0; b < static_cast<BackendId>(backends_.size()); b++) {
-            if (ggml_backend_supports_buft(backends_[b].handle, host::buft_of(buffer)) && supports_op(b, op)) {
+        if (buffer != last_buffer_) { // neighbouring tensors share one
+            last_buffer_ = buffer;
+            first_user_ = next_user(buffer, 0);
+        }
+        BackendId user = first_user_;
+        while (user != kNoBackend && !supports_op(user, op)) {
+            user = next_user(buffer, user + 1);
+        }
+        return user;
+    }
+    BackendId next_user(ggml_backend_buffer_t buffer, int from) const {
+        for (BackendId b = static_cast<BackendId>(from); b < static_cast<BackendId>(backends_.size()); b++) {
+            if (ggml_backend_supports_buft(backends_[b].handle, host::buft_of(buffer))) {
                 return b;
             }
         }
@@ -71,20 +81,12 @@ class Placement {
 
     bool supports_op(BackendId backend, TensorId op) { return questions_.supports_op(backends_, backend, graph_, op); }
 
-    bool is_weights(ggml_backend_buffer_t buffer) {
-        if (buffer != last_buffer_) { // neighbouring operations share a buffer
-            last_buffer_ = buffer;
-            last_is_weights_ = host::is_weights(buffer);
-        }
-        return last_is_weights_;
-    }
-
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const bool op_offload_;
     Questions & questions_;
     ggml_backend_buffer_t last_buffer_ = nullptr;
-    bool last_is_weights_ = false;
+    BackendId first_user_ = kNoBackend; // of that
 };
 
 Status nobody_can_run(const ggml_tensor * tensor) {

@@ -80,8 +80,7 @@ class Settler {
 
   private:
     bool has_place(TensorId id) const {
-        const TensorId source = graph_.view_source(id);
-        return result_.backend[id] != kNoBackend || (source != kNoTensor && result_.backend[source] != kNoBackend);
+        return result_.backend[id] != kNoBackend || result_.backend[graph_.root(id)] != kNoBackend;
     }
     bool usable(TensorId id, BackendId backend) const {
         return usable_in_place(graph_, backends_, result_, id, backend);
@@ -110,26 +109,30 @@ bool share_memory(const std::vector<host::Backend> & backends) {
 }
 
 // Operands that nobody decided on live where they are first read; views live with what they view.
-void assign_operands(const GraphView & graph, const GraphNode & node, Assignment & result) {
-    for (const Operand & op : graph.operands_of(node)) {
-        if (result.backend[op.tensor] != kNoBackend) {
-            continue;
-        }
-        const TensorId source = graph.view_source(op.tensor);
-        result.backend[op.tensor] = result.backend[source != kNoTensor ? source : node.tensor];
-        result.cause[op.tensor] = source != kNoTensor ? Cause::View : Cause::Reader;
-    }
+void assign_operand(const GraphView & graph, const GraphNode & node, TensorId operand, Assignment & result) {
+    const bool is_view = graph.views_another(operand);
+    result.backend[operand] = result.backend[is_view ? graph.root(operand) : node.tensor];
+    result.cause[operand] = is_view ? Cause::View : Cause::Reader;
 }
 
 // The root of a view may be read by nobody directly; then it has no backend until its first view needs one.
 void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment & result) {
     for (const Operand & op : graph.operands_of(node)) {
-        const TensorId source = graph.view_source(op.tensor);
-        if (source != kNoTensor && result.backend[source] == kNoBackend) {
-            result.backend[source] = result.backend[node.tensor];
-            result.cause[source] = Cause::Reader;
+        const TensorId root = graph.root(op.tensor);
+        if (result.backend[root] == kNoBackend) {
+            result.backend[root] = result.backend[node.tensor];
+            result.cause[root] = Cause::Reader;
         }
     }
+}
+
+bool reads_elsewhere(const GraphView & graph, const GraphNode & node, const Assignment & result) {
+    for (const Operand & op : graph.operands_of(node)) {
+        if (result.backend[op.tensor] != result.backend[node.tensor]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // To the first backend that supports the node
@@ -145,9 +148,25 @@ bool fall_back(const GraphView & graph, const std::vector<host::Backend> & backe
     return false;
 }
 
+// Views are where that is which they view.
+Status assign_node(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
+                   Assignment & result) {
+    if (graph.views_another(node.tensor)) {
+        result.backend[node.tensor] = result.backend[graph.root(node.tensor)];
+        result.cause[node.tensor] = Cause::View;
+    }
+    if (result.backend[node.tensor] == kNoBackend && !fall_back(graph, backends, node, result)) {
+        const ggml_tensor * tensor = graph.tensor(node.tensor);
+        return Status::failed(std::string("no backend supports ") + ggml_op_desc(tensor) + " '" + tensor->name +
+                              "' of type " + ggml_type_name(tensor->type) +
+                              "; add a backend that does, such as the CPU");
+    }
+    return {};
+}
+
 Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                    Assignment & result) {
-    const TensorId target = graph.view_source(node.tensor);
+    const TensorId target = graph.root(node.tensor);
     const BackendId own = result.backend[node.tensor];
     if (result.backend[target] == own || usable_in_place(graph, backends, result, target, own)) {
         return {};
@@ -197,25 +216,39 @@ void settle(const GraphView & graph, const std::vector<host::Backend> & backends
 
 Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
                    Assignment & result) {
-    for (const GraphNode & node : graph.nodes()) {
-        const TensorId source = graph.view_source(node.tensor);
-        if (source != kNoTensor && result.backend[node.tensor] == kNoBackend) {
-            result.backend[node.tensor] = result.backend[source];
-            result.cause[node.tensor] = Cause::View;
+    const std::vector<GraphNode> & nodes = graph.nodes();
+    const bool have_roots = std::all_of(graph.views().begin(), graph.views().end(), [&](TensorId view) {
+        return result.backend[graph.root(view)] != kNoBackend;
+    });
+    BackendId * const backend = result.backend.data();
+    for (size_t i = 0; i < nodes.size(); i++) {
+        const GraphNode & node = nodes[i];
+        if (backend[node.tensor] == kNoBackend) {
+            if (Status status = assign_node(graph, backends, node, result); !status.ok()) {
+                return status;
+            }
         }
-        if (result.backend[node.tensor] == kNoBackend && !fall_back(graph, backends, node, result)) {
-            const ggml_tensor * tensor = graph.tensor(node.tensor);
-            return Status::failed(std::string("no backend supports ") + ggml_op_desc(tensor) + " '" + tensor->name +
-                                  "' of type " + ggml_type_name(tensor->type) +
-                                  "; add a backend that does, such as the CPU");
+        bool elsewhere = false;
+        for (const Operand & op : graph.operands_of(node)) {
+            if (backend[op.tensor] == kNoBackend) {
+                assign_operand(graph, node, op.tensor, result);
+            }
+            elsewhere = elsewhere || backend[op.tensor] != backend[node.tensor];
         }
-        assign_operands(graph, node, result);
-        assign_viewed(graph, node, result);
-        if (!move_writers || source == kNoTensor || node.is_view) {
+        if (!have_roots) {
+            assign_viewed(graph, node, result);
+        }
+        if (node.is_view) {
             continue;
         }
-        if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
-            return status;
+        if (move_writers && graph.views_another(node.tensor)) {
+            if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
+                return status;
+            }
+            elsewhere = reads_elsewhere(graph, node, result);
+        }
+        if (elsewhere) {
+            result.readers_elsewhere.push_back(static_cast<int>(i));
         }
     }
     return {};

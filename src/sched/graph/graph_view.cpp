@@ -6,6 +6,20 @@
 
 namespace ggml_sched {
 
+namespace {
+
+// Most tensors have two operands at most; of those the other slots need not be looked at one by one.
+int n_slots_of(const ggml_tensor & tensor) {
+    constexpr int kFew = 2;
+    uintptr_t others = 0;
+    for (int slot = kFew; slot < GGML_MAX_SRC; slot++) {
+        others |= reinterpret_cast<uintptr_t>(tensor.src[slot]);
+    }
+    return others ? GGML_MAX_SRC : kFew;
+}
+
+} // namespace
+
 void GraphView::build(const ggml_cgraph * graph) {
     if (!unordered_nodes_.empty()) {
         nodes_.swap(unordered_nodes_);
@@ -54,7 +68,8 @@ bool GraphView::meet_node(const GraphNode & expected, ggml_tensor * tensor) {
     }
     const auto [first, end] = operands_of(expected);
     const Operand * operand = first;
-    for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
+    const int n_slots = n_slots_of(*tensor);
+    for (int slot = 0; slot < n_slots; slot++) {
         if (!tensor->src[slot]) {
             continue;
         }
@@ -77,8 +92,8 @@ bool GraphView::meet(TensorId expected, ggml_tensor * tensor) {
     if (difference_.kind) {
         return false;
     }
-    const TensorId source = view_sources_[expected];
-    return tensor->view_src ? source != kNoTensor && meet(source, tensor->view_src) : source == kNoTensor;
+    const TensorId root = roots_[expected];
+    return tensor->view_src ? root != expected && meet(root, tensor->view_src) : root == expected;
 }
 
 bool GraphView::has_same_buffers() const {
@@ -91,59 +106,90 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
     const host::Nodes leafs = host::leafs_of(graph);
 
     ids_.clear();
-    contents_.clear();
-    view_sources_.clear();
+    ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
+    make_room(static_cast<size_t>(nodes.size) + leafs.size);
     leafs_.clear();
     inputs_.clear();
+    views_.clear();
     nodes_.clear();
-    operands_.clear();
+    nodes_.reserve(static_cast<size_t>(nodes.size));
+    n_operands_ = 0;
     buffers_.clear();
     last_buffer_ = nullptr;
-    ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
+    last_is_of_weights_ = false;
     for (int i = 0; i < leafs.size; i++) {
         leafs_.push_back(add(leafs[i]));
     }
     for (int i = 0; i < nodes.size; i++) {
         add_node(nodes[i]);
     }
-    is_node_.assign(ids_.size(), 0);
-    for (const GraphNode & node : nodes_) {
-        is_node_[node.tensor] = 1;
-    }
-    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return is_node_[id] != 0; }),
+    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return facts_[id] & kIsNode; }),
                   inputs_.end());
 }
 
-void GraphView::add_node(ggml_tensor * tensor) {
-    GraphNode node = {add(tensor), host::is_view_op(tensor), static_cast<uint32_t>(operands_.size()), 0};
-    for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
-        if (ggml_tensor * operand = tensor->src[slot]) {
-            operands_.push_back({add(operand), static_cast<uint8_t>(slot)});
-        }
+void GraphView::make_room(size_t n_tensors) {
+    if (contents_.size() < n_tensors) {
+        contents_.resize(n_tensors);
+        facts_.resize(n_tensors);
+        roots_.resize(n_tensors);
     }
-    node.n_operands = static_cast<uint32_t>(operands_.size()) - node.first_operand;
-    nodes_.push_back(node);
 }
 
-TensorId GraphView::describe(TensorId id, ggml_tensor * tensor) {
-    view_sources_.push_back(kNoTensor);
-    note_buffer(contents_.emplace_back(*tensor).buffer());
-    if (tensor->flags & GGML_TENSOR_FLAG_INPUT) {
+void GraphView::add_node(ggml_tensor * tensor) {
+    const TensorId id = add(tensor);
+    facts_[id] |= kIsNode;
+    if (operands_.size() - n_operands_ < GGML_MAX_SRC) {
+        operands_.resize(2 * (operands_.size() + GGML_MAX_SRC));
+    }
+    Operand * const first = operands_.data() + n_operands_;
+    Operand * end = first;
+    const int n_slots = n_slots_of(*tensor);
+    for (int slot = 0; slot < n_slots; slot++) {
+        if (ggml_tensor * operand = tensor->src[slot]) {
+            *end++ = {add(operand), static_cast<uint8_t>(slot)};
+        }
+    }
+    const auto n = static_cast<uint32_t>(end - first);
+    nodes_.push_back({id, host::is_view_op(tensor), n_operands_, n});
+    n_operands_ += n;
+}
+
+void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
+    if (id == contents_.size()) {
+        make_room(2 * contents_.size()); // operands that are neither leafs nor nodes
+    }
+    TensorContent & content = contents_[id];
+    content.take(*tensor);
+    int facts = content.flags() & (kIsInput | kIsOutput);
+    if (content.op() != GGML_OP_NONE) {
+        facts |= kIsComputed;
+    }
+    if (content.buffer()) {
+        facts |= is_of_weights(content.buffer()) && tensor->buffer ? kIsPlaced | kIsWeights : kIsPlaced;
+    } else if (!tensor->view_src && !tensor->data) {
+        facts |= kIsHomeless;
+    }
+    facts_[id] = static_cast<uint8_t>(facts);
+    if (facts & kIsInput) {
         inputs_.push_back(id);
     }
-    if (tensor->view_src) {
-        const TensorId source = add(tensor->view_src);
-        view_sources_[id] = source;
-    }
-    return id;
+    roots_[id] = id;
+}
+
+void GraphView::add_view(TensorId id, ggml_tensor * of) {
+    const TensorId root = add(of);
+    roots_[id] = root;
+    views_.push_back(id);
 }
 
 void GraphView::find_buffer(ggml_backend_buffer_t buffer) {
     const auto is_it = [buffer](const auto & known) { return known.first == buffer; };
-    if (std::none_of(buffers_.begin(), buffers_.end(), is_it)) {
-        buffers_.emplace_back(buffer, host::facts_of(buffer));
+    auto known = std::find_if(buffers_.begin(), buffers_.end(), is_it);
+    if (known == buffers_.end()) {
+        known = buffers_.insert(known, {buffer, host::facts_of(buffer)});
     }
     last_buffer_ = buffer;
+    last_is_of_weights_ = known->second.weights;
 }
 
 bool GraphView::reorder(const ggml_cgraph * graph) {

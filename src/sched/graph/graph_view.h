@@ -19,13 +19,26 @@ struct Operand {
     uint8_t slot; // index into ggml_tensor::src
 };
 
-// Those of one node
+// What the stages ask of each tensor, in one byte
+enum TensorFact : uint8_t {
+    kIsInput = GGML_TENSOR_FLAG_INPUT,
+    kIsOutput = GGML_TENSOR_FLAG_OUTPUT,
+    kIsNode = 16,
+    kIsComputed = 32,  // has an operation
+    kIsPlaced = 64,    // its bytes, or those that it views, are in a buffer
+    kIsWeights = 4,   // is in a buffer of weights itself
+    kIsHomeless = 8 // no view, and has neither a buffer nor an address
+};
+
+// Those of one node, or of all
 struct Operands {
     const Operand * first;
     const Operand * last;
 
     const Operand * begin() const { return first; }
     const Operand * end() const { return last; }
+    size_t size() const { return static_cast<size_t>(last - first); }
+    const Operand & operator[](size_t i) const { return first[i]; }
 };
 
 struct GraphNode {
@@ -65,14 +78,16 @@ class GraphView {
     size_t n_tensors() const { return ids_.size(); }
     ggml_tensor * tensor(TensorId id) const { return ids_[id]; }
     const TensorContent & content(TensorId id) const { return contents_[id]; } // when the view was built
-    TensorId view_source(TensorId id) const { return view_sources_[id]; }      // kNoTensor if it is no view
+    uint8_t facts(TensorId id) const { return facts_[id]; } // of TensorFact
+    TensorId root(TensorId id) const { return roots_[id]; } // what it views, or itself
+    bool views_another(TensorId id) const { return roots_[id] != id; }
 
     const std::vector<TensorId> & leafs() const { return leafs_; }
     // What the caller writes: flagged INPUT, and not computed
     const std::vector<TensorId> & inputs() const { return inputs_; }
-    bool is_node(TensorId id) const { return is_node_[id]; }
+    const std::vector<TensorId> & views() const { return views_; } // of another tensor
     const std::vector<GraphNode> & nodes() const { return nodes_; }
-    const std::vector<Operand> & operands() const { return operands_; }
+    Operands operands() const { return {operands_.data(), operands_.data() + n_operands_}; } // of all nodes
     Operands operands_of(const GraphNode & node) const {
         const Operand * first = operands_.data() + node.first_operand;
         return {first, first + node.n_operands};
@@ -86,34 +101,47 @@ class GraphView {
 
     void build_anew(const ggml_cgraph * graph);
     TensorId add(ggml_tensor * tensor) {
-        size_t slot = 0;
-        const TensorId id = ids_.look_up(tensor, slot);
-        return id != kNoTensor ? id : describe(ids_.add(tensor, slot), tensor);
+        const size_t next = ids_.size();
+        const TensorId id = ids_.number(tensor);
+        if (id == next) {
+            describe(id, tensor);
+            if (tensor->view_src) {
+                add_view(id, tensor->view_src);
+            }
+        }
+        return id;
     }
-    TensorId describe(TensorId id, ggml_tensor * tensor);
+    void describe(TensorId id, const ggml_tensor * tensor);
+    void add_view(TensorId id, ggml_tensor * of);
     void add_node(ggml_tensor * tensor);
-    void note_buffer(ggml_backend_buffer_t buffer) {
-        if (buffer && buffer != last_buffer_) { // neighbouring tensors share one
+    bool is_of_weights(ggml_backend_buffer_t buffer) {
+        if (buffer != last_buffer_) { // neighbouring tensors share one
             find_buffer(buffer);
         }
+        return last_is_of_weights_;
     }
     void find_buffer(ggml_backend_buffer_t buffer);
+    void make_room(size_t n_tensors);
 
     bool is_valid_ = false; // the structure below is that of a graph
     GraphVersion version_;
     Difference difference_; // of this graph to the last, while it is built
     TensorIds ids_;
-    std::vector<TensorContent> contents_; // by tensor
-    std::vector<TensorId> view_sources_;  // by tensor
-    std::vector<uint8_t> is_node_;        // by tensor
+    // By tensor; they are larger than the number of tensors
+    std::vector<TensorContent> contents_;
+    std::vector<uint8_t> facts_;
+    std::vector<TensorId> roots_;
     std::vector<TensorId> leafs_;
     std::vector<TensorId> inputs_;
+    std::vector<TensorId> views_;
     std::vector<GraphNode> nodes_;
     std::vector<GraphNode> unordered_nodes_; // before they were put into another order; empty if they were not
-    std::vector<Operand> operands_;          // of all nodes, each node's together
+    std::vector<Operand> operands_;          // the first n_operands_: of all nodes, each node's together
+    uint32_t n_operands_ = 0;
     // An address is not enough to know a buffer again: another may have been made where it was.
     std::vector<std::pair<ggml_backend_buffer_t, host::BufferFacts>> buffers_;
     ggml_backend_buffer_t last_buffer_ = nullptr;
+    bool last_is_of_weights_ = false;
 };
 
 } // namespace ggml_sched

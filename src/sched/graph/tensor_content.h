@@ -21,7 +21,17 @@ struct Difference {
 
 class TensorContent {
   public:
-    explicit TensorContent(const ggml_tensor & tensor) { take(tensor); }
+    void take(const ggml_tensor & tensor) {
+        buffer_ = host::buffer_of(&tensor);
+        place_ = place_of(tensor);
+        type_ = tensor.type;
+        op_ = tensor.op;
+        flags_ = tensor.flags;
+        std::memcpy(ne_.data(), tensor.ne, sizeof(ne_));
+        std::memcpy(nb_.data(), tensor.nb, sizeof(nb_));
+        std::memcpy(op_params_.data(), tensor.op_params, sizeof(op_params_));
+        bytes_ = bytes_of(tensor);
+    }
     // Becomes that of the tensor, and adds to `difference` what is new. Stops where it is of another kind.
     void update(const ggml_tensor & tensor, Difference & difference) {
         if (!equals(tensor)) {
@@ -30,9 +40,9 @@ class TensorContent {
     }
 
     ggml_backend_buffer_t buffer() const { return buffer_; } // of the bytes; NULL before allocation
-    bool has_place() const { return buffer_ || place_; }     // not of views
     ggml_op op() const { return op_; }
     int32_t flags() const { return flags_; }
+    size_t bytes() const { return bytes_; } // ggml_nbytes
 
   private:
     // All at once, without a branch for each: nearly always it does.
@@ -43,18 +53,16 @@ class TensorContent {
             differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params);
         return difference == 0 && buffer_ == host::buffer_of(&tensor);
     }
-    void take(const ggml_tensor & tensor) {
-        buffer_ = host::buffer_of(&tensor);
-        place_ = place_of(tensor);
-        type_ = tensor.type;
-        op_ = tensor.op;
-        flags_ = tensor.flags;
-        std::memcpy(ne_.data(), tensor.ne, sizeof(ne_));
-        std::memcpy(nb_.data(), tensor.nb, sizeof(nb_));
-        std::memcpy(op_params_.data(), tensor.op_params, sizeof(op_params_));
-    }
     void find_difference(const ggml_tensor & tensor, Difference & difference);
 
+    // Quicker than ggml_nbytes for what most tensors are: without gaps, and not in blocks
+    static size_t bytes_of(const ggml_tensor & tensor) {
+        const size_t * nb = tensor.nb;
+        const int64_t * ne = tensor.ne;
+        const bool is_dense = nb[1] == nb[0] * static_cast<size_t>(ne[0]) && nb[2] == nb[1] * static_cast<size_t>(ne[1]) &&
+                              nb[3] == nb[2] * static_cast<size_t>(ne[2]);
+        return is_dense ? nb[3] * static_cast<size_t>(ne[3]) : ggml_nbytes(&tensor);
+    }
     static uint64_t place_of(const ggml_tensor & tensor) {
         return tensor.view_src ? tensor.view_offs : reinterpret_cast<uintptr_t>(tensor.data);
     }
@@ -70,6 +78,7 @@ class TensorContent {
     }
 
     ggml_backend_buffer_t buffer_;
+    size_t bytes_;
     uint64_t place_; // the address if it has one already; of a view, the offset
     ggml_type type_;
     ggml_op op_;

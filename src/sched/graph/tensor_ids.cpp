@@ -7,7 +7,7 @@
 namespace ggml_sched {
 
 void TensorIds::clear() {
-    tensors_.clear();
+    n_ = 0;
     is_confirmed_ = false;
     if (++epoch_ == 0) {
         slots_.assign(slots_.size(), Slot{});
@@ -16,35 +16,26 @@ void TensorIds::clear() {
 }
 
 void TensorIds::reserve(size_t n_tensors) {
-    tensors_.reserve(n_tensors);
-    size_t n_slots = slots_.size();
-    while (n_slots < 2 * n_tensors) {
-        n_slots *= 2;
-    }
-    if (n_slots > slots_.size()) {
-        grow(n_slots);
+    while (tensors_.size() < n_tensors) {
+        grow();
     }
 }
 
-TensorId TensorIds::add(ggml_tensor * tensor, size_t slot) {
-    if (2 * (tensors_.size() + 1) > slots_.size()) {
-        grow(2 * slots_.size());
-        slot = slot_of(tensor);
+size_t TensorIds::slot_of(const ggml_tensor * tensor) const {
+    size_t i = first_slot_of(tensor);
+    while (slots_[i].epoch == epoch_ && slots_[i].tensor != tensor) {
+        i = slot_behind(i);
     }
-    const TensorId id = static_cast<TensorId>(tensors_.size());
-    tensors_.push_back(tensor);
-    slots_[slot] = {tensor, id, epoch_};
-    return id;
+    return i;
 }
 
-void TensorIds::grow(size_t n_slots) {
-    slots_.assign(n_slots, Slot{});
+// Room for twice as many
+void TensorIds::grow() {
+    slots_.assign(2 * slots_.size(), Slot{});
+    tensors_.resize(slots_.size() / 2);
     epoch_ = 1;
-    shift_ = 64;
-    for (size_t n = n_slots; n > 1; n /= 2) {
-        shift_--;
-    }
-    for (TensorId id = 0; id < tensors_.size(); id++) {
+    shift_--;
+    for (TensorId id = 0; id < n_; id++) {
         slots_[slot_of(tensors_[id])] = {tensors_[id], id, epoch_};
     }
 }
@@ -62,9 +53,9 @@ bool TensorIds::ascends() const {
 }
 
 bool TensorIds::confirm() {
-    is_confirmed_ = by_address_.size() == tensors_.size() && ascends();
+    is_confirmed_ = by_address_.size() == n_ && ascends();
     if (!is_confirmed_) {
-        by_address_.resize(tensors_.size());
+        by_address_.resize(n_);
         std::iota(by_address_.begin(), by_address_.end(), TensorId{0});
         std::sort(by_address_.begin(), by_address_.end(),
                   [this](TensorId a, TensorId b) { return std::less<>()(tensors_[a], tensors_[b]); });

@@ -21,22 +21,33 @@ class TensorIds {
     void clear();
     void reserve(size_t n_tensors);
 
-    // Without a number it is kNoTensor, and add() gives the next one, if it comes before anything else.
-    TensorId look_up(const ggml_tensor * tensor, size_t & slot) const {
-        slot = slot_of(tensor);
-        return slots_[slot].epoch == epoch_ ? slots_[slot].id : kNoTensor;
+    // The tensor's number. If it has none it gets the next one, which is what size() was.
+    TensorId number(ggml_tensor * tensor) {
+        const Slot * slots = slots_.data();
+        size_t i = first_slot_of(tensor);
+        while (slots[i].epoch == epoch_) {
+            if (slots[i].tensor == tensor) {
+                return slots[i].id;
+            }
+            i = slot_behind(i);
+        }
+        return add(tensor, i);
     }
-    TensorId add(ggml_tensor * tensor, size_t slot);
 
-    // The tensor gets the next number. Not to be mixed with look_up and add, and followed by confirm().
-    void append(ggml_tensor * tensor) { tensors_.push_back(tensor); }
+    // The tensor gets the next number. Not to be mixed with number(), and followed by confirm().
+    void append(ggml_tensor * tensor) {
+        if (n_ == tensors_.size()) {
+            grow();
+        }
+        tensors_[n_++] = tensor;
+    }
     // False if a tensor was appended twice. If the tensors lie in memory in the order of those that were confirmed
     // last, that is seen at a glance.
     bool confirm();
 
     TensorId find(const ggml_tensor * tensor) const; // kNoTensor if it has no number
 
-    size_t size() const { return tensors_.size(); }
+    size_t size() const { return n_; }
     ggml_tensor * operator[](TensorId id) const { return tensors_[id]; }
 
   private:
@@ -47,25 +58,31 @@ class TensorIds {
         uint32_t epoch = 0;
     };
 
-    size_t slot_of(const ggml_tensor * tensor) const {
+    size_t first_slot_of(const ggml_tensor * tensor) const {
         // Tensors lie at regular distances; multiplication spreads what is left of their addresses over the upper bits.
-        const uint64_t address = reinterpret_cast<uintptr_t>(tensor);
-        const Slot * slots = slots_.data();
-        const size_t mask = ~size_t{0} >> shift_; // one less than there are slots
-        size_t i = (address * 0x9E3779B97F4A7C15ull) >> shift_;
-        while (slots[i].epoch == epoch_ && slots[i].tensor != tensor) {
-            i = (i + 1) & mask;
-        }
-        return i;
+        return (uint64_t{reinterpret_cast<uintptr_t>(tensor)} * 0x9E3779B97F4A7C15ull) >> shift_;
     }
-    void grow(size_t n_slots);
+    size_t slot_behind(size_t i) const { return (i + 1) & (slots_.size() - 1); }
+    size_t slot_of(const ggml_tensor * tensor) const; // a free one if it has no number
+    TensorId add(ggml_tensor * tensor, size_t slot) {
+        if (n_ == tensors_.size()) {
+            grow();
+            slot = slot_of(tensor);
+        }
+        const auto id = static_cast<TensorId>(n_);
+        slots_[slot] = {tensor, id, epoch_};
+        tensors_[n_++] = tensor;
+        return id;
+    }
+    void grow();
     bool ascends() const;
 
     static constexpr unsigned kFirstBits = 6;
 
     std::vector<Slot> slots_ = std::vector<Slot>(size_t{1} << kFirstBits); // a power of two, at most half full
     unsigned shift_ = 64 - kFirstBits;
-    std::vector<ggml_tensor *> tensors_;
+    std::vector<ggml_tensor *> tensors_ = std::vector<ggml_tensor *>(slots_.size() / 2); // the first n_ have numbers
+    size_t n_ = 0;
     uint32_t epoch_ = 1;
     bool is_confirmed_ = false;        // the table is empty, and by_address_ of these tensors
     std::vector<TensorId> by_address_; // a permutation of the numbers

@@ -2,7 +2,9 @@
 
 namespace ggml_sched::host {
 
-int n_operands_to_take_over(ggml_op op) {
+namespace {
+
+constexpr int n_to_take_over(ggml_op op) {
     switch (op) {
 #ifdef GGML_SCHED_DROP_IN
     case GGML_OP_SUB:
@@ -26,6 +28,18 @@ int n_operands_to_take_over(ggml_op op) {
     default: return 0;
     }
 }
+
+constexpr std::array<uint8_t, GGML_OP_COUNT> by_operation() {
+    std::array<uint8_t, GGML_OP_COUNT> result = {};
+    for (int op = 0; op < GGML_OP_COUNT; op++) {
+        result[op] = static_cast<uint8_t>(n_to_take_over(static_cast<ggml_op>(op)));
+    }
+    return result;
+}
+
+} // namespace
+
+constexpr std::array<uint8_t, GGML_OP_COUNT> kOperandsToTakeOver = by_operation();
 
 bool results_may_stay_in_other_memory() {
 #ifdef GGML_SCHED_DROP_IN

@@ -2,13 +2,20 @@
 
 #pragma once
 
+#include <array>
+#include <cstdint>
+
 #include "ggml.h"
 
 namespace ggml_sched::host {
 
+extern const std::array<uint8_t, GGML_OP_COUNT> kOperandsToTakeOver; // by operation
+
 // That many of the operands, from the first one on: each element of the result depends on no other element of such an
 // operand, or on others of its row only, if both have the same layout. Every backend can work in place then.
-int n_operands_to_take_over(ggml_op op);
+inline int n_operands_to_take_over(ggml_op op) {
+    return kOperandsToTakeOver[op];
+}
 
 // May the operand be in memory of another backend, which the one that computes the result can use? A foreign ggml's
 // scheduler does that, and sends fewer bytes where that other backend reads the result. Ours would rather have a device

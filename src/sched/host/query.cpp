@@ -30,6 +30,7 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.set_async = result.async && iface.set_tensor_async;
     result.get_async = result.async && iface.get_tensor_async;
     result.events = result.async && props.caps.events && iface.event_record && iface.event_wait;
+    result.pads = buft->iface.get_alloc_size != nullptr;
 #if GGML_SCHED_HAS_GRAPH_OPTIMIZE
     result.optimizes_graphs = iface.graph_optimize != nullptr;
 #endif

@@ -24,6 +24,7 @@ struct Backend {
     bool get_async = false;
     bool events = false;
     bool optimizes_graphs = false;
+    bool pads = false; // tensors in its memory may take more than their bytes
 };
 
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);

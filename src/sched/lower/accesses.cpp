@@ -29,29 +29,14 @@ void merge(size_t first, std::vector<plan::Access> & accesses) {
     accesses.resize(last + 1);
 }
 
-bool same(const plan::Access & a, const plan::Access & b) {
-    return a.space == b.space && a.write == b.write && a.begin == b.begin && a.end == b.end;
-}
-
-// ggml_nbytes, quicker for what most tensors are
-size_t size_of(const ggml_tensor * tensor) {
-    const size_t * nb = tensor->nb;
-    const int64_t * ne = tensor->ne;
-    const bool dense = nb[1] == nb[0] * static_cast<size_t>(ne[0]) && nb[2] == nb[1] * static_cast<size_t>(ne[1]) &&
-                       nb[3] == nb[2] * static_cast<size_t>(ne[2]);
-    return dense ? nb[3] * static_cast<size_t>(ne[3]) : ggml_nbytes(tensor);
-}
-
 // What lies at the tensor's address, whose buffer this is
-plan::Access access_in(const KnownBuffer & known, const ggml_tensor * tensor, bool write) {
+plan::Access access_in(const KnownBuffer & known, const ggml_tensor * tensor, size_t bytes, bool write) {
     const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
     const bool may_have_padding = !known.facts.host && tensor->type != GGML_TYPE_F32 && !tensor->view_src;
     const uint64_t size =
-        may_have_padding && ggml_is_quantized(tensor->type) ? host::size_in(known.buffer, tensor) : size_of(tensor);
+        may_have_padding && ggml_is_quantized(tensor->type) ? host::size_in(known.buffer, tensor) : bytes;
     return {known.space, write, begin, begin + size};
 }
-
-constexpr size_t kRecent = 256;
 
 } // namespace
 
@@ -60,28 +45,28 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buf
     if (!buffer || !tensor->data) {
         return {plan::kHostMemory, write, 0, 0};
     }
-    return access_in(buffers.of(buffer), tensor, write);
+    return access_in(buffers.of(buffer), tensor, ggml_nbytes(tensor), write);
 }
 
 LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)
     : graph_(graph)
     , buffers_(buffers)
-    , touched_in_(graph.n_tensors(), 0)
-    , recent_(kRecent) {}
+    , touched_in_(graph.n_tensors(), 0) {}
 
 void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & accesses) {
     const size_t first = accesses.size();
     begin_launch();
     for (int i = begin; i < end; i++) {
         const GraphNode & node = graph_.nodes()[i];
-        const ggml_tensor * tensor = graph_.tensor(node.tensor);
-        if (node.is_view || tensor->op == GGML_OP_NONE) {
+        if (node.is_view || !(graph_.facts(node.tensor) & kIsComputed)) {
             continue;
         }
-        read_operands(node, tensor, accesses);
-        add(node.tensor, tensor, true, accesses);
+        const ggml_tensor * tensor = graph_.tensor(node.tensor);
+        read_operands(node, tensor);
+        touch(node.tensor, tensor, true);
+        touched_in_[node.tensor] = written_in(launch_);
     }
-    merge(first, accesses);
+    end_launch(first, accesses);
 }
 
 void LaunchAccesses::append_observed(int begin, int end, std::vector<plan::Access> & accesses) {
@@ -90,50 +75,93 @@ void LaunchAccesses::append_observed(int begin, int end, std::vector<plan::Acces
     for (int i = begin; i < end; i++) {
         const GraphNode & node = graph_.nodes()[i];
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
-        read_operands(node, tensor, accesses);
-        add(node.tensor, tensor, false, accesses);
+        read_operands(node, tensor);
+        touch(node.tensor, tensor, false);
+        touched_in_[node.tensor] = read_in(launch_);
+    }
+    end_launch(first, accesses);
+}
+
+void LaunchAccesses::end_launch(size_t first, std::vector<plan::Access> & accesses) {
+    accesses.insert(accesses.end(), accesses_.begin(), accesses_.end());
+    accesses_.clear();
+    for (const Buffer & buffer : known_) {
+        for (const bool write : {false, true}) {
+            const Span & span = buffer.spans[write ? 1 : 0];
+            if (buffer.launch == launch_ && span.begin < span.end) {
+                accesses.push_back({buffer.known.space, write, span.begin, span.end});
+            }
+        }
     }
     merge(first, accesses);
 }
 
-void LaunchAccesses::begin_launch() {
-    launch_++;
-    std::fill(recent_.begin(), recent_.end(), plan::Access{});
-}
-
 // What they read may be a copy on this backend; within a launch it is then always the same copy.
-void LaunchAccesses::read_operands(const GraphNode & node, const ggml_tensor * tensor,
-                                   std::vector<plan::Access> & accesses) {
+inline void LaunchAccesses::read_operands(const GraphNode & node, const ggml_tensor * tensor) {
     for (const Operand & op : graph_.operands_of(node)) {
-        if (touched_in_[op.tensor] != launch_) {
-            add(op.tensor, tensor->src[op.slot], false, accesses);
+        if (touched_in_[op.tensor] >= read_in(launch_)) {
+            continue;
         }
+        const ggml_tensor * operand = tensor->src[op.slot];
+        // A copy is no view, and has nothing to do with what its source views.
+        if (!operand->view_src || touched_in_[graph_.root(op.tensor)] != written_in(launch_)) {
+            touch(op.tensor, operand, false);
+        }
+        touched_in_[op.tensor] = read_in(launch_);
     }
 }
 
-void LaunchAccesses::add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses) {
-    touched_in_[id] = launch_;
-    const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
-    if (!buffer || !tensor->data) {
+inline void LaunchAccesses::touch(TensorId id, const ggml_tensor * tensor, bool write) {
+    const ggml_backend_buffer_t handle = host::buffer_of(tensor);
+    if (!handle || !tensor->data) {
         return;
     }
-    const KnownBuffer & known = buffers_.of(buffer);
-    const plan::Access access = !write && known.facts.weights
-                                    ? plan::Access{known.space, false, known.facts.begin, known.facts.end}
-                                    : access_in(known, tensor, write);
-    if (access.begin < access.end && is_new(access)) {
-        accesses.push_back(access);
+    Buffer & buffer = buffer_of(handle);
+    const plan::Access access = access_in(buffer.known, tensor, graph_.content(id).bytes(), write);
+    const Span & span = buffer.spans[write ? 1 : 0];
+    if (access.begin < span.begin || access.end > span.end || buffer.launch != launch_) {
+        extend(buffer, write, access.begin, access.end);
     }
 }
 
-bool LaunchAccesses::is_new(const plan::Access & access) {
-    const uint64_t hash = (access.begin >> 5) ^ (access.begin >> 13) ^ (access.end >> 7) ^ (access.write ? 97 : 0);
-    plan::Access & recent = recent_[hash % kRecent];
-    if (same(recent, access)) {
-        return false;
+void LaunchAccesses::extend(Buffer & buffer, bool write, uint64_t begin, uint64_t end) {
+    if (begin == end) {
+        return;
     }
-    recent = access;
-    return true;
+    if (!write && buffer.known.facts.weights) {
+        begin = buffer.known.facts.begin;
+        end = buffer.known.facts.end;
+    }
+    if (buffer.launch != launch_) {
+        buffer.launch = launch_;
+        buffer.spans = {};
+    }
+    Span & span = buffer.spans[write ? 1 : 0];
+    if (span.begin == span.end) {
+        span = {begin, end};
+    } else if (begin <= span.end && end >= span.begin) {
+        span = {std::min(span.begin, begin), std::max(span.end, end)};
+    } else if (!is_among_last(buffer.known.space, write, begin, end)) {
+        accesses_.push_back({buffer.known.space, write, begin, end});
+    }
+}
+
+bool LaunchAccesses::is_among_last(plan::Space space, bool write, uint64_t begin, uint64_t end) const {
+    constexpr size_t kLast = 4;
+    const auto first = accesses_.end() - static_cast<std::ptrdiff_t>(std::min(kLast, accesses_.size()));
+    return std::any_of(first, accesses_.end(), [&](const plan::Access & access) {
+        return access.space == space && access.write == write && access.begin <= begin && end <= access.end;
+    });
+}
+
+LaunchAccesses::Buffer & LaunchAccesses::find_buffer(ggml_backend_buffer_t handle) {
+    for (last_ = 0; last_ < known_.size(); last_++) {
+        if (known_[last_].known.buffer == handle) {
+            return known_[last_];
+        }
+    }
+    known_.push_back({buffers_.of(handle), 0, {}});
+    return known_.back();
 }
 
 } // namespace ggml_sched

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "graph/graph_view.h"
@@ -27,16 +28,42 @@ class LaunchAccesses {
     void append_observed(int begin, int end, std::vector<plan::Access> & accesses);
 
   private:
-    void begin_launch();
-    void read_operands(const GraphNode & node, const ggml_tensor * tensor, std::vector<plan::Access> & accesses);
-    void add(TensorId id, const ggml_tensor * tensor, bool write, std::vector<plan::Access> & accesses);
-    bool is_new(const plan::Access & access);
+    // All bytes from begin to end are touched. Most of what a launch touches lies within what it touched before.
+    struct Span {
+        uint64_t begin = 0;
+        uint64_t end = 0;
+    };
+    struct Buffer {
+        KnownBuffer known;
+        uint32_t launch; // of which the spans are: the last that touched it
+        std::array<Span, 2> spans; // read and written; none is empty
+    };
+
+    void begin_launch() { launch_++; }
+    void end_launch(size_t first, std::vector<plan::Access> & accesses);
+    void read_operands(const GraphNode & node, const ggml_tensor * tensor);
+    void touch(TensorId id, const ggml_tensor * tensor, bool write);
+    void extend(Buffer & buffer, bool write, uint64_t begin, uint64_t end);
+    bool is_among_last(plan::Space space, bool write, uint64_t begin, uint64_t end) const;
+    Buffer & buffer_of(ggml_backend_buffer_t handle) {
+        if (last_ < known_.size() && known_[last_].known.buffer == handle) {
+            return known_[last_];
+        }
+        return find_buffer(handle);
+    }
+    Buffer & find_buffer(ggml_backend_buffer_t handle);
+
+    // The last launch that touched a tensor, and whether it wrote it
+    static uint32_t read_in(uint32_t launch) { return 2 * launch; }
+    static uint32_t written_in(uint32_t launch) { return 2 * launch + 1; }
 
     const GraphView & graph_;
     BufferTable & buffers_;
-    std::vector<uint32_t> touched_in_; // by tensor: the last launch that touched it
+    std::vector<uint32_t> touched_in_; // by tensor
     uint32_t launch_ = 0;
-    std::vector<plan::Access> recent_; // direct-mapped: graphs use few addresses, again and again
+    std::vector<Buffer> known_;
+    size_t last_ = 0;                   // of known_
+    std::vector<plan::Access> accesses_; // of this launch, apart from the spans
 };
 
 } // namespace ggml_sched

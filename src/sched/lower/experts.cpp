@@ -13,8 +13,10 @@ TensorId ids_of(const GraphView & graph, const GraphNode & node) {
     return ids == operands.end() ? kNoTensor : ids->tensor;
 }
 
-TensorId root_of(const GraphView & graph, TensorId id) {
-    return graph.view_source(id) == kNoTensor ? id : graph.view_source(id);
+bool has_copies_of_experts(const GraphView & graph, const Splits & splits) {
+    return std::any_of(splits.rewires.begin(), splits.rewires.end(), [&](const Rewire & rewire) {
+        return rewire.slot == kExpertsSlot && graph.content(rewire.node).op() == GGML_OP_MUL_MAT_ID;
+    });
 }
 
 // The ids of each node that is a MUL_MAT_ID
@@ -34,12 +36,12 @@ std::unordered_map<TensorId, int32_t> last_writes(const GraphView & graph,
     std::unordered_map<TensorId, int32_t> last; // by root
     for (const auto & [node, tensor] : ids) {
         if (tensor != kNoTensor) {
-            last[root_of(graph, tensor)] = kNoNode;
+            last[graph.root(tensor)] = kNoNode;
         }
     }
     for (size_t i = 0; i < graph.nodes().size(); i++) {
         const GraphNode & node = graph.nodes()[i];
-        const auto known = node.is_view ? last.end() : last.find(root_of(graph, node.tensor));
+        const auto known = node.is_view ? last.end() : last.find(graph.root(node.tensor));
         if (known != last.end()) {
             known->second = static_cast<int32_t>(i);
         }
@@ -51,10 +53,10 @@ std::unordered_map<TensorId, int32_t> last_writes(const GraphView & graph,
 
 ExpertCopies find_experts(const GraphView & graph, const Splits & splits,
                           const std::function<bool(uint32_t)> & is_partial) {
-    const std::unordered_map<TensorId, TensorId> ids = ids_by_node(graph);
-    if (ids.empty()) {
+    if (!has_copies_of_experts(graph, splits)) {
         return {};
     }
+    const std::unordered_map<TensorId, TensorId> ids = ids_by_node(graph);
     const std::unordered_map<TensorId, int32_t> last = last_writes(graph, ids);
     std::unordered_map<uint32_t, TensorId> candidates;
     for (const Rewire & rewire : splits.rewires) {
@@ -72,7 +74,7 @@ ExpertCopies find_experts(const GraphView & graph, const Splits & splits,
             if (found == candidates.end() || found->second == kNoTensor || !is_partial(copy)) {
                 continue;
             }
-            const int32_t written = last.at(root_of(graph, found->second));
+            const int32_t written = last.at(graph.root(found->second));
             if (written != kNoNode && written < split.begin) {
                 result[copy] = {found->second, written};
             }

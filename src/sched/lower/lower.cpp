@@ -241,9 +241,8 @@ class Lowering {
     // The host writes the source again while the device may not have read it: the caller its inputs, a CPU split what
     // it computes. In the other modes the host waits for every copy anyway.
     bool needs_snapshot(TensorId id, const CopyBinding & copy) const {
-        const TensorId root = graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
-        const bool is_input = graph_.tensor(root)->flags & GGML_TENSOR_FLAG_INPUT;
-        const bool by_host = graph_.is_node(id) && lane_of(copy.src_backend) == plan::kHost;
+        const bool is_input = graph_.facts(graph_.root(id)) & kIsInput;
+        const bool by_host = (graph_.facts(id) & kIsNode) && lane_of(copy.src_backend) == plan::kHost;
         return result_.program.mode == plan::Mode::Auto && (is_input || by_host) &&
                copy.bytes <= topology_.snapshot_limit;
     }
@@ -336,12 +335,14 @@ class Lowering {
     void note_caller_reads() {
         std::vector<plan::CallerRead> & reads = result_.program.caller_reads;
         for (const GraphNode & node : graph_.nodes()) {
-            const ggml_tensor * tensor = graph_.tensor(node.tensor);
-            const plan::Lane lane = lane_of(assignment_.backend[node.tensor]);
-            if (lane == plan::kHost || !(tensor->flags & GGML_TENSOR_FLAG_OUTPUT)) {
+            if (!(graph_.facts(node.tensor) & kIsOutput)) {
                 continue;
             }
-            const Access access = access_to(tensor, false, buffers_);
+            const plan::Lane lane = lane_of(assignment_.backend[node.tensor]);
+            if (lane == plan::kHost) {
+                continue;
+            }
+            const Access access = access_to(graph_.tensor(node.tensor), false, buffers_);
             if (access.begin < access.end) {
                 reads.push_back({lane, access});
             }

@@ -9,9 +9,7 @@ Lanes::Lanes(const Machine & machine, const History & history)
     , known_(history.known)
     , old_points_(history.points)
     , last_(machine.n_lanes, 0)
-    , tasks_(machine.n_lanes)
-    , after_(machine.n_lanes)
-    , events_(machine.n_lanes)
+    , issued_(machine.n_lanes)
     , n_events_(machine.n_lanes, 0) {
     known_.resize(machine.n_lanes);
     old_points_.resize(machine.n_lanes);
@@ -33,9 +31,7 @@ Position Lanes::issue(Lane lane, int32_t task, const Clock & start) {
     const Position position = ++last_[lane];
     known_[lane].join(start);
     known_[lane].at[lane] = position;
-    tasks_[lane].push_back(task);
-    after_[lane].push_back(known_[lane]);
-    events_[lane].push_back(kWholeLane);
+    issued_[lane].push_back({task, kWholeLane, known_[lane]});
     return position;
 }
 
@@ -89,7 +85,7 @@ void Lanes::drain(Lane target, const Reason & reason, std::vector<Wait> & waits)
 }
 
 int16_t Lanes::record_after(Lane lane, Position position) {
-    int16_t & event = events_[lane][static_cast<size_t>(position) - 1];
+    int16_t & event = issued_[lane][static_cast<size_t>(position) - 1].event;
     if (event == kWholeLane) {
         event = n_events_[lane]++;
     }
@@ -97,7 +93,7 @@ int16_t Lanes::record_after(Lane lane, Position position) {
 }
 
 int16_t Lanes::recorded_event(Lane lane, Position position) const {
-    return events_[lane][static_cast<size_t>(position) - 1];
+    return at(lane, position).event;
 }
 
 std::vector<Point> Lanes::points_after(Lane lane, bool has_events) const {
@@ -113,7 +109,7 @@ std::vector<Point> Lanes::points_after(Lane lane, bool has_events) const {
         const int16_t event = recorded_event(lane, position);
         const bool can_wait = has_events ? event != kWholeLane : is_last;
         if (can_wait && !known_[kHost].knows(lane, position)) {
-            points.push_back({position, 1, event, after_[lane][static_cast<size_t>(position) - 1]});
+            points.push_back({position, 1, event, known_at(lane, position)});
         }
     }
     return points;

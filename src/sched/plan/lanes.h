@@ -23,12 +23,12 @@ class Lanes {
     void teach(Lane lane, const Clock & known) { known_[lane].join(known); }
 
     Position last(Lane lane) const { return last_[lane]; }
-    int32_t task_at(Lane lane, Position position) const { return tasks_[lane][static_cast<size_t>(position) - 1]; }
+    int32_t task_at(Lane lane, Position position) const { return at(lane, position).task; }
     const std::vector<Point> & old_points(Lane lane) const { return old_points_[lane]; }
 
     // What is complete when this task of this run is done and the lane has come to it.
     const Clock & known_at(Lane lane, Position position) const {
-        return after_[lane][static_cast<size_t>(position) - 1];
+        return at(lane, position).after;
     }
     // What is complete when a wait for this position is over. The point that it uses may lie behind the position.
     Clock known_by_waiting(Lane target, Position position) const;
@@ -49,6 +49,13 @@ class Lanes {
     void leave(const Machine & machine, const std::vector<PastAccess> & accesses, History & next) const;
 
   private:
+    struct Issued {
+        int32_t task;
+        int16_t event;
+        Clock after; // known when the task is done
+    };
+    const Issued & at(Lane lane, Position position) const { return issued_[lane][static_cast<size_t>(position) - 1]; }
+
     const Point * old_point(Lane lane, Position position) const;
     bool must_drain(Lane target, Position position) const;
     Clock shifted(const Clock & clock, const Clock & oldest) const;
@@ -58,9 +65,7 @@ class Lanes {
     std::vector<Clock> known_;                   // by lane
     std::vector<std::vector<Point>> old_points_; // by lane, of earlier runs
     std::vector<Position> last_;                 // by lane
-    std::vector<std::vector<int32_t>> tasks_;    // by lane, at position - 1
-    std::vector<std::vector<Clock>> after_;      // by lane, at position - 1: known when the task is done
-    std::vector<std::vector<int16_t>> events_;   // by lane, at position - 1
+    std::vector<std::vector<Issued>> issued_;    // by lane, at position - 1
     std::vector<int16_t> n_events_;
 };
 

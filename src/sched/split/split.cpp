@@ -54,10 +54,11 @@ class Splitter {
             return;
         }
         std::vector<Total> totals(limits_.size()); // by backend
-        for (const GraphNode & node : graph_.nodes()) {
+        for (const int reader : assignment_.readers_elsewhere) {
+            const GraphNode & node = graph_.nodes()[reader];
             const BackendId backend = assignment_.backend[node.tensor];
             for (const Operand & op : graph_.operands_of(node)) {
-                if (!node.is_view && needs_copy(op.tensor, backend) && is_streamed(op.tensor, backend)) {
+                if (needs_copy(op.tensor, backend) && is_streamed(op.tensor, backend)) {
                     totals[backend].bytes += ggml_nbytes(graph_.tensor(op.tensor));
                     totals[backend].n++;
                 }
@@ -73,8 +74,10 @@ class Splitter {
     void place(int index) {
         const GraphNode & node = graph_.nodes()[index];
         const BackendId backend = assignment_.backend[node.tensor];
-        const bool stays = has_all_on(backend, node);
-        if (result_.splits.empty() || result_.splits.back().backend != backend || (!stays && needs_new_split(node))) {
+        const std::vector<int> & readers_elsewhere = assignment_.readers_elsewhere;
+        const bool stays = next_reader_ == readers_elsewhere.size() || readers_elsewhere[next_reader_] != index;
+        next_reader_ += stays ? 0 : 1;
+        if (backend != current_backend_ || (!stays && needs_new_split(node))) {
             begin_split(backend, index);
         }
         if (!stays || rotates_) {
@@ -82,22 +85,15 @@ class Splitter {
                 visit_operand(node, op);
             }
         }
-        written_at_[root_of(node.tensor)] = index;
+        written_at_[graph_.root(node.tensor)] = index;
     }
-
-    bool has_all_on(BackendId backend, const GraphNode & node) const {
-        const Operands operands = graph_.operands_of(node);
-        return std::all_of(operands.begin(), operands.end(),
-                           [&](const Operand & operand) { return assignment_.backend[operand.tensor] == backend; });
-    }
-
-    TensorId root_of(TensorId id) const { return graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id); }
 
     void begin_split(BackendId backend, int index) {
         if (!result_.splits.empty()) {
             result_.splits.back().end = index;
         }
         result_.splits.push_back({backend, index, index, {}});
+        current_backend_ = backend;
         first_copy_ = result_.copies.size();
         streamed_bytes_ = 0;
     }
@@ -146,9 +142,9 @@ class Splitter {
             return copy;
         }
         for (const Operand & op : graph_.operands_of(node)) {
-            if (op.slot == kExpertIdsSlot && written_at_[root_of(op.tensor)] != kNoNode) {
+            if (op.slot == kExpertIdsSlot && written_at_[graph_.root(op.tensor)] != kNoNode) {
                 copy.ids = op.tensor;
-                copy.ids_node = written_at_[root_of(op.tensor)];
+                copy.ids_node = written_at_[graph_.root(op.tensor)];
             }
         }
         return copy;
@@ -166,7 +162,7 @@ class Splitter {
         }
         const InputCopy & copy = result_.copies[index];
         return wanted.streamed ? has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node
-                               : !copy.streamed && copied_at_[index] > written_at_[root_of(wanted.tensor)];
+                               : !copy.streamed && copied_at_[index] > written_at_[graph_.root(wanted.tensor)];
     }
 
     void note_streamed(const GraphNode & node, const InputCopy & copy) {
@@ -194,9 +190,9 @@ class Splitter {
 
     // A device that reads the caller's memory in place would do so after the caller has it back.
     bool is_read_late(TensorId id, BackendId backend) const {
-        const TensorId root = graph_.view_source(id) == kNoTensor ? id : graph_.view_source(id);
+        const TensorId root = graph_.root(id);
         const ggml_tensor * tensor = graph_.tensor(root);
-        if (!(tensor->flags & GGML_TENSOR_FLAG_INPUT) || !backends_[backend].async) {
+        if (!(graph_.facts(root) & kIsInput) || !backends_[backend].async) {
             return false;
         }
         return tensor->buffer ? host::is_host(tensor->buffer)
@@ -224,7 +220,7 @@ class Splitter {
                 note_streamed(node, wanted);
             }
         }
-        const auto index = static_cast<uint32_t>(&operand - graph_.operands().data());
+        const auto index = static_cast<uint32_t>(&operand - graph_.operands().first);
         result_.rewires.push_back({node.tensor, operand.slot, index, static_cast<uint32_t>(copy)});
     }
 
@@ -242,6 +238,8 @@ class Splitter {
     const Assignment & assignment_;
     StreamLimits limits_;
     const bool rotates_;
+    size_t next_reader_ = 0; // of Assignment::readers_elsewhere
+    BackendId current_backend_ = kNoBackend;
     size_t first_copy_ = 0;           // of the current split
     size_t streamed_bytes_ = 0;       // for the current split
     std::vector<int32_t> copy_of_;    // by tensor and backend, index into copies: the latest
