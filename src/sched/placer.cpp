@@ -78,14 +78,9 @@ Status Placer::give_places(const CutGraph & graph) const {
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     const auto turn = static_cast<size_t>(graph.slots.turn());
     const ggml_tensor * refused = nullptr;
-    const auto give = [&](ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data) {
-        if (host::place(tensor, buffer, data) != GGML_STATUS_SUCCESS) {
-            refused = tensor;
-        }
-    };
     const auto place = [&](ggml_tensor * tensor, const Place & place) {
-        if (place.is_known()) {
-            give(tensor, buffers_.at(place), buffers_.address_of(place));
+        if (place.is_known() && !buffers_.give(place, tensor)) {
+            refused = tensor;
         }
     };
     for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
@@ -95,17 +90,19 @@ Status Placer::give_places(const CutGraph & graph) const {
         place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);
     }
     const Place * places = plan_.tensors.data();
-    for (TensorId id = 0; id < plan_.tensors.size(); id++) {
-        if (places[id].is_known()) {
-            place(graph.view.tensor(id), places[id]);
-        }
+    const auto n = static_cast<TensorId>(plan_.tensors.size());
+    for (TensorId id = 0; id < n; id++) {
+        place(graph.view.tensor(id), places[id]);
     }
     for (const TensorId view : graph.view.views()) { // when all that they view is placed
         ggml_tensor * tensor = graph.view.tensor(view);
         const ggml_tensor * root = tensor->view_src;
         if (!tensor->buffer && root->buffer) {
             // Without an address, it lies in a buffer of no bytes.
-            give(tensor, root->buffer, root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr);
+            char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
+            if (host::place(tensor, root->buffer, address) != GGML_STATUS_SUCCESS) {
+                refused = tensor;
+            }
         }
     }
     return refused ? Status::failed(std::string("tensor '") + refused->name +

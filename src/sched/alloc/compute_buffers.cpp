@@ -60,6 +60,7 @@ bool ComputeBuffers::grow_for(const MemoryPlan & plan) {
         if (ok) {
             ggml_backend_buffer_set_usage(buffer.handle, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
             buffer.base = static_cast<char *>(ggml_backend_buffer_get_base(buffer.handle));
+            buffer.inits_tensors = host::inits_tensors(buffer.handle);
             buffer.size = ggml_backend_buffer_get_size(buffer.handle);
         }
     });

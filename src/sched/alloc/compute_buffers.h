@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "alloc/memory_plan.h"
+#include "host/execute.h"
 
 namespace ggml_sched {
 
@@ -25,10 +26,16 @@ class ComputeBuffers {
     // All that they hold may be overwritten.
     void reset() const;
 
-    ggml_backend_buffer_t at(const Place & place) const { return pools_[place.pool][place.range.part].handle; }
-    void * address_of(const Place & place) const { // NULL in a buffer of no bytes
-        char * base = pools_[place.pool][place.range.part].base;
-        return base ? base + place.range.offset : nullptr;
+    // Gives a tensor its buffer and its address, which is NULL in a buffer of no bytes. False if the buffer refuses it.
+    bool give(const Place & place, ggml_tensor * tensor) const {
+        const Buffer & buffer = pools_[place.pool][place.range.part];
+        char * const address = buffer.base ? buffer.base + place.range.offset : nullptr;
+        if (buffer.inits_tensors) {
+            return host::place(tensor, buffer.handle, address) == GGML_STATUS_SUCCESS;
+        }
+        tensor->buffer = buffer.handle;
+        tensor->data = address;
+        return true;
     }
     // In bytes; 0 for a backend whose memory is in the pool of another
     size_t size(BackendId backend) const;
@@ -39,6 +46,7 @@ class ComputeBuffers {
         ggml_backend_buffer_t handle = nullptr;
         char * base = nullptr;
         size_t size = 0;
+        bool inits_tensors = false; // has to be told of each
 
         bool has_room_for(size_t bytes) const { return handle && size >= bytes; }
     };

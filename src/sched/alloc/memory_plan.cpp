@@ -4,14 +4,6 @@
 
 namespace ggml_sched {
 
-bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand) {
-    uint64_t differing_bits = static_cast<uint64_t>(node->type ^ operand->type);
-    for (int dim = 0; dim < GGML_MAX_DIMS; dim++) { // nearly always all are the same
-        differing_bits |= static_cast<uint64_t>(node->ne[dim] ^ operand->ne[dim]) | (node->nb[dim] ^ operand->nb[dim]);
-    }
-    return differing_bits == 0 && (!operand->view_src || operand->view_offs == 0);
-}
-
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends) {
     const auto has_room = [&](const Place & place, const ggml_tensor * tensor) {
         return !place.is_known() || size_on(backends[place.pool], tensor) <= place.range.size;

@@ -46,7 +46,13 @@ struct CutGraph {
 };
 
 // May the node take the place of its operand src[slot], as far as their layouts go?
-bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand);
+inline bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand) {
+    uint64_t differing_bits = static_cast<uint64_t>(node->type ^ operand->type);
+    for (int dim = 0; dim < GGML_MAX_DIMS; dim++) { // nearly always all are the same
+        differing_bits |= static_cast<uint64_t>(node->ne[dim] ^ operand->ne[dim]) | (node->nb[dim] ^ operand->nb[dim]);
+    }
+    return differing_bits == 0 && (!operand->view_src || operand->view_offs == 0);
+}
 
 // Does the plan also fit this graph, which is split in the same way? Asked when its operands are the copies already.
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends);

@@ -6,8 +6,8 @@ namespace ggml_sched {
 
 namespace {
 
-size_t padded(size_t size, size_t alignment) {
-    return (size + alignment - 1) & ~(alignment - 1);
+bool is_read_twice(uint32_t owner, const uint32_t * owners, uint32_t n) {
+    return n > 1 && std::count(owners, owners + n, owner) > 1;
 }
 
 } // namespace
@@ -18,7 +18,8 @@ MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
         const auto same = std::find_if(backends.begin(), backends.end(),
                                        [&](const host::Backend & other) { return other.buft == backend.buft; });
         pools_.push_back({static_cast<BackendId>(same - backends.begin()),
-                          ggml_backend_buft_get_alignment(backend.buft), ggml_backend_buft_get_max_size(backend.buft)});
+                          ggml_backend_buft_get_alignment(backend.buft), ggml_backend_buft_get_max_size(backend.buft),
+                          backend.pads});
     }
     ranges_.resize(pools_.size());
 }
@@ -138,9 +139,10 @@ void MemoryPlanner::find_last_uses() {
 // Results that nobody reads, and what the caller wants to read.
 void MemoryPlanner::find_what_stays() {
     const GraphView & view = graph_->view;
-    for (TensorId id = 0; id < view.n_tensors(); id++) {
-        const bool is_result = (view.facts(id) & kIsComputed) && !lives_[id].has_reader;
-        if (is_result || (view.facts(id) & kIsOutput)) {
+    const auto n = static_cast<TensorId>(view.n_tensors());
+    for (TensorId id = 0; id < n; id++) {
+        const uint8_t facts = view.facts(id) & (lives_[id].has_reader ? kIsOutput : kIsOutput | kIsComputed);
+        if (facts) {
             lives_[owner_of(id)].last_use = kForever;
         }
     }
@@ -159,13 +161,12 @@ bool MemoryPlanner::place_rotating() {
         for (size_t i = 0; i < graph_->splits.rotating.size(); i++) {
             const InputCopy & input = graph_->splits.rotating[i];
             lives_[input.tensor].needs_place = false;
-            ok = ok && find_place(size_of(input.tensor, input.backend), input.backend,
-                                  plan_->rotating[i * n_copies + turn]);
+            ok = ok &&
+                 find_place(size_of(input.tensor, input.backend), input.backend, plan_->rotating[i * n_copies + turn]);
         }
         for (uint32_t i = 0; i < graph_->splits.copies.size(); i++) {
             const InputCopy & copy = graph_->splits.copies[i];
-            ok = ok && (copy.streamed ||
-                        find_place(size_of_copy(i), copy.backend, plan_->copies[i * n_copies + turn]));
+            ok = ok && (copy.streamed || find_place(size_of_copy(i), copy.backend, plan_->copies[i * n_copies + turn]));
         }
     }
     return ok;
@@ -174,7 +175,8 @@ bool MemoryPlanner::place_rotating() {
 // What is not computed, and what the caller writes
 bool MemoryPlanner::place_early() {
     const GraphView & view = graph_->view;
-    for (TensorId id = 0; id < view.n_tensors(); id++) {
+    const auto n = static_cast<TensorId>(view.n_tensors());
+    for (TensorId id = 0; id < n; id++) {
         const bool is_early = (view.facts(id) & (kIsNode | kIsInput)) != kIsNode;
         if (is_early && lives_[id].needs_place && graph_->assignment.backend[id] != kNoBackend && !place(id)) {
             return false;
@@ -193,12 +195,16 @@ bool MemoryPlanner::place_split(const Split & split) {
     for (const uint32_t input : split.inputs) {
         release_after(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
     }
-    const GraphNode * nodes = graph_->view.nodes().data();
+    const GraphView & view = graph_->view;
+    const GraphNode * nodes = view.nodes().data();
     const bool have_lates = !lates_.empty();
     for (int i = split.begin; i < split.end; i++) {
         const GraphNode & node = nodes[i];
-        if (lives_[node.tensor].needs_place && !take_over(i, node) && !place(node.tensor)) {
-            return false;
+        if (lives_[node.tensor].needs_place) {
+            const int n_slots = host::n_operands_to_take_over(view.content(node.tensor).op());
+            if ((n_slots == 0 || !take_over(i, node, n_slots)) && !place(node.tensor)) {
+                return false;
+            }
         }
         const Owner * owners = owners_.data() + node.first_operand;
         const Owner * end = owners + node.n_operands;
@@ -219,40 +225,37 @@ void MemoryPlanner::release_lates(int node) {
 }
 
 // An operand that nobody else needs any more may give its memory to the result.
-bool MemoryPlanner::take_over(int index, const GraphNode & node) {
-    const int n_slots = host::n_operands_to_take_over(graph_->view.content(node.tensor).op());
-    const Operands operands = graph_->view.operands_of(node);
-    for (const Operand * operand = operands.begin(); operand != operands.end() && operand->slot < n_slots; ++operand) {
-        const Owner owner = owners_[node.first_operand + (operand - operands.begin())];
-        if (lives_[owner].last_use == at(index) && lives_[owner].is_live && take_over(node, operand->slot, owner)) {
-            return true;
+bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
+    const Operand * const operands = graph_->view.operands_of(node).begin();
+    const Owner * const owners = owners_.data() + node.first_operand;
+    for (uint32_t k = 0; k < node.n_operands && operands[k].slot < n_slots; k++) {
+        Life & life = lives_[owners[k]];
+        if (life.last_use != at(index) || !life.is_live || is_read_twice(owners[k], owners, node.n_operands)) {
+            continue;
         }
+        const ggml_tensor * tensor = graph_->view.tensor(node.tensor);
+        Place & place = place_of(owners[k]);
+        if (!have_same_layout(tensor, tensor->src[operands[k].slot]) ||
+            !may_be_in(place.pool, graph_->assignment.backend[node.tensor])) {
+            continue;
+        }
+        const size_t size = size_of(node.tensor, place.pool);
+        if (size > place.range.size) {
+            continue;
+        }
+        life.is_live = false;
+        lives_[node.tensor].needs_place = false;
+        lives_[node.tensor].is_live = true;
+        Place & taken = plan_->tensors[node.tensor];
+        taken = place;
+        taken.range.size = size;
+        if (size < place.range.size) {
+            ranges_[place.pool].release({place.range.part, place.range.offset + size, place.range.size - size});
+        }
+        plan_->in_place.push_back({node.tensor, operands[k].slot});
+        return true;
     }
     return false;
-}
-
-// The operand is the last that needs the owner's memory.
-bool MemoryPlanner::take_over(const GraphNode & node, uint8_t slot, Owner owner) {
-    const Owner * owners = owners_.data() + node.first_operand;
-    const ggml_tensor * tensor = graph_->view.tensor(node.tensor);
-    if ((node.n_operands > 1 && std::count(owners, owners + node.n_operands, owner) > 1) ||
-        !have_same_layout(tensor, tensor->src[slot])) {
-        return false;
-    }
-    const auto [pool, range] = place_of(owner);
-    const size_t size = size_of(node.tensor, pool);
-    if (size > range.size || !may_be_in(pool, graph_->assignment.backend[node.tensor])) {
-        return false;
-    }
-    if (size < range.size) {
-        ranges_[pool].release({range.part, range.offset + size, range.size - size});
-    }
-    plan_->tensors[node.tensor] = {pool, {range.part, range.offset, size}};
-    plan_->in_place.push_back({node.tensor, slot});
-    lives_[owner].is_live = false;
-    lives_[node.tensor].needs_place = false;
-    lives_[node.tensor].is_live = true;
-    return true;
 }
 
 bool MemoryPlanner::may_be_in_other(BackendId pool, BackendId backend) const {
@@ -281,12 +284,6 @@ void MemoryPlanner::release(Owner owner) {
     const Place & place = place_of(owner);
     ranges_[place.pool].release(place.range);
     lives_[owner].is_live = false;
-}
-
-size_t MemoryPlanner::size_of(TensorId id, BackendId backend) const {
-    const GraphView & view = graph_->view;
-    return padded(backends_[backend].pads ? size_on(backends_[backend], view.tensor(id)) : view.content(id).bytes(),
-                  pools_[backend].alignment);
 }
 
 size_t MemoryPlanner::size_of_copy(uint32_t copy) const {

@@ -60,8 +60,7 @@ class MemoryPlanner {
     bool place_early();
     bool place_split(const Split & split);
     void release_lates(int node);
-    bool take_over(int index, const GraphNode & node);
-    bool take_over(const GraphNode & node, uint8_t slot, Owner owner);
+    bool take_over(int index, const GraphNode & node, int n_slots);
     bool may_be_in(BackendId pool, BackendId backend) const { // what the backend computes, in place
         return pool == pools_[backend].first || may_be_in_other(pool, backend);
     }
@@ -81,13 +80,20 @@ class MemoryPlanner {
         return owner < n ? plan_->tensors[owner] : plan_->copies[owner - n];
     }
     // With padding, in the pool of the backend
-    size_t size_of(TensorId id, BackendId backend) const;
+    size_t size_of(TensorId id, BackendId backend) const {
+        const Pool & pool = pools_[backend];
+        const size_t bytes =
+            pool.pads ? size_on(backends_[backend], graph_->view.tensor(id)) : graph_->view.content(id).bytes();
+        return padded(bytes, pool.alignment);
+    }
+    static size_t padded(size_t size, size_t alignment) { return (size + alignment - 1) & ~(alignment - 1); }
     size_t size_of_copy(uint32_t copy) const;
 
     struct Pool {
         BackendId first; // whose pool it is
         size_t alignment;
         size_t max_part;
+        bool pads; // tensors may take more than their bytes
     };
     const std::vector<host::Backend> & backends_;
     std::vector<Pool> pools_; // by backend

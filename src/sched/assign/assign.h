@@ -41,9 +41,9 @@ enum class Cause : uint8_t {
 const char * cause_name(Cause cause);
 
 struct Assignment {
-    std::vector<BackendId> backend; // by tensor
-    std::vector<Cause> cause;       // by tensor
-    Questions questions;            // that led to it
+    std::vector<BackendId> backend;     // by tensor
+    std::vector<Cause> cause;           // by tensor
+    Questions questions;                // that led to it
     std::vector<int> readers_elsewhere; // nodes, but no views, with operands on other backends; in their order
 };
 

@@ -34,8 +34,9 @@ class Placement {
 
     // The first weights decide.
     void choose_by_weights(const GraphNode & node, Choice & choice) {
+        const uint8_t * const facts = graph_.facts();
         for (const Operand & op : graph_.operands_of(node)) {
-            if (graph_.facts(op.tensor) & kIsWeights) {
+            if (facts[op.tensor] & kIsWeights) {
                 if (host::is_placed_by_weights(graph_.tensor(node.tensor))) {
                     choice = by_weights(node.tensor, graph_.content(op.tensor).buffer());
                 }
@@ -114,12 +115,14 @@ Status assign_by_placement(const GraphView & graph, const std::vector<host::Back
         }
         take(leaf, choice);
     }
+    const uint8_t * const facts = graph.facts();
+    const BackendId * const backend = result.backend.data();
     for (const GraphNode & node : graph.nodes()) {
-        if (result.backend[node.tensor] != kNoBackend) {
+        if (backend[node.tensor] != kNoBackend) {
             continue;
         }
         Choice choice;
-        if (!placement.choose(node.tensor, choice)) {
+        if ((facts[node.tensor] & (kIsPlaced | kIsInput)) && !placement.choose(node.tensor, choice)) {
             return nobody_can_run(graph.tensor(node.tensor));
         }
         if (choice.cause == Cause::None) {

@@ -21,10 +21,14 @@ class Questions {
 
     void clear() { asked_.clear(); }
     bool supports_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
-        return ask(backends, {node, backend, Kind::Supports, false}, graph);
+        const bool answer = ggml_backend_supports_op(backends[backend].handle, graph.tensor(node));
+        asked_.push_back({node, backend, Kind::Supports, answer});
+        return answer;
     }
     bool offload_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
-        return ask(backends, {node, backend, Kind::Offloads, false}, graph);
+        const bool answer = ggml_backend_offload_op(backends[backend].handle, graph.tensor(node));
+        asked_.push_back({node, backend, Kind::Offloads, answer});
+        return answer;
     }
 
     // Asks all that was asked since clear() again, about another graph.
@@ -38,8 +42,6 @@ class Questions {
         Kind kind;
         bool answer;
     };
-    static bool answer(const Backends & backends, const Question & question, const GraphView & graph);
-    bool ask(const Backends & backends, Question question, const GraphView & graph);
 
     std::vector<Question> asked_;
 };

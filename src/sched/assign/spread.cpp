@@ -22,16 +22,17 @@ bool join_if_supported(const std::vector<host::Backend> & backends, const GraphV
 template <typename Iterator>
 size_t spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
                     const std::vector<host::Backend> & backends, Assignment & result) {
-    const BackendId cpu = static_cast<BackendId>(backends.size() - 1);
+    const BackendId avoided = devices_only ? static_cast<BackendId>(backends.size() - 1) : kNoBackend;
+    const BackendId * const backend = result.backend.data();
     BackendId current = kNoBackend;
     size_t n_left = 0;
     for (Iterator node = begin; node != end; ++node) {
         if (node->is_view) {
             continue;
         }
-        const BackendId own = result.backend[node->tensor];
+        const BackendId own = backend[node->tensor];
         if (own != kNoBackend) {
-            current = devices_only && own == cpu ? kNoBackend : own;
+            current = own == avoided ? kNoBackend : own;
         } else if (current == kNoBackend || !join_if_supported(backends, graph, node->tensor, current, result)) {
             n_left++;
         }
@@ -217,23 +218,27 @@ void settle(const GraphView & graph, const std::vector<host::Backend> & backends
 Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
                    Assignment & result) {
     const std::vector<GraphNode> & nodes = graph.nodes();
-    const bool have_roots = std::all_of(graph.views().begin(), graph.views().end(), [&](TensorId view) {
-        return result.backend[graph.root(view)] != kNoBackend;
-    });
+    const bool have_roots = std::all_of(graph.views().begin(), graph.views().end(),
+                                        [&](TensorId view) { return result.backend[graph.root(view)] != kNoBackend; });
+    const TensorId * const roots = graph.roots();
     BackendId * const backend = result.backend.data();
-    for (size_t i = 0; i < nodes.size(); i++) {
+    const auto n = static_cast<int>(nodes.size());
+    for (int i = 0; i < n; i++) {
         const GraphNode & node = nodes[i];
         if (backend[node.tensor] == kNoBackend) {
             if (Status status = assign_node(graph, backends, node, result); !status.ok()) {
                 return status;
             }
         }
+        const BackendId own = backend[node.tensor];
         bool elsewhere = false;
         for (const Operand & op : graph.operands_of(node)) {
-            if (backend[op.tensor] == kNoBackend) {
-                assign_operand(graph, node, op.tensor, result);
+            if (backend[op.tensor] != own) {
+                if (backend[op.tensor] == kNoBackend) {
+                    assign_operand(graph, node, op.tensor, result);
+                }
+                elsewhere = elsewhere || backend[op.tensor] != own;
             }
-            elsewhere = elsewhere || backend[op.tensor] != backend[node.tensor];
         }
         if (!have_roots) {
             assign_viewed(graph, node, result);
@@ -241,14 +246,14 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
         if (node.is_view) {
             continue;
         }
-        if (move_writers && graph.views_another(node.tensor)) {
+        if (move_writers && roots[node.tensor] != node.tensor) {
             if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
                 return status;
             }
             elsewhere = reads_elsewhere(graph, node, result);
         }
         if (elsewhere) {
-            result.readers_elsewhere.push_back(static_cast<int>(i));
+            result.readers_elsewhere.push_back(i);
         }
     }
     return {};

@@ -18,6 +18,9 @@ int n_slots_of(const ggml_tensor & tensor) {
     return others ? GGML_MAX_SRC : kFew;
 }
 
+// A node, its operands, and what these view
+constexpr size_t kMostNew = 2 * (1 + GGML_MAX_SRC);
+
 } // namespace
 
 void GraphView::build(const ggml_cgraph * graph) {
@@ -107,73 +110,84 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
 
     ids_.clear();
     ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
-    make_room(static_cast<size_t>(nodes.size) + leafs.size);
+    make_room(static_cast<size_t>(nodes.size) + 2 * static_cast<size_t>(leafs.size) + kMostNew);
     leafs_.clear();
     inputs_.clear();
     views_.clear();
-    nodes_.clear();
-    nodes_.reserve(static_cast<size_t>(nodes.size));
-    n_operands_ = 0;
     buffers_.clear();
     last_buffer_ = nullptr;
     last_is_of_weights_ = false;
     for (int i = 0; i < leafs.size; i++) {
         leafs_.push_back(add(leafs[i]));
     }
-    for (int i = 0; i < nodes.size; i++) {
-        add_node(nodes[i]);
-    }
+    add_nodes(nodes);
     inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return facts_[id] & kIsNode; }),
                   inputs_.end());
 }
 
 void GraphView::make_room(size_t n_tensors) {
-    if (contents_.size() < n_tensors) {
+    if (room_ < n_tensors) {
         contents_.resize(n_tensors);
         facts_.resize(n_tensors);
         roots_.resize(n_tensors);
+        room_ = n_tensors;
     }
 }
 
-void GraphView::add_node(ggml_tensor * tensor) {
-    const TensorId id = add(tensor);
-    facts_[id] |= kIsNode;
-    if (operands_.size() - n_operands_ < GGML_MAX_SRC) {
-        operands_.resize(2 * (operands_.size() + GGML_MAX_SRC));
-    }
-    Operand * const first = operands_.data() + n_operands_;
-    Operand * end = first;
-    const int n_slots = n_slots_of(*tensor);
-    for (int slot = 0; slot < n_slots; slot++) {
-        if (ggml_tensor * operand = tensor->src[slot]) {
-            *end++ = {add(operand), static_cast<uint8_t>(slot)};
+void GraphView::add_nodes(const host::Nodes & nodes) {
+    nodes_.resize(static_cast<size_t>(nodes.size));
+    GraphNode * node = nodes_.data();
+    const ggml_tensor * previous = nullptr;
+    TensorId previous_id = kNoTensor;
+    uint32_t n_operands = 0;
+    for (int i = 0; i < nodes.size; i++, ++node) {
+        if (ids_.size() + kMostNew > room_) {
+            make_room(2 * room_ + kMostNew); // there are operands that are neither leafs nor nodes
         }
+        if (n_operands + GGML_MAX_SRC > operands_.size()) {
+            operands_.resize(2 * operands_.size() + GGML_MAX_SRC);
+        }
+        ggml_tensor * const tensor = nodes[i];
+        const TensorId id = add(tensor);
+        facts_[id] |= kIsNode;
+        *node = {id, host::is_view_op(tensor), n_operands, 0};
+        const int n_slots = n_slots_of(*tensor);
+        for (int slot = 0; slot < n_slots; slot++) {
+            if (ggml_tensor * operand = tensor->src[slot]) { // often the previous node: no need to look it up
+                const TensorId its = operand == previous ? previous_id : add(operand);
+                operands_[n_operands++] = {its, static_cast<uint8_t>(slot)};
+            }
+        }
+        node->n_operands = n_operands - node->first_operand;
+        previous = tensor;
+        previous_id = id;
     }
-    const auto n = static_cast<uint32_t>(end - first);
-    nodes_.push_back({id, host::is_view_op(tensor), n_operands_, n});
-    n_operands_ += n;
+    n_operands_ = n_operands;
 }
 
+// There is room for it. Most tensors are dense results without memory, about which there is no more to say.
 void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
-    if (id == contents_.size()) {
-        make_room(2 * contents_.size()); // operands that are neither leafs nor nodes
-    }
     TensorContent & content = contents_[id];
-    content.take(*tensor);
-    int facts = content.flags() & (kIsInput | kIsOutput);
-    if (content.op() != GGML_OP_NONE) {
-        facts |= kIsComputed;
+    const bool is_dense = content.take(*tensor);
+    const bool is_view = tensor->view_src;
+    const int computed = content.op() != GGML_OP_NONE ? kIsComputed : 0;
+    const int homeless = is_view || tensor->data ? 0 : kIsHomeless;
+    facts_[id] = static_cast<uint8_t>((content.flags() & (kIsInput | kIsOutput)) | computed | homeless);
+    roots_[id] = id;
+    if (!is_dense || content.buffer() || (content.flags() & kIsInput)) {
+        describe_more(id, tensor);
     }
-    if (content.buffer()) {
-        facts |= is_of_weights(content.buffer()) && tensor->buffer ? kIsPlaced | kIsWeights : kIsPlaced;
-    } else if (!tensor->view_src && !tensor->data) {
-        facts |= kIsHomeless;
+}
+
+void GraphView::describe_more(TensorId id, const ggml_tensor * tensor) {
+    contents_[id].measure(*tensor);
+    if (const ggml_backend_buffer_t buffer = contents_[id].buffer()) {
+        const bool is_weights = is_of_weights(buffer) && tensor->buffer;
+        facts_[id] = static_cast<uint8_t>((facts_[id] & ~kIsHomeless) | kIsPlaced | (is_weights ? kIsWeights : 0));
     }
-    facts_[id] = static_cast<uint8_t>(facts);
-    if (facts & kIsInput) {
+    if (facts_[id] & kIsInput) {
         inputs_.push_back(id);
     }
-    roots_[id] = id;
 }
 
 void GraphView::add_view(TensorId id, ggml_tensor * of) {

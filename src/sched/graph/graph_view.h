@@ -24,10 +24,10 @@ enum TensorFact : uint8_t {
     kIsInput = GGML_TENSOR_FLAG_INPUT,
     kIsOutput = GGML_TENSOR_FLAG_OUTPUT,
     kIsNode = 16,
-    kIsComputed = 32,  // has an operation
-    kIsPlaced = 64,    // its bytes, or those that it views, are in a buffer
+    kIsComputed = 32, // has an operation
+    kIsPlaced = 64,   // its bytes, or those that it views, are in a buffer
     kIsWeights = 4,   // is in a buffer of weights itself
-    kIsHomeless = 8 // no view, and has neither a buffer nor an address
+    kIsHomeless = 8   // no view, and has neither a buffer nor an address
 };
 
 // Those of one node, or of all
@@ -78,8 +78,11 @@ class GraphView {
     size_t n_tensors() const { return ids_.size(); }
     ggml_tensor * tensor(TensorId id) const { return ids_[id]; }
     const TensorContent & content(TensorId id) const { return contents_[id]; } // when the view was built
-    uint8_t facts(TensorId id) const { return facts_[id]; } // of TensorFact
-    TensorId root(TensorId id) const { return roots_[id]; } // what it views, or itself
+    uint8_t facts(TensorId id) const { return facts_[id]; }                    // of TensorFact
+    TensorId root(TensorId id) const { return roots_[id]; }                    // what it views, or itself
+    // The same by tensor, for loops: a compiler would load these anew after each byte that is written anywhere.
+    const uint8_t * facts() const { return facts_.data(); }
+    const TensorId * roots() const { return roots_.data(); }
     bool views_another(TensorId id) const { return roots_[id] != id; }
 
     const std::vector<TensorId> & leafs() const { return leafs_; }
@@ -112,8 +115,9 @@ class GraphView {
         return id;
     }
     void describe(TensorId id, const ggml_tensor * tensor);
+    void describe_more(TensorId id, const ggml_tensor * tensor);
     void add_view(TensorId id, ggml_tensor * of);
-    void add_node(ggml_tensor * tensor);
+    void add_nodes(const host::Nodes & nodes);
     bool is_of_weights(ggml_backend_buffer_t buffer) {
         if (buffer != last_buffer_) { // neighbouring tensors share one
             find_buffer(buffer);
@@ -127,7 +131,8 @@ class GraphView {
     GraphVersion version_;
     Difference difference_; // of this graph to the last, while it is built
     TensorIds ids_;
-    // By tensor; they are larger than the number of tensors
+    // By tensor; there is room for more
+    size_t room_ = 0;
     std::vector<TensorContent> contents_;
     std::vector<uint8_t> facts_;
     std::vector<TensorId> roots_;

@@ -11,7 +11,9 @@ void TensorContent::find_difference(const ggml_tensor & tensor, Difference & dif
     difference.place |= place_ != place_of(tensor);
     difference.layout |= type_ != tensor.type || differing_bits(ne_, tensor.ne) || differing_bits(nb_, tensor.nb);
     difference.parameters |= !host::is_view_op(&tensor) && differing_bits(op_params_, tensor.op_params);
-    take(tensor);
+    if (!take(tensor)) {
+        measure(tensor);
+    }
 }
 
 } // namespace ggml_sched

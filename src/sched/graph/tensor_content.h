@@ -21,7 +21,8 @@ struct Difference {
 
 class TensorContent {
   public:
-    void take(const ggml_tensor & tensor) {
+    // Becomes that of the tensor. If that has gaps, or comes in blocks, it is still to be measured, and this false.
+    bool take(const ggml_tensor & tensor) {
         buffer_ = host::buffer_of(&tensor);
         place_ = place_of(tensor);
         type_ = tensor.type;
@@ -30,8 +31,12 @@ class TensorContent {
         std::memcpy(ne_.data(), tensor.ne, sizeof(ne_));
         std::memcpy(nb_.data(), tensor.nb, sizeof(nb_));
         std::memcpy(op_params_.data(), tensor.op_params, sizeof(op_params_));
-        bytes_ = bytes_of(tensor);
+        bytes_ = tensor.nb[3] * static_cast<size_t>(tensor.ne[3]);
+        return tensor.nb[1] == tensor.nb[0] * static_cast<size_t>(tensor.ne[0]) &&
+               tensor.nb[2] == tensor.nb[1] * static_cast<size_t>(tensor.ne[1]) &&
+               tensor.nb[3] == tensor.nb[2] * static_cast<size_t>(tensor.ne[2]);
     }
+    void measure(const ggml_tensor & tensor) { bytes_ = ggml_nbytes(&tensor); }
     // Becomes that of the tensor, and adds to `difference` what is new. Stops where it is of another kind.
     void update(const ggml_tensor & tensor, Difference & difference) {
         if (!equals(tensor)) {
@@ -55,14 +60,6 @@ class TensorContent {
     }
     void find_difference(const ggml_tensor & tensor, Difference & difference);
 
-    // Quicker than ggml_nbytes for what most tensors are: without gaps, and not in blocks
-    static size_t bytes_of(const ggml_tensor & tensor) {
-        const size_t * nb = tensor.nb;
-        const int64_t * ne = tensor.ne;
-        const bool is_dense = nb[1] == nb[0] * static_cast<size_t>(ne[0]) && nb[2] == nb[1] * static_cast<size_t>(ne[1]) &&
-                              nb[3] == nb[2] * static_cast<size_t>(ne[2]);
-        return is_dense ? nb[3] * static_cast<size_t>(ne[3]) : ggml_nbytes(&tensor);
-    }
     static uint64_t place_of(const ggml_tensor & tensor) {
         return tensor.view_src ? tensor.view_offs : reinterpret_cast<uintptr_t>(tensor.data);
     }

@@ -99,6 +99,10 @@ bool is_host(ggml_backend_buffer_t buffer) {
     return ggml_backend_buffer_is_host(buffer);
 }
 
+bool inits_tensors(ggml_backend_buffer_t buffer) {
+    return buffer->iface.init_tensor != nullptr;
+}
+
 bool is_compute(ggml_backend_buffer_t buffer) {
     return buffer->usage == GGML_BACKEND_BUFFER_USAGE_COMPUTE;
 }

@@ -52,7 +52,8 @@ ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
 size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor); // padding included
 bool is_host(ggml_backend_buffer_t buffer);
 bool is_weights(ggml_backend_buffer_t buffer);
-bool is_compute(ggml_backend_buffer_t buffer); // an allocator's, for intermediate results
+bool inits_tensors(ggml_backend_buffer_t buffer); // has to be told of each that is placed in it
+bool is_compute(ggml_backend_buffer_t buffer);    // an allocator's, for intermediate results
 
 // All that the scheduler wants to know of a buffer
 struct BufferFacts {

@@ -35,7 +35,7 @@ class LaunchAccesses {
     };
     struct Buffer {
         KnownBuffer known;
-        uint32_t launch; // of which the spans are: the last that touched it
+        uint32_t launch;           // of which the spans are: the last that touched it
         std::array<Span, 2> spans; // read and written; none is empty
     };
 
@@ -62,7 +62,7 @@ class LaunchAccesses {
     std::vector<uint32_t> touched_in_; // by tensor
     uint32_t launch_ = 0;
     std::vector<Buffer> known_;
-    size_t last_ = 0;                   // of known_
+    size_t last_ = 0;                    // of known_
     std::vector<plan::Access> accesses_; // of this launch, apart from the spans
 };
 

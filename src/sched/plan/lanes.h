@@ -27,9 +27,7 @@ class Lanes {
     const std::vector<Point> & old_points(Lane lane) const { return old_points_[lane]; }
 
     // What is complete when this task of this run is done and the lane has come to it.
-    const Clock & known_at(Lane lane, Position position) const {
-        return at(lane, position).after;
-    }
+    const Clock & known_at(Lane lane, Position position) const { return at(lane, position).after; }
     // What is complete when a wait for this position is over. The point that it uses may lie behind the position.
     Clock known_by_waiting(Lane target, Position position) const;
     // A wait of this lane for that one blocks the host.

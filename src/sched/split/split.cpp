@@ -23,10 +23,12 @@ class Splitter {
 
     Splits run() {
         drop_limits_for_small_weights();
+        find_reader_elsewhere();
         const std::vector<GraphNode> & nodes = graph_.nodes();
-        for (size_t i = 0; i < nodes.size(); i++) {
+        const auto n = static_cast<int>(nodes.size());
+        for (int i = 0; i < n; i++) {
             if (!nodes[i].is_view) {
-                place(static_cast<int>(i));
+                place(nodes[i], i);
             }
         }
         if (result_.splits.empty() && !nodes.empty()) {
@@ -71,12 +73,12 @@ class Splitter {
         }
     }
 
-    void place(int index) {
-        const GraphNode & node = graph_.nodes()[index];
+    void place(const GraphNode & node, int index) {
         const BackendId backend = assignment_.backend[node.tensor];
-        const std::vector<int> & readers_elsewhere = assignment_.readers_elsewhere;
-        const bool stays = next_reader_ == readers_elsewhere.size() || readers_elsewhere[next_reader_] != index;
-        next_reader_ += stays ? 0 : 1;
+        const bool stays = index != reader_elsewhere_;
+        if (!stays) {
+            find_reader_elsewhere();
+        }
         if (backend != current_backend_ || (!stays && needs_new_split(node))) {
             begin_split(backend, index);
         }
@@ -86,6 +88,11 @@ class Splitter {
             }
         }
         written_at_[graph_.root(node.tensor)] = index;
+    }
+
+    void find_reader_elsewhere() {
+        const std::vector<int> & readers = assignment_.readers_elsewhere;
+        reader_elsewhere_ = next_reader_ < readers.size() ? readers[next_reader_++] : kNoNode;
     }
 
     void begin_split(BackendId backend, int index) {
@@ -238,7 +245,8 @@ class Splitter {
     const Assignment & assignment_;
     StreamLimits limits_;
     const bool rotates_;
-    size_t next_reader_ = 0; // of Assignment::readers_elsewhere
+    int reader_elsewhere_ = kNoNode; // the next of the assignment's
+    size_t next_reader_ = 0;         // behind it
     BackendId current_backend_ = kNoBackend;
     size_t first_copy_ = 0;           // of the current split
     size_t streamed_bytes_ = 0;       // for the current split
