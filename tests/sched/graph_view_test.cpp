@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -219,6 +220,41 @@ TEST(ViewOfAGraph, ComparesTheOrderThatItWasGiven) {
         EXPECT_EQ(view.tensor(view.nodes()[0].tensor), nodes[0]);
         EXPECT_EQ(view.tensor(view.nodes()[1].tensor), nodes[1]);
     }
+}
+
+// As in a part of a graph, which has nodes only
+TEST(ViewOfAGraph, NumbersOperandsThatAreNeitherLeafsNorNodesHoweverManyThereAre) {
+    constexpr int kNodes = 100;
+    ContextPtr context = make_context(8 * kNodes);
+    std::vector<ggml_tensor *> sums;
+    for (int i = 0; i < kNodes; i++) {
+        std::array<ggml_tensor *, 2> views;
+        for (ggml_tensor *& view : views) {
+            ggml_tensor * viewed = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, 2 * kSize);
+            view = ggml_view_1d(context.get(), viewed, kSize, 0);
+        }
+        sums.push_back(ggml_add(context.get(), views[0], views[1]));
+    }
+    ggml_cgraph * graph = ggml_new_graph_custom(context.get(), kNodes, false);
+    for (ggml_tensor * sum : sums) {
+        ggml_graph_add_node(graph, sum);
+    }
+    GraphView view;
+    view.build(graph);
+    ASSERT_EQ(view.n_tensors(), 5u * kNodes);
+    for (int i = 0; i < kNodes; i++) {
+        const GraphNode & node = view.nodes()[i];
+        EXPECT_EQ(view.tensor(node.tensor), sums[i]);
+        ASSERT_EQ(view.operands_of(node).size(), 2u);
+        for (const Operand & operand : view.operands_of(node)) {
+            const ggml_tensor * tensor = sums[i]->src[operand.slot];
+            EXPECT_EQ(view.tensor(operand.tensor), tensor);
+            EXPECT_EQ(view.tensor(view.root(operand.tensor)), tensor->view_src);
+            EXPECT_EQ(view.content(operand.tensor).bytes(), kSize * sizeof(float));
+            EXPECT_EQ(view.content(view.root(operand.tensor)).bytes(), 2 * kSize * sizeof(float));
+        }
+    }
+    expect_like_new(view, graph);
 }
 
 TEST(ViewOfAGraph, OfViewsOfViewsIsTheSameWhenTheyAreBuiltAnew) {

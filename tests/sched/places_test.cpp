@@ -360,6 +360,29 @@ class Refusal {
     SupportsOp supports_op_;
 };
 
+TEST(MemoryThatOnlyViewsAreReadOf, IsPlacedAndReadOnEveryBackend) {
+    for (const int device : {0, 1}) {
+        Rig rig(one_device());
+        const ContextPtr context = make_context();
+        ggml_tensor * viewed = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, kSize, 2); // neither input nor result
+        ggml_tensor * view = ggml_view_tensor(context.get(), viewed);                      // no operation, so no node
+        ggml_tensor * result = ggml_scale(context.get(), view, 2.0f);
+        ggml_set_output(result);
+        ggml_cgraph * graph = ggml_new_graph(context.get());
+        ggml_build_forward_expand(graph, result);
+        ggml_backend_sched_set_tensor_backend(rig.sched(), result, device == 0 ? rig.device(0) : rig.cpu());
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+        ASSERT_NE(viewed->buffer, nullptr);
+        write_floats(viewed, numbers(2, 1.0f));
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        std::vector<float> expected;
+        for (const float number : numbers(2, 1.0f)) {
+            expected.push_back(2.0f * number);
+        }
+        EXPECT_EQ(read_floats(result), expected);
+    }
+}
+
 TEST(GraphsWithOtherParameters, AreAssignedAnewWhereABackendSupportsThemNoMore) {
     Rig rig(one_device());
     const Refusal refusal(rig);

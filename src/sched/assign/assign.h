@@ -41,10 +41,11 @@ enum class Cause : uint8_t {
 const char * cause_name(Cause cause);
 
 struct Assignment {
-    std::vector<BackendId> backend;     // by tensor
-    std::vector<Cause> cause;           // by tensor
-    Questions questions;                // that led to it
-    std::vector<int> readers_elsewhere; // nodes, but no views, with operands on other backends; in their order
+    std::vector<BackendId> backend; // by tensor
+    std::vector<Cause> cause;       // by tensor
+    Questions questions;            // that led to it
+    // Nodes, but no views, that may have operands on other backends; in their order. No other node has.
+    std::vector<int> readers_elsewhere;
 };
 
 using UserAssignments = std::unordered_map<const ggml_tensor *, BackendId>;

@@ -127,15 +127,6 @@ void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment &
     }
 }
 
-bool reads_elsewhere(const GraphView & graph, const GraphNode & node, const Assignment & result) {
-    for (const Operand & op : graph.operands_of(node)) {
-        if (result.backend[op.tensor] != result.backend[node.tensor]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // To the first backend that supports the node
 bool fall_back(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                Assignment & result) {
@@ -250,7 +241,7 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
             if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
                 return status;
             }
-            elsewhere = reads_elsewhere(graph, node, result);
+            elsewhere = true; // for all that is known it has moved
         }
         if (elsewhere) {
             result.readers_elsewhere.push_back(i);

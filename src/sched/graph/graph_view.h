@@ -23,12 +23,13 @@ struct Operand {
 enum TensorFact : uint8_t {
     kIsInput = GGML_TENSOR_FLAG_INPUT,
     kIsOutput = GGML_TENSOR_FLAG_OUTPUT,
-    kIsNode = 16,
-    kIsComputed = 32, // has an operation
-    kIsPlaced = 64,   // its bytes, or those that it views, are in a buffer
-    kIsWeights = 4,   // is in a buffer of weights itself
-    kIsHomeless = 8   // no view, and has neither a buffer nor an address
+    kIsNode = 4,
+    kIsComputed = 8,  // has an operation
+    kIsHomeless = 16, // no view, and has neither a buffer nor an address
+    kIsPlaced = 32,   // its bytes, or those that it views, are in a buffer
+    kIsWeights = 64,  // is in a buffer of weights itself
 };
+static_assert(GGML_TENSOR_FLAG_INPUT == 1 && GGML_TENSOR_FLAG_OUTPUT == 2, "the others are behind these");
 
 // Those of one node, or of all
 struct Operands {
