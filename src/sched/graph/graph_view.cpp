@@ -19,7 +19,7 @@ int n_slots_of(const ggml_tensor & tensor) {
 }
 
 // A node, its operands, and what these view
-constexpr size_t kMostNew = 2 * (1 + GGML_MAX_SRC);
+constexpr size_t kMostNew = 2 * (size_t{1} + GGML_MAX_SRC);
 
 } // namespace
 
