@@ -69,6 +69,11 @@ function(ggml_sched_find_features ggml result)
         list(APPEND features GGML_SCHED_HAS_GRAPH_UID=1)
     endif()
 
+    ggml_sched_file_has(${ggml}/src/ggml-impl.h "ggml_op_can_inplace" has_op_can_inplace)
+    if(has_op_can_inplace)
+        list(APPEND features GGML_SCHED_HAS_OP_CAN_INPLACE=1)
+    endif()
+
     set(impl ${ggml}/src/ggml-backend-impl.h)
     set(graph_optimize "\\(\\*graph_optimize\\) *\\(ggml_backend_t backend, struct ggml_cgraph \\* cgraph")
     ggml_sched_file_has(${impl} "${graph_optimize}\\)" optimizes)

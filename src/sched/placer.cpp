@@ -79,7 +79,15 @@ Status Placer::give_places(const CutGraph & graph) const {
     const auto turn = static_cast<size_t>(graph.slots.turn());
     const ggml_tensor * refused = nullptr;
     const auto place = [&](ggml_tensor * tensor, const Place & place) {
-        if (place.is_known() && !buffers_.give(place, tensor)) {
+        if (!place.is_known()) {
+            return;
+        }
+        const ComputeBuffers::Buffer & buffer = buffers_.of(place);
+        char * const address = buffer.base ? buffer.base + place.range.offset : nullptr;
+        if (!buffer.inits_tensors) {
+            tensor->buffer = buffer.handle;
+            tensor->data = address;
+        } else if (host::place(tensor, buffer.handle, address) != GGML_STATUS_SUCCESS) {
             refused = tensor;
         }
     };

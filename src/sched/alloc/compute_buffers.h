@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "alloc/memory_plan.h"
-#include "host/execute.h"
 
 namespace ggml_sched {
 
@@ -26,30 +25,20 @@ class ComputeBuffers {
     // All that they hold may be overwritten.
     void reset() const;
 
-    // Gives a tensor its buffer and its address, which is NULL in a buffer of no bytes. False if the buffer refuses it.
-    bool give(const Place & place, ggml_tensor * tensor) const {
-        const Buffer & buffer = pools_[place.pool][place.range.part];
-        char * const address = buffer.base ? buffer.base + place.range.offset : nullptr;
-        if (buffer.inits_tensors) {
-            return host::place(tensor, buffer.handle, address) == GGML_STATUS_SUCCESS;
-        }
-        tensor->buffer = buffer.handle;
-        tensor->data = address;
-        return true;
-    }
-    // In bytes; 0 for a backend whose memory is in the pool of another
-    size_t size(BackendId backend) const;
-    uint64_t number() const { return number_; } // changes when buffers do
-
-  private:
     struct Buffer {
         ggml_backend_buffer_t handle = nullptr;
-        char * base = nullptr;
+        char * base = nullptr; // of one of no bytes it may be NULL
         size_t size = 0;
         bool inits_tensors = false; // has to be told of each
 
         bool has_room_for(size_t bytes) const { return handle && size >= bytes; }
     };
+    const Buffer & of(const Place & place) const { return pools_[place.pool][place.range.part]; }
+    // In bytes; 0 for a backend whose memory is in the pool of another
+    size_t size(BackendId backend) const;
+    uint64_t number() const { return number_; } // changes when buffers do
+
+  private:
     template <typename Visitor> void visit_too_small(const MemoryPlan & plan, Visitor visit) const;
 
     const std::vector<host::Backend> & backends_;

@@ -155,18 +155,21 @@ void MemoryPlanner::find_what_stays() {
 }
 
 bool MemoryPlanner::place_rotating() {
-    const int n_copies = graph_->slots.n_copies();
+    const auto n_copies = static_cast<size_t>(rotates_ ? graph_->slots.n_copies() : 0);
     bool ok = true;
-    for (int turn = 0; rotates_ && turn < n_copies; turn++) {
-        for (size_t i = 0; i < graph_->splits.rotating.size(); i++) {
-            const InputCopy & input = graph_->splits.rotating[i];
-            lives_[input.tensor].needs_place = false;
-            ok = ok &&
-                 find_place(size_of(input.tensor, input.backend), input.backend, plan_->rotating[i * n_copies + turn]);
+    for (size_t i = 0; n_copies > 0 && i < graph_->splits.rotating.size(); i++) {
+        const InputCopy & input = graph_->splits.rotating[i];
+        lives_[input.tensor].needs_place = false;
+        const size_t size = size_of(input.tensor, input.backend);
+        for (size_t turn = 0; turn < n_copies; turn++) {
+            ok = ok && find_place(size, input.backend, plan_->rotating[i * n_copies + turn]);
         }
-        for (uint32_t i = 0; i < graph_->splits.copies.size(); i++) {
-            const InputCopy & copy = graph_->splits.copies[i];
-            ok = ok && (copy.streamed || find_place(size_of_copy(i), copy.backend, plan_->copies[i * n_copies + turn]));
+    }
+    for (uint32_t i = 0; n_copies > 0 && i < graph_->splits.copies.size(); i++) {
+        const InputCopy & copy = graph_->splits.copies[i];
+        const size_t size = copy.streamed ? 0 : size_of_copy(i);
+        for (size_t turn = 0; !copy.streamed && turn < n_copies; turn++) {
+            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + turn]);
         }
     }
     return ok;
@@ -231,6 +234,10 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
     for (uint32_t k = 0; k < node.n_operands && operands[k].slot < n_slots; k++) {
         Life & life = lives_[owners[k]];
         if (life.last_use != at(index) || !life.is_live || is_read_twice(owners[k], owners, node.n_operands)) {
+            continue;
+        }
+        const bool is_view = owners[k] != operands[k].tensor && owners[k] < graph_->view.n_tensors();
+        if (is_view && !host::views_can_be_taken_over()) {
             continue;
         }
         const ggml_tensor * tensor = graph_->view.tensor(node.tensor);

@@ -18,7 +18,7 @@ bool RangeAllocator::allocate(size_t size, Range & range) {
     auto best = free_.end();
     size_t best_size = SIZE_MAX;
     for (auto block = free_.begin(); block != free_.end() && size > 0; ++block) {
-        if (block->size >= size && block->size < best_size) {
+        if (block->size >= size && block->size <= best_size) { // the last of several, as ggml does
             best = block;
             best_size = block->size;
         }

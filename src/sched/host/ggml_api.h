@@ -6,6 +6,7 @@
 //   GGML_SCHED_HAS_GRAPH_UID        graphs carry an identity
 //   GGML_SCHED_HAS_GRAPH_OPTIMIZE   backends may reorder a split: 1 the graph is all they get, 2 they may also ask that
 //                                   tensors be kept longer
+//   GGML_SCHED_HAS_OP_CAN_INPLACE   its allocator tells which operations work in place
 //   GGML_SCHED_PLACES_FLASH_ATTN_FREELY   its scheduler does not place flash attention by its weights, the sinks
 
 #pragma once
@@ -22,6 +23,9 @@
 
 #else
 
+#ifndef GGML_SCHED_HAS_OP_CAN_INPLACE
+#define GGML_SCHED_HAS_OP_CAN_INPLACE 0
+#endif
 #ifndef GGML_SCHED_HAS_GRAPH_UID
 #define GGML_SCHED_HAS_GRAPH_UID 0
 #endif

@@ -1,25 +1,18 @@
 #include "host/in_place.h"
 
+#include "host/ggml_api.h"
+
 namespace ggml_sched::host {
 
 namespace {
 
-constexpr int n_to_take_over(ggml_op op) {
+#ifndef GGML_SCHED_DROP_IN
+
+int n_to_take_over(ggml_op op) {
     switch (op) {
-#ifdef GGML_SCHED_DROP_IN
-    case GGML_OP_SUB:
-#endif
     case GGML_OP_ADD:
     case GGML_OP_MUL:
     case GGML_OP_DIV: return 2;
-#ifdef GGML_SCHED_DROP_IN
-    case GGML_OP_ADD1:
-    case GGML_OP_DIAG_MASK_INF:
-    case GGML_OP_DIAG_MASK_ZERO:
-    case GGML_OP_LOG:
-    case GGML_OP_SQR:
-    case GGML_OP_SQRT:
-#endif
     case GGML_OP_RMS_NORM:
     case GGML_OP_ROPE:
     case GGML_OP_SCALE:
@@ -29,7 +22,39 @@ constexpr int n_to_take_over(ggml_op op) {
     }
 }
 
-constexpr std::array<uint8_t, GGML_OP_COUNT> by_operation() {
+#else
+
+#if !GGML_SCHED_HAS_OP_CAN_INPLACE
+// What every version has that does not tell
+bool ggml_op_can_inplace(ggml_op op) {
+    switch (op) {
+    case GGML_OP_ADD:
+    case GGML_OP_ADD1:
+    case GGML_OP_DIAG_MASK_INF:
+    case GGML_OP_DIAG_MASK_ZERO:
+    case GGML_OP_DIV:
+    case GGML_OP_LOG:
+    case GGML_OP_MUL:
+    case GGML_OP_RMS_NORM:
+    case GGML_OP_ROPE:
+    case GGML_OP_SCALE:
+    case GGML_OP_SOFT_MAX:
+    case GGML_OP_SQR:
+    case GGML_OP_SQRT:
+    case GGML_OP_SUB:
+    case GGML_OP_UNARY: return true;
+    default: return false;
+    }
+}
+#endif
+
+int n_to_take_over(ggml_op op) {
+    return ggml_op_can_inplace(op) ? GGML_MAX_SRC : 0;
+}
+
+#endif
+
+std::array<uint8_t, GGML_OP_COUNT> by_operation() {
     std::array<uint8_t, GGML_OP_COUNT> result = {};
     for (int op = 0; op < GGML_OP_COUNT; op++) {
         result[op] = static_cast<uint8_t>(n_to_take_over(static_cast<ggml_op>(op)));
@@ -39,7 +64,15 @@ constexpr std::array<uint8_t, GGML_OP_COUNT> by_operation() {
 
 } // namespace
 
-constexpr std::array<uint8_t, GGML_OP_COUNT> kOperandsToTakeOver = by_operation();
+const std::array<uint8_t, GGML_OP_COUNT> kOperandsToTakeOver = by_operation();
+
+bool views_can_be_taken_over() {
+#ifdef GGML_SCHED_DROP_IN
+    return false;
+#else
+    return true;
+#endif
+}
 
 bool results_may_stay_in_other_memory() {
 #ifdef GGML_SCHED_DROP_IN
