@@ -20,6 +20,13 @@ constexpr size_t kUnits = 48;
 // One value per unit of the buffer
 using Bytes = std::vector<bool>;
 
+// By some nodes
+struct Touched {
+    Bytes reads = Bytes(kUnits, false);
+    Bytes early_reads = Bytes(kUnits, false); // before one of them has written it
+    Bytes writes = Bytes(kUnits, false);
+};
+
 // A host buffer, and a graph over tensors that share its bytes at random, as reused memory does
 class Scene {
   public:
@@ -42,9 +49,8 @@ class Scene {
     const GraphView & view() const { return view_; }
     int some_index() { return static_cast<int>(random_() % (view_.nodes().size() + 1)); }
 
-    // What the nodes [begin, end) write; and what they read before any of them has written it
-    void touch(int begin, int end, Bytes & reads, Bytes & early_reads, Bytes & writes) const {
-        reads = early_reads = writes = Bytes(kUnits, false);
+    Touched touched_by(int begin, int end) const {
+        Touched touched;
         for (int i = begin; i < end; i++) {
             const GraphNode & node = view_.nodes()[i];
             if (node.is_view) {
@@ -52,14 +58,15 @@ class Scene {
             }
             for (const Operand & operand : view_.operands_of(node)) {
                 for (const size_t unit : units_of(view_.tensor(operand.tensor))) {
-                    reads[unit] = true;
-                    early_reads[unit] = early_reads[unit] || !writes[unit];
+                    touched.reads[unit] = true;
+                    touched.early_reads[unit] = touched.early_reads[unit] || !touched.writes[unit];
                 }
             }
             for (const size_t unit : units_of(view_.tensor(node.tensor))) {
-                writes[unit] = true;
+                touched.writes[unit] = true;
             }
         }
+        return touched;
     }
 
     Bytes covered(const std::vector<plan::Access> & accesses, bool write) const {
@@ -133,28 +140,33 @@ void expect_merged(const std::vector<plan::Access> & accesses, size_t first) {
     }
 }
 
+// Of one scene, with what they need
+struct Launches {
+    explicit Launches(const Scene & scene)
+        : accesses(scene.view(), buffers) {}
+
+    Spaces spaces;
+    BufferTable buffers{spaces};
+    LaunchAccesses accesses;
+};
+
 TEST(LaunchAccesses, AreWhatTheNodesTouchWhereverTheirMemoryLies) {
     for (uint32_t seed = 0; seed < 500; seed++) {
         SCOPED_TRACE(seed);
         Scene scene(seed);
-        Spaces spaces;
-        BufferTable buffers(spaces);
-        LaunchAccesses launches(scene.view(), buffers);
+        Launches launches(scene);
         std::vector<plan::Access> accesses;
         for (int i = 0; i < 8; i++) { // one after another, by the same object
             const auto [begin, end] = std::minmax({scene.some_index(), scene.some_index()});
             const size_t first = accesses.size();
-            launches.append(begin, end, accesses);
+            launches.accesses.append(begin, end, accesses);
             expect_merged(accesses, first);
             const std::vector<plan::Access> launch(accesses.begin() + static_cast<std::ptrdiff_t>(first),
                                                    accesses.end());
-            Bytes reads;
-            Bytes early_reads;
-            Bytes writes;
-            scene.touch(begin, end, reads, early_reads, writes);
-            EXPECT_EQ(scene.covered(launch, true), writes);
-            EXPECT_TRUE(is_part_of(scene.covered(launch, false), reads)) << "nobody reads that";
-            EXPECT_TRUE(is_part_of(early_reads, scene.covered(launch, false))) << "what others wrote is read";
+            const Touched touched = scene.touched_by(begin, end);
+            EXPECT_EQ(scene.covered(launch, true), touched.writes);
+            EXPECT_TRUE(is_part_of(scene.covered(launch, false), touched.reads)) << "nobody reads that";
+            EXPECT_TRUE(is_part_of(touched.early_reads, scene.covered(launch, false))) << "what others wrote is read";
         }
     }
 }
@@ -162,21 +174,16 @@ TEST(LaunchAccesses, AreWhatTheNodesTouchWhereverTheirMemoryLies) {
 TEST(LaunchAccesses, OfAnObserverAreAllReads) {
     for (uint32_t seed = 0; seed < 100; seed++) {
         SCOPED_TRACE(seed);
-        Scene scene(seed);
-        Spaces spaces;
-        BufferTable buffers(spaces);
-        LaunchAccesses launches(scene.view(), buffers);
-        std::vector<plan::Access> accesses;
+        const Scene scene(seed);
+        Launches launches(scene);
         const auto n = static_cast<int>(scene.view().nodes().size());
-        launches.append_observed(0, n, accesses);
+        std::vector<plan::Access> accesses;
+        launches.accesses.append_observed(0, n, accesses);
         expect_merged(accesses, 0);
-        Bytes reads;
-        Bytes early_reads;
-        Bytes writes;
-        scene.touch(0, n, reads, early_reads, writes);
+        const Touched touched = scene.touched_by(0, n);
         EXPECT_EQ(scene.covered(accesses, true), Bytes(kUnits, false));
-        EXPECT_TRUE(is_part_of(reads, scene.covered(accesses, false)));
-        EXPECT_TRUE(is_part_of(writes, scene.covered(accesses, false)));
+        EXPECT_TRUE(is_part_of(touched.reads, scene.covered(accesses, false)));
+        EXPECT_TRUE(is_part_of(touched.writes, scene.covered(accesses, false)));
     }
 }
 

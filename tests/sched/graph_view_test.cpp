@@ -257,6 +257,27 @@ TEST(ViewOfAGraph, NumbersOperandsThatAreNeitherLeafsNorNodesHoweverManyThereAre
     expect_like_new(view, graph);
 }
 
+TEST(ViewOfAGraph, HasRoomForViewsOfViewsOfViews) {
+    constexpr int kViews = 500;
+    ContextPtr context = make_context(2 * kViews);
+    ggml_tensor * deepest = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+    ggml_tensor * view = deepest;
+    for (int i = 0; i < kViews; i++) {
+        ggml_tensor * viewed = view;
+        view = ggml_view_tensor(context.get(), viewed);
+        view->view_src = viewed; // ggml itself would take what that views
+    }
+    ggml_tensor * result = ggml_scale(context.get(), view, 2.0f);
+    ggml_cgraph * graph = ggml_new_graph_custom(context.get(), 8, false);
+    ggml_graph_add_node(graph, result);
+    GraphView numbered;
+    numbered.build(graph);
+    ASSERT_EQ(numbered.n_tensors(), kViews + 2u);
+    EXPECT_EQ(numbered.views().size(), static_cast<size_t>(kViews));
+    EXPECT_EQ(numbered.tensor(numbered.root(numbered.views().front())), deepest) << "the last to get its root";
+    expect_like_new(numbered, graph);
+}
+
 TEST(ViewOfAGraph, OfViewsOfViewsIsTheSameWhenTheyAreBuiltAnew) {
     GraphView view;
     GraphVersion before;

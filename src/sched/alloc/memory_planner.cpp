@@ -204,7 +204,7 @@ bool MemoryPlanner::place_split(const Split & split) {
     for (int i = split.begin; i < split.end; i++) {
         const GraphNode & node = nodes[i];
         if (lives_[node.tensor].needs_place) {
-            const int n_slots = host::n_operands_to_take_over(view.content(node.tensor).op());
+            const int n_slots = to_take_over_[view.content(node.tensor).op()];
             if ((n_slots == 0 || !take_over(i, node, n_slots)) && !place(node.tensor)) {
                 return false;
             }

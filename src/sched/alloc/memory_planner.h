@@ -96,6 +96,7 @@ class MemoryPlanner {
         bool pads; // tensors may take more than their bytes
     };
     const std::vector<host::Backend> & backends_;
+    const host::OperandsToTakeOver to_take_over_ = host::operands_to_take_over();
     std::vector<Pool> pools_; // by backend
     std::vector<RangeAllocator> ranges_;
 

@@ -18,9 +18,6 @@ int n_slots_of(const ggml_tensor & tensor) {
     return others ? GGML_MAX_SRC : kFew;
 }
 
-// A node, its operands, and what these view
-constexpr size_t kMostNew = 2 * (size_t{1} + GGML_MAX_SRC);
-
 } // namespace
 
 void GraphView::build(const ggml_cgraph * graph) {
@@ -110,7 +107,7 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
 
     ids_.clear();
     ids_.reserve(static_cast<size_t>(nodes.size) + leafs.size);
-    make_room(static_cast<size_t>(nodes.size) + 2 * static_cast<size_t>(leafs.size) + kMostNew);
+    make_room(static_cast<size_t>(nodes.size) + leafs.size);
     leafs_.clear();
     inputs_.clear();
     views_.clear();
@@ -141,9 +138,6 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
     TensorId previous_id = kNoTensor;
     uint32_t n_operands = 0;
     for (int i = 0; i < nodes.size; i++, ++node) {
-        if (ids_.size() + kMostNew > room_) {
-            make_room(2 * room_ + kMostNew); // there are operands that are neither leafs nor nodes
-        }
         if (n_operands + GGML_MAX_SRC > operands_.size()) {
             operands_.resize(2 * operands_.size() + GGML_MAX_SRC);
         }

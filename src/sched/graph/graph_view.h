@@ -108,6 +108,9 @@ class GraphView {
         const size_t next = ids_.size();
         const TensorId id = ids_.number(tensor);
         if (id == next) {
+            if (id == room_) {
+                make_room(2 * room_ + 1); // there are tensors that are neither leafs nor nodes
+            }
             describe(id, tensor);
             if (tensor->view_src) {
                 add_view(id, tensor->view_src);

@@ -54,17 +54,15 @@ int n_to_take_over(ggml_op op) {
 
 #endif
 
-std::array<uint8_t, GGML_OP_COUNT> by_operation() {
-    std::array<uint8_t, GGML_OP_COUNT> result = {};
+} // namespace
+
+OperandsToTakeOver operands_to_take_over() {
+    OperandsToTakeOver result = {};
     for (int op = 0; op < GGML_OP_COUNT; op++) {
         result[op] = static_cast<uint8_t>(n_to_take_over(static_cast<ggml_op>(op)));
     }
     return result;
 }
-
-} // namespace
-
-const std::array<uint8_t, GGML_OP_COUNT> kOperandsToTakeOver = by_operation();
 
 bool views_can_be_taken_over() {
 #ifdef GGML_SCHED_DROP_IN

@@ -9,15 +9,12 @@
 
 namespace ggml_sched::host {
 
-extern const std::array<uint8_t, GGML_OP_COUNT> kOperandsToTakeOver; // by operation
-
-// That many of the operands, from the first one on: each element of the result depends on no other element of such an
-// operand, or on others of its row only, if both have the same layout. Every backend can work in place then. In a
-// foreign ggml it is all operations that its allocator puts in place: where tensors lie decides which of them a backend
-// fuses, and that shows in the bits of the results.
-inline int n_operands_to_take_over(ggml_op op) {
-    return kOperandsToTakeOver[op];
-}
+// By operation, for how many of the operands, from the first one on, this holds: each element of the result depends on
+// no other element of such an operand, or on others of its row only, if both have the same layout. Every backend can
+// work in place then. In a foreign ggml it is all operations that its allocator puts in place: where tensors lie
+// decides which of them a backend fuses, and that shows in the bits of the results.
+using OperandsToTakeOver = std::array<uint8_t, GGML_OP_COUNT>;
+OperandsToTakeOver operands_to_take_over();
 
 // May the operand be a view, which nobody else reads and which begins where that begins which it views? A foreign
 // ggml's allocator does not do that.

@@ -36,7 +36,7 @@ class LaunchAccesses {
     struct Buffer {
         KnownBuffer known;
         uint32_t launch;           // of which the spans are: the last that touched it
-        std::array<Span, 2> spans; // read and written; none is empty
+        std::array<Span, 2> spans; // read and written; begin == end: nothing
     };
 
     void begin_launch() { launch_++; }
