@@ -250,8 +250,8 @@ TEST(ViewOfAGraph, NumbersOperandsThatAreNeitherLeafsNorNodesHoweverManyThereAre
             const ggml_tensor * tensor = sums[i]->src[operand.slot];
             EXPECT_EQ(view.tensor(operand.tensor), tensor);
             EXPECT_EQ(view.tensor(view.root(operand.tensor)), tensor->view_src);
-            EXPECT_EQ(view.content(operand.tensor).bytes(), kSize * sizeof(float));
-            EXPECT_EQ(view.content(view.root(operand.tensor)).bytes(), 2 * kSize * sizeof(float));
+            EXPECT_EQ(view.bytes(operand.tensor), kSize * sizeof(float));
+            EXPECT_EQ(view.bytes(view.root(operand.tensor)), 2 * kSize * sizeof(float));
         }
     }
     expect_like_new(view, graph);

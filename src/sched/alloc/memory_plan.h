@@ -25,6 +25,10 @@ struct Place {
 
 // A node in the place of its operand src[slot]: only if both have the same layout.
 struct InPlace {
+    InPlace(TensorId node, uint8_t slot)
+        : node(node)
+        , slot(slot) {}
+
     TensorId node;
     uint8_t slot;
 };

@@ -204,7 +204,7 @@ bool MemoryPlanner::place_split(const Split & split) {
     for (int i = split.begin; i < split.end; i++) {
         const GraphNode & node = nodes[i];
         if (lives_[node.tensor].needs_place) {
-            const int n_slots = to_take_over_[view.content(node.tensor).op()];
+            const int n_slots = to_take_over_[node.op];
             if ((n_slots == 0 || !take_over(i, node, n_slots)) && !place(node.tensor)) {
                 return false;
             }
@@ -259,7 +259,7 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
         if (size < place.range.size) {
             ranges_[place.pool].release({place.range.part, place.range.offset + size, place.range.size - size});
         }
-        plan_->in_place.push_back({node.tensor, operands[k].slot});
+        plan_->in_place.emplace_back(node.tensor, operands[k].slot);
         return true;
     }
     return false;

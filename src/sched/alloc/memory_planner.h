@@ -82,8 +82,7 @@ class MemoryPlanner {
     // With padding, in the pool of the backend
     size_t size_of(TensorId id, BackendId backend) const {
         const Pool & pool = pools_[backend];
-        const size_t bytes =
-            pool.pads ? size_on(backends_[backend], graph_->view.tensor(id)) : graph_->view.content(id).bytes();
+        const size_t bytes = pool.pads ? size_on(backends_[backend], graph_->view.tensor(id)) : graph_->view.bytes(id);
         return padded(bytes, pool.alignment);
     }
     static size_t padded(size_t size, size_t alignment) { return (size + alignment - 1) & ~(alignment - 1); }

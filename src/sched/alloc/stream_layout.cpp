@@ -47,6 +47,9 @@ size_t ring_size(const StreamSlots & slots, size_t capacity) {
 }
 
 bool lay_out(StreamSlots & slots, size_t ring) {
+    if (slots.empty()) {
+        return true;
+    }
     std::deque<const StreamSlot *> live; // oldest first
     size_t cursor = 0;
     for (StreamSlot & slot : slots) {

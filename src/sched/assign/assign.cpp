@@ -50,9 +50,10 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
         result.cause[id] = Cause::User;
     }
 
-    Status status = assign_by_placement(graph, backends, options.op_offload, result);
+    Spread devices(true, graph, backends, result);
+    Status status = assign_by_placement(graph, backends, options.op_offload, devices, result);
     if (status.ok()) {
-        const bool all_have_one = spread(graph, backends, result);
+        const bool all_have_one = devices.n_left() == 0 || spread_on(graph, backends, result);
         settle(graph, backends, all_have_one, result);
         status = assign_rest(graph, backends, options.keep_writes, result);
     }

@@ -100,7 +100,7 @@ Status nobody_can_run(const ggml_tensor * tensor) {
 } // namespace
 
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
-                           Assignment & result) {
+                           Spread & devices, Assignment & result) {
     Placement placement(graph, backends, op_offload, result.questions);
     const auto take = [&](TensorId id, const Choice & choice) {
         if (choice.backend != kNoBackend) {
@@ -118,17 +118,17 @@ Status assign_by_placement(const GraphView & graph, const std::vector<host::Back
     const uint8_t * const facts = graph.facts();
     const BackendId * const backend = result.backend.data();
     for (const GraphNode & node : graph.nodes()) {
-        if (backend[node.tensor] != kNoBackend) {
-            continue;
+        if (backend[node.tensor] == kNoBackend) {
+            Choice choice;
+            if ((facts[node.tensor] & (kIsPlaced | kIsInput)) && !placement.choose(node.tensor, choice)) {
+                return nobody_can_run(graph.tensor(node.tensor));
+            }
+            if (choice.cause == Cause::None) {
+                placement.choose_by_weights(node, choice);
+            }
+            take(node.tensor, choice);
         }
-        Choice choice;
-        if ((facts[node.tensor] & (kIsPlaced | kIsInput)) && !placement.choose(node.tensor, choice)) {
-            return nobody_can_run(graph.tensor(node.tensor));
-        }
-        if (choice.cause == Cause::None) {
-            placement.choose_by_weights(node, choice);
-        }
-        take(node.tensor, choice);
+        devices.visit(node); // what it gets depends only on nodes before it
     }
     return {};
 }

@@ -22,12 +22,12 @@ class Questions {
     void clear() { asked_.clear(); }
     bool supports_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
         const bool answer = ggml_backend_supports_op(backends[backend].handle, graph.tensor(node));
-        asked_.push_back({node, backend, Kind::Supports, answer});
+        asked_.emplace_back(node, backend, Kind::Supports, answer);
         return answer;
     }
     bool offload_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
         const bool answer = ggml_backend_offload_op(backends[backend].handle, graph.tensor(node));
-        asked_.push_back({node, backend, Kind::Offloads, answer});
+        asked_.emplace_back(node, backend, Kind::Offloads, answer);
         return answer;
     }
 
@@ -37,6 +37,13 @@ class Questions {
   private:
     enum class Kind : uint8_t { Supports, Offloads };
     struct Question {
+        // Written where it stays: a temporary's parts, copied as a whole, would have to be stored first.
+        Question(TensorId node, BackendId backend, Kind kind, bool answer)
+            : node(node)
+            , backend(backend)
+            , kind(kind)
+            , answer(answer) {}
+
         TensorId node;
         BackendId backend;
         Kind kind;

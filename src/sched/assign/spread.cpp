@@ -8,36 +8,15 @@ namespace ggml_sched {
 
 namespace {
 
-bool join_if_supported(const std::vector<host::Backend> & backends, const GraphView & graph, TensorId id,
-                       BackendId backend, Assignment & result) {
-    if (!result.questions.supports_op(backends, backend, graph, id)) {
-        return false;
-    }
-    result.backend[id] = backend;
-    result.cause[id] = Cause::Neighbour;
-    return true;
-}
-
 // One walk over the nodes, in the iterator's direction. Returns how many are left without a backend.
 template <typename Iterator>
 size_t spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
                     const std::vector<host::Backend> & backends, Assignment & result) {
-    const BackendId avoided = devices_only ? static_cast<BackendId>(backends.size() - 1) : kNoBackend;
-    const BackendId * const backend = result.backend.data();
-    BackendId current = kNoBackend;
-    size_t n_left = 0;
+    Spread spread(devices_only, graph, backends, result);
     for (Iterator node = begin; node != end; ++node) {
-        if (node->is_view) {
-            continue;
-        }
-        const BackendId own = backend[node->tensor];
-        if (own != kNoBackend) {
-            current = own == avoided ? kNoBackend : own;
-        } else if (current == kNoBackend || !join_if_supported(backends, graph, node->tensor, current, result)) {
-            n_left++;
-        }
+        spread.visit(*node);
     }
-    return n_left;
+    return spread.n_left();
 }
 
 class Settler {
@@ -177,15 +156,11 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
 
 } // namespace
 
-bool spread(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+bool spread_on(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
     const std::vector<GraphNode> & nodes = graph.nodes();
-    for (const bool devices_only : {true, false}) {
-        if (spread_along(nodes.begin(), nodes.end(), devices_only, graph, backends, result) == 0 ||
-            spread_along(nodes.rbegin(), nodes.rend(), devices_only, graph, backends, result) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return spread_along(nodes.rbegin(), nodes.rend(), true, graph, backends, result) == 0 ||
+           spread_along(nodes.begin(), nodes.end(), false, graph, backends, result) == 0 ||
+           spread_along(nodes.rbegin(), nodes.rend(), false, graph, backends, result) == 0;
 }
 
 void settle(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,

@@ -88,7 +88,7 @@ bool GraphView::meet(TensorId expected, ggml_tensor * tensor) {
         return ids_[expected] == tensor;
     }
     ids_.append(tensor);
-    contents_[expected].update(*tensor, difference_);
+    contents_[expected].update(*tensor, bytes_[expected], difference_);
     if (difference_.kind) {
         return false;
     }
@@ -125,6 +125,7 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
 void GraphView::make_room(size_t n_tensors) {
     if (room_ < n_tensors) {
         contents_.resize(n_tensors);
+        bytes_.resize(n_tensors);
         facts_.resize(n_tensors);
         roots_.resize(n_tensors);
         room_ = n_tensors;
@@ -144,7 +145,7 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
         ggml_tensor * const tensor = nodes[i];
         const TensorId id = add(tensor);
         facts_[id] |= kIsNode;
-        *node = {id, host::is_view_op(tensor), n_operands, 0};
+        *node = {id, host::is_view_op(tensor), static_cast<uint16_t>(tensor->op), n_operands, 0};
         const int n_slots = n_slots_of(*tensor);
         for (int slot = 0; slot < n_slots; slot++) {
             if (ggml_tensor * operand = tensor->src[slot]) { // often the previous node: no need to look it up
@@ -162,7 +163,7 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
 // There is room for it. Most tensors are dense results without memory, about which there is no more to say.
 void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
     TensorContent & content = contents_[id];
-    const bool is_dense = content.take(*tensor);
+    const bool is_dense = content.take(*tensor, bytes_[id]);
     const bool is_view = tensor->view_src;
     const int computed = content.op() != GGML_OP_NONE ? kIsComputed : 0;
     const int homeless = is_view || tensor->data ? 0 : kIsHomeless;
@@ -174,7 +175,7 @@ void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
 }
 
 void GraphView::describe_more(TensorId id, const ggml_tensor * tensor) {
-    contents_[id].measure(*tensor);
+    bytes_[id] = ggml_nbytes(tensor);
     if (const ggml_backend_buffer_t buffer = contents_[id].buffer()) {
         const bool is_weights = is_of_weights(buffer) && tensor->buffer;
         facts_[id] = static_cast<uint8_t>((facts_[id] & ~kIsHomeless) | kIsPlaced | (is_weights ? kIsWeights : 0));

@@ -45,6 +45,7 @@ struct Operands {
 struct GraphNode {
     TensorId tensor;
     bool is_view; // moves no bytes
+    uint16_t op;  // ggml_op
     uint32_t first_operand;
     uint32_t n_operands;
 };
@@ -79,6 +80,7 @@ class GraphView {
     size_t n_tensors() const { return ids_.size(); }
     ggml_tensor * tensor(TensorId id) const { return ids_[id]; }
     const TensorContent & content(TensorId id) const { return contents_[id]; } // when the view was built
+    size_t bytes(TensorId id) const { return bytes_[id]; }                     // ggml_nbytes
     uint8_t facts(TensorId id) const { return facts_[id]; }                    // of TensorFact
     TensorId root(TensorId id) const { return roots_[id]; }                    // what it views, or itself
     // The same by tensor, for loops: a compiler would load these anew after each byte that is written anywhere.
@@ -138,6 +140,7 @@ class GraphView {
     // By tensor; there is room for more
     size_t room_ = 0;
     std::vector<TensorContent> contents_;
+    std::vector<size_t> bytes_;
     std::vector<uint8_t> facts_;
     std::vector<TensorId> roots_;
     std::vector<TensorId> leafs_;

@@ -2,7 +2,7 @@
 
 namespace ggml_sched {
 
-void TensorContent::find_difference(const ggml_tensor & tensor, Difference & difference) {
+void TensorContent::find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {
     const bool gets_or_loses_place = !tensor.view_src && !place_ != !tensor.data;
     if (op_ != tensor.op || flags_ != tensor.flags || buffer_ != host::buffer_of(&tensor) || gets_or_loses_place) {
         difference.kind = true;
@@ -11,8 +11,8 @@ void TensorContent::find_difference(const ggml_tensor & tensor, Difference & dif
     difference.place |= place_ != place_of(tensor);
     difference.layout |= type_ != tensor.type || differing_bits(ne_, tensor.ne) || differing_bits(nb_, tensor.nb);
     difference.parameters |= !host::is_view_op(&tensor) && differing_bits(op_params_, tensor.op_params);
-    if (!take(tensor)) {
-        measure(tensor);
+    if (!take(tensor, bytes)) {
+        bytes = ggml_nbytes(&tensor);
     }
 }
 

@@ -21,8 +21,9 @@ struct Difference {
 
 class TensorContent {
   public:
-    // Becomes that of the tensor. If that has gaps, or comes in blocks, it is still to be measured, and this false.
-    bool take(const ggml_tensor & tensor) {
+    // Becomes that of the tensor, and `bytes` its size. If it has gaps, or comes in blocks, that is still to be
+    // measured (ggml_nbytes), and this false.
+    bool take(const ggml_tensor & tensor, size_t & bytes) {
         buffer_ = host::buffer_of(&tensor);
         place_ = place_of(tensor);
         type_ = tensor.type;
@@ -31,23 +32,22 @@ class TensorContent {
         std::memcpy(ne_.data(), tensor.ne, sizeof(ne_));
         std::memcpy(nb_.data(), tensor.nb, sizeof(nb_));
         std::memcpy(op_params_.data(), tensor.op_params, sizeof(op_params_));
-        bytes_ = tensor.nb[3] * static_cast<size_t>(tensor.ne[3]);
+        bytes = tensor.nb[3] * static_cast<size_t>(tensor.ne[3]);
         return tensor.nb[1] == tensor.nb[0] * static_cast<size_t>(tensor.ne[0]) &&
                tensor.nb[2] == tensor.nb[1] * static_cast<size_t>(tensor.ne[1]) &&
                tensor.nb[3] == tensor.nb[2] * static_cast<size_t>(tensor.ne[2]);
     }
-    void measure(const ggml_tensor & tensor) { bytes_ = ggml_nbytes(&tensor); }
-    // Becomes that of the tensor, and adds to `difference` what is new. Stops where it is of another kind.
-    void update(const ggml_tensor & tensor, Difference & difference) {
+    // Becomes that of the tensor, and `bytes` its size; adds to `difference` what is new. Stops where it is of another
+    // kind.
+    void update(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {
         if (!equals(tensor)) {
-            find_difference(tensor, difference);
+            find_difference(tensor, bytes, difference);
         }
     }
 
     ggml_backend_buffer_t buffer() const { return buffer_; } // of the bytes; NULL before allocation
     ggml_op op() const { return op_; }
     int32_t flags() const { return flags_; }
-    size_t bytes() const { return bytes_; } // ggml_nbytes
 
   private:
     // All at once, without a branch for each: nearly always it does.
@@ -58,7 +58,7 @@ class TensorContent {
             differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params);
         return difference == 0 && buffer_ == host::buffer_of(&tensor);
     }
-    void find_difference(const ggml_tensor & tensor, Difference & difference);
+    void find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference);
 
     static uint64_t place_of(const ggml_tensor & tensor) {
         return tensor.view_src ? tensor.view_offs : reinterpret_cast<uintptr_t>(tensor.data);
@@ -75,7 +75,6 @@ class TensorContent {
     }
 
     ggml_backend_buffer_t buffer_;
-    size_t bytes_;
     uint64_t place_; // the address if it has one already; of a view, the offset
     ggml_type type_;
     ggml_op op_;

@@ -58,9 +58,13 @@ class TensorIds {
         uint32_t epoch = 0;
     };
 
+    static_assert(sizeof(ggml_tensor) >= 256, "see first_slot_of");
     size_t first_slot_of(const ggml_tensor * tensor) const {
-        // Tensors lie at regular distances; multiplication spreads what is left of their addresses over the upper bits.
-        return (uint64_t{reinterpret_cast<uintptr_t>(tensor)} * 0x9E3779B97F4A7C15ull) >> shift_;
+        // Tensors that lie together in memory share a line of the table, as they are met together: no two are nearer
+        // than 256 bytes. Multiplication spreads what is left of their addresses over the upper bits.
+        const uint64_t address = reinterpret_cast<uintptr_t>(tensor);
+        const uint64_t line = ((address >> 10) * 0x9E3779B97F4A7C15ull) >> shift_;
+        return line << 2 | (address >> 8 & 3);
     }
     size_t slot_behind(size_t i) const { return (i + 1) & (slots_.size() - 1); }
     size_t slot_of(const ggml_tensor * tensor) const; // a free one if it has no number
@@ -80,7 +84,7 @@ class TensorIds {
     static constexpr unsigned kFirstBits = 6;
 
     std::vector<Slot> slots_ = std::vector<Slot>(size_t{1} << kFirstBits); // a power of two, at most half full
-    unsigned shift_ = 64 - kFirstBits;
+    unsigned shift_ = 64 - (kFirstBits - 2);
     std::vector<ggml_tensor *> tensors_ = std::vector<ggml_tensor *>(slots_.size() / 2); // the first n_ have numbers
     size_t n_ = 0;
     uint32_t epoch_ = 1;

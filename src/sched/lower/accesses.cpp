@@ -58,7 +58,7 @@ void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & acce
     begin_launch();
     for (int i = begin; i < end; i++) {
         const GraphNode & node = graph_.nodes()[i];
-        if (node.is_view || !(graph_.facts(node.tensor) & kIsComputed)) {
+        if (node.is_view || node.op == GGML_OP_NONE) {
             continue;
         }
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
@@ -117,7 +117,7 @@ inline void LaunchAccesses::touch(TensorId id, const ggml_tensor * tensor, bool 
         return;
     }
     Buffer & buffer = buffer_of(handle);
-    const plan::Access access = access_in(buffer.known, tensor, graph_.content(id).bytes(), write);
+    const plan::Access access = access_in(buffer.known, tensor, graph_.bytes(id), write);
     const Span & span = buffer.spans[write ? 1 : 0];
     if (access.begin < span.begin || access.end > span.end || buffer.launch != launch_) {
         extend(buffer, write, access.begin, access.end);

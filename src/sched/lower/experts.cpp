@@ -23,7 +23,7 @@ bool has_copies_of_experts(const GraphView & graph, const Splits & splits) {
 std::unordered_map<TensorId, TensorId> ids_by_node(const GraphView & graph) {
     std::unordered_map<TensorId, TensorId> ids;
     for (const GraphNode & node : graph.nodes()) {
-        if (graph.content(node.tensor).op() == GGML_OP_MUL_MAT_ID) {
+        if (node.op == GGML_OP_MUL_MAT_ID) {
             ids[node.tensor] = ids_of(graph, node);
         }
     }
