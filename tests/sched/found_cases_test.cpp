@@ -133,5 +133,25 @@ TEST(FoundCase, IdsAreFetchedAgainWhereOthersWereStored) {
     }
 }
 
+// In the first run SIM0 is told to wait for the experts, and then the host waits for all of SIM0. The planner took
+// these in the other order, and had the host wait for the experts once more in the next run.
+TEST(FoundCase, WhoWaitsForALaneNeedNotWaitForWhatThatLaneHasWaitedFor) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::Experts, 0, 0, experts(1, IdsFrom::Router), kOnCpu, false},
+                   {Op::Experts, 0, 0, experts(1, IdsFrom::Router), kAnywhere, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_CUDA};
+    job.op_offload = true;
+    job.stream = 3 * kExpertsBytes;
+    job.graphs = {graph};
+    job.runs = {first_run(), same_again()};
+    job.runs[0].mode = GGML_SCHED_SYNC_BARRIER;
+    normalize(job);
+    CaseChecks checks;
+    checks.refuse_superfluous_waits = true;
+    EXPECT_EQ(run_case(job, checks), "");
+}
+
 } // namespace
 } // namespace ggml_sched::test

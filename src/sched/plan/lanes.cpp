@@ -84,6 +84,14 @@ void Lanes::drain(Lane target, const Reason & reason, std::vector<Wait> & waits)
     teach(kHost, known_[target]);
 }
 
+void Lanes::learn_from_drains(const std::vector<Wait> & waits) {
+    for (const Wait & wait : waits) {
+        if (wait.waiter == kHost && wait.event == kWholeLane) {
+            teach(kHost, known_[wait.target]);
+        }
+    }
+}
+
 int16_t Lanes::record_after(Lane lane, Position position) {
     int16_t & event = issued_[lane][static_cast<size_t>(position) - 1].event;
     if (event == kWholeLane) {

@@ -37,6 +37,9 @@ class Lanes {
     void wait(Lane waiter, Lane target, Position position, const Reason & reason, std::vector<Wait> & waits);
     // The host waits for all of a lane.
     void drain(Lane target, const Reason & reason, std::vector<Wait> & waits);
+    // Of waits that are made together those of devices come first: the host then has waited for what these wait for,
+    // too.
+    void learn_from_drains(const std::vector<Wait> & waits);
 
     // The event that is recorded after the position's task, counted by lane; the lane must have events.
     int16_t record_after(Lane lane, Position position);

@@ -83,6 +83,7 @@ class Planner {
             whose.add_hazards(index, access, cells_, program_, rules_);
         }
         wait_for(waiter, needs_of_call, needs, start_of(task), waits);
+        lanes_.learn_from_drains(waits);
         issue(index);
         mode_waits_after(index, after_[index]);
     }
