@@ -40,6 +40,7 @@ struct ggml_sched_stats {
     uint64_t streamed_bytes;  // of weights that were copied ahead; part of bytes_copied
     uint64_t staged_bytes;    // of bytes_copied, out of pageable memory: the host was busy copying them to pinned memory
     uint64_t kept_bytes;      // of weights that were not copied again; see ggml_sched_keep_weights
+    uint64_t cache_bytes;     // of caches that were copied ahead of what is added to them; part of bytes_copied
     uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
     uint64_t expert_bytes_sent;  // in runs by the ids, of the experts that they named,

@@ -24,12 +24,11 @@ Json stats_as_json(const ggml_sched_stats & s) {
             {"launches", s.launches},
             {"snapshots", s.snapshots},
             {"snapshot_bytes", s.snapshot_bytes},
-            {"streamed_bytes", s.streamed_bytes},
-            {"staged_bytes", s.staged_bytes},
             {"throttle_waits", s.throttle_waits},
             {"streamed_bytes", s.streamed_bytes},
             {"staged_bytes", s.staged_bytes},
             {"kept_bytes", s.kept_bytes},
+            {"cache_bytes", s.cache_bytes},
             {"expert_runs_by_ids", s.expert_runs_by_ids},
             {"expert_runs_whole", s.expert_runs_whole},
             {"expert_bytes_sent", s.expert_bytes_sent},
@@ -137,8 +136,8 @@ std::string as_table(const Options & options, const Report & report) {
     row("copies", number(s.async_copies) + " asynchronous, " + number(s.blocking_copies) + " blocking, " +
                       number(s.bytes_copied) + " bytes, " + number(s.snapshots) + " snapshots");
     if (s.streamed_bytes > 0) {
-        row("streamed", number(s.streamed_bytes) + " bytes of weights, " + number(s.staged_bytes) +
-                            " of them out of pageable memory");
+        row("streamed", number(s.streamed_bytes) + " bytes of weights, " + number(s.cache_bytes) + " of caches, " +
+                            number(s.staged_bytes) + " out of pageable memory");
     }
     row("runs", number(s.runs) + ", launches: " + number(s.launches) + ", plans: " + number(s.plans));
     row("speed", format("%.0f tokens/s (%zu tokens)", tokens_per_second(report), report.n_tokens));

@@ -17,6 +17,7 @@ void LoweredGraph::bind(const GraphView & graph, const Slots & slots) {
     for (CopyBinding & copy : lowered_.copies) {
         copy.src = graph.tensor(copy.tensor);
         copy.dst = copy.copy == kNoBinding ? copy.src : slots.of(copy.copy);
+        copy.written = copy.writer == kNoTensor ? nullptr : graph.tensor(copy.writer);
     }
 }
 

@@ -282,8 +282,8 @@ void Scheduler::lower_graph() {
         lowered.take(now, lower(view(), splits(), slots_, assignment(), streams_.slots(), backends_, topology_,
                                 {now.mode, now.observed, now.whole_experts}, spaces_));
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
-            if (lowered.lowered().stages[static_cast<size_t>(lane)]) {
-                executor_->prepare_staging(static_cast<plan::Lane>(lane));
+            if (const size_t bytes = lowered.lowered().staged[static_cast<size_t>(lane)]; bytes > 0) {
+                executor_->prepare_staging(static_cast<plan::Lane>(lane), bytes);
             }
         }
     }

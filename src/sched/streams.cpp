@@ -24,13 +24,18 @@ constexpr size_t kShareOfFree = 4;
 constexpr size_t kLeastAuto = kMiB;
 // In auto, smaller weights are not worth it: events and another queue cost more than copying them.
 constexpr size_t kLeastMean = size_t{256} << 10;
+constexpr size_t kLeastCache = size_t{1} << 20;
+// A ring that has three of four bytes of what it should is kept: caches grow from graph to graph, and new memory would
+// have to wait for what is in flight.
+constexpr size_t kLeastOfRing = 3;
 // To measure a link with
 constexpr size_t kSample = 128 * kMiB;
 constexpr int kSamples = 4;
 constexpr double kManySlots = 1e6;
 
-StreamLimit limit_of(size_t capacity, size_t least_mean) {
-    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, least_mean};
+StreamLimit limit_of(size_t capacity, bool is_auto) {
+    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, is_auto ? kLeastMean : 0,
+            is_auto ? kLeastCache : 0};
 }
 
 std::string mib(size_t bytes) {
@@ -99,7 +104,7 @@ size_t Streams::budget_of(const host::Backend & backend) const {
 
 void Streams::lower_capacity(BackendId backend, size_t capacity) {
     streams_[backend].capacity = capacity;
-    limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto ? kLeastMean : 0);
+    limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto);
     number_++;
 }
 
@@ -111,8 +116,11 @@ void Streams::lay_out(const GraphView & graph, const Splits & splits) {
     say_what_is_missing(graph, splits);
     for (size_t b = 0; b < streams_.size(); b++) {
         slots_[b] = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
-        streams_[b].needed = ring_size(slots_[b], streams_[b].capacity);
         // Cut by these limits no split needs more than half of the ring, so it always fits.
+        const size_t wanted = ring_size(slots_[b], streams_[b].capacity);
+        const size_t had = size_of(streams_[b].memory);
+        const bool is_enough = had < wanted && had / kLeastOfRing >= wanted / (kLeastOfRing + 1);
+        streams_[b].needed = is_enough && ggml_sched::lay_out(slots_[b], had) ? had : wanted;
         ggml_sched::lay_out(slots_[b], streams_[b].needed);
     }
 }
@@ -213,10 +221,14 @@ void Streams::measure(BackendId backend, const GraphView & graph, const Splits &
     if (stream.bytes_per_us > 0 || !stream.queue || slots_[backend].empty()) {
         return;
     }
-    const ggml_tensor * sample = graph.tensor(splits.copies[slots_[backend].front().copy].tensor);
+    const ggml_tensor * sample = nullptr;
     for (const StreamSlot & slot : slots_[backend]) {
-        const ggml_tensor * weight = graph.tensor(splits.copies[slot.copy].tensor);
-        sample = ggml_nbytes(weight) > ggml_nbytes(sample) ? weight : sample;
+        const InputCopy & copy = splits.copies[slot.copy];
+        const ggml_tensor * weight = graph.tensor(copy.tensor);
+        sample = copy.cache || (sample && ggml_nbytes(weight) <= ggml_nbytes(sample)) ? sample : weight;
+    }
+    if (!sample) {
+        return;
     }
     const size_t bytes = std::min(ggml_nbytes(sample), kSample);
     const ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes);

@@ -159,7 +159,7 @@ TEST(SchedRun, StreamingGivesTheSameJsonHash) {
         const Json on = json_of(arguments + stream);
         EXPECT_EQ(on["logits_hash"], off["logits_hash"]) << stream;
         EXPECT_GT(on["stats"]["streamed_bytes"], 0) << stream;
-        EXPECT_EQ(on["stats"]["staged_bytes"], on["stats"]["streamed_bytes"]) << "the engine's weights are pageable";
+        EXPECT_GE(on["stats"]["staged_bytes"], on["stats"]["streamed_bytes"]) << "the engine's weights are pageable";
     }
 }
 

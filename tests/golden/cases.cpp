@@ -137,8 +137,8 @@ std::vector<Case> cases() {
          "computes, and SIM0 stream copies weights ahead, through a ring that holds about half of them.\n"
          "Look at: a weight is copied as soon as the launch that used its part of the ring last is done, of this run "
          "or of the one before, and a launch waits for the last of its weights only. The host never waits for them. "
-         "What "
-         "split 1 needs besides goes on the same queue, behind half of the ring, and not behind all of it.",
+         "What the CPU computes for splits 1, 6, 11 and 16 goes on the same queue, behind the weights of these splits, "
+         "and not behind all for which there is room: the others follow it.",
          Show::InFlight, offloading({kCuda}, 16384), kHostLayersPrefill},
         {"uma_device",
          "A device that reads host memory in place (SIM0), with the token embeddings in host memory.\n"

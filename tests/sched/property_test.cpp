@@ -54,21 +54,24 @@ TEST(AnyGraph, OnDevicesThatReadHostMemoryEqualsTheCpu) {
     expect_all_right(options, 2000);
 }
 
-// The properties say something about experts only if a device gets them in each way in some of the cases.
-TEST(Cases, SendExpertsInEachWay) {
+// The properties say something about caches and experts only if a device gets them in each way in some of the cases.
+TEST(Cases, SendCachesAheadAndExpertsInEachWay) {
     CaseReport n_cases;
     const auto count = [&](const Case & job) {
         CaseReport report;
         EXPECT_EQ(run_case(job, {}, &report), "");
-        for (int CaseReport::*runs : {&CaseReport::streamed_whole, &CaseReport::streamed_by_ids, &CaseReport::changed,
-                                      &CaseReport::copied_whole, &CaseReport::copied_by_ids}) {
+        for (int CaseReport::*runs :
+             {&CaseReport::streamed_whole, &CaseReport::streamed_by_ids, &CaseReport::changed,
+              &CaseReport::copied_whole, &CaseReport::copied_by_ids, &CaseReport::caches_ahead}) {
             n_cases.*runs += report.*runs > 0;
         }
     };
     const property::Search search = property::search("", property::attempt(cases(), count), 1, 600);
     EXPECT_TRUE(search.passed) << search.message;
-    std::printf("experts of %d, %d, %d, %d and %d cases of %d\n", n_cases.streamed_whole, n_cases.streamed_by_ids,
-                n_cases.changed, n_cases.copied_whole, n_cases.copied_by_ids, search.n_cases);
+    std::printf("caches of %d, experts of %d, %d, %d, %d and %d cases of %d\n", n_cases.caches_ahead,
+                n_cases.streamed_whole, n_cases.streamed_by_ids, n_cases.changed, n_cases.copied_whole,
+                n_cases.copied_by_ids, search.n_cases);
+    EXPECT_GE(n_cases.caches_ahead, 12);
     EXPECT_GE(n_cases.streamed_whole, 6);
     EXPECT_GE(n_cases.streamed_by_ids, 12);
     EXPECT_GE(n_cases.changed, 3);

@@ -39,6 +39,7 @@ struct Layers {
     ggml_tensor * input = nullptr;
     ggml_tensor * result = nullptr;
     ggml_cgraph * graph = nullptr;
+    size_t host_after = SIZE_MAX; // that many layers the CPU computes something, again and again
 
     Layers(const Rig & rig, int n_layers, bool pinned = true) {
         for (int i = 0; i < n_layers; i++) {
@@ -60,8 +61,12 @@ struct Layers {
         ggml_set_input(input);
         graph = ggml_new_graph(context.get());
         result = input;
-        for (ggml_tensor * weight : weights) {
-            ggml_tensor * product = ggml_mul_mat(context.get(), weight, result);
+        for (size_t i = 0; i < weights.size(); i++) {
+            if (i > 0 && i % host_after == 0) {
+                result = ggml_scale(context.get(), result, 0.5F);
+                ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.cpu());
+            }
+            ggml_tensor * product = ggml_mul_mat(context.get(), weights[i], result);
             ggml_tensor * small = ggml_scale(context.get(), product, 1.0F / 64);
             result = ggml_add(context.get(), small, result);
             for (ggml_tensor * node : {product, small, result}) {
@@ -439,9 +444,11 @@ RigOptions with_costs(double product_us, double copy_us) {
 }
 
 // Time of a run by the virtual clock, of several that follow one another
-double time_of_run(size_t budget, double product_us, double copy_us, int n_layers, int n_runs = 4) {
+double time_of_run(size_t budget, double product_us, double copy_us, int n_layers, int n_runs = 4,
+                   size_t host_after = SIZE_MAX) {
     const StreamRig rig(with_costs(product_us, copy_us), budget);
     Layers layers(rig, n_layers);
+    layers.host_after = host_after;
     layers.allocate(rig);
     layers.compute(rig, 1.0F);
     ggml_backend_sim_reset_clock();
@@ -478,6 +485,24 @@ TEST(Streaming, LetsTheFirstLaunchNotWaitForMoreWeightsBecauseTheyHaveRoom) {
         EXPECT_LT(in_small_ring, 1.2 * longer);
         EXPECT_LT(in_large_ring, 1.3 * longer); // a quarter of the weights goes first
         EXPECT_GT(time_of_run(0, product_us, copy_us, kLayers, 1), 1.5 * longer);
+    }
+}
+
+// What the host computes takes its turn among the weights: behind a full ring it would be late, and then the link would
+// have to wait for the device.
+TEST(Streaming, OverlapsAlsoWhereTheHostComputesBetweenLayers) {
+    constexpr int kLayers = 64;
+    constexpr size_t kHostAfter = 2;
+    for (const auto & [product_us, copy_us] : {std::pair(kShort, kLong), std::pair(kLong, kShort)}) {
+        const double to_the_host_and_back = copy_us * 2 * kRows / kWidth;
+        const double alternating = (kLayers / kHostAfter - 1) * to_the_host_and_back;
+        const double longer = kLayers * std::max(product_us, copy_us);
+        for (const size_t n_weights : {12, 16, 32}) {
+            const double streamed = time_of_run(n_weights * kWeightBytes, product_us, copy_us, kLayers, 1, kHostAfter);
+            EXPECT_LT(streamed, 1.1 * (longer + alternating)) << n_weights << " weights in the ring";
+        }
+        const double off = time_of_run(0, product_us, copy_us, kLayers, 1, kHostAfter);
+        EXPECT_GT(off, kLayers * (product_us + copy_us) + alternating);
     }
 }
 

@@ -57,8 +57,8 @@ Status Executor::prepare(const plan::Plan & plan) {
     return {};
 }
 
-void Executor::prepare_staging(plan::Lane lane) {
-    queues_[lane].stages = stager_.prepare(*queues_[lane].backend);
+void Executor::prepare_staging(plan::Lane lane, size_t bytes_waiting) {
+    queues_[lane].stages = stager_.prepare(*queues_[lane].backend, bytes_waiting);
 }
 
 Status Executor::prepare_ring(size_t bytes) {
@@ -208,6 +208,9 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
         stats.snapshot_bytes += copy.bytes;
         return {};
     case plan::TaskKind::SetAsync:
+        if (copy.written) {
+            return set_written(copy, work, task.lane);
+        }
         if (copy.ids != kNoBinding) {
             return set_used_experts(copy, work.copies[copy.ids], task.lane);
         }

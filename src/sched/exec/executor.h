@@ -14,6 +14,7 @@
 #include "exec/stager.h"
 #include "exec/step_listener.h"
 #include "exec/used_experts.h"
+#include "exec/written_rows.h"
 #include "ggml-sched.h"
 #include "host/execute.h"
 #include "plan/plan.h"
@@ -35,9 +36,9 @@ class Executor {
 
     // Makes the events that the plan needs. Nothing is allocated while a plan runs.
     Status prepare(const plan::Plan & plan);
-    // For plans with large copies out of pageable memory on this lane. Without memory for it the backend does what it
-    // can.
-    void prepare_staging(plan::Lane lane);
+    // For plans with copies out of pageable memory on this lane, of which so many bytes wait for others there. Without
+    // memory for it each of them is waited for.
+    void prepare_staging(plan::Lane lane, size_t bytes_waiting);
     // Copies some bytes as a plan would on that lane, and waits for them: to see how long it takes.
     void send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable);
     // Does not copy again what is still in the memory that weights are streamed to. The caller promises that they do
@@ -96,6 +97,7 @@ class Executor {
     void leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts);
     void send(const CopyBinding & copy, plan::Lane lane);
     void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
+    Status set_written(const CopyBinding & copy, const Work & work, plan::Lane lane);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
@@ -121,6 +123,7 @@ class Executor {
     Stager stager_;
     std::vector<Piece> pieces_; // of the copy that is being made
     UsedExperts used_experts_;  // of the copy that is being made
+    WrittenRows written_rows_;  // the same
     bool keeps_weights_ = false;
     StepListener * listener_ = nullptr;
     bool refused_ = false;

@@ -57,6 +57,7 @@ void Executor::send(const CopyBinding & copy, plan::Lane lane) {
         stats.async_copies++;
         stats.bytes_copied += piece.bytes;
         stats.streamed_bytes += copy.streamed ? piece.bytes : 0;
+        stats.cache_bytes += copy.cache && !copy.written ? piece.bytes : 0;
     }
 }
 
@@ -100,11 +101,14 @@ void Executor::send(ggml_tensor * dst, plan::Lane lane, bool pageable) {
     for (const Piece & piece : pieces_) {
         host::set_async(queue.backend->handle, dst, piece.data, piece.offset, piece.bytes);
     }
+    if (pageable) { // the plan counts on it that the host has copied it
+        wait_unplanned(lane, "there is no pinned memory for copies out of pageable memory");
+    }
 }
 
 void Executor::send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable) {
     if (pageable) {
-        prepare_staging(lane);
+        prepare_staging(lane, 0);
     }
     pieces_.assign(1, {0, data, bytes});
     send(dst, lane, pageable);
@@ -133,6 +137,30 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
             static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
         pieces_.push_back({offset, static_cast<const char *>(copy.src->data) + offset, bytes});
         bytes_by_ids_ += bytes;
+    }
+    send(copy, lane);
+    return {};
+}
+
+// Sends what the node has written, of a tensor that has been copied before.
+Status Executor::set_written(const CopyBinding & copy, const Work & work, plan::Lane lane) {
+    const char * const src = static_cast<const char *>(copy.src->data);
+    const char * const end = src + ggml_nbytes(copy.dst);
+    if (copy.ids == kNoBinding) {
+        written_rows_.take_all(copy.written);
+    } else {
+        const CopyBinding & ids = work.copies[copy.ids];
+        if (Status status = written_rows_.find(copy.written, ids.src, ring(ids)); !status.ok()) {
+            return status;
+        }
+    }
+    pieces_.clear();
+    for (const ByteRange & range : written_rows_.ranges()) {
+        const char * const from = std::max(range.begin, src);
+        if (from < std::min(range.end, end)) {
+            pieces_.push_back(
+                {static_cast<size_t>(from - src), from, static_cast<size_t>(std::min(range.end, end) - from)});
+        }
     }
     send(copy, lane);
     return {};

@@ -21,7 +21,7 @@ Stager::~Stager() {
         for (const ggml_backend_event_t event : chunks.free) {
             host::event_free(event);
         }
-        ggml_backend_buffer_free(chunks.memory);
+        std::for_each(chunks.memory.begin(), chunks.memory.end(), ggml_backend_buffer_free);
     }
 }
 
@@ -31,31 +31,51 @@ Stager::Chunks * Stager::chunks_of(const host::Backend & queue) {
     return found == chunks_.end() ? nullptr : &*found;
 }
 
-bool Stager::prepare(const host::Backend & queue) {
-    if (chunks_of(queue)) {
-        return true;
-    }
-    const ggml_backend_buffer_type_t buft = host::staging_buft(queue);
-    if (!host::is_pinned_for(queue, buft)) {
-        return false;
-    }
-    start_threads();
-    Chunks chunks = {&queue, ggml_backend_buft_alloc_buffer(buft, kChunks * kChunk), {}, {}, 0, kChunk};
-    while (chunks.memory && chunks.free.size() < kChunks) {
-        const ggml_backend_event_t event = host::event_new(queue.device);
-        if (!event) {
-            break;
+bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
+    const size_t wanted = std::clamp((bytes_waiting + kChunk - 1) / kChunk, kLeastChunks, kMostChunks);
+    if (!chunks_of(queue)) {
+        if (!host::is_pinned_for(queue, host::staging_buft(queue))) {
+            return false;
         }
-        chunks.free.push_back(event);
+        start_threads();
+        chunks_.push_back({&queue, {}, {}, {}, {}, 0, kChunk});
+        add_chunks(chunks_.back(), kLeastChunks);
+        if (chunks_.back().at.empty()) {
+            chunks_.pop_back();
+            return false;
+        }
+    }
+    add_chunks(*chunks_of(queue), wanted);
+    return true;
+}
+
+// Until there are n; all that are missing, or none.
+void Stager::add_chunks(Chunks & chunks, size_t n) {
+    const size_t had = chunks.at.size();
+    if (had >= n) {
+        return;
+    }
+    const ggml_backend_buffer_t memory =
+        ggml_backend_buft_alloc_buffer(host::staging_buft(*chunks.queue), (n - had) * kChunk);
+    std::vector<ggml_backend_event_t> events;
+    while (memory && events.size() < n - had) {
+        const ggml_backend_event_t event = host::event_new(chunks.queue->device);
+        if (!event) {
+            std::for_each(events.begin(), events.end(), host::event_free);
+            ggml_backend_buffer_free(memory);
+            return;
+        }
+        events.push_back(event);
+    }
+    if (!memory) {
+        return;
+    }
+    chunks.memory.push_back(memory);
+    for (size_t i = 0; i < n - had; i++) {
+        chunks.at.push_back(static_cast<char *>(ggml_backend_buffer_get_base(memory)) + i * kChunk);
+        chunks.free.push_back(events[i]);
         chunks.in_use.push_back(false);
     }
-    if (chunks.free.size() == kChunks) {
-        chunks_.push_back(std::move(chunks));
-        return true;
-    }
-    std::for_each(chunks.free.begin(), chunks.free.end(), host::event_free);
-    ggml_backend_buffer_free(chunks.memory);
-    return false;
 }
 
 // The calling thread is one more. Where the system gives none, it does all by itself.
@@ -95,15 +115,14 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
         for (size_t done = 0; done < piece.bytes;) {
             const bool is_full = chunks.used == kChunk;
             if (is_full) {
-                chunks.now = (chunks.now + 1) % kChunks;
+                chunks.now = (chunks.now + 1) % chunks.at.size();
                 chunks.used = 0;
             }
             if (is_full || fills_.empty()) {
                 fills_.push_back({chunks.now, is_full, parts_.size(), sent_.size()});
             }
             const size_t bytes = std::min(piece.bytes - done, kChunk - chunks.used);
-            char * to =
-                static_cast<char *>(ggml_backend_buffer_get_base(chunks.memory)) + chunks.now * kChunk + chunks.used;
+            char * to = chunks.at[chunks.now] + chunks.used;
             sent_.push_back({piece.offset + done, to, bytes});
             for (size_t at = 0; at < bytes; at += kPart) {
                 parts_.push_back({piece.data + done + at, to + at, std::min(kPart, bytes - at), chunks.now});

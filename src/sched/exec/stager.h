@@ -34,9 +34,10 @@ class Stager {
     Stager(const Stager &) = delete;
     Stager & operator=(const Stager &) = delete;
 
-    // Makes memory, events and threads for copies by this backend, unless it has been done. False: there are none, and
+    // Makes memory, events and threads for copies by this backend, unless it has been done: so much that as many bytes
+    // may wait for their turn on the queue without the host waiting for them, within bounds. False: there is none, and
     // copy() must not be called.
-    bool prepare(const host::Backend & queue);
+    bool prepare(const host::Backend & queue, size_t bytes_waiting);
 
     // Each chunk has an event: recorded on the queue when it has been sent, and waited for, by the host, before it is
     // filled again.
@@ -51,15 +52,18 @@ class Stager {
     void copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces, Events & events);
 
   private:
-    // Together they stay in the processor's caches, so memory is read once and not written.
+    // So few stay in the processor's caches together: memory is read once and not written. But if chunks have to wait
+    // for others on their queue, the host should not have to.
     static constexpr size_t kChunk = size_t{4} << 20;
-    static constexpr size_t kChunks = 6;
+    static constexpr size_t kLeastChunks = 6;
+    static constexpr size_t kMostChunks = 32;
     static constexpr size_t kPart = size_t{512} << 10; // that a thread copies at a time
     static constexpr unsigned kMostThreads = 8;
 
     struct Chunks {
         const host::Backend * queue;
-        ggml_backend_buffer_t memory;
+        std::vector<ggml_backend_buffer_t> memory;
+        std::vector<char *> at;                 // by chunk
         std::vector<ggml_backend_event_t> free; // by chunk: what was read from it has arrived
         std::vector<bool> in_use;
         size_t now;  // the chunk that was filled last,
@@ -85,6 +89,7 @@ class Stager {
     };
 
     Chunks * chunks_of(const host::Backend & queue);
+    static void add_chunks(Chunks & chunks, size_t n);
     void start_threads();
     void cut(Chunks & chunks, const std::vector<Piece> & pieces);
     void publish(const Chunks & chunks, size_t fill, Events & events);
@@ -102,7 +107,7 @@ class Stager {
     uint64_t base_ = 0;
     std::atomic<uint64_t> published_{0};
     std::atomic<uint64_t> taken_{0};
-    std::array<std::atomic<size_t>, kChunks> left_ = {}; // by chunk: parts that have not been copied yet
+    std::array<std::atomic<size_t>, kMostChunks> left_ = {}; // by chunk: parts that have not been copied yet
 
     std::mutex mutex_; // for threads with nothing to do
     std::condition_variable changed_;

@@ -150,6 +150,17 @@ bool is_placed_by_weights(const ggml_tensor * tensor) {
     return tensor->op != GGML_OP_ROPE;
 }
 
+bool is_set_rows(const ggml_tensor * tensor) {
+    static const int set_rows = [] {
+        int op = 0;
+        while (op < GGML_OP_COUNT && std::strcmp(ggml_op_name(static_cast<ggml_op>(op)), "SET_ROWS") != 0) {
+            op++;
+        }
+        return op;
+    }();
+    return tensor->op == set_rows;
+}
+
 bool inputs_keep_values() {
 #ifdef GGML_SCHED_DROP_IN
     return false;

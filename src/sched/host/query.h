@@ -84,6 +84,9 @@ inline bool is_view_op(const ggml_tensor * tensor) {
     }
 }
 
+// Replaces rows of the tensor that it views by those of src[0]; src[1] says which. Older versions of ggml have none.
+bool is_set_rows(const ggml_tensor * tensor);
+
 // Graphs
 struct Nodes {
     ggml_tensor ** data = nullptr;

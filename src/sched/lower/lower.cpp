@@ -46,7 +46,8 @@ class Lowering {
         , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); }))
         , n_streams_(streams.size())
         , order_(
-              splits, streams, topology, options.whole_experts, [this](uint32_t copy) { return is_pinned(copy); },
+              graph, splits, streams, topology, options.whole_experts,
+              [this](uint32_t copy) { return is_pinned(copy); },
               [this](uint32_t copy) { return is_host(graph_.tensor(splits_.copies[copy].tensor)); }) {
         result_.program.mode = options.mode;
         result_.program.observed = options.observed;
@@ -54,6 +55,7 @@ class Lowering {
     }
 
     Lowered run() {
+        keep_ids_of_rows();
         stream_after(kBeforeTheRun);
         for (size_t i = 0; i < splits_.splits.size(); i++) {
             lower_split(static_cast<int32_t>(i));
@@ -85,6 +87,7 @@ class Lowering {
         for (const uint32_t input : split.inputs) {
             if (splits_.copies[input].streamed) {
                 reads_streamed = true;
+                send_what_was_written(index, input, late);
             } else {
                 lower_copy(index, input, late);
             }
@@ -120,9 +123,62 @@ class Lowering {
     void stream_after(int32_t split) {
         for (size_t backend = 0; backend < n_streams_; backend++) {
             while (const StreamSlot * slot = order_.next(static_cast<BackendId>(backend), split)) {
+                streamed_after_[slot->copy] = split;
                 stream(std::max(split, 0), *slot);
             }
         }
+    }
+
+    // The memory of ids is used for something else once the node that needs them is done.
+    void keep_ids_of_rows() {
+        for (size_t i = 0; i < splits_.splits.size(); i++) {
+            for (const uint32_t input : splits_.splits[i].inputs) {
+                if (!splits_.copies[input].cache) {
+                    continue;
+                }
+                for (const CacheWrite & write : writes_to(static_cast<int32_t>(i), input)) {
+                    keep_ids(write.ids);
+                }
+            }
+        }
+    }
+
+    void keep_ids(TensorId id) {
+        if (id == kNoTensor || fetched({id, kNoNode}) != kNoBinding) {
+            return;
+        }
+        CopyBinding copy = host_binding_for(id);
+        reserve_ring(copy);
+        push(copy_task(TaskKind::Snapshot, 0, copy));
+        ids_[{id, kNoNode}] = binding_of(copy);
+    }
+
+    std::vector<CacheWrite> writes_to(int32_t split, uint32_t copy) const {
+        return writes_before(splits_, split, splits_.copies[copy], graph_);
+    }
+
+    // What has been written into a cache since its copy was issued
+    void send_what_was_written(int32_t split, uint32_t index, Late & late) {
+        if (!splits_.copies[index].cache) {
+            return;
+        }
+        for (const CacheWrite & write : writes_to(split, index)) {
+            if (write.index < end_of(streamed_after_[index])) {
+                continue; // the whole copy has it
+            }
+            CopyBinding copy = binding_for(index);
+            copy.writer = write.node;
+            copy.written = graph_.tensor(write.node);
+            copy.ids = fetched({write.ids, kNoNode});
+            copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
+            copy.pageable = !is_pinned(index);
+            copy.ahead = order_.is_fed(copy.dst_backend, split);
+            late.direct.push_back(copy_task(TaskKind::SetAsync, split, copy));
+        }
+    }
+
+    int32_t end_of(int32_t split) const {
+        return split == kBeforeTheRun ? 0 : splits_.splits[static_cast<size_t>(split)].end;
     }
 
     bool is_pinned(uint32_t copy) {
@@ -133,16 +189,29 @@ class Lowering {
 
     void stream(int32_t section, const StreamSlot & slot) {
         CopyBinding copy = binding_for(slot.copy);
-        copy.streamed = true;
+        const InputCopy & input = splits_.copies[slot.copy];
+        copy.streamed = !input.cache;
+        copy.cache = input.cache;
         copy.ahead = true;
         copy.pageable = !is_pinned(slot.copy);
-        const InputCopy & input = splits_.copies[slot.copy];
+        if (copy.cache && copy.pageable) {
+            note_waiting(slot, copy);
+        }
         if (input.ids != kNoTensor && !whole_experts_) {
             const ExpertIds ids = {input.ids, input.ids_node};
             fetch_ids(section, ids);
             copy.ids = fetched(ids);
         }
         push(copy_task(TaskKind::SetAsync, section, copy));
+    }
+
+    // Those of one split, and those of the next, may wait for weights. If these have to be copied by the host, too,
+    // fewer chunks that stay in its caches are better.
+    void note_waiting(const StreamSlot & slot, const CopyBinding & copy) {
+        waiting_ = slot.split == waiting_for_ ? waiting_ + copy.bytes : copy.bytes;
+        waiting_for_ = slot.split;
+        size_t & staged = result_.staged[topology_.stream_of[copy.dst_backend]];
+        staged = order_.is_ahead(copy.dst_backend) ? std::max(staged, 2 * waiting_) : staged;
     }
 
     // Weights in host memory can be sent in parts.
@@ -158,16 +227,7 @@ class Lowering {
         if (fetched(ids) != kNoBinding) {
             return;
         }
-        const TensorId id = ids.tensor;
-        CopyBinding copy = {kNoBinding,
-                            id,
-                            graph_.tensor(id),
-                            graph_.tensor(id),
-                            assignment_.backend[id],
-                            assignment_.backend[id],
-                            ggml_nbytes(graph_.tensor(id)),
-                            false,
-                            0};
+        CopyBinding copy = host_binding_for(ids.tensor);
         if (!is_host(copy.src)) {
             if (!backends_[copy.src_backend].get_async) {
                 return;
@@ -176,6 +236,12 @@ class Lowering {
             push(copy_task(TaskKind::GetAsync, split, copy));
         }
         ids_[{ids.tensor, ids.written_by}] = binding_of(copy);
+    }
+
+    CopyBinding host_binding_for(TensorId id) const {
+        ggml_tensor * tensor = graph_.tensor(id);
+        const BackendId backend = assignment_.backend[id];
+        return {kNoBinding, id, tensor, tensor, backend, backend, ggml_nbytes(tensor), false, 0};
     }
 
     // The ids by which a copy can be restricted to the experts that are used; kNoBinding if it cannot.
@@ -219,8 +285,7 @@ class Lowering {
                 reserve_ring(copy);
                 push(copy_task(TaskKind::Snapshot, split, copy));
             }
-            copy.pageable = !copy.via_ring && dst.events && copy.bytes >= kStagedFrom &&
-                            !host::is_pinned_for(dst, source_buft(copy));
+            copy.pageable = is_staged(copy);
             copy.ids = ids_of(index);
             copy.ahead = goes_ahead(split, copy);
             std::vector<Task> & tasks = copy.ids == kNoBinding ? late.direct : late.experts;
@@ -238,6 +303,12 @@ class Lowering {
         }
     }
 
+    bool is_staged(const CopyBinding & copy) const {
+        const host::Backend & dst = backends_[copy.dst_backend];
+        return !copy.via_ring && dst.events && copy.bytes >= kStagedFrom &&
+               !host::is_pinned_for(dst, source_buft(copy));
+    }
+
     // The host writes the source again while the device may not have read it: the caller its inputs, a CPU split what
     // it computes. In the other modes the host waits for every copy anyway.
     bool needs_snapshot(TensorId id, const CopyBinding & copy) const {
@@ -247,14 +318,13 @@ class Lowering {
                copy.bytes <= topology_.snapshot_limit;
     }
 
-    // What the first launch needs, and large inputs whose slots take turns; the call must not wait for that queue.
+    // What StreamOrder says, and large inputs whose slots take turns; the call must not wait for that queue.
     bool goes_ahead(int32_t split, const CopyBinding & copy) const {
         const BackendId backend = copy.dst_backend;
         const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= topology_.ahead_from &&
                                  topology_.stream_of[backend] != plan::kHost;
-        const bool is_first = copy.ids == kNoBinding && order_.is_first(backend, split);
-        return (takes_turns || is_first) &&
-               (copy.pageable || host::is_pinned_for(backends_[backend], source_buft(copy)));
+        const bool is_fed = copy.ids == kNoBinding && order_.is_fed(backend, split);
+        return (takes_turns || is_fed) && (copy.pageable || host::is_pinned_for(backends_[backend], source_buft(copy)));
     }
 
     void reserve_ring(CopyBinding & copy) {
@@ -275,9 +345,10 @@ class Lowering {
         case TaskKind::Snapshot: write = ring; break;
         case TaskKind::SetAsync:
             task.lane = task.destination = copy.ahead ? topology_.stream_of[copy.dst_backend] : dst;
+            task.only_at_call = copy.pageable;
             task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
             read = copy.via_ring ? ring : read;
-            result_.stages[task.lane] = result_.stages[task.lane] || copy.pageable;
+            result_.staged[task.lane] = std::max<size_t>(result_.staged[task.lane], copy.pageable ? 1 : 0);
             break;
         case TaskKind::GetAsync:
             task.lane = task.source = src;
@@ -318,7 +389,8 @@ class Lowering {
 
     // The tasks of one copy share a binding.
     uint32_t binding_of(const CopyBinding & copy) {
-        if (result_.copies.empty() || result_.copies.back().dst != copy.dst) {
+        if (result_.copies.empty() || result_.copies.back().dst != copy.dst ||
+            result_.copies.back().writer != copy.writer) {
             result_.copies.push_back(copy);
         }
         return static_cast<uint32_t>(result_.copies.size() - 1);
@@ -378,6 +450,9 @@ class Lowering {
     const size_t n_streams_; // backends, or 0
     StreamOrder order_;
     std::map<std::pair<TensorId, int32_t>, uint32_t> ids_; // where they are for the host: index into copies
+    size_t waiting_ = 0;                                   // bytes of caches
+    int32_t waiting_for_ = kBeforeTheRun;
+    std::map<uint32_t, int32_t> streamed_after_; // by copy: the split behind which it was issued
     Lowered result_;
 };
 

@@ -14,6 +14,9 @@
 // the ring's memory is free: behind the launch that used it last. Out of pageable memory, where the host has to wait
 // for each copy, only one split ahead.
 //
+// Caches that are streamed are copied like weights, and once more what this run writes into them before the launch. Of
+// rows that ids name only those are sent; the ids, which the caller has written, are copied aside when the run begins.
+//
 // Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent: once the ids are computed
 // they are fetched to the host, and the task that sends the weights reads them when it is issued.
 
@@ -39,18 +42,22 @@ struct CopyBinding {
     BackendId dst_backend;
     size_t bytes;
     bool via_ring;
-    size_t ring_offset;        // in the run's part of the ring
-    uint32_t ids = kNoBinding; // of the weights of experts: the binding of the ids that say which are needed
-    bool streamed = false;
-    bool ahead = false;    // on the lane that streams weights
-    bool pageable = false; // large, and in memory that the device cannot read by itself
+    size_t ring_offset;              // in the run's part of the ring
+    uint32_t ids = kNoBinding;       // the binding of the ids that say which experts, or rows, are needed
+    bool streamed = false;           // a weight
+    bool cache = false;              // streamed like one
+    bool ahead = false;              // on the lane that streams weights
+    bool pageable = false;           // large, and in memory that the device cannot read by itself
+    TensorId writer = kNoTensor;     // of a cache: the node that has written what is sent,
+    ggml_tensor * written = nullptr; // which is this; NULL: all of it is sent
 };
 
 struct Lowered {
     plan::Program program; // Task::binding is an index into `copies`, or the split of a launch
     std::vector<CopyBinding> copies;
-    size_t ring_bytes = 0;                         // of one run
-    std::array<bool, plan::kMaxLanes> stages = {}; // by lane: something large comes out of pageable memory
+    size_t ring_bytes = 0; // of one run
+    // By lane: bytes out of pageable memory that wait for others on the queue; 0 if nothing comes from there
+    std::array<size_t, plan::kMaxLanes> staged = {};
 };
 
 // The facts about the backends that lowering needs.

@@ -8,40 +8,92 @@ namespace ggml_sched {
 namespace {
 
 // The lead, as a part of the ring: enough to keep the device busy until the link has caught up. Where the host computes
-// before the first launch, the link should have something to do meanwhile.
+// before the first launch, the link should have something to do meanwhile. Where it computes between launches, all have
+// to wait for the lead: it is what the link has to do while the host computes.
 constexpr size_t kRingToLead = 4;
 constexpr size_t kRingToLeadOfHost = 2;
+constexpr size_t kRingToLeadOfMany = 8;
+constexpr size_t kNever = SIZE_MAX;
 
 } // namespace
 
-StreamOrder::StreamOrder(const Splits & splits, const std::vector<StreamSlots> & streams, const Topology & topology,
-                         bool whole_experts, OfCopy is_pinned, const OfCopy & is_from_host)
-    : streams_(streams)
+StreamOrder::StreamOrder(const GraphView & graph, const Splits & splits, const std::vector<StreamSlots> & streams,
+                         const Topology & topology, bool whole_experts, OfCopy is_pinned, const OfCopy & is_from_host)
+    : splits_(splits)
+    , topology_(topology)
     , whole_experts_(whole_experts)
     , is_pinned_(std::move(is_pinned))
     , lanes_(streams.size()) {
-    std::vector<bool> seen(streams.size(), false);
-    bool host_computes = false;
-    for (size_t i = 0; i < splits.splits.size() && !streams.empty(); i++) {
-        const Split & split = splits.splits[i];
-        host_computes = host_computes || topology.lane_of[split.backend] == plan::kHost;
-        const StreamSlots & slots = streams[split.backend];
-        if (seen[split.backend] || slots.empty()) {
-            continue;
+    bool streams_any = false;
+    for (size_t backend = 0; backend < streams.size(); backend++) {
+        Lane & lane = lanes_[backend];
+        for (const StreamSlot & slot : streams[backend]) {
+            const bool waits = splits_.copies[slot.copy].cache && !is_pinned_(slot.copy);
+            (waits ? lane.caches : lane.weights).push_back(&slot);
         }
-        seen[split.backend] = true;
-        const bool has_others = std::any_of(split.inputs.begin(), split.inputs.end(), [&](uint32_t input) {
-            return !splits.copies[input].streamed && is_from_host(input);
-        });
-        if (has_others && is_ahead(slots.front())) {
-            lanes_[split.backend].first_split = static_cast<int32_t>(i);
-            lanes_[split.backend].lead = ring_of(slots) / (host_computes ? kRingToLeadOfHost : kRingToLead);
-        }
+        lane.lead = ring_of(streams[backend]);
+        streams_any = streams_any || !streams[backend].empty();
+    }
+    if (streams_any) {
+        find_fed(graph, is_from_host);
     }
 }
 
-bool StreamOrder::is_ahead(const StreamSlot & first) const {
+// The first split of each backend, and the first after each time that the host computes.
+void StreamOrder::find_fed(const GraphView & graph, const OfCopy & is_from_host) {
+    std::vector<size_t> fed_at(lanes_.size(), kNever); // host splits before the backend's last one that is fed
+    std::vector<bool> after_host(lanes_.size(), false);
+    size_t n_host_splits = 0;
+    for (int32_t i = 0; i < static_cast<int32_t>(splits_.splits.size()); i++) {
+        const BackendId backend = splits_.splits[static_cast<size_t>(i)].backend;
+        Lane & lane = lanes_[backend];
+        n_host_splits += is_of_host(i) ? 1 : 0;
+        if (fed_at[backend] != n_host_splits && is_ahead(backend) && needs_others(graph, i, is_from_host)) {
+            after_host[backend] = after_host[backend] || (lane.fed.empty() && n_host_splits > 0);
+            fed_at[backend] = n_host_splits;
+            lane.fed.push_back(i);
+        }
+    }
+    for (size_t backend = 0; backend < lanes_.size(); backend++) {
+        Lane & lane = lanes_[backend];
+        lane.lead /= lane.fed.size() > 1 ? kRingToLeadOfMany : after_host[backend] ? kRingToLeadOfHost : kRingToLead;
+    }
+}
+
+// Other copies from the host than those of weights, and of what caches hold from the start
+bool StreamOrder::needs_others(const GraphView & graph, int32_t split, const OfCopy & is_from_host) const {
+    const std::vector<uint32_t> & inputs = splits_.splits[static_cast<size_t>(split)].inputs;
+    return std::any_of(inputs.begin(), inputs.end(), [&](uint32_t input) {
+        const InputCopy & copy = splits_.copies[input];
+        return copy.streamed ? copy.cache && !writes_before(splits_, split, copy, graph).empty() : is_from_host(input);
+    });
+}
+
+bool StreamOrder::is_fed(BackendId backend, int32_t split) const {
+    return !lanes_.empty() && std::binary_search(lanes_[backend].fed.begin(), lanes_[backend].fed.end(), split);
+}
+
+bool StreamOrder::is_ahead(BackendId backend) const {
+    const Lane & lane = lanes_[backend];
+    if (lane.weights.empty()) {
+        return !lane.caches.empty();
+    }
+    const StreamSlot & first = *lane.weights.front();
     return is_pinned_(first.copy) && (whole_experts_ || first.known_after == kBeforeTheRun);
+}
+
+bool StreamOrder::is_of_host(int32_t split) const {
+    return topology_.lane_of[splits_.splits[static_cast<size_t>(split)].backend] == plan::kHost;
+}
+
+// The next split, or if the host computes that, the backend's next.
+int32_t StreamOrder::next_of(BackendId backend, int32_t split) const {
+    const auto n = static_cast<int32_t>(splits_.splits.size());
+    int32_t next = split + 1;
+    while (next < n && is_of_host(split + 1) && splits_.splits[static_cast<size_t>(next)].backend != backend) {
+        next++;
+    }
+    return next;
 }
 
 size_t StreamOrder::ring_of(const StreamSlots & slots) {
@@ -53,29 +105,38 @@ size_t StreamOrder::ring_of(const StreamSlots & slots) {
 }
 
 const StreamSlot * StreamOrder::next(BackendId backend, int32_t split) {
-    const StreamSlots & slots = streams_[backend];
     Lane & lane = lanes_[backend];
-    if (lane.next == slots.size()) {
-        return nullptr;
+    if (lane.next < lane.weights.size()) {
+        const StreamSlot & slot = *lane.weights[lane.next];
+        const bool is_near = slot.split <= split + 1 || is_pinned_(slot.copy);
+        if (is_near && may_go(slot, split) && is_in_the_lead(lane, slot, split)) {
+            lane.next++;
+            lane.ahead += slot.size;
+            return &slot;
+        }
     }
-    const StreamSlot & slot = slots[lane.next];
-    const bool has_room = slot.free_after <= split;
-    const bool is_known = whole_experts_ || slot.known_after <= split;
-    const bool is_near = slot.split <= split + 1 || is_pinned_(slot.copy); // the host is busy with others
-    if (!has_room || !is_known || !is_near || !is_in_the_lead(lane, slot, split)) {
-        return nullptr;
+    if (lane.next_cache < lane.caches.size()) {
+        const StreamSlot & slot = *lane.caches[lane.next_cache];
+        if (slot.split <= next_of(backend, split) && may_go(slot, split)) {
+            lane.next_cache++;
+            return &slot;
+        }
     }
-    lane.next++;
-    return &slot;
+    return nullptr;
+}
+
+// There is room, and it is known what to copy.
+bool StreamOrder::may_go(const StreamSlot & slot, int32_t split) const {
+    return slot.free_after <= split && (whole_experts_ || slot.known_after <= split);
 }
 
 // The last of them may reach beyond it.
 bool StreamOrder::is_in_the_lead(Lane & lane, const StreamSlot & slot, int32_t split) {
-    if (split < lane.first_split && slot.split > lane.first_split && lane.lead == 0) {
-        return false;
+    for (; lane.launched < lane.next && lane.weights[lane.launched]->split <= split; lane.launched++) {
+        lane.ahead -= lane.weights[lane.launched]->size;
     }
-    lane.lead -= std::min(lane.lead, slot.size);
-    return true;
+    const auto fed = std::upper_bound(lane.fed.begin(), lane.fed.end(), split);
+    return fed == lane.fed.end() || slot.split <= *fed || lane.ahead < lane.lead;
 }
 
 } // namespace ggml_sched

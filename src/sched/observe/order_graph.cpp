@@ -149,7 +149,7 @@ void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::P
     }
     if (task.reads_at_call) {
         add_to_lane({run_, kHost, StepKind::Do, index, kHost});
-        add_accesses(task, program, false);
+        add_accesses(task, program, {true, false});
     }
     const bool on_source = task.kind == TaskKind::CopyAsync && task.order != plan::CopyOrder::InDestination;
     const Vertex vertex = {run_, task.lane, StepKind::Do, index, on_source ? task.source : task.lane};
@@ -158,16 +158,16 @@ void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::P
     } else {
         add_to_lane(vertex);
     }
-    add_accesses(task, program, true);
+    add_accesses(task, program, {!task.only_at_call, true});
 }
 
 // Of the newest vertex
-void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & program, bool writes_too) {
+void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & program, Which which) {
     const uint32_t id = static_cast<uint32_t>(vertices_.size() - 1);
     for (uint32_t i = 0; i < task.n_accesses; i++) {
         const plan::Access & bytes = program.accesses[task.first_access + i];
         const uint32_t place = bytes.space == plan::kRing ? part_of_ring() : 0;
-        if (writes_too || !bytes.write) {
+        if (bytes.write ? which.writes : which.reads) {
             accesses_.push_back({id, place, bytes});
         }
     }

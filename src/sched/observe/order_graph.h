@@ -69,7 +69,11 @@ class OrderGraph {
     void choose_chain(uint32_t id);
     void add_to_lane(const Vertex & vertex);
     void add_task(const plan::Task & task, uint32_t index, const plan::Program & program);
-    void add_accesses(const plan::Task & task, const plan::Program & program, bool writes_too);
+    struct Which {
+        bool reads;
+        bool writes;
+    };
+    void add_accesses(const plan::Task & task, const plan::Program & program, Which which);
     void add_copy(const plan::Task & task, const Vertex & vertex);
     void add_wait(const plan::Wait & wait, uint32_t step);
     uint32_t & record_of(plan::Lane lane, uint32_t part, int16_t event);

@@ -192,7 +192,8 @@ class Planner {
             if (!is_async_copy(task.kind)) {
                 return;
             }
-            if (task.kind == TaskKind::SetAsync && program_.accesses[task.first_access].space == kHostMemory) {
+            if (task.kind == TaskKind::SetAsync && !task.only_at_call &&
+                program_.accesses[task.first_access].space == kHostMemory) {
                 lanes_.record_after(lane, lanes_.last(lane));
                 return;
             }
@@ -204,8 +205,8 @@ class Planner {
         for (const bool write : {false, true}) {
             for (uint32_t i = 0; i < task.n_accesses; i++) {
                 const uint32_t access = task.first_access + i;
-                if (program_.accesses[access].write != write) {
-                    continue;
+                if (program_.accesses[access].write != write || (task.only_at_call && !write)) {
+                    continue; // what the host has read is done
                 }
                 const Cell * end = cells_.end_of(access);
                 for (Cell * cell = cells_.begin_of(access); cell != end; cell++) {

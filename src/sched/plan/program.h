@@ -54,6 +54,7 @@ struct Task {
     Lane destination = kHost;              // copies: the lane that will use it
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
     bool reads_at_call = false; // SetAsync: host memory may be read before the call returns, so it must be ready then
+    bool only_at_call = false;  // and it is not read any more when the call has returned
     bool is_waited_for = false; // later runs will want to wait for this task, and not for what is behind it
     int32_t split = kNoSplit;   // in whose section it is issued
     uint32_t binding = 0;       // the executor's index: a copy, or the split

@@ -1,6 +1,7 @@
 #include "split/split.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ggml_sched {
 
@@ -19,7 +20,8 @@ class Splitter {
         , rotates_(rotates)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
         , written_at_(graph.n_tensors(), kNoNode)
-        , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
+        , is_rotating_(rotates ? graph.n_tensors() : 0, false)
+        , caches_(graph, backends, assignment, written_at_) {}
 
     Splits run() {
         drop_limits_for_small_weights();
@@ -42,6 +44,7 @@ class Splitter {
         for (size_t i = 0; rotates_ && i < graph_.leafs().size(); i++) {
             rotate(graph_.leafs()[i]);
         }
+        result_.cache_writes = caches_.take_writes();
         return std::move(result_);
     }
 
@@ -87,6 +90,9 @@ class Splitter {
                 visit_operand(node, op);
             }
         }
+        if (!limits_.empty()) {
+            caches_.visit(node, index);
+        }
         written_at_[graph_.root(node.tensor)] = index;
     }
 
@@ -110,16 +116,17 @@ class Splitter {
         size_t streamed = streamed_bytes_;
         for (const Operand & op : graph_.operands_of(node)) {
             const ggml_tensor * tensor = graph_.tensor(op.tensor);
-            if (!tensor->buffer || !host::is_weights(tensor->buffer) || !needs_copy(op.tensor, current.backend)) {
+            const bool is_weight = tensor->buffer && host::is_weights(tensor->buffer);
+            if ((!is_weight && !is_cache(op.tensor, current.backend)) || !needs_copy(op.tensor, current.backend)) {
                 continue;
             }
-            if (!is_streamed(op.tensor, current.backend)) {
+            const InputCopy wanted = wanted_copy(node, op, current.backend);
+            if (!wanted.streamed) {
                 if (!current.inputs.empty()) {
                     return true;
                 }
                 continue;
             }
-            const InputCopy wanted = streamed_copy(node, op, current.backend);
             if (!has_copy(wanted)) {
                 streamed += size_on(backends_[current.backend], tensor);
                 // Another part of it is here, or the ids are not known before the split is launched.
@@ -139,6 +146,24 @@ class Splitter {
         const ggml_tensor * tensor = graph_.tensor(id);
         return tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer) &&
                size_on(backends_[backend], tensor) <= limits_[backend].weight;
+    }
+
+    // Two of them, of one attention, are to fit in half of the ring.
+    bool is_cache(TensorId id, BackendId backend) const {
+        if (limits_.empty() || limits_[backend].weight == 0 || !caches_.is_kept(id)) {
+            return false;
+        }
+        const size_t bytes = size_on(backends_[backend], graph_.tensor(id));
+        return bytes >= limits_[backend].cache && bytes <= limits_[backend].weight / 2;
+    }
+
+    InputCopy wanted_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
+        if (is_streamed(operand.tensor, backend)) {
+            return streamed_copy(node, operand, backend);
+        }
+        InputCopy copy = {operand.tensor, backend};
+        copy.cache = copy.streamed = is_cache(operand.tensor, backend);
+        return copy;
     }
 
     // What the node needs of a weight: of experts perhaps only those that its ids name.
@@ -168,8 +193,12 @@ class Splitter {
             return false;
         }
         const InputCopy & copy = result_.copies[index];
-        return wanted.streamed ? has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node
-                               : !copy.streamed && copied_at_[index] > written_at_[graph_.root(wanted.tensor)];
+        const bool is_fresh = copied_at_[index] > written_at_[graph_.root(wanted.tensor)];
+        if (!wanted.streamed) {
+            return !copy.streamed && is_fresh;
+        }
+        return has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node &&
+               (is_fresh || !wanted.cache);
     }
 
     void note_streamed(const GraphNode & node, const InputCopy & copy) {
@@ -215,8 +244,7 @@ class Splitter {
         if (!needs_copy(id, split.backend)) {
             return;
         }
-        const InputCopy wanted =
-            is_streamed(id, split.backend) ? streamed_copy(node, operand, split.backend) : InputCopy{id, split.backend};
+        const InputCopy wanted = wanted_copy(node, operand, split.backend);
         int32_t & copy = copy_of_[id * backends_.size() + split.backend];
         if (!has_copy(wanted)) {
             copy = static_cast<int32_t>(result_.copies.size());
@@ -254,6 +282,7 @@ class Splitter {
     std::vector<int32_t> written_at_; // by tensor that is no view: the last node that writes it
     std::vector<int32_t> copied_at_;  // by copy: the first node of its split; what is written later is not in it
     std::vector<bool> is_rotating_;   // by tensor
+    Caches caches_;
     Splits result_;
 };
 
@@ -264,14 +293,29 @@ Splits split(const GraphView & graph, const std::vector<host::Backend> & backend
     return Splitter(graph, backends, assignment, rotates, limits).run();
 }
 
+std::vector<CacheWrite> writes_before(const Splits & splits, int32_t split, const InputCopy & copy,
+                                      const GraphView & graph) {
+    std::vector<CacheWrite> result;
+    std::copy_if(splits.cache_writes.begin(), splits.cache_writes.end(), std::back_inserter(result),
+                 [&](const CacheWrite & write) {
+                     return write.index < splits.splits[static_cast<size_t>(split)].begin &&
+                            graph.root(write.node) == graph.root(copy.tensor);
+                 });
+    return result;
+}
+
 StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
                                const std::vector<host::Backend> & backends) {
     StreamedLayout result;
     for (const InputCopy & copy : splits.copies) {
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
-        if (tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer)) {
-            result.weights.push_back(size_on(backends[copy.backend], tensor));
+        const bool is_weight = tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer);
+        if (is_weight || is_on_host(graph, copy.tensor)) {
+            result.tensors.push_back(size_on(backends[copy.backend], tensor));
         }
+    }
+    for (const CacheWrite & write : splits.cache_writes) {
+        result.writes.push_back(bytes_of(write, graph));
     }
     for (const Rewire & rewire : splits.rewires) {
         if (rewire.slot == kExpertsSlot && graph.content(rewire.node).op() == GGML_OP_MUL_MAT_ID) {

@@ -4,18 +4,17 @@
 // backend, or several that take turns if runs may overlap. The rules are ggml's: a new split begins where
 // the backend changes, and where a node needs weights from other memory (so that the space of earlier ones can be
 // reused). Weights that are streamed lie in memory of their own, so they need no cut; one is made where a split would
-// otherwise have to wait for too many of them.
+// otherwise have to wait for too many of them. Large tensors that the caller keeps in host memory and that graphs add
+// to are streamed like weights, where most of what a split needs of them is there from the start.
 
 #pragma once
 
 #include <vector>
 
-#include "assign/assign.h"
+#include "split/caches.h"
 #include "split/expert_gate.h"
 
 namespace ggml_sched {
-
-constexpr int32_t kNoNode = -1;
 
 // Operands of MUL_MAT_ID, as indices into ggml_tensor::src
 constexpr uint8_t kExpertsSlot = 0;
@@ -28,6 +27,7 @@ struct InputCopy {
     bool streamed = false;      // weights that are copied ahead, for one split
     TensorId ids = kNoTensor;   // streamed: only the experts that these name are needed; kNoTensor: the whole of it
     int32_t ids_node = kNoNode; // that computes them
+    bool cache = false;         // streamed: no weight, but a tensor that nodes before the split may have written
 };
 
 // What may be streamed to a backend. The default is nothing.
@@ -35,9 +35,10 @@ struct StreamLimit {
     size_t split = 0;  // bytes that one split may wait for, unless it is a single weight
     size_t weight = 0; // larger weights are copied like any other input
     size_t mean = 0;   // nothing is streamed if the weights that would be are smaller, on average
+    size_t cache = 0;  // caches that are smaller are copied like any other input
 
     friend bool operator==(const StreamLimit & a, const StreamLimit & b) {
-        return a.split == b.split && a.weight == b.weight && a.mean == b.mean;
+        return a.split == b.split && a.weight == b.weight && a.mean == b.mean && a.cache == b.cache;
     }
 };
 using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
@@ -67,11 +68,12 @@ struct StreamedExperts {
 
 // Of a graph's layout, all that decides what is streamed, and how
 struct StreamedLayout {
-    std::vector<size_t> weights;      // in host memory, of which there are copies: their bytes
+    std::vector<size_t> tensors;      // in host memory, of which there are copies: their bytes
+    std::vector<size_t> writes;       // into them: bytes
     std::vector<ExpertBatch> batches; // that are computed with copies
 
     friend bool operator==(const StreamedLayout & a, const StreamedLayout & b) {
-        return a.weights == b.weights && a.batches == b.batches;
+        return a.tensors == b.tensors && a.writes == b.writes && a.batches == b.batches;
     }
 };
 
@@ -81,7 +83,12 @@ struct Splits {
     std::vector<InputCopy> rotating; // inputs that the caller writes: they too take turns if runs may overlap
     std::vector<Rewire> rewires;
     StreamedExperts experts;
+    std::vector<CacheWrite> cache_writes; // in order; none where nothing may be streamed
 };
+
+// Those of them that may change the copy of a cache that this split needs
+std::vector<CacheWrite> writes_before(const Splits & splits, int32_t split, const InputCopy & copy,
+                                      const GraphView & graph);
 
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,

@@ -369,6 +369,28 @@ TEST(PlannerRules, MemoryThatIsReadAtTheCallMustBeReadyThenEvenOnTheSameLane) {
     EXPECT_EQ(waits_on(machine_without_events(1), builder), Waits{"0 waits for 1* (RAW 0->1)"});
 }
 
+TEST(PlannerRules, MemoryThatIsOnlyReadByTheCallMayBeWrittenBehindIt) {
+    const auto rewritten = [](const ProgramBuilder & copy) {
+        ProgramBuilder builder = copy;
+        builder.launch(plan::kHost, {write(kHostMemory, 0, 8)});
+        return waits_on(machine_with_events(1), builder);
+    };
+    ProgramBuilder at_call;
+    at_call.set_at_call(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8));
+    EXPECT_EQ(rewritten(at_call), Waits{"0 waits for 1#0 (WAR 0->1)"});
+    ProgramBuilder staged;
+    staged.set_staged(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8));
+    EXPECT_EQ(rewritten(staged), Waits{});
+}
+
+TEST(PlannerRules, WhatIsCopiedByTheCallMustBeThereThenAndItsTargetLater) {
+    ProgramBuilder builder;
+    builder.get(1, read(kMemoryA, 0, 8), write(kHostMemory, 0, 8)).launch(2, {read(kMemoryB, 0, 8)});
+    builder.set_staged(1, read(kHostMemory, 0, 8), write(kMemoryB, 0, 8));
+    EXPECT_EQ(waits_on(machine_with_events(2), builder),
+              (Waits{"1 waits for 2#0 (WAR 1->2)", "0 waits for 1#0 (RAW 0->2)"}));
+}
+
 TEST(PlannerRules, WhatACopyFromMemoryThatIsReadAtTheCallWritesIsWaitedForOnTheDevice) {
     ProgramBuilder builder;
     builder.launch(2, {read(kMemoryA, 0, 8)}).set_at_call(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8));

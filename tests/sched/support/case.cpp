@@ -81,6 +81,7 @@ int modulo(int value, int n) {
 int n_extras(Op op) {
     switch (op) {
     case Op::Load:
+    case Op::LoadAll:
     case Op::StoreCopy:
     case Op::StoreRows: return kCaches * kCacheParts;
     case Op::MatMul:
@@ -115,7 +116,8 @@ void normalize(GraphSpec & graph, int n_devices) {
         }
         node.b = reads_second(node.op) ? node.b : 0;
         node.extra = modulo(node.extra, n_extras(node.op));
-        node.place = uses_cache(node.op) ? kAnywhere : std::clamp(node.place, kAnywhere, n_devices);
+        node.place =
+            uses_cache(node.op) && node.op != Op::LoadAll ? kAnywhere : std::clamp(node.place, kAnywhere, n_devices);
         if (node.op == Op::InPlace) {
             values.overwrite(node.a, node.output);
         } else {
@@ -149,7 +151,7 @@ bool uses_weight(Op op) {
 }
 
 bool uses_cache(Op op) {
-    return op == Op::Load || op == Op::StoreCopy || op == Op::StoreRows;
+    return op == Op::Load || op == Op::LoadAll || op == Op::StoreCopy || op == Op::StoreRows;
 }
 
 ExpertsUse ExpertsUse::of(int extra) {

@@ -43,6 +43,7 @@ enum class Op {
     StoreRows,
     Experts,  // each row is multiplied with those of a weight that ids name
     StoreIds, // ids from a router, for Experts of this graph and later ones
+    LoadAll,  // rows of a whole cache, which the caller chooses
     Count,
 };
 

@@ -29,8 +29,8 @@ class Maker {
         const size_t limits[] = {SIZE_MAX, SIZE_MAX, SIZE_MAX, 512, 0};
         job.snapshot_limit = options_.host ? limits[pick(5)] : SIZE_MAX;
         job.op_offload = one_in(2);
-        const size_t rings[] = {SIZE_MAX,         SIZE_MAX,         4 * kExpertsBytes, 3 * kExpertsBytes,
-                                4 * kWeightBytes, 3 * kWeightBytes, 2 * kWeightBytes,  0};
+        const size_t rings[] = {SIZE_MAX,          16 * kExpertsBytes, 8 * kExpertsBytes, 4 * kExpertsBytes,
+                                3 * kExpertsBytes, 4 * kWeightBytes,   2 * kWeightBytes,  0};
         job.stream = rings[pick(8)];
         const double links[] = {0, 10, 30, 100};
         job.link = links[pick(4)];

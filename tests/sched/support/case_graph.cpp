@@ -91,6 +91,7 @@ class Builder {
         case Op::StoreRows: return stored(ggml_set_rows(ctx(), cache(node), a, built_.rows));
         case Op::Experts: return normalized(experts(node, a, b));
         case Op::StoreIds: return ids_stored(node, a, b);
+        case Op::LoadAll: return ggml_add(ctx(), a, rows_of_cache(node));
         case Op::Count: break;
         }
         return nullptr;
@@ -139,6 +140,11 @@ class Builder {
     ggml_tensor * cache(const NodeSpec & node) const { return persistent_.caches[node.extra % kCaches]; }
     ggml_tensor * part_of_cache(const NodeSpec & node) {
         return rows_of(cache(node), kRows, int64_t{node.extra / kCaches} * kRows);
+    }
+    ggml_tensor * rows_of_cache(const NodeSpec & node) {
+        ggml_tensor * rows = ggml_get_rows(ctx(), cache(node), built_.rows);
+        place(rows, node.place);
+        return rows;
     }
     ggml_tensor * normalized(ggml_tensor * a) { return ggml_rms_norm(ctx(), a, 1e-3f); }
 
@@ -189,7 +195,7 @@ class PersistentMaker {
         for (ggml_backend_t place : places) {
             ggml_tensor * tensor = ggml_new_tensor_3d(result_.context.get(), GGML_TYPE_F32, kWidth, n_rows, n);
             ggml_format_name(tensor, "%s%zu", name, tensors.size());
-            const bool is_chosen = is_weight && cpu_weights_ && ggml_backend_is_cpu(place);
+            const bool is_chosen = cpu_weights_ && ggml_backend_is_cpu(place);
             put(tensor, is_chosen ? cpu_weights_ : ggml_backend_get_default_buffer_type(place));
             if (is_weight) {
                 ggml_backend_buffer_set_usage(tensor->buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);

@@ -193,6 +193,7 @@ class Runner {
         }
         report_.streamed_by_ids += streamed_by_ids;
         report_.streamed_whole += streamed_whole;
+        report_.caches_ahead += now.cache_bytes > before.cache_bytes;
         const plan::Program & program = scheduler().last_plan()->program;
         bool whole = false;
         bool by_ids = false;

@@ -28,6 +28,7 @@ struct CaseReport {
     int changed = 0;      // streamed in one way after the same graph was streamed in the other
     int copied_whole = 0; // not streamed
     int copied_by_ids = 0;
+    int caches_ahead = 0;
 };
 
 // "" if all is as it should be; else the first thing that is not. Violations of the backends' contract are GoogleTest

@@ -84,6 +84,14 @@ ProgramBuilder & ProgramBuilder::set_at_call(plan::Lane lane, Access from, Acces
     return *this;
 }
 
+ProgramBuilder & ProgramBuilder::set_staged(plan::Lane lane, Access from, Access to) {
+    Task task = {TaskKind::SetAsync, lane, plan::kHost, lane};
+    task.reads_at_call = true;
+    task.only_at_call = true;
+    add(task, {from, to});
+    return *this;
+}
+
 ProgramBuilder & ProgramBuilder::get(plan::Lane lane, Access from, Access to) {
     add({TaskKind::GetAsync, lane, lane, plan::kHost}, {from, to});
     return *this;

@@ -37,6 +37,7 @@ class ProgramBuilder {
     ProgramBuilder & set(plan::Lane lane, plan::Access from, plan::Access to);
     // From memory that the device reads before the call returns, or later
     ProgramBuilder & set_at_call(plan::Lane lane, plan::Access from, plan::Access to);
+    ProgramBuilder & set_staged(plan::Lane lane, plan::Access from, plan::Access to); // read by the call only
     ProgramBuilder & get(plan::Lane lane, plan::Access from, plan::Access to);
     ProgramBuilder & copy(plan::CopyOrder order, plan::Lane source, plan::Lane destination, plan::Access from,
                           plan::Access to);

@@ -36,6 +36,7 @@ class Generator {
         host_launches_ = between(0, 30);
         direct_ = between(0, 100);
         at_call_ = chance(50) ? 0 : between(0, 100);
+        staged_ = chance(50) ? 0 : between(0, 100);
 
         std::vector<Graph> graphs(static_cast<size_t>(between(1, 3)));
         for (Graph & graph : graphs) {
@@ -156,7 +157,13 @@ class Generator {
         const Access to = slot(memory(), turn);
         if (chance(direct_)) {
             const Access from = bytes(chance(70) ? plan::kHostMemory : plan::kRing, false);
-            chance(at_call_) ? builder.set_at_call(device(), from, to) : builder.set(device(), from, to);
+            if (!chance(at_call_)) {
+                builder.set(device(), from, to);
+            } else if (chance(staged_)) {
+                builder.set_staged(device(), from, to);
+            } else {
+                builder.set_at_call(device(), from, to);
+            }
             return;
         }
         Access ring = bytes(plan::kRing, true);
@@ -231,7 +238,8 @@ class Generator {
     bool observed_ = false; // the caller looks at something after each launch
     int write_percent_ = 40;
     int host_launches_ = 0; // percent
-    int at_call_ = 0;       // percent of those that are read when they are enqueued
+    int at_call_ = 0;       // percent of those that are read when they are enqueued,
+    int staged_ = 0;        // and of these, of those that are not read later
     int direct_ = 0;        // percent of inputs that are not snapshotted
 };
 

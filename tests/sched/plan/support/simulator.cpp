@@ -52,11 +52,11 @@ class Memory {
     std::map<Key, uint64_t> versions_;
 };
 
-std::vector<Access> reads_of(const std::vector<Access> & accesses) {
-    std::vector<Access> reads;
-    std::copy_if(accesses.begin(), accesses.end(), std::back_inserter(reads),
-                 [](const Access & access) { return !access.write; });
-    return reads;
+std::vector<Access> those_that(const std::vector<Access> & accesses, bool write) {
+    std::vector<Access> result;
+    std::copy_if(accesses.begin(), accesses.end(), std::back_inserter(result),
+                 [&](const Access & access) { return access.write == write; });
+    return result;
 }
 
 } // namespace
@@ -112,9 +112,10 @@ void Simulator::add_run(const plan::Plan & plan) {
             const std::vector<Access> accesses(first, first + task.n_accesses);
             const std::string name = "run " + std::to_string(run) + " task " + std::to_string(step.task);
             if (task.reads_at_call) {
-                add_operation({TaskKind::Snapshot, plan::kHost}, reads_of(accesses), run, name + " (the call)");
+                add_operation({TaskKind::Snapshot, plan::kHost}, those_that(accesses, false), run,
+                              name + " (the call)");
             }
-            add_operation(task, accesses, run, name);
+            add_operation(task, task.only_at_call ? those_that(accesses, true) : accesses, run, name);
         }
     }
     for (size_t i = first_call; i < calls_.size(); i++) {

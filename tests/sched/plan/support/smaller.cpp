@@ -146,7 +146,7 @@ void show(const Program & program, std::ostream & out) {
         } else {
             out << " on lane " << int{task.lane};
         }
-        out << (task.reads_at_call ? ", read at the call" : "") << ":";
+        out << (task.only_at_call ? ", read by the call" : task.reads_at_call ? ", read at the call" : "") << ":";
         for (uint32_t a = 0; a < task.n_accesses; a++) {
             const Access & access = program.accesses[task.first_access + a];
             out << (access.write ? " writes " : " reads ") << ggml_sched::observe::text_of(access);

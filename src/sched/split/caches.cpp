@@ -1,0 +1,73 @@
+#include "split/caches.h"
+
+#include <algorithm>
+
+namespace ggml_sched {
+
+namespace {
+
+// Operands of SET_ROWS, as indices into ggml_tensor::src
+constexpr uint8_t kRowsSlot = 0;
+constexpr uint8_t kRowIdsSlot = 1;
+
+// Shorter rows, such as those of a transposed cache, are too many to be found one by one.
+constexpr size_t kLeastRow = 32;
+
+size_t row_size(const ggml_tensor * tensor) {
+    return ggml_row_size(tensor->type, tensor->ne[0]);
+}
+
+} // namespace
+
+bool is_on_host(const GraphView & graph, TensorId id) {
+    const TensorId root = graph.root(id);
+    const ggml_tensor * tensor = graph.tensor(root);
+    return tensor->buffer && !(graph.facts(root) & (kIsInput | kIsComputed)) && host::is_host(tensor->buffer) &&
+           !host::is_weights(tensor->buffer);
+}
+
+size_t bytes_of(const CacheWrite & write, const GraphView & graph) {
+    const ggml_tensor * node = graph.tensor(write.node);
+    return write.ids == kNoTensor ? graph.bytes(write.node)
+                                  : static_cast<size_t>(ggml_nrows(node->src[kRowsSlot])) * row_size(node);
+}
+
+void Caches::visit(const GraphNode & node, int32_t index) {
+    if (graph_.views_another(node.tensor) && is_on_host(graph_, node.tensor)) {
+        writes_.push_back({node.tensor, index, ids_of(node)});
+    }
+}
+
+TensorId Caches::ids_of(const GraphNode & node) const {
+    const ggml_tensor * tensor = graph_.tensor(node.tensor);
+    if (!host::is_set_rows(tensor) || row_size(tensor) < kLeastRow) {
+        return kNoTensor;
+    }
+    const Operands operands = graph_.operands_of(node);
+    const Operand * ids = std::find_if(operands.begin(), operands.end(),
+                                       [](const Operand & operand) { return operand.slot == kRowIdsSlot; });
+    return ids != operands.end() && are_in_host_memory(graph_.root(ids->tensor)) ? ids->tensor : kNoTensor;
+}
+
+// From before the run on
+bool Caches::are_in_host_memory(TensorId ids) const {
+    if ((graph_.facts(ids) & kIsComputed) || written_at_[ids] != kNoNode) {
+        return false;
+    }
+    const ggml_backend_buffer_t buffer = graph_.tensor(ids)->buffer;
+    const BackendId backend = assignment_.backend[ids];
+    return buffer ? host::is_host(buffer) : backend != kNoBackend && ggml_backend_buft_is_host(backends_[backend].buft);
+}
+
+bool Caches::is_kept(TensorId id) const {
+    if (!is_on_host(graph_, id)) {
+        return false;
+    }
+    size_t written = 0;
+    for (const CacheWrite & write : writes_) {
+        written += graph_.root(write.node) == graph_.root(id) ? bytes_of(write, graph_) : 0;
+    }
+    return 2 * written <= graph_.bytes(id);
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,60 @@
+// Caches - tensors that the caller keeps in host memory and that graphs add to, such as a KV cache.
+//
+// A device that reads one needs mostly what earlier runs have left there. So it can be copied before this run adds to
+// it, if it is known which bytes that will be: those are copied again.
+
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "assign/assign.h"
+
+namespace ggml_sched {
+
+constexpr int32_t kNoNode = -1;
+
+// A node that writes into such a tensor's memory
+struct CacheWrite {
+    TensorId node;
+    int32_t index;
+    TensorId ids; // of the rows that it writes, in host memory from the start; kNoTensor: it may write all of its bytes
+};
+
+class Caches {
+  public:
+    // By tensor that is no view, the last of the nodes so far that writes it
+    using WrittenAt = std::vector<int32_t>;
+
+    Caches(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
+           const WrittenAt & written_at)
+        : graph_(graph)
+        , backends_(backends)
+        , assignment_(assignment)
+        , written_at_(written_at) {}
+
+    // All nodes have to be shown, in their order.
+    void visit(const GraphNode & node, int32_t index);
+    // Is the tensor a cache, and most of it left alone by the nodes so far?
+    bool is_kept(TensorId id) const;
+
+    std::vector<CacheWrite> take_writes() { return std::move(writes_); }
+
+  private:
+    TensorId ids_of(const GraphNode & node) const;
+    bool are_in_host_memory(TensorId ids) const;
+
+    const GraphView & graph_;
+    const std::vector<host::Backend> & backends_;
+    const Assignment & assignment_;
+    const WrittenAt & written_at_;
+    std::vector<CacheWrite> writes_;
+};
+
+// The caller has put it in host memory, and neither as a weight nor as an input of this graph.
+bool is_on_host(const GraphView & graph, TensorId id);
+
+// The most that it writes
+size_t bytes_of(const CacheWrite & write, const GraphView & graph);
+
+} // namespace ggml_sched
