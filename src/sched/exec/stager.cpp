@@ -32,7 +32,10 @@ Stager::Chunks * Stager::chunks_of(const host::Backend & queue) {
 }
 
 bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
-    const size_t wanted = std::clamp((bytes_waiting + kChunk - 1) / kChunk, kLeastChunks, kMostChunks);
+    size_t wanted = kLeastChunks; // doubled, so that what grows from graph to graph seldom needs more
+    while (wanted < kMostChunks && wanted * kChunk < bytes_waiting) {
+        wanted = std::min(2 * wanted, kMostChunks);
+    }
     if (!chunks_of(queue)) {
         if (!host::is_pinned_for(queue, host::staging_buft(queue))) {
             return false;

@@ -315,7 +315,10 @@ StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
         }
     }
     for (const CacheWrite & write : splits.cache_writes) {
-        result.writes.push_back(bytes_of(write, graph));
+        const auto is_of_it = [&](const InputCopy & copy) { return graph.root(copy.tensor) == graph.root(write.node); };
+        if (std::any_of(splits.copies.begin(), splits.copies.end(), is_of_it)) {
+            result.writes.push_back(bytes_of(write, graph));
+        }
     }
     for (const Rewire & rewire : splits.rewires) {
         if (rewire.slot == kExpertsSlot && graph.content(rewire.node).op() == GGML_OP_MUL_MAT_ID) {

@@ -69,7 +69,7 @@ struct StreamedExperts {
 // Of a graph's layout, all that decides what is streamed, and how
 struct StreamedLayout {
     std::vector<size_t> tensors;      // in host memory, of which there are copies: their bytes
-    std::vector<size_t> writes;       // into them: bytes
+    std::vector<size_t> writes;       // into these: bytes
     std::vector<ExpertBatch> batches; // that are computed with copies
 
     friend bool operator==(const StreamedLayout & a, const StreamedLayout & b) {
