@@ -7,6 +7,7 @@
 #include <random>
 
 #include "exec/written_rows.h"
+#include "ggml-backend-impl.h"
 #include "support/rig.h"
 
 namespace ggml_sched::test {
@@ -269,6 +270,45 @@ TEST(Caches, AreSentAgainInEachRunAlsoIfWeightsAreKept) {
         ASSERT_EQ(streamed.run(rig, first, rows_from(first)), reference.run(rig, first, rows_from(first), true));
     }
     EXPECT_EQ(rig.stats().kept_bytes, 3 * kLayers * kWeightBytes);
+}
+
+// Of a device whose host has none left for large buffers, as long as this exists
+class NoPinnedMemory {
+  public:
+    explicit NoPinnedMemory(ggml_backend_t backend)
+        : buft_(ggml_backend_dev_host_buffer_type(ggml_backend_get_device(backend))) {
+        allocate_ = buft_->iface.alloc_buffer;
+        buft_->iface.alloc_buffer = [](ggml_backend_buffer_type_t buft, size_t size) {
+            return size < (size_t{1} << 20) ? allocate_(buft, size) : nullptr;
+        };
+    }
+    ~NoPinnedMemory() { buft_->iface.alloc_buffer = allocate_; }
+
+    NoPinnedMemory(const NoPinnedMemory &) = delete;
+    NoPinnedMemory & operator=(const NoPinnedMemory &) = delete;
+
+  private:
+    using Allocate = ggml_backend_buffer_t (*)(ggml_backend_buffer_type_t buft, size_t size);
+
+    ggml_backend_buffer_type_t buft_;
+    static Allocate allocate_;
+};
+NoPinnedMemory::Allocate NoPinnedMemory::allocate_ = nullptr;
+
+TEST(Caches, AreWaitedForWhereNoPinnedMemoryIsLeftToStageThem) {
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        const CacheRig rig(on(GGML_SIM_PROFILE_CUDA, seed));
+        const NoPinnedMemory none(rig.device(0));
+        Attention streamed(rig, CacheOptions{});
+        Attention reference(rig, CacheOptions{});
+        for (int64_t first = 0; first < 4 * kTokens; first += kTokens) {
+            ASSERT_EQ(streamed.run(rig, first, rows_from(first)), reference.run(rig, first, rows_from(first), true));
+        }
+        EXPECT_GE(rig.stats().unplanned_waits, static_cast<uint64_t>(kLayers)) << "in each run, for each cache";
+        EXPECT_GT(rig.stats().cache_bytes, 0U);
+        EXPECT_EQ(rig.stats().staged_bytes, 0U);
+    }
 }
 
 TEST(Caches, FailARunWhoseIdsNameNoRow) {

@@ -193,12 +193,8 @@ class Splitter {
             return false;
         }
         const InputCopy & copy = result_.copies[index];
-        const bool is_fresh = copied_at_[index] > written_at_[graph_.root(wanted.tensor)];
-        if (!wanted.streamed) {
-            return !copy.streamed && is_fresh;
-        }
-        return has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node &&
-               (is_fresh || !wanted.cache);
+        return wanted.streamed ? has_streamed(wanted) && copy.ids == wanted.ids && copy.ids_node == wanted.ids_node
+                               : !copy.streamed && copied_at_[index] > written_at_[graph_.root(wanted.tensor)];
     }
 
     void note_streamed(const GraphNode & node, const InputCopy & copy) {
