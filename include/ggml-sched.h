@@ -46,7 +46,7 @@ struct ggml_sched_stats {
     uint64_t expert_bytes_sent;  // in runs by the ids, of the experts that they named,
     uint64_t expert_bytes_of_all; // and what all experts would have been; the one by the other is the share in use
     uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, the link was
-                              // measured, or pinned memory for copies out of pageable memory was still in use
+                              // measured, or pinned memory for copies out of pageable memory was missing or in use
 };
 
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);

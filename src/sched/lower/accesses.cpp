@@ -48,6 +48,15 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buf
     return access_in(buffers.of(buffer), tensor, ggml_nbytes(tensor), write);
 }
 
+void append_writes_of_inputs(const GraphView & graph, BufferTable & buffers, std::vector<plan::Access> & accesses) {
+    for (const TensorId input : graph.inputs()) {
+        const plan::Access access = access_to(graph.tensor(input), true, buffers);
+        if (access.begin < access.end) {
+            accesses.push_back(access);
+        }
+    }
+}
+
 LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)
     : graph_(graph)
     , buffers_(buffers)

@@ -14,6 +14,9 @@ namespace ggml_sched {
 // launches may clear. begin == end for an empty one.
 plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buffers);
 
+// Appends that the caller writes all its inputs.
+void append_writes_of_inputs(const GraphView & graph, BufferTable & buffers, std::vector<plan::Access> & accesses);
+
 // Collects what launches touch. Keeps its memory from launch to launch.
 class LaunchAccesses {
   public:

@@ -20,15 +20,6 @@ constexpr size_t kRingAlignment = 256;
 // From that size on copies out of pageable memory are staged by several threads; a backend does smaller ones as well.
 constexpr size_t kStagedFrom = size_t{1} << 20;
 
-void append_input_writes(const GraphView & graph, BufferTable & buffers, std::vector<Access> & accesses) {
-    for (const TensorId input : graph.inputs()) {
-        const Access access = access_to(graph.tensor(input), true, buffers);
-        if (access.begin < access.end) {
-            accesses.push_back(access);
-        }
-    }
-}
-
 class Lowering {
   public:
     Lowering(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
@@ -399,7 +390,7 @@ class Lowering {
     void lower_return() {
         Task task = {TaskKind::Return, plan::kHost};
         begin_accesses(task);
-        append_input_writes(graph_, buffers_, result_.program.accesses);
+        append_writes_of_inputs(graph_, buffers_, result_.program.accesses);
         push(task);
     }
 
@@ -462,26 +453,6 @@ Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slot
               const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
               const Topology & topology, const LoweringOptions & options, Spaces & spaces) {
     return Lowering(graph, splits, slots, assignment, streams, backends, topology, options, spaces).run();
-}
-
-plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces) {
-    plan::Program program;
-    BufferTable buffers(spaces);
-    append_input_writes(graph, buffers, program.accesses);
-    program.tasks.push_back({TaskKind::Return, plan::kHost});
-    program.tasks.back().n_accesses = static_cast<uint32_t>(program.accesses.size());
-    return program;
-}
-
-plan::Program lower_freeing(const std::vector<ggml_backend_buffer_t> & buffers, Spaces & spaces) {
-    plan::Program program;
-    for (const ggml_backend_buffer_t buffer : buffers) {
-        const host::BufferFacts facts = host::facts_of(buffer);
-        program.accesses.push_back({spaces.of(buffer), true, facts.begin, facts.end});
-    }
-    program.tasks.push_back({TaskKind::Return, plan::kHost});
-    program.tasks.back().n_accesses = static_cast<uint32_t>(program.accesses.size());
-    return program;
 }
 
 } // namespace ggml_sched
