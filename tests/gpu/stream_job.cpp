@@ -23,6 +23,9 @@ StreamShape random_shape(Random & random, bool small) {
     shape.n_experts = one_of<int64_t>(random, {0, 8, small ? 16 : 32});
     shape.n_used = one_of<int64_t>(random, {1, 2, 4});
     shape.share = one_of(random, {0.25, 0.5, 1.0});
+    const int64_t most_tokens = small ? 64 : 512;
+    shape.n_cells = one_of<int64_t>(random, {0, most_tokens, 2 * most_tokens, 8 * most_tokens});
+    shape.cache_memory = one_of(random, {WeightMemory::Pinned, WeightMemory::Pageable});
     return shape;
 }
 
@@ -54,6 +57,9 @@ std::string describe(const StreamModel & model, WeightMemory memory, const Strea
     if (shape.n_experts > 0) {
         text += ", " + std::to_string(shape.n_used) + " of " + std::to_string(shape.n_experts) + " experts, share " +
                 std::to_string(shape.share);
+    }
+    if (shape.n_cells > 0) {
+        text += ", " + std::string(name_of(shape.cache_memory)) + " caches of " + std::to_string(shape.n_cells);
     }
     return text + ", weights " + name_of(memory) + ", budget " + std::to_string(streaming.budget) + " of " +
            std::to_string(model.n_bytes()) + ", lookahead " + std::to_string(streaming.lookahead) +

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ggml-alloc.h"
+#include "stream_caches.h"
 
 namespace gpu_tests {
 
@@ -175,7 +176,7 @@ void StreamModel::fill_router(const Layer & layer, Random & random) const {
 }
 
 StreamGraph StreamModel::build(int64_t n_tokens, ggml_backend_sched_t sched,
-                               const std::vector<ggml_backend_t> & backends) const {
+                               const std::vector<ggml_backend_t> & backends, const StreamCaches & caches) const {
     constexpr size_t kNodes = 32; // of a layer, and those of its experts
     const size_t n_nodes = layers_.size() * (kNodes + 2 * static_cast<size_t>(shape_.n_used));
     StreamGraph result;
@@ -184,21 +185,43 @@ StreamGraph StreamModel::build(int64_t n_tokens, ggml_backend_sched_t sched,
     ggml_context * ctx = result.context.get();
     result.input = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, shape_.width, n_tokens);
     ggml_set_input(result.input);
+    if (shape_.n_cells > 0) {
+        result.rows = ggml_new_tensor_1d(ctx, GGML_TYPE_I64, n_tokens);
+        ggml_set_input(result.rows);
+        result.n_used = caches.n_used();
+    }
     result.graph = ggml_new_graph_custom(ctx, n_nodes, false);
     result.output = result.input;
     int n_placed = 0;
     for (size_t i = 0; i < layers_.size(); i++) {
+        if (shape_.n_cells > 0) {
+            result.output = add_attention(result, caches.of(i), result.output);
+        }
         result.output = add_layer(ctx, layers_[i], result.output);
         if (i + 1 == layers_.size()) {
             ggml_set_output(result.output);
         }
         ggml_build_forward_expand(result.graph, result.output);
         for (; n_placed < ggml_graph_n_nodes(result.graph); n_placed++) {
-            ggml_backend_sched_set_tensor_backend(sched, ggml_graph_node(result.graph, n_placed),
-                                                  backends[device_of(i)]);
+            ggml_tensor * node = ggml_graph_node(result.graph, n_placed);
+            if (node->op != GGML_OP_SET_ROWS) { // goes where the cache is
+                ggml_backend_sched_set_tensor_backend(sched, node, backends[device_of(i)]);
+            }
         }
     }
     return result;
+}
+
+// The tokens are their own keys, queries and values.
+ggml_tensor * StreamModel::add_attention(const StreamGraph & to, ggml_tensor * cache, ggml_tensor * x) {
+    ggml_context * ctx = to.context.get();
+    ggml_tensor * normed = ggml_rms_norm(ctx, x, 1e-5f);
+    ggml_build_forward_expand(to.graph, ggml_set_rows(ctx, cache, normed, to.rows));
+    ggml_tensor * cells = ggml_view_2d(ctx, cache, cache->ne[0], to.n_used, cache->nb[1], 0);
+    ggml_tensor * scores = ggml_mul_mat(ctx, cells, normed);
+    ggml_tensor * shares = ggml_soft_max(ctx, ggml_scale(ctx, scores, 1.0f / static_cast<float>(cache->ne[0])));
+    ggml_tensor * values = ggml_cont(ctx, ggml_transpose(ctx, cells));
+    return ggml_add(ctx, x, ggml_mul_mat(ctx, values, shares));
 }
 
 ggml_tensor * StreamModel::add_layer(ggml_context * ctx, const Layer & layer, ggml_tensor * x) const {

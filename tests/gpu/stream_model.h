@@ -28,9 +28,11 @@ struct StreamShape {
     int64_t width = 128;
     int64_t wide = 384; // of the inner vectors
     ggml_type type = GGML_TYPE_Q8_0;
-    int64_t n_experts = 0; // 0: dense layers
-    int64_t n_used = 2;    // by each token
-    double share = 1;      // of the experts that the router ever picks, spread over all
+    int64_t n_experts = 0;                              // 0: dense layers
+    int64_t n_used = 2;                                 // by each token
+    double share = 1;                                   // of the experts that the router ever picks, spread over all
+    int64_t n_cells = 0;                                // of caches of earlier tokens, a multiple of 32; 0: none
+    WeightMemory cache_memory = WeightMemory::Pageable; // or Pinned
 };
 
 // What is computed for one micro-batch. The input is the caller's, the output is marked as one.
@@ -38,8 +40,12 @@ struct StreamGraph {
     ggml_sched::test::ContextPtr context;
     ggml_cgraph * graph = nullptr;
     ggml_tensor * input = nullptr;  // width x n_tokens
+    ggml_tensor * rows = nullptr;   // of the caches that the tokens go to; NULL if there are none
+    int64_t n_used = 0;             // rows that are read of the caches
     ggml_tensor * output = nullptr; // the same
 };
+
+class StreamCaches;
 
 class StreamModel {
   public:
@@ -53,8 +59,9 @@ class StreamModel {
     size_t largest() const; // weight
     size_t smallest() const;
 
-    // `backends`: one for each device
-    StreamGraph build(int64_t n_tokens, ggml_backend_sched_t sched, const std::vector<ggml_backend_t> & backends) const;
+    // `backends`: one for each device. Of the caches, the rows that are used so far are read.
+    StreamGraph build(int64_t n_tokens, ggml_backend_sched_t sched, const std::vector<ggml_backend_t> & backends,
+                      const StreamCaches & caches) const;
 
   private:
     struct Layer {
@@ -72,6 +79,7 @@ class StreamModel {
     void fill_matrix(ggml_tensor * tensor, Random & random) const;
     void fill_router(const Layer & layer, Random & random) const;
     ggml_tensor * add_layer(ggml_context * ctx, const Layer & layer, ggml_tensor * x) const;
+    static ggml_tensor * add_attention(const StreamGraph & to, ggml_tensor * cache, ggml_tensor * x);
     ggml_tensor * add_experts(ggml_context * ctx, const Layer & layer, ggml_tensor * x) const;
     size_t device_of(size_t layer) const { return layer * devices_.size() / layers_.size(); }
 

@@ -7,7 +7,12 @@ namespace gpu_tests {
 using namespace ggml_sched::test;
 
 StreamSession::StreamSession(const StreamModel & model, const Streaming & streaming)
-    : model_(model) {
+    : model_(model)
+    , caches_(model) {
+    if (!caches_.are_there()) {
+        error_ = "no memory for caches";
+        return;
+    }
     std::vector<ggml_backend_t> handles;
     for (const ggml_backend_dev_t device : model.devices()) {
         backends_.emplace_back(ggml_backend_dev_init(device, nullptr));
@@ -41,6 +46,7 @@ StreamSession::~StreamSession() {
 std::vector<StreamSession::Floats> StreamSession::run(const std::vector<int> & micro_batches, uint64_t seed,
                                                       const std::function<void()> & delay) {
     std::vector<Floats> outputs(micro_batches.size());
+    caches_.clear();
     std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
     std::uniform_real_distribution<float> uniform(-1.0f, 1.0f);
     for (size_t i = 0; i < micro_batches.size() && error_.empty(); i++) {
@@ -64,11 +70,15 @@ std::vector<StreamSession::Floats> StreamSession::run(const std::vector<int> & m
 }
 
 bool StreamSession::run_one(int n_tokens, const Floats & input, Floats & output, const std::function<void()> & delay) {
+    std::vector<int64_t> rows = caches_.take_rows(n_tokens);
     if (!prepare(n_tokens)) {
         return false;
     }
     const StreamGraph & graph = graphs_.back();
     ggml_backend_tensor_set(graph.input, input.data(), 0, ggml_nbytes(graph.input));
+    if (graph.rows != nullptr) {
+        ggml_backend_tensor_set(graph.rows, rows.data(), 0, ggml_nbytes(graph.rows));
+    }
     if (ggml_backend_sched_graph_compute_async(sched(), graph.graph) != GGML_STATUS_SUCCESS) {
         return false;
     }
@@ -77,8 +87,12 @@ bool StreamSession::run_one(int n_tokens, const Floats & input, Floats & output,
     }
     ggml_backend_tensor_get_async(ggml_backend_sched_get_tensor_backend(sched(), graph.output), graph.output,
                                   output.data(), 0, ggml_nbytes(graph.output));
-    const Floats spoilt(input.size(), -1e6f); // the input is the caller's again
+    const Floats spoilt(input.size(), -1e6f); // the inputs are the caller's again
     ggml_backend_tensor_set(graph.input, spoilt.data(), 0, ggml_nbytes(graph.input));
+    if (graph.rows != nullptr) {
+        std::fill(rows.begin(), rows.end(), 0);
+        ggml_backend_tensor_set(graph.rows, rows.data(), 0, ggml_nbytes(graph.rows));
+    }
     if (delay) {
         delay();
     }
@@ -98,12 +112,17 @@ bool StreamSession::repeat(int n, const Floats & input) {
 }
 
 bool StreamSession::prepare(int n_tokens) {
-    if (!graphs_.empty() && graphs_.back().input->ne[1] == n_tokens) {
+    if (can_repeat(n_tokens)) {
         return true;
     }
     ggml_backend_sched_reset(sched());
-    graphs_.push_back(model_.build(n_tokens, sched(), devices_));
+    graphs_.push_back(model_.build(n_tokens, sched(), devices_, caches_));
     return ggml_backend_sched_alloc_graph(sched(), graphs_.back().graph);
+}
+
+// The same size, and the same part of the caches is read
+bool StreamSession::can_repeat(int n_tokens) const {
+    return !graphs_.empty() && graphs_.back().input->ne[1] == n_tokens && graphs_.back().n_used == caches_.n_used();
 }
 
 ggml_sched_stats StreamSession::stats() const {

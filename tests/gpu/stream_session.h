@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "stream_caches.h"
 #include "stream_model.h"
 
 namespace gpu_tests {
@@ -25,8 +26,8 @@ class StreamSession {
     ~StreamSession(); // waits
 
     using Floats = std::vector<float>;
-    // Enqueues micro-batches of these numbers of tokens, with inputs out of the seed, and waits for all. What each
-    // gave, in order; nothing, and error(), if one failed.
+    // With empty caches, enqueues micro-batches of these numbers of tokens, with inputs out of the seed, and waits for
+    // all. What each gave, in order; nothing, and error(), if one failed.
     std::vector<Floats> run(const std::vector<int> & micro_batches, uint64_t seed,
                             const std::function<void()> & delay = {});
     // Computes the last micro-batch n more times, without looking at what it gives, and waits. False: see error().
@@ -38,8 +39,10 @@ class StreamSession {
   private:
     bool run_one(int n_tokens, const Floats & input, Floats & output, const std::function<void()> & delay);
     bool prepare(int n_tokens);
+    bool can_repeat(int n_tokens) const;
 
     const StreamModel & model_;
+    StreamCaches caches_;
     std::vector<ggml_sched::test::BackendPtr> backends_; // the CPU last
     std::vector<ggml_backend_t> devices_;
     std::vector<StreamGraph> graphs_; // the last one is allocated; earlier ones may be in flight

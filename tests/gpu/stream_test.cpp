@@ -161,6 +161,38 @@ TEST_P(Streams, GiveTheBitsOfPlainCopiesOutOfAllMemoryOnOneAndTwoDevices) {
     }
 }
 
+// The CPU stores what the device computed, layer by layer; the device reads it with all that was stored before.
+TEST_P(Streams, CachesOnTheHostGoAheadOutOfAllMemoryAndChangeNoBit) {
+    size_t n_tried = 0;
+    for (size_t n = 1; n <= n_devices(); n++) {
+        for (StreamShape shape : {shape(), with_experts(0.5)}) {
+            for (const WeightMemory memory : {WeightMemory::Pinned, WeightMemory::Pageable}) {
+                for (const bool parallel : {false, true}) {
+                    if (kThin && n_tried++ % 3 != 0) {
+                        continue;
+                    }
+                    SCOPED_TRACE(std::to_string(n) + " devices, " + std::to_string(shape.n_experts) +
+                                 " experts, caches " + name_of(memory) + (parallel ? ", parallel" : ""));
+                    shape.n_cells = is_small() ? 96 : 1024; // some batches write most of them, and the last ones again
+                    shape.cache_memory = memory;
+                    const StreamModel model(shape, WeightMemory::Pinned, devices(n), 1);
+                    ASSERT_EQ(model.error(), "");
+                    const std::vector<Floats> expected = plainly(model, micro_batches());
+                    Streaming streaming;
+                    streaming.budget = 5 * model.largest() + 2 * StreamCaches(model).n_bytes();
+                    streaming.parallel = parallel;
+                    streaming.keep = parallel;
+                    const ggml_sched_stats stats =
+                        expect_same(model, streaming, expected, micro_batches(), n_repetitions());
+                    ASSERT_FALSE(HasFailure());
+                    EXPECT_GT(stats.cache_bytes, 0u);
+                    EXPECT_GT(stats.streamed_bytes, 0u);
+                }
+            }
+        }
+    }
+}
+
 // From too little for any weight to enough for all. With a lookahead of its own, so that large rings are.
 TEST_P(Streams, BudgetsOfAllSizesChangeNoBit) {
     const size_t mib = is_small() ? size_t{1} << 10 : kMiB;

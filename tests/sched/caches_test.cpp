@@ -272,6 +272,27 @@ TEST(Caches, AreSentAgainInEachRunAlsoIfWeightsAreKept) {
     EXPECT_EQ(rig.stats().kept_bytes, 3 * kLayers * kWeightBytes);
 }
 
+TEST(Caches, TakeThePlaceOfKeptWeightsWhichAreSentAgainThen) {
+    std::vector<std::vector<float>> expected; // without streaming
+    for (const size_t n_slots : {0, 5, 7, 9, 12}) {
+        SCOPED_TRACE(std::to_string(n_slots) + " slots");
+        for (const bool pinned : {false, true}) {
+            const CacheRig rig(on(GGML_SIM_PROFILE_CUDA), n_slots * kWeightBytes);
+            ggml_sched_keep_weights(rig.sched(), true);
+            CacheOptions options;
+            options.pinned = pinned;
+            Attention attention(rig, options);
+            std::vector<std::vector<float>> results;
+            for (int64_t first = 0; first < 4 * kTokens; first += kTokens) {
+                results.push_back(attention.run(rig, first, rows_from(first)));
+            }
+            expected = n_slots == 0 ? results : expected;
+            EXPECT_EQ(results, expected) << (pinned ? "pinned" : "pageable");
+            EXPECT_EQ(rig.stats().cache_bytes > 0, n_slots > 0);
+        }
+    }
+}
+
 // Of a device whose host has none left for large buffers, as long as this exists
 class NoPinnedMemory {
   public:

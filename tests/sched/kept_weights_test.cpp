@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 
@@ -51,6 +52,8 @@ TEST(KeptWeights, AreNotMistakenForOthersInTheirPlace) {
     EXPECT_TRUE(is_sent(&ring[8], &host[0], 12));
     EXPECT_TRUE(is_sent(&ring[20], &host[2], 4)) << "beside it";
     EXPECT_FALSE(is_sent(&ring[8], &host[0], 12));
+    kept.overwrite(&ring[19], 1);
+    EXPECT_TRUE(is_sent(&ring[8], &host[0], 12)) << "by something that is no weight";
 }
 
 TEST(KeptWeights, AreWhatAMapOfBytesSays) {
@@ -63,6 +66,13 @@ TEST(KeptWeights, AreWhatAMapOfBytesSays) {
         KeptWeights kept;
         std::array<int, kRing> holder = {}; // by byte: which weight, at which begin
         for (int i = 0; i < 300; i++) {
+            if (random() % 8 == 0) {
+                const size_t bytes = 1 + random() % 16;
+                const size_t begin = random() % (kRing - bytes);
+                kept.overwrite(&ring[begin], bytes);
+                std::fill_n(holder.begin() + static_cast<ptrdiff_t>(begin), bytes, 0);
+                continue;
+            }
             const size_t weight = random() % kWeights;
             const size_t bytes = 4 + weight; // always the same for a weight
             const size_t begin = random() % 4 == 0 ? random() % (kRing - bytes) : weight * (kRing - bytes) / kWeights;

@@ -43,6 +43,9 @@ void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
         moved_bytes_ = 0;
         return;
     }
+    if (keeps_weights_ && copy.cache) {
+        queues_[lane].kept.overwrite(static_cast<const char *>(copy.dst->data), copy.bytes);
+    }
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
     pieces_.assign(1, {0, static_cast<const char *>(data), copy.bytes});
     send(copy, lane);

@@ -13,21 +13,26 @@ void KeptWeights::add(const Copy & copy, std::vector<bool> & parts) {
     }
 }
 
-// Whatever else lay there is overwritten, in part at least.
 KeptWeights::Weight & KeptWeights::place(const Copy & copy) {
     const char * end = copy.dst + copy.bytes;
-    auto at = weights_.lower_bound(copy.dst);
-    if (at != weights_.end() && at->first == copy.dst && at->second.src == copy.src && at->second.end == end &&
+    const auto at = weights_.find(copy.dst);
+    if (at != weights_.end() && at->second.src == copy.src && at->second.end == end &&
         at->second.parts.size() == copy.n_parts) {
         return at->second;
     }
-    if (at != weights_.begin() && std::prev(at)->second.end > copy.dst) {
+    overwrite(copy.dst, copy.bytes);
+    return weights_[copy.dst] = {copy.src, end, std::vector<bool>(copy.n_parts, false)};
+}
+
+// What lay there in part is not there any more.
+void KeptWeights::overwrite(const char * dst, size_t bytes) {
+    auto at = weights_.lower_bound(dst);
+    if (at != weights_.begin() && std::prev(at)->second.end > dst) {
         --at;
     }
-    while (at != weights_.end() && at->first < end) {
+    while (at != weights_.end() && at->first < dst + bytes) {
         at = weights_.erase(at);
     }
-    return weights_[copy.dst] = {copy.src, end, std::vector<bool>(copy.n_parts, false)};
 }
 
 } // namespace ggml_sched

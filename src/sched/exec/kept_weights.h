@@ -24,6 +24,8 @@ class KeptWeights {
 
     // Notes that these parts of it will be there from now on, and leaves in `parts` those that are not yet.
     void add(const Copy & copy, std::vector<bool> & parts);
+    // Something else is copied to the ring.
+    void overwrite(const char * dst, size_t bytes);
     void forget() { weights_.clear(); }
 
   private:
