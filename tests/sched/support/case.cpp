@@ -21,9 +21,9 @@ auto fields(const GraphSpec & graph) {
     return std::tie(graph.inputs, graph.nodes);
 }
 auto fields(const Case & job) {
-    return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.pinned_weights,
-                    job.link, job.ahead, job.adversary, job.data, job.weights, job.caches, job.experts, job.stored_ids,
-                    job.graphs, job.runs);
+    return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep,
+                    job.pinned_weights, job.link, job.ahead, job.adversary, job.data, job.weights, job.caches,
+                    job.experts, job.stored_ids, job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -293,6 +293,7 @@ void showValue(const Case & job, std::ostream & out) {
     if (job.stream != SIZE_MAX) {
         out << ", streams through " << job.stream << " bytes";
     }
+    out << (job.keep ? ", keeps weights" : "");
     if (job.link > 0) {
         out << ", " << job.link << " bytes/us";
     }

@@ -101,6 +101,7 @@ struct Case {
     size_t snapshot_limit = SIZE_MAX;
     bool op_offload = false;
     size_t stream = SIZE_MAX;    // bytes of the ring for streamed weights; SIZE_MAX: the default
+    bool keep = false;           // weights that are still in it
     bool pinned_weights = false; // those on the CPU
     double link = 0;             // bytes that reach a device in a microsecond of its clock; 0: the default
     bool ahead = false;          // inputs are copied on the streaming queue, too

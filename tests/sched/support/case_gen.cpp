@@ -36,6 +36,7 @@ class Maker {
         job.link = links[pick(4)];
         job.pinned_weights = one_in(2);
         job.ahead = one_in(2);
+        job.keep = one_in(2);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
         job.data = random_() % 1000000;
         for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
@@ -246,6 +247,7 @@ class Edits {
         set([](Case & job) -> size_t & { return job.snapshot_limit; }, SIZE_MAX);
         set([](Case & job) -> bool & { return job.op_offload; }, false);
         set([](Case & job) -> size_t & { return job.stream; }, size_t{0});
+        set([](Case & job) -> bool & { return job.keep; }, false);
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
         set([](Case & job) -> double & { return job.link; }, 0.0);
         set([](Case & job) -> bool & { return job.ahead; }, false);

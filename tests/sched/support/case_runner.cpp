@@ -20,6 +20,7 @@ RigOptions rig_options(const Case & job) {
     options.snapshot_limit = job.snapshot_limit;
     options.op_offload = options.offload = job.op_offload;
     options.stream = job.stream;
+    options.keep_weights = job.keep;
     options.link_bytes_per_us = job.link;
     options.ahead_from = job.ahead ? 0 : SIZE_MAX;
     options.seed = job.adversary;
@@ -193,6 +194,7 @@ class Runner {
         }
         report_.streamed_by_ids += streamed_by_ids;
         report_.streamed_whole += streamed_whole;
+        report_.kept += now.kept_bytes > before.kept_bytes;
         report_.caches_ahead += now.cache_bytes > before.cache_bytes;
         const plan::Program & program = scheduler().last_plan()->program;
         bool whole = false;

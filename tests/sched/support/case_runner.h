@@ -26,6 +26,7 @@ struct CaseReport {
     int streamed_whole = 0;
     int streamed_by_ids = 0;
     int changed = 0;      // streamed in one way after the same graph was streamed in the other
+    int kept = 0;         // weights that were still there
     int copied_whole = 0; // not streamed
     int copied_by_ids = 0;
     int caches_ahead = 0;

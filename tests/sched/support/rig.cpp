@@ -66,6 +66,7 @@ Rig::Rig(const RigOptions & options)
         if (options.stream != SIZE_MAX) {
             ggml_sched_set_streaming(sched(), options.stream, 0);
         }
+        ggml_sched_keep_weights(sched(), options.keep_weights);
     }
 }
 
