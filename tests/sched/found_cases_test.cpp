@@ -153,5 +153,33 @@ TEST(FoundCase, WhoWaitsForALaneNeedNotWaitForWhatThatLaneHasWaitedFor) {
     EXPECT_EQ(run_case(job, checks), "");
 }
 
+// The weight was still there, so nothing was sent, and the queue was taken for one that has nothing to do: it was not
+// waited for when the run had been stopped, with an event on it that was freed then.
+TEST(FoundCase, QueuesOfWeightsAreWaitedForAlsoIfNothingHadToBeSent) {
+    GraphSpec graph;
+    graph.inputs = {kAnywhere};
+    graph.nodes = {{Op::LoadAll, 0, 0, 0, kAnywhere, false},
+                   {Op::Scale, 0, 0, 0, kAnywhere, false},
+                   {Op::AddRow, 0, 0, 0, kAnywhere, false},
+                   {Op::StoreCopy, 0, 0, 0, kAnywhere, false},
+                   {Op::MatMul, 1, 0, 0, kAnywhere, true}};
+    Case job;
+    job.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA};
+    job.op_offload = true;
+    job.stream = 16384;
+    job.keep = true;
+    job.pinned_weights = true;
+    job.caches = {2, kOnCpu, kOnCpu};
+    job.graphs = {graph};
+    job.runs = {first_run(), same_again()};
+    job.runs[0].synchronize = true;
+    job.runs[1].watch = 8;
+    job.runs[1].stop = 0;
+    normalize(job);
+    CaseChecks checks;
+    checks.refuse_superfluous_waits = true;
+    EXPECT_EQ(run_case(job, checks), "");
+}
+
 } // namespace
 } // namespace ggml_sched::test

@@ -49,6 +49,7 @@ TEST(StreamLayout, MakesLapsOfAboutTheSameLength) {
     EXPECT_GE(ring, 55U);
 }
 
+// Whatever the order in which they are copied: caches may be copied behind weights that are needed later.
 TEST(StreamLayout, NeverLetsTwoWeightsShareBytesWhileBothAreNeeded) {
     for (uint32_t seed = 1; seed <= 300; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -61,15 +62,11 @@ TEST(StreamLayout, NeverLetsTwoWeightsShareBytesWhileBothAreNeeded) {
         for (size_t later = 0; later < slots.size(); later++) {
             const StreamSlot & slot = slots[later];
             ASSERT_LE(slot.offset + slot.size, ring);
-            int32_t issued_after = kBeforeTheRun; // copies are made in order
-            for (size_t i = 0; i <= later; i++) {
-                issued_after = std::max(issued_after, slots[i].free_after);
-            }
-            ASSERT_LT(issued_after, slot.split);
+            ASSERT_LT(slot.free_after, slot.split);
             for (size_t before = 0; before < later; before++) {
                 const StreamSlot & other = slots[before];
                 const bool overlap = other.offset < slot.offset + slot.size && slot.offset < other.offset + other.size;
-                ASSERT_TRUE(!overlap || issued_after >= other.split) << before << " and " << later;
+                ASSERT_TRUE(!overlap || slot.free_after >= other.split) << before << " and " << later;
             }
         }
     }

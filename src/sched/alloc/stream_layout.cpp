@@ -52,12 +52,12 @@ bool lay_out(StreamSlots & slots, size_t ring) {
     }
     std::deque<const StreamSlot *> live; // oldest first
     size_t cursor = 0;
+    int32_t free_after = kBeforeTheRun;
     for (StreamSlot & slot : slots) {
         if (cursor + slot.size > ring) {
             cursor = 0;
         }
         slot.offset = cursor;
-        slot.free_after = kBeforeTheRun;
         cursor += slot.size;
         if (cursor > ring) {
             return false;
@@ -68,9 +68,10 @@ bool lay_out(StreamSlots & slots, size_t ring) {
         };
         const auto last = std::find_if(live.rbegin(), live.rend(), in_the_way).base();
         if (last != live.begin()) {
-            slot.free_after = (*std::prev(last))->split;
+            free_after = (*std::prev(last))->split;
             live.erase(live.begin(), last);
         }
+        slot.free_after = free_after; // also if an earlier slot has taken but a part of what was in the way
         if (slot.free_after == slot.split) {
             return false;
         }

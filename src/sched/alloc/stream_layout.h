@@ -21,7 +21,7 @@ struct StreamSlot {
     size_t offset; // in the ring
     size_t size;
     int32_t known_after = kBeforeTheRun; // the split that computes the ids of the experts to copy
-    int32_t free_after = kBeforeTheRun;  // the last split, of this run, that uses bytes of the slot before
+    int32_t free_after = kBeforeTheRun;  // once this split of the run has been launched, nobody needs what lay there
 };
 
 using StreamSlots = std::vector<StreamSlot>; // of one backend, in the order of their use

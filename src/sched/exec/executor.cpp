@@ -179,12 +179,14 @@ void Executor::wait(const plan::Wait & wait) {
     if (on_host) {
         host::event_synchronize(event);
     } else {
+        queues_[wait.waiter].idle = false;
         host::event_wait(queues_[wait.waiter].backend->handle, event);
     }
 }
 
 void Executor::record(const plan::Step & step) {
     const uint64_t part = run_ % window_;
+    queues_[step.lane].idle = false; // also if all that would have been copied was there
     host::event_record(events_[step.lane][part][step.event], queues_[step.lane].backend->handle);
     last_recorded_[step.lane][part] = step.event;
     stats.records++;

@@ -216,8 +216,9 @@ std::string value_name(const GraphSpec & graph, int value) {
 
 const char * name_of(Op op) {
     constexpr std::array<const char *, static_cast<size_t>(Op::Count)> names = {
-        "scale",    "add",     "add_row", "mul",  "norm",       "soft_max",   "silu",    "view",     "transposed",
-        "in_place", "mat_mul", "lookup",  "load", "store_copy", "store_rows", "experts", "store_ids"};
+        "scale",    "add",     "add_row", "mul",  "norm",       "soft_max",   "silu",    "view",      "transposed",
+        "in_place", "mat_mul", "lookup",  "load", "store_copy", "store_rows", "experts", "store_ids", "load_all"};
+    static_assert(names.back() != nullptr, "each operation has a name");
     return names[static_cast<size_t>(op)];
 }
 
