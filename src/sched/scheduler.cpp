@@ -4,6 +4,7 @@
 #include <new>
 
 #include "host/log.h"
+#include "lower/intact.h"
 #include "observe/listing.h"
 #include "observe/text.h"
 #include "plan/planner.h"
@@ -309,6 +310,9 @@ Status Scheduler::verify(CachedPlan & cached) {
         return {};
     }
     if (!cached.verified) {
+        if (const std::string lost = find_lost_input(lowered_[turn_].lowered(), splits()); !lost.empty()) {
+            return Status::failed("the program loses an input: " + lost);
+        }
         const TensorsAt tensors_at(view(), splits(), lowered_[turn_].lowered().copies, spaces_);
         const std::string violation = verifier_.check(*cached.plan, lowered_[turn_].names, tensors_at);
         if (!violation.empty()) {
