@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kAlignment = 256;
 
 ggml_backend_buffer_type * buft_of(int index);
+ggml_backend_buffer_type * host_buft();
 ggml_backend_device * device_of(int index);
 ggml_backend_reg * reg();
 
@@ -86,13 +87,19 @@ void device_props(ggml_backend_dev_t, ggml_backend_dev_props * props) {
     *props = {};
     props->name = props->description = "NULL";
     props->type = GGML_BACKEND_DEVICE_TYPE_GPU;
-    props->caps.async = props->caps.events = true;
+    props->caps.async = props->caps.host_buffer = props->caps.events = true;
 }
 ggml_backend_buffer_type_t device_buft(ggml_backend_dev_t device) {
     return static_cast<ggml_backend_buffer_type_t>(device->context);
 }
+ggml_backend_buffer_type_t device_host_buft(ggml_backend_dev_t) {
+    return host_buft();
+}
 bool supports_op(ggml_backend_dev_t, const ggml_tensor *) {
     return true;
+}
+bool offload_op(ggml_backend_dev_t, const ggml_tensor * node) {
+    return node->op == GGML_OP_MUL_MAT;
 }
 bool supports_buft(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft) {
     return device->context == buft;
@@ -167,7 +174,9 @@ ggml_backend_device * device_of(int index) {
         iface.get_props = device_props;
         iface.init_backend = device_init;
         iface.get_buffer_type = device_buft;
+        iface.get_host_buffer_type = device_host_buft;
         iface.supports_op = supports_op;
+        iface.offload_op = offload_op;
         iface.supports_buft = supports_buft;
         iface.event_new = event_new;
         iface.event_free = event_free;
@@ -184,6 +193,22 @@ ggml_backend_buffer_type * buft_of(int index) {
         type.iface.alloc_buffer = alloc_buffer;
         type.iface.get_alignment = alignment;
         type.device = device_of(index);
+    }
+    return &type;
+}
+
+// Memory of the host that the devices read by themselves
+bool is_host(ggml_backend_buffer_type_t) {
+    return true;
+}
+ggml_backend_buffer_type * host_buft() {
+    static ggml_backend_buffer_type type = {};
+    if (!type.device) {
+        type.iface.get_name = buft_name;
+        type.iface.alloc_buffer = alloc_buffer;
+        type.iface.get_alignment = alignment;
+        type.iface.is_host = is_host;
+        type.device = device_of(0);
     }
     return &type;
 }

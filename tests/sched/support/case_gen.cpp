@@ -1,6 +1,7 @@
 #include "support/case_gen.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <random>
 
@@ -47,6 +48,13 @@ class Maker {
         for (int & place : job.experts) { // a device gets those in host memory in more ways than one
             place = options_.host && one_in(2) ? kOnCpu : place;
         }
+        streams_ = options_.host && one_in(4);
+        if (streams_) { // much of it, and round and round in the ring
+            for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
+                std::fill(places->begin(), places->end(), kOnCpu);
+            }
+            job.stream = 2 * kExpertsBytes + static_cast<size_t>(pick(static_cast<int>(4 * kExpertsBytes)));
+        }
         job.stored_ids = pick_place();
         const int n_graphs = 1 + pick(3);
         for (int i = 0; i < n_graphs; i++) {
@@ -58,6 +66,10 @@ class Maker {
     }
 
   private:
+    // What reads weights and caches out of host memory, and adds to these
+    static constexpr std::array<Op, 6> kStreams = {Op::MatMul,  Op::MatMul,    Op::Experts,
+                                                   Op::LoadAll, Op::StoreRows, Op::StoreCopy};
+
     int pick(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
     bool one_in(int n) { return pick(n) == 0; }
 
@@ -77,8 +89,10 @@ class Maker {
         int place = pick_place();
         for (int i = 0; i < n_nodes; i++) {
             place = one_in(4) ? pick_place() : place;
+            place = streams_ && place == kOnCpu ? 1 : place;
             NodeSpec node;
-            node.op = static_cast<Op>(pick(static_cast<int>(Op::Count)));
+            node.op = streams_ && !one_in(3) ? kStreams[pick(static_cast<int>(kStreams.size()))]
+                                             : static_cast<Op>(pick(static_cast<int>(Op::Count)));
             node.a = pick(n_inputs + i);
             node.b = pick(n_inputs + i);
             node.extra = pick(1000);
@@ -140,6 +154,7 @@ class Maker {
     std::mt19937_64 random_;
     const int size_;
     int n_places_ = 1;
+    bool streams_ = false;
 };
 
 void remove_device(Case & job, int device) {
