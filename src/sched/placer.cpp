@@ -97,14 +97,22 @@ Status Placer::give_places(const CutGraph & graph) const {
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
         place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);
     }
+    // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it.
     const Place * places = plan_.tensors.data();
     const auto n = static_cast<TensorId>(plan_.tensors.size());
     for (TensorId id = 0; id < n; id++) {
-        place(graph.view.tensor(id), places[id]);
-    }
-    for (const TensorId view : graph.view.views()) { // when all that they view is placed
-        ggml_tensor * tensor = graph.view.tensor(view);
-        const ggml_tensor * root = tensor->view_src;
+        ggml_tensor * tensor = graph.view.tensor(id);
+        if (!graph.view.views_another(id)) {
+            if (!tensor->buffer) {
+                place(tensor, places[id]);
+            }
+            continue;
+        }
+        const TensorId viewed = graph.view.root(id);
+        const ggml_tensor * root = graph.view.tensor(viewed);
+        if (viewed > id && !root->buffer) {
+            place(graph.view.tensor(viewed), places[viewed]);
+        }
         if (!tensor->buffer && root->buffer) {
             // Without an address, it lies in a buffer of no bytes.
             char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;

@@ -268,6 +268,10 @@ class Limited {
             buffer->iface.init_tensor = [](ggml_backend_buffer_t into, ggml_tensor * tensor) {
                 Limited & self = of(into->buft);
                 self.n_placed++;
+                for (int i = 0; i < GGML_MAX_SRC; i++) {
+                    self.n_too_early += tensor->src[i] && !tensor->src[i]->buffer;
+                }
+                self.n_too_early += tensor->view_src && !tensor->view_src->buffer;
                 return self.refused == tensor->name ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
             };
             buffer->iface.reset = [](ggml_backend_buffer_t emptied) { of(emptied->buft).n_placed = 0; };
@@ -284,7 +288,8 @@ class Limited {
 
     std::vector<size_t> sizes; // of all buffers that were made
     std::string refused = "none";
-    int n_placed = 0; // tensors since the last reset
+    int n_placed = 0;    // tensors since the last reset
+    int n_too_early = 0; // before what they are computed from, or view
 
   private:
     static Limited & of(ggml_backend_buffer_type_t type) { return *static_cast<Limited *>(type->context); }
@@ -411,6 +416,30 @@ TEST(ABufferOfAGraph, IsResetWhenTheNextOneIsPlacedThere) {
     for (const int n_terms : {3, 3, 5, 5, 3}) {
         Sum(n_terms).run_on(sched.get());
         EXPECT_EQ(memory.n_placed, 1 + 2 * n_terms) << "x, the terms and the sums";
+    }
+}
+
+// ggml's "meta" buffers, which spread tensors over devices by what they are computed from, abort otherwise.
+TEST(ABufferOfAGraph, IsToldOfATensorAfterAllThatItIsComputedFromAndViews) {
+    const BackendPtr cpu(ggml_backend_cpu_init());
+    Limited memory(SIZE_MAX);
+    const SchedPtr sched = memory.scheduler_on(cpu.get());
+    const ContextPtr context = make_context();
+    ggml_context * ctx = context.get();
+    for (int run = 0; run < 2; run++) { // what was found out for the first holds for the second
+        ggml_tensor * x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 8, 4);
+        ggml_set_input(x);
+        ggml_tensor * sum = ggml_cont(ctx, ggml_transpose(ctx, ggml_scale(ctx, x, 2.0f)));
+        ggml_tensor * rows = ggml_view_2d(ctx, sum, 4, 2, sum->nb[1], 2 * sum->nb[1]);
+        ggml_tensor * in_place = ggml_scale_inplace(ctx, ggml_cont(ctx, ggml_reshape_1d(ctx, rows, 8)), 0.5f);
+        ggml_tensor * result = ggml_add(ctx, in_place, ggml_view_1d(ctx, x, 8, 0));
+        ggml_set_output(result);
+        ggml_cgraph * graph = ggml_new_graph(ctx);
+        ggml_build_forward_expand(graph, result);
+        ggml_backend_sched_reset(sched.get());
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched.get(), graph));
+        EXPECT_EQ(memory.n_too_early, 0);
+        EXPECT_EQ(memory.n_placed, ggml_graph_n_nodes(graph) + 1) << "and the input";
     }
 }
 
