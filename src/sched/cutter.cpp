@@ -6,38 +6,48 @@ namespace ggml_sched {
 
 Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
     PlacedByUser by_user = placed_by_user(view_, user);
-    if (is_cut_alike(by_user, limits)) {
+    const bool is_assigned = is_assigned_alike(by_user, limits);
+    if (is_assigned && is_streamed_alike()) {
         version_ = view_.version();
         return {};
     }
-    is_cut_ = false;
-    splits_ = {};
-    const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
-    if (Status status = assign(view_, backends_, by_user, {options_.op_offload, keep_writes}, assignment_);
-        !status.ok()) {
-        return status;
+    if (!is_assigned) {
+        is_cut_ = false;
+        splits_ = {};
+        const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
+        if (Status status = assign(view_, backends_, by_user, {options_.op_offload, keep_writes}, assignment_);
+            !status.ok()) {
+            return status;
+        }
     }
-    splits_ = split(view_, backends_, assignment_, options_.rotates, limits);
+    Splits splits = split(view_, backends_, assignment_, options_.rotates, limits);
+    if (!is_assigned || !are_alike(splits, splits_)) {
+        number_++;
+    }
+    splits_ = std::move(splits);
     version_ = view_.version();
     by_user_ = std::move(by_user);
     limits_ = limits;
     streamed_ = limits.empty() ? StreamedLayout{} : streamed_layout(splits_, view_, backends_);
-    number_++;
+    streamed_number_++;
     is_cut_ = true;
     return {};
 }
 
-// Is this graph assigned and split as the last one? Parameters and layout matter only to the backends, and to
-// streaming.
-bool Cutter::is_cut_alike(const PlacedByUser & by_user, const StreamLimits & limits) const {
+// Is this graph assigned as the last one? Parameters and layout matter only to the backends.
+bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) const {
     const GraphVersion & now = view_.version();
-    const bool has_other_layout = now.layout != version_.layout;
-    const bool has_other_parameters = now.parameters != version_.parameters;
-    if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_ ||
-        (has_other_layout && !limits.empty() && !(streamed_layout(splits_, view_, backends_) == streamed_))) {
+    if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_) {
         return false;
     }
-    return (!has_other_layout && !has_other_parameters) || assignment_.questions.have_same_answers(backends_, view_);
+    return (now.layout == version_.layout && now.parameters == version_.parameters) ||
+           assignment_.questions.have_same_answers(backends_, view_);
+}
+
+// And if so, is it split in the same way? Layout matters only to streaming: a cache that grows, or other ids.
+bool Cutter::is_streamed_alike() const {
+    return view_.version().layout == version_.layout || limits_.empty() ||
+           streamed_layout(splits_, view_, backends_) == streamed_;
 }
 
 void Cutter::restore_operands() {

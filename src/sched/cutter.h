@@ -41,11 +41,13 @@ class Cutter {
     GraphView & view() { return view_; } // for who puts its nodes in another order
     const Assignment & assignment() const { return assignment_; }
     const Splits & splits() const { return splits_; }
-    uint64_t number() const { return number_; } // changes with the splits and what led to them
+    uint64_t number() const { return number_; }                   // changes with the splits and what led to them
+    uint64_t streamed_number() const { return streamed_number_; } // and this with the sizes of what is streamed, too
     BackendId backend_of(const ggml_tensor * tensor) const;
 
   private:
-    bool is_cut_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
+    bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
+    bool is_streamed_alike() const;
 
     const std::vector<host::Backend> & backends_;
     const plan::Rules & rules_;
@@ -59,6 +61,7 @@ class Cutter {
     StreamLimits limits_;  // when this could be streamed
     StreamedLayout streamed_;
     uint64_t number_ = 0;
+    uint64_t streamed_number_ = 0;
 };
 
 } // namespace ggml_sched

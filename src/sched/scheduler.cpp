@@ -156,11 +156,11 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
 // Cuts the graph, and gets the memory for streaming; where there is less than that takes, it is cut again.
 Status Scheduler::cut_and_stream(Memory memory) {
     while (true) {
-        const uint64_t before = cutter_.number();
+        const uint64_t before = cutter_.streamed_number();
         if (Status status = cutter_.cut(user_, streaming_.limits(mode())); !status.ok()) {
             return status;
         }
-        if (cutter_.number() != before) {
+        if (cutter_.streamed_number() != before) {
             streams_.lay_out(view(), splits());
         }
         if (memory != Memory::Needed) {

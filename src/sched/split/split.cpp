@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
 namespace ggml_sched {
 
@@ -300,10 +301,28 @@ std::vector<CacheWrite> writes_before(const Splits & splits, int32_t split, cons
     return result;
 }
 
+bool are_alike(const Splits & a, const Splits & b) {
+    const auto same = [](const auto & x, const auto & y, const auto & fields) {
+        return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                          [&](const auto & one, const auto & other) { return fields(one) == fields(other); });
+    };
+    const auto of_split = [](const Split & s) { return std::tie(s.backend, s.begin, s.end, s.inputs); };
+    const auto of_copy = [](const InputCopy & c) {
+        return std::tie(c.tensor, c.backend, c.streamed, c.ids, c.ids_node, c.cache);
+    };
+    const auto of_rewire = [](const Rewire & r) { return std::tie(r.node, r.slot, r.operand, r.copy); };
+    return same(a.splits, b.splits, of_split) && same(a.copies, b.copies, of_copy) &&
+           same(a.rotating, b.rotating, of_copy) && same(a.rewires, b.rewires, of_rewire);
+}
+
 StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
                                const std::vector<host::Backend> & backends) {
     StreamedLayout result;
+    std::vector<bool> is_copied(splits.cache_writes.empty() ? 0 : graph.n_tensors(), false); // by root
     for (const InputCopy & copy : splits.copies) {
+        if (!is_copied.empty()) {
+            is_copied[graph.root(copy.tensor)] = true;
+        }
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
         const bool is_weight = tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer);
         if (is_weight || is_on_host(graph, copy.tensor)) {
@@ -311,8 +330,7 @@ StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
         }
     }
     for (const CacheWrite & write : splits.cache_writes) {
-        const auto is_of_it = [&](const InputCopy & copy) { return graph.root(copy.tensor) == graph.root(write.node); };
-        if (std::any_of(splits.copies.begin(), splits.copies.end(), is_of_it)) {
+        if (is_copied[graph.root(write.node)]) {
             result.writes.push_back(bytes_of(write, graph));
         }
     }

@@ -94,6 +94,9 @@ std::vector<CacheWrite> writes_before(const Splits & splits, int32_t split, cons
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits = {});
 
+// Are the graphs cut and their inputs copied in the same way? For two of the same structure; sizes may differ.
+bool are_alike(const Splits & a, const Splits & b);
+
 // Of a graph that was cut in this way, or of one that differs in layout only: that is cut in the same way if this is
 // the same, too.
 StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
