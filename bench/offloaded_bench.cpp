@@ -23,7 +23,7 @@ struct Free {
 };
 template <typename T> using Ptr = std::unique_ptr<T, Free>;
 
-constexpr int kLayers = 32;
+constexpr size_t kLayers = 32;
 constexpr int64_t kHeads = 4;
 constexpr int64_t kHead = 32;
 constexpr int64_t kWidth = kHeads * kHead;
@@ -42,7 +42,7 @@ class Model {
         const ggml_backend_buffer_type_t pinned =
             ggml_backend_dev_host_buffer_type(ggml_backend_get_device(device_.get()));
         make_context(weights_, 7 * kLayers);
-        for (int i = 0; i < kLayers; i++) {
+        for (size_t i = 0; i < kLayers; i++) {
             for (int j = 0; j < 6; j++) {
                 layers_[i].weights[j] = ggml_new_tensor_2d(weights_.get(), GGML_TYPE_F32, kWidth, kWidth);
             }

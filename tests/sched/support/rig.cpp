@@ -66,7 +66,9 @@ Rig::Rig(const RigOptions & options)
         if (options.stream != SIZE_MAX) {
             ggml_sched_set_streaming(sched(), options.stream, 0);
         }
-        ggml_sched_keep_weights(sched(), options.keep_weights);
+        if (options.keep_weights) { // else what the environment says
+            ggml_sched_keep_weights(sched(), true);
+        }
     }
 }
 
