@@ -97,7 +97,8 @@ Status Placer::give_places(const CutGraph & graph) const {
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
         place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);
     }
-    // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it.
+    // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it. Only
+    // operands that are neither leafs nor nodes come later, which full graphs do not have.
     const Place * places = plan_.tensors.data();
     const auto n = static_cast<TensorId>(plan_.tensors.size());
     for (TensorId id = 0; id < n; id++) {
