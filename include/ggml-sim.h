@@ -53,6 +53,7 @@ struct ggml_sim_config {
     double launch_us;         // each graph
     double host_call_us;      // host time of each enqueuing call
     bool   offload;           // offload_op: take matrix products with 32 or more rows whose weights are elsewhere
+    bool   sets_ranges;       // says that small inputs may be sent at once (docs/backend-guide.md). Default: false
 };
 
 GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile);

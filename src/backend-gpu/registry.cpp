@@ -18,6 +18,11 @@ ggml_backend_dev_t get_device(ggml_backend_reg_t, size_t index) {
     return index < devices().size() ? devices()[index]->handle() : nullptr;
 }
 
+// Its buffers are plain memory.
+bool sets_ranges(ggml_backend_dev_t) {
+    return true;
+}
+
 bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter) {
     return device_of(recorder) != nullptr && device_of(waiter) != nullptr;
 }
@@ -65,6 +70,7 @@ void * get_proc_address(ggml_backend_reg_t, const char * name) {
     const Proc procs[] = {
         {"ggml_backend_event_reaches", address_of<ggml_backend_event_reaches_t>(event_reaches)},
         {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue)},
+        {"ggml_backend_sets_ranges", address_of<ggml_backend_sets_ranges_t>(sets_ranges)},
         {"ggml_backend_gpu_get_counters", address_of<ggml_backend_gpu_get_counters_t>(get_counters)},
         {"ggml_backend_gpu_reset_counters", address_of<ggml_backend_gpu_reset_counters_t>(reset_counters)},
         {"ggml_backend_register_host_buffer", address_of<bool (*)(void *, size_t)>(register_host_memory)},

@@ -160,6 +160,10 @@ bool last_operation_times(ggml_backend_t backend, double * start_us, double * fi
     return sim->last_operation_times(queue_of(backend), *start_us, *finish_us);
 }
 
+bool sets_ranges(ggml_backend_dev_t device) {
+    return is_sim_device(device) && context_of(device).config.sets_ranges;
+}
+
 void * reg_proc_address(ggml_backend_reg_t, const char * name) {
     if (std::strcmp(name, "ggml_backend_event_reaches") == 0) {
         const ggml_backend_event_reaches_t function = event_reaches_device;
@@ -167,6 +171,10 @@ void * reg_proc_address(ggml_backend_reg_t, const char * name) {
     }
     if (std::strcmp(name, "ggml_backend_copy_queue") == 0) {
         const ggml_backend_copy_queue_t function = copy_queue_between;
+        return reinterpret_cast<void *>(function);
+    }
+    if (std::strcmp(name, "ggml_backend_sets_ranges") == 0) {
+        const ggml_backend_sets_ranges_t function = sets_ranges;
         return reinterpret_cast<void *>(function);
     }
     if (std::strcmp(name, "ggml_backend_clock_us") == 0) {

@@ -157,6 +157,11 @@ enum ggml_backend_copy_queue {
 };
 typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
 
+// "ggml_backend_sets_ranges": may set_tensor_async of the device's backends be given a tensor of bytes, GGML_TYPE_I8 of
+// one dimension, that lies over several tensors of a buffer and what is between them, and was not initialized in it? It
+// does not outlive the call. Without it: no.
+typedef bool (*ggml_backend_sets_ranges_t)(ggml_backend_dev_t device);
+
 // For traces. A device that knows when its operations run offers both of these, or neither.
 //
 // "ggml_backend_clock_us": the time, in microseconds, of a clock that the devices of this registry share with the host.

@@ -92,7 +92,7 @@ Status Placer::give_places(const CutGraph & graph) const {
         }
     };
     for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
-        place(graph.slots.of(copy), plan_.copies[copy * n_copies + turn]);
+        place(graph.slots.of(copy), place_of_copy(plan_, graph, copy, turn, backends_));
     }
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
         place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);

@@ -35,6 +35,8 @@ class Placer {
     // `free_after` is the history after which no wait was needed for these places, and is kept so; NULL if not known.
     Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
 
+    const Followers & followers() const { return plan_.followers; }
+
     // Changes when places do.
     uint64_t version() const { return n_plans_ + buffers_.number(); }
 

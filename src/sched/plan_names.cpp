@@ -18,6 +18,7 @@ observe::Names names_of(const Lowered & lowered, const Splits & splits, const st
     name_lane(plan::kHost, "host"); // also where backends without a lane, or without streaming, have theirs
     for (const CopyBinding & copy : lowered.copies) {
         names.copies.push_back(copy.dst->name);
+        names.others.push_back(copy.n_merged - 1);
         names.ids.push_back(copy.ids == kNoBinding ? "" : lowered.copies[copy.ids].src->name);
     }
     for (const Split & split : splits.splits) {

@@ -280,7 +280,7 @@ void Scheduler::lower_graph() {
     if (lowered.is_for(now)) {
         lowered.bind(view(), slots_);
     } else {
-        lowered.take(now, lower(view(), splits(), slots_, assignment(), streams_.slots(), backends_, topology_,
+        lowered.take(now, lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
                                 {now.mode, now.observed, now.whole_experts}, spaces_));
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
             if (const size_t bytes = lowered.lowered().staged[static_cast<size_t>(lane)]; bytes > 0) {

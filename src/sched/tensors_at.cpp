@@ -24,7 +24,11 @@ std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) 
                          [](const ggml_tensor * src) { return src != nullptr; });
         }
     } else if (plan::is_copy(task.kind) || task.kind == plan::TaskKind::Snapshot) {
-        tensors = {copies_[task.binding].src, copies_[task.binding].dst};
+        const size_t first = task.binding;
+        const size_t n = task.kind == plan::TaskKind::SetAsync ? copies_[first].n_merged : 1;
+        for (size_t i = first; i < first + n; i++) {
+            tensors.insert(tensors.end(), {copies_[i].src, copies_[i].dst});
+        }
     } else { // the caller: its inputs, or results
         for (TensorId id = 0; id < graph_.n_tensors(); id++) {
             const ggml_tensor * tensor = graph_.tensor(id);

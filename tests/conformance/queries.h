@@ -1,4 +1,4 @@
-// The two questions that the scheduler asks a registry, as it asks them.
+// The questions that the scheduler asks a registry, as it asks them.
 
 #pragma once
 
@@ -19,6 +19,12 @@ inline ggml_backend_copy_queue copy_queue(ggml_backend_dev_t src, ggml_backend_d
     const auto queue = reinterpret_cast<ggml_backend_copy_queue_t>(
         ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(dst), "ggml_backend_copy_queue"));
     return queue != nullptr ? queue(src, dst) : GGML_BACKEND_COPY_QUEUE_UNKNOWN;
+}
+
+inline bool sets_ranges(ggml_backend_dev_t device) {
+    const auto sets = reinterpret_cast<ggml_backend_sets_ranges_t>(
+        ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_sets_ranges"));
+    return sets != nullptr && sets(device);
 }
 
 inline bool has_events(ggml_backend_dev_t device) {

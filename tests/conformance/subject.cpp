@@ -24,6 +24,7 @@ Subject cpu_subject() {
 Subject sim_subject(int profile) {
     ggml_sim_config config = ggml_sim_config_default(static_cast<ggml_sim_profile>(profile));
     config.memory_bytes = size_t{128} << 20;
+    config.sets_ranges = true;
     Subject subject;
     subject.name = std::string("SIM_") + ggml_sim_profile_name(config.profile);
     subject.simulated = true;

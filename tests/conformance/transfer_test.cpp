@@ -1,8 +1,11 @@
 // Bytes between the host and a device: which ones, and when.
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "conformance_test.h"
+#include "queries.h"
 
 namespace conformance {
 
@@ -90,6 +93,43 @@ TEST_P(TransferConformance, SetAsyncWritesTheBytesOfTheCallersMemory) {
             ggml_backend_tensor_set_async(backend, x, source, 0, world.bytes());
             ggml_backend_synchronize(backend);
             EXPECT_TRUE(all_are(x, 4.0f));
+        }
+    });
+}
+
+// What lies beside them stays as it is. The description of the range is gone when the call returns.
+TEST_P(TransferConformance, SetAsyncWritesARangeOverSeveralTensorsIfTheRegistrySaysSo) {
+    if (!sets_ranges(device())) {
+        GTEST_SKIP() << "the registry does not answer ggml_backend_sets_ranges with true";
+    }
+    on_each_schedule([this](World & world) {
+        const size_t n = world.bytes() / sizeof(float);
+        const size_t begin = n / 2;
+        const ggml_backend_t backend = world.backend();
+        for (float * source : sources(world, 4.0f)) {
+            ggml_tensor * whole =
+                world.place(ggml_new_tensor_1d(world.ctx(), GGML_TYPE_F32, static_cast<int64_t>(2 * n)),
+                            ggml_backend_get_default_buffer_type(backend));
+            std::vector<float> expected = ramp(static_cast<int64_t>(2 * n));
+            ggml_backend_tensor_set(whole, expected.data(), 0, ggml_nbytes(whole));
+            const std::vector<float> data = ramp(static_cast<int64_t>(n));
+            std::copy(data.begin(), data.end(), source);
+            std::copy(data.begin(), data.end(), expected.begin() + static_cast<std::ptrdiff_t>(begin));
+            world.delay(backend);
+            {
+                ggml_tensor range = {};
+                range.type = GGML_TYPE_I8;
+                range.buffer = whole->buffer;
+                range.data = static_cast<char *>(whole->data) + begin * sizeof(float);
+                std::fill(std::begin(range.ne), std::end(range.ne), 1);
+                std::fill(std::begin(range.nb), std::end(range.nb), world.bytes());
+                range.ne[0] = static_cast<int64_t>(world.bytes());
+                range.nb[0] = 1;
+                ggml_backend_tensor_set_async(backend, &range, source, 0, world.bytes());
+                std::memset(static_cast<void *>(&range), 0xff, sizeof(range));
+            }
+            ggml_backend_synchronize(backend);
+            EXPECT_EQ(values_of(whole), expected);
         }
     });
 }

@@ -4,6 +4,19 @@
 
 namespace ggml_sched {
 
+Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t copy, size_t turn,
+                    const std::vector<host::Backend> & backends) {
+    Place place = plan.copies[copy * static_cast<size_t>(graph.slots.n_copies()) + turn];
+    if (!place.is_known() || plan.followers[copy] == kNoFollower) {
+        return place;
+    }
+    const size_t alignment = ggml_backend_buft_get_alignment(backends[place.pool].buft);
+    const size_t size = padded(size_on(backends[place.pool], graph.slots.of(copy)), alignment);
+    place.range.offset += place.range.size - size;
+    place.range.size = size;
+    return place;
+}
+
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends) {
     const auto has_room = [&](const Place & place, const ggml_tensor * tensor) {
         return !place.is_known() || size_on(backends[place.pool], tensor) <= place.range.size;

@@ -33,9 +33,15 @@ struct InPlace {
     uint8_t slot;
 };
 
+// By copy: the next input of its split, if that lies straight behind it, nothing takes the copy's place over, and the
+// backend can set both at once
+using Followers = std::vector<uint32_t>;
+constexpr uint32_t kNoFollower = UINT32_MAX;
+
 struct MemoryPlan {
-    std::vector<Place> tensors;  // by tensor
-    std::vector<Place> copies;   // by copy and turn
+    std::vector<Place> tensors; // by tensor
+    std::vector<Place> copies;  // by copy and turn
+    Followers followers;
     std::vector<Place> rotating; // by rotating input and turn; known for none of them in `tensors`
     std::vector<InPlace> in_place;
     std::vector<std::vector<size_t>> sizes; // by pool and part, in bytes
@@ -49,6 +55,10 @@ struct CutGraph {
     const Assignment & assignment;
 };
 
+inline size_t padded(size_t size, size_t alignment) { // a power of two
+    return (size + alignment - 1) & ~(alignment - 1);
+}
+
 // May the node take the place of its operand src[slot], as far as their layouts go?
 inline bool have_same_layout(const ggml_tensor * node, const ggml_tensor * operand) {
     uint64_t differing_bits = static_cast<uint64_t>(node->type ^ operand->type);
@@ -57,6 +67,10 @@ inline bool have_same_layout(const ggml_tensor * node, const ggml_tensor * opera
     }
     return differing_bits == 0 && (!operand->view_src || operand->view_offs == 0);
 }
+
+// Where that copy is in this turn. One that is smaller than its place is at the end of it if it has a follower.
+Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t copy, size_t turn,
+                    const std::vector<host::Backend> & backends);
 
 // Does the plan also fit this graph, which is split in the same way? Asked when its operands are the copies already.
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends);

@@ -10,6 +10,11 @@ bool is_read_twice(uint32_t owner, const uint32_t * owners, uint32_t n) {
     return n > 1 && std::count(owners, owners + n, owner) > 1;
 }
 
+bool is_straight_behind(const Place & first, const Place & next) {
+    return first.pool == next.pool && first.range.part == next.range.part &&
+           first.range.offset + first.range.size == next.range.offset;
+}
+
 } // namespace
 
 MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
@@ -51,6 +56,7 @@ void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     plan.tensors.assign(graph.view.n_tensors(), Place{});
     plan.copies.assign(graph.splits.copies.size() * n_copies, Place{});
+    plan.followers.assign(graph.splits.copies.size(), kNoFollower);
     plan.rotating.assign(graph.splits.rotating.size() * n_copies, Place{});
     plan.in_place.clear();
     plan.sizes.resize(ranges_.size());
@@ -189,11 +195,8 @@ bool MemoryPlanner::place_early() {
 }
 
 bool MemoryPlanner::place_split(const Split & split) {
-    const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
-    for (const uint32_t input : split.inputs) {
-        if (lives_[first_copy + input].needs_place && !place(first_copy + input)) {
-            return false;
-        }
+    if (!place_inputs(split)) {
+        return false;
     }
     for (const uint32_t input : split.inputs) {
         release_after(owner_of(graph_->splits.copies[input].tensor), before(split.begin));
@@ -217,6 +220,25 @@ bool MemoryPlanner::place_split(const Split & split) {
         if (have_lates) {
             release_lates(i);
         }
+    }
+    return true;
+}
+
+bool MemoryPlanner::place_inputs(const Split & split) {
+    const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
+    uint32_t previous = kNoFollower;
+    for (const uint32_t input : split.inputs) {
+        if (!lives_[first_copy + input].needs_place) {
+            continue;
+        }
+        if (!place(first_copy + input)) {
+            return false;
+        }
+        if (backends_[split.backend].sets_ranges && previous != kNoFollower &&
+            is_straight_behind(plan_->copies[previous], plan_->copies[input])) {
+            plan_->followers[previous] = input;
+        }
+        previous = input;
     }
     return true;
 }
@@ -258,6 +280,9 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
         taken.range.size = size;
         if (size < place.range.size) {
             ranges_[place.pool].release({place.range.part, place.range.offset + size, place.range.size - size});
+        }
+        if (owners[k] >= graph_->view.n_tensors()) {
+            plan_->followers[owners[k] - graph_->view.n_tensors()] = kNoFollower;
         }
         plan_->in_place.emplace_back(node.tensor, operands[k].slot);
         return true;

@@ -59,6 +59,7 @@ class MemoryPlanner {
     bool place_rotating();
     bool place_early();
     bool place_split(const Split & split);
+    bool place_inputs(const Split & split);
     void release_lates(int node);
     bool take_over(int index, const GraphNode & node, int n_slots);
     bool may_be_in(BackendId pool, BackendId backend) const { // what the backend computes, in place
@@ -85,7 +86,6 @@ class MemoryPlanner {
         const size_t bytes = pool.pads ? size_on(backends_[backend], graph_->view.tensor(id)) : graph_->view.bytes(id);
         return padded(bytes, pool.alignment);
     }
-    static size_t padded(size_t size, size_t alignment) { return (size + alignment - 1) & ~(alignment - 1); }
     size_t size_of_copy(uint32_t copy) const;
 
     struct Pool {

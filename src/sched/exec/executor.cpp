@@ -216,6 +216,10 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
         if (copy.ids != kNoBinding) {
             return set_used_experts(copy, work.copies[copy.ids], task.lane);
         }
+        if (copy.n_merged > 1) {
+            set_range(copy, task);
+            return {};
+        }
         set_async(copy, task.lane);
         return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;

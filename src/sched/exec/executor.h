@@ -93,6 +93,7 @@ class Executor {
         bool is_in_use() const { return backend && !idle; }
     };
     void set_async(const CopyBinding & copy, plan::Lane lane);
+    void set_range(const CopyBinding & first, const plan::Task & task);
     bool is_kept(const CopyBinding & copy, plan::Lane lane);
     void leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts);
     void send(const CopyBinding & copy, plan::Lane lane);

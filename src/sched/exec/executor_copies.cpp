@@ -51,6 +51,15 @@ void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
     send(copy, lane);
 }
 
+void Executor::set_range(const CopyBinding & first, const plan::Task & task) {
+    Queue & queue = queues_[task.lane];
+    queue.idle = false;
+    host::set_range_async(queue.backend->handle, first.dst, ring(first), task.bytes);
+    moved_bytes_ = task.bytes;
+    stats.async_copies++;
+    stats.bytes_copied += task.bytes;
+}
+
 // Sends pieces_ of it.
 void Executor::send(const CopyBinding & copy, plan::Lane lane) {
     send(copy.dst, lane, copy.pageable);

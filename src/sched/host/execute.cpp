@@ -48,6 +48,20 @@ void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, siz
     ggml_backend_tensor_set_async(backend, dst, data, offset, size);
 }
 
+void set_range_async(ggml_backend_t backend, const ggml_tensor * first, const void * data, size_t size) {
+    ggml_tensor range = {};
+    range.type = GGML_TYPE_I8;
+    range.buffer = first->buffer;
+    range.data = first->data;
+    range.ne[0] = static_cast<int64_t>(size);
+    range.nb[0] = 1;
+    for (int i = 1; i < GGML_MAX_DIMS; i++) {
+        range.ne[i] = 1;
+        range.nb[i] = size;
+    }
+    ggml_backend_tensor_set_async(backend, &range, data, 0, size);
+}
+
 void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data) {
     ggml_backend_tensor_get_async(backend, src, data, 0, ggml_nbytes(src));
 }

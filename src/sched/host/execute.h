@@ -24,6 +24,8 @@ void event_synchronize(ggml_backend_event_t event); // needs the device, not the
 ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph); // returns when done if the backend is synchronous
 
 void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, size_t offset, size_t size);
+// For backends that set ranges: `size` bytes from where this tensor is, which lie over others behind it as well.
+void set_range_async(ggml_backend_t backend, const ggml_tensor * first, const void * data, size_t size);
 void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data);
 bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst);
 void copy_blocking(const ggml_tensor * src, ggml_tensor * dst);

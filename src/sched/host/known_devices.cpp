@@ -38,4 +38,8 @@ bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::Copy
     return true;
 }
 
+bool known_to_set_ranges(ggml_backend_dev_t device) {
+    return is_cuda_like(registry_of(device));
+}
+
 } // namespace ggml_sched::host

@@ -14,4 +14,7 @@ bool known_event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter)
 // How asynchronous copies between the two are ordered; false if they are refused, or not to be relied on.
 bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::CopyOrder & order);
 
+// Tensors are their bytes, and any range of a buffer may be set at once.
+bool known_to_set_ranges(ggml_backend_dev_t device);
+
 } // namespace ggml_sched::host

@@ -8,6 +8,15 @@
 
 namespace ggml_sched::host {
 
+namespace {
+
+bool sets_ranges(ggml_backend_dev_t device) {
+    const auto sets = proc<ggml_backend_sets_ranges_t>(device, "ggml_backend_sets_ranges");
+    return sets ? sets(device) : known_to_set_ranges(device);
+}
+
+} // namespace
+
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     Backend result;
     result.handle = backend;
@@ -31,6 +40,7 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.get_async = result.async && iface.get_tensor_async;
     result.events = result.async && props.caps.events && iface.event_record && iface.event_wait;
     result.pads = buft->iface.get_alloc_size != nullptr;
+    result.sets_ranges = result.set_async && sets_ranges(result.device);
 #if GGML_SCHED_HAS_GRAPH_OPTIMIZE
     result.optimizes_graphs = iface.graph_optimize != nullptr;
 #endif

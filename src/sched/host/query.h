@@ -24,7 +24,8 @@ struct Backend {
     bool get_async = false;
     bool events = false;
     bool optimizes_graphs = false;
-    bool pads = false; // tensors in its memory may take more than their bytes
+    bool pads = false;        // tensors in its memory may take more than their bytes
+    bool sets_ranges = false; // several tensors that lie side by side in its memory may be set by one call
 };
 
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);

@@ -6,6 +6,7 @@
 
 #include "lower/accesses.h"
 #include "lower/experts.h"
+#include "lower/merged_copies.h"
 #include "lower/stream_order.h"
 
 namespace ggml_sched {
@@ -22,27 +23,28 @@ constexpr size_t kStagedFrom = size_t{1} << 20;
 
 class Lowering {
   public:
-    Lowering(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
-             const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-             const Topology & topology, const LoweringOptions & options, Spaces & spaces)
-        : graph_(graph)
-        , splits_(splits)
-        , slots_(slots)
-        , assignment_(assignment)
+    Lowering(const CutGraph & graph, const Followers & followers, const std::vector<StreamSlots> & streams,
+             const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
+             Spaces & spaces)
+        : graph_(graph.view)
+        , splits_(graph.splits)
+        , slots_(graph.slots)
+        , assignment_(graph.assignment)
+        , followers_(followers)
         , backends_(backends)
         , topology_(topology)
         , whole_experts_(options.whole_experts)
         , buffers_(spaces)
-        , launch_accesses_(graph, buffers_)
-        , experts_(find_experts(graph, splits, [this](uint32_t copy) { return is_partial(copy); }))
+        , launch_accesses_(graph_, buffers_)
+        , experts_(find_experts(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); }))
         , n_streams_(streams.size())
         , order_(
-              graph, splits, streams, topology, options.whole_experts,
+              graph_, splits_, streams, topology, options.whole_experts,
               [this](uint32_t copy) { return is_pinned(copy); },
               [this](uint32_t copy) { return is_host(graph_.tensor(splits_.copies[copy].tensor)); }) {
         result_.program.mode = options.mode;
         result_.program.observed = options.observed;
-        result_.program.n_splits = static_cast<int>(splits.splits.size());
+        result_.program.n_splits = static_cast<int>(splits_.splits.size());
     }
 
     Lowered run() {
@@ -83,6 +85,7 @@ class Lowering {
                 lower_copy(index, input, late);
             }
         }
+        merge_neighbours(late.direct, followers_, result_);
         std::vector<Task> & tasks = result_.program.tasks;
         tasks.insert(tasks.end(), late.direct.begin(), late.direct.end());
         // Backwards: the wait for what was fetched last covers the rest.
@@ -321,7 +324,11 @@ class Lowering {
     void reserve_ring(CopyBinding & copy) {
         copy.via_ring = true;
         copy.ring_offset = result_.ring_bytes;
-        result_.ring_bytes += (copy.bytes + kRingAlignment - 1) / kRingAlignment * kRingAlignment;
+        if (!result_.copies.empty()) {
+            copy.ring_offset = ring_offset_behind(result_.copies.back(), copy, followers_, result_.ring_bytes);
+        }
+        const size_t end = copy.ring_offset + copy.bytes;
+        result_.ring_bytes = (end + kRingAlignment - 1) / kRingAlignment * kRingAlignment;
     }
 
     Task copy_task(TaskKind kind, int32_t split, const CopyBinding & copy) {
@@ -432,6 +439,7 @@ class Lowering {
     const Splits & splits_;
     const Slots & slots_;
     const Assignment & assignment_;
+    const Followers & followers_;
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     const bool whole_experts_;
@@ -449,10 +457,10 @@ class Lowering {
 
 } // namespace
 
-Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
-              const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-              const Topology & topology, const LoweringOptions & options, Spaces & spaces) {
-    return Lowering(graph, splits, slots, assignment, streams, backends, topology, options, spaces).run();
+Lowered lower(const CutGraph & graph, const Followers & followers, const std::vector<StreamSlots> & streams,
+              const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
+              Spaces & spaces) {
+    return Lowering(graph, followers, streams, backends, topology, options, spaces).run();
 }
 
 } // namespace ggml_sched

@@ -7,6 +7,8 @@
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
 //   anything else                  CopyNow
 //
+// Small snapshots that lie side by side on the device, too, are one SetAsync where the device sets ranges.
+//
 // Where slots take turns, large inputs go on the lane that streams weights: the device computes the run before
 // meanwhile.
 //
@@ -24,9 +26,9 @@
 
 #include <array>
 
+#include "alloc/memory_plan.h"
 #include "alloc/stream_layout.h"
 #include "lower/spaces.h"
-#include "split/slots.h"
 
 namespace ggml_sched {
 
@@ -50,6 +52,7 @@ struct CopyBinding {
     bool pageable = false;           // large, and in memory that the device cannot read by itself
     TensorId writer = kNoTensor;     // of a cache: the node that has written what is sent,
     ggml_tensor * written = nullptr; // which is this; NULL: all of it is sent
+    uint32_t n_merged = 1;           // so many bindings from here on are sent at once, with what lies between
 };
 
 struct Lowered {
@@ -80,10 +83,11 @@ struct LoweringOptions {
     bool whole_experts = false; // of what is streamed; else only those that ids name
 };
 
-// `streams` has the layout of what is streamed, by backend; empty if nothing is.
-Lowered lower(const GraphView & graph, const Splits & splits, const Slots & slots, const Assignment & assignment,
-              const std::vector<StreamSlots> & streams, const std::vector<host::Backend> & backends,
-              const Topology & topology, const LoweringOptions & options, Spaces & spaces);
+// The graph is allocated; `followers` are those of its memory plan. `streams` has the layout of what is streamed, by
+// backend; empty if nothing is.
+Lowered lower(const CutGraph & graph, const Followers & followers, const std::vector<StreamSlots> & streams,
+              const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
+              Spaces & spaces);
 
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);

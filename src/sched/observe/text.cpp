@@ -20,6 +20,10 @@ std::string tensor_text(const plan::Task & task, const Names & names) {
     return prefix == std::string::npos ? name : name.substr(prefix + 1);
 }
 
+size_t others_with(const plan::Task & task, const Names & names) {
+    return task.binding < names.others.size() ? names.others[task.binding] : 0;
+}
+
 class Writer {
   public:
     Writer(const plan::Plan & plan, const Names & names)
@@ -136,6 +140,10 @@ const char * name_of(plan::WaitCause cause) {
     return "";
 }
 
+std::string others_text(size_t others) {
+    return others == 0 ? "" : " and " + std::to_string(others) + " more";
+}
+
 std::string text_of(const plan::Access & bytes) {
     char text[96];
     std::snprintf(text, sizeof(text), "bytes [0x%llx, 0x%llx) of space %u",
@@ -151,7 +159,8 @@ std::string text_of(const plan::Task & task, const Names & names) {
     case TaskKind::Launch: return "launch split " + std::to_string(task.split);
     case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor_text(task, names);
-    case TaskKind::SetAsync: return "copy " + tensor_text(task, names) + " from host";
+    case TaskKind::SetAsync:
+        return "copy " + tensor_text(task, names) + others_text(others_with(task, names)) + " from host";
     case TaskKind::GetAsync: return "copy " + tensor_text(task, names) + " to host";
     case TaskKind::CopyAsync:
         return "copy " + tensor_text(task, names) + " to " + name_in(names.lanes, task.destination);

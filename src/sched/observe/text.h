@@ -14,10 +14,12 @@ struct Names {
     std::vector<std::string> lanes;
     std::vector<std::string> copies; // by binding of a copy
     std::vector<std::string> ids;    // by binding of a copy: those that say which experts are copied; "": all
+    std::vector<size_t> others;      // by binding of a copy: how many are sent with it
     std::vector<std::string> splits; // by split
 };
 
 const char * name_of(plan::WaitCause cause); // RAW, WAR, WAW, mode, throttle
+std::string others_text(size_t others);      // of a copy that is sent with so many others
 std::string text_of(const plan::Access & bytes);
 std::string text_of(const plan::Task & task, const Names & names);
 std::string text_of(const plan::Plan & plan, const Names & names);

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "host/log.h"
+#include "observe/text.h"
 #include "observe/trace_json.h"
 
 namespace ggml_sched::observe {
@@ -406,7 +407,8 @@ std::string Tracer::task_text(const plan::Task & task) const {
     case TaskKind::Launch: return "launch split " + std::to_string(task.split);
     case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor();
-    case TaskKind::SetAsync: return "copy " + tensor() + " from host";
+    case TaskKind::SetAsync:
+        return "copy " + tensor() + others_text(work_->copies[task.binding].n_merged - 1) + " from host";
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";
     case TaskKind::CopyAsync: return "copy " + tensor() + " to " + trace_.lanes[task.destination];
     case TaskKind::CopyNow: return "copy " + tensor() + ", blocking";

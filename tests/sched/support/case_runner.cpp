@@ -23,6 +23,7 @@ RigOptions rig_options(const Case & job) {
     options.keep_weights = job.keep;
     options.link_bytes_per_us = job.link;
     options.ahead_from = job.ahead ? 0 : SIZE_MAX;
+    options.sets_ranges = job.merges;
     options.seed = job.adversary;
     return options;
 }
@@ -204,6 +205,7 @@ class Runner {
             by_ids = by_ids || (is_copy && task.n_accesses == 3); // it reads the ids, too
             whole = whole || (is_copy && task.n_accesses == 2);
         }
+        report_.merged += rig_.plan().find(" more from host") != std::string::npos;
         const bool streams = now.streamed_bytes > before.streamed_bytes;
         report_.copied_by_ids += by_ids && !streams;
         report_.copied_whole += whole && !streams;

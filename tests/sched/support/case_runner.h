@@ -21,7 +21,7 @@ struct CaseChecks {
     std::vector<plan::Rule> off;
 };
 
-// The runs of a case by how devices got experts out of host memory
+// The runs of a case by how devices got what they needed out of host memory
 struct CaseReport {
     int streamed_whole = 0;
     int streamed_by_ids = 0;
@@ -30,6 +30,7 @@ struct CaseReport {
     int copied_whole = 0; // not streamed
     int copied_by_ids = 0;
     int caches_ahead = 0;
+    int merged = 0; // small inputs were sent at once
 };
 
 // "" if all is as it should be; else the first thing that is not. Violations of the backends' contract are GoogleTest

@@ -41,6 +41,7 @@ Rig::Rig(const RigOptions & options)
     for (size_t i = 0; i < options.devices.size(); i++) {
         ggml_sim_config config = ggml_sim_config_default(options.devices[i]);
         config.offload = options.offload;
+        config.sets_ranges = options.sets_ranges;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
         if (options.link_bytes_per_us > 0) {
             config.link_bytes_per_us = options.link_bytes_per_us;

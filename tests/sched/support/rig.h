@@ -48,6 +48,7 @@ struct RigOptions {
     double flops_per_us = 0;        // of the virtual clock; 0: the default
     double link_bytes_per_us = 0;   // likewise
     bool offload = false;           // devices offer to take matrix products
+    bool sets_ranges = false;       // and to send small inputs at once
     bool expect_violations = false; // the test breaks the contract on purpose
 };
 

@@ -1,0 +1,69 @@
+#include "lower/merged_copies.h"
+
+namespace ggml_sched {
+
+namespace {
+
+using plan::Access;
+using plan::Task;
+using plan::TaskKind;
+
+// Copies of that size take the link longer than the call takes the host. What is between two of them, too.
+constexpr size_t kMergedUpTo = size_t{64} << 10;
+
+size_t distance(const ggml_tensor * from, const ggml_tensor * to) {
+    return static_cast<size_t>(static_cast<const char *>(to->data) - static_cast<const char *>(from->data));
+}
+
+// What is between them is theirs, and of no use but where backends pad quantized tensors.
+bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const Followers & followers) {
+    return first.via_ring && next.via_ring && first.copy != kNoBinding && followers[first.copy] == next.copy &&
+           first.bytes <= kMergedUpTo && next.bytes <= kMergedUpTo && !ggml_is_quantized(first.dst->type) &&
+           distance(first.dst, next.dst) - first.bytes <= kMergedUpTo;
+}
+
+bool sends_snapshot(const Task & task) {
+    return task.kind == TaskKind::SetAsync && task.n_accesses == 2 && !task.reads_at_call;
+}
+
+// Both accesses of the task are made to end where those of the other do.
+void extend(Task & task, const Task & by, std::vector<Access> & accesses) {
+    for (uint32_t i = 0; i < task.n_accesses; i++) {
+        accesses[task.first_access + i].end = accesses[by.first_access + i].end;
+    }
+    task.bytes = accesses[task.first_access].end - accesses[task.first_access].begin;
+}
+
+} // namespace
+
+size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, const Followers & followers,
+                          size_t free) {
+    return are_side_by_side(last, next, followers) ? last.ring_offset + distance(last.dst, next.dst) : free;
+}
+
+void merge_neighbours(std::vector<Task> & tasks, const Followers & followers, Lowered & lowered) {
+    std::vector<CopyBinding> & copies = lowered.copies;
+    std::vector<Task> merged;
+    const auto joins_last = [&](const Task & task) {
+        if (merged.empty() || !sends_snapshot(task) || !sends_snapshot(merged.back()) ||
+            task.lane != merged.back().lane ||
+            task.binding != merged.back().binding + copies[merged.back().binding].n_merged) {
+            return false;
+        }
+        const CopyBinding & last = copies[task.binding - 1];
+        const CopyBinding & next = copies[task.binding];
+        return are_side_by_side(last, next, followers) &&
+               next.ring_offset - last.ring_offset == distance(last.dst, next.dst);
+    };
+    for (const Task & task : tasks) {
+        if (joins_last(task)) {
+            extend(merged.back(), task, lowered.program.accesses);
+            copies[merged.back().binding].n_merged++;
+        } else {
+            merged.push_back(task);
+        }
+    }
+    tasks.swap(merged);
+}
+
+} // namespace ggml_sched
