@@ -1,7 +1,6 @@
 #include "alloc/stream_layout.h"
 
 #include <algorithm>
-#include <deque>
 
 namespace ggml_sched {
 
@@ -50,32 +49,29 @@ bool lay_out(StreamSlots & slots, size_t ring) {
     if (slots.empty()) {
         return true;
     }
-    std::deque<const StreamSlot *> live; // oldest first
+    size_t lap = 0;  // the first slot of this lap,
+    size_t live = 0; // and of those of the lap before that are not in anyone's way yet
     size_t cursor = 0;
     int32_t free_after = kBeforeTheRun;
-    for (StreamSlot & slot : slots) {
+    for (size_t i = 0; i < slots.size(); i++) {
+        StreamSlot & slot = slots[i];
         if (cursor + slot.size > ring) {
             cursor = 0;
+            live = lap; // what was left of the lap before is older than what is in the way now
+            lap = i;
         }
         slot.offset = cursor;
         cursor += slot.size;
         if (cursor > ring) {
             return false;
         }
-        // The oldest that are in the way, and all that are older.
-        const auto in_the_way = [&](const StreamSlot * other) {
-            return other->offset < slot.offset + slot.size && slot.offset < other->offset + other->size;
-        };
-        const auto last = std::find_if(live.rbegin(), live.rend(), in_the_way).base();
-        if (last != live.begin()) {
-            free_after = (*std::prev(last))->split;
-            live.erase(live.begin(), last);
+        for (; live < lap && slots[live].offset < cursor; live++) {
+            free_after = slots[live].split;
         }
         slot.free_after = free_after; // also if an earlier slot has taken but a part of what was in the way
         if (slot.free_after == slot.split) {
             return false;
         }
-        live.push_back(&slot);
     }
     return true;
 }

@@ -37,14 +37,16 @@ class Lowering {
         , buffers_(spaces)
         , launch_accesses_(graph_, buffers_)
         , experts_(find_experts(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); }))
+        , writes_(splits_.cache_writes, graph_)
         , n_streams_(streams.size())
         , order_(
-              graph_, splits_, streams, topology, options.whole_experts,
+              splits_, writes_, streams, topology, options.whole_experts,
               [this](uint32_t copy) { return is_pinned(copy); },
               [this](uint32_t copy) { return is_host(graph_.tensor(splits_.copies[copy].tensor)); }) {
         result_.program.mode = options.mode;
         result_.program.observed = options.observed;
         result_.program.n_splits = static_cast<int>(splits_.splits.size());
+        streamed_after_.assign(splits_.copies.size(), kBeforeTheRun);
     }
 
     Lowered run() {
@@ -60,18 +62,25 @@ class Lowering {
     }
 
   private:
+    // Tasks of a split that come after all that goes through the host
     struct Late {
         std::vector<Task> direct;
         std::vector<Task> staged;  // read the ring after another device has written it
         std::vector<Task> experts; // the host waits for the ids
+
+        void clear() {
+            direct.clear();
+            staged.clear();
+            experts.clear();
+        }
     };
 
     // First what goes through the host, then what reads it: so one wait serves all copies from a device.
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
-        Late late;
-        for (const uint32_t input : split.inputs) {
-            const auto ids = experts_.find(input);
+        late_.clear();
+        for (size_t i = 0; i < split.inputs.size() && !experts_.empty(); i++) {
+            const auto ids = experts_.find(split.inputs[i]);
             if (ids != experts_.end()) {
                 fetch_ids(index, ids->second);
             }
@@ -80,17 +89,17 @@ class Lowering {
         for (const uint32_t input : split.inputs) {
             if (splits_.copies[input].streamed) {
                 reads_streamed = true;
-                send_what_was_written(index, input, late);
+                send_what_was_written(index, input);
             } else {
-                lower_copy(index, input, late);
+                lower_copy(index, input);
             }
         }
-        merge_neighbours(late.direct, followers_, result_);
+        merge_neighbours(late_.direct, followers_, result_);
         std::vector<Task> & tasks = result_.program.tasks;
-        tasks.insert(tasks.end(), late.direct.begin(), late.direct.end());
+        tasks.insert(tasks.end(), late_.direct.begin(), late_.direct.end());
         // Backwards: the wait for what was fetched last covers the rest.
-        tasks.insert(tasks.end(), late.staged.rbegin(), late.staged.rend());
-        tasks.insert(tasks.end(), late.experts.begin(), late.experts.end());
+        tasks.insert(tasks.end(), late_.staged.rbegin(), late_.staged.rend());
+        tasks.insert(tasks.end(), late_.experts.begin(), late_.experts.end());
 
         Task launch = {TaskKind::Launch, lane_of(split.backend)};
         launch.split = index;
@@ -130,9 +139,8 @@ class Lowering {
                 if (!splits_.copies[input].cache) {
                     continue;
                 }
-                for (const CacheWrite & write : writes_to(static_cast<int32_t>(i), input)) {
-                    keep_ids(write.ids);
-                }
+                writes_.visit(splits_.copies[input].tensor, splits_.splits[i].begin,
+                              [&](const CacheWrite & write) { keep_ids(write.ids); });
             }
         }
     }
@@ -147,28 +155,28 @@ class Lowering {
         ids_[{id, kNoNode}] = binding_of(copy);
     }
 
-    std::vector<CacheWrite> writes_to(int32_t split, uint32_t copy) const {
-        return writes_before(splits_, split, splits_.copies[copy], graph_);
-    }
-
     // What has been written into a cache since its copy was issued
-    void send_what_was_written(int32_t split, uint32_t index, Late & late) {
+    void send_what_was_written(int32_t split, uint32_t index) {
         if (!splits_.copies[index].cache) {
             return;
         }
-        for (const CacheWrite & write : writes_to(split, index)) {
-            if (write.index < end_of(streamed_after_[index])) {
-                continue; // the whole copy has it
-            }
-            CopyBinding copy = binding_for(index);
-            copy.writer = write.node;
-            copy.written = graph_.tensor(write.node);
-            copy.ids = fetched({write.ids, kNoNode});
-            copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
-            copy.pageable = !is_pinned(index);
-            copy.ahead = order_.is_fed(copy.dst_backend, split);
-            late.direct.push_back(copy_task(TaskKind::SetAsync, split, copy));
-        }
+        writes_.visit(splits_.copies[index].tensor, splits_.splits[static_cast<size_t>(split)].begin,
+                      [&](const CacheWrite & write) {
+                          if (write.index >= end_of(streamed_after_[index])) { // else the whole copy has it
+                              send_written(split, index, write);
+                          }
+                      });
+    }
+
+    void send_written(int32_t split, uint32_t index, const CacheWrite & write) {
+        CopyBinding copy = binding_for(index);
+        copy.writer = write.node;
+        copy.written = graph_.tensor(write.node);
+        copy.ids = fetched({write.ids, kNoNode});
+        copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
+        copy.pageable = !is_pinned(index);
+        copy.ahead = order_.is_fed(copy.dst_backend, split);
+        late_.direct.push_back(copy_task(TaskKind::SetAsync, split, copy));
     }
 
     int32_t end_of(int32_t split) const {
@@ -263,7 +271,7 @@ class Lowering {
         return copy;
     }
 
-    void lower_copy(int32_t split, uint32_t index, Late & late) {
+    void lower_copy(int32_t split, uint32_t index) {
         const InputCopy & input = splits_.copies[index];
         CopyBinding copy = binding_for(index);
         if (copy.bytes == 0) {
@@ -282,18 +290,18 @@ class Lowering {
             copy.pageable = is_staged(copy);
             copy.ids = ids_of(index);
             copy.ahead = goes_ahead(split, copy);
-            std::vector<Task> & tasks = copy.ids == kNoBinding ? late.direct : late.experts;
+            std::vector<Task> & tasks = copy.ids == kNoBinding ? late_.direct : late_.experts;
             tasks.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else if (!from_host && is_host(copy.dst) && src.get_async) {
             push(copy_task(TaskKind::GetAsync, split, copy));
         } else if (!from_host && link.async) {
-            late.direct.push_back(copy_task(TaskKind::CopyAsync, split, copy));
+            late_.direct.push_back(copy_task(TaskKind::CopyAsync, split, copy));
         } else if (!from_host && src.get_async && dst.set_async) {
             reserve_ring(copy);
             push(copy_task(TaskKind::GetAsync, split, copy));
-            late.staged.push_back(copy_task(TaskKind::SetAsync, split, copy));
+            late_.staged.push_back(copy_task(TaskKind::SetAsync, split, copy));
         } else {
-            late.direct.push_back(copy_task(TaskKind::CopyNow, split, copy));
+            late_.direct.push_back(copy_task(TaskKind::CopyNow, split, copy));
         }
     }
 
@@ -335,23 +343,21 @@ class Lowering {
         const plan::Lane src = lane_of(copy.src_backend);
         const plan::Lane dst = lane_of(copy.dst_backend);
         const Access ring = {plan::kRing, false, copy.ring_offset, copy.ring_offset + copy.bytes};
-        Access read = access_to(copy.src, false, buffers_);
-        Access write = access_to(copy.dst, true, buffers_);
+        const bool reads_ring = kind == TaskKind::SetAsync && copy.via_ring;
+        const bool writes_ring = kind == TaskKind::Snapshot || (kind == TaskKind::GetAsync && copy.via_ring);
+        const Access read = reads_ring ? ring : access_to(copy.src, false, buffers_);
+        Access write = writes_ring ? ring : access_to(copy.dst, true, buffers_);
 
         Task task = {kind, plan::kHost};
         switch (kind) {
-        case TaskKind::Snapshot: write = ring; break;
+        case TaskKind::Snapshot: break;
         case TaskKind::SetAsync:
             task.lane = task.destination = copy.ahead ? topology_.stream_of[copy.dst_backend] : dst;
             task.only_at_call = copy.pageable;
             task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
-            read = copy.via_ring ? ring : read;
             result_.staged[task.lane] = std::max<size_t>(result_.staged[task.lane], copy.pageable ? 1 : 0);
             break;
-        case TaskKind::GetAsync:
-            task.lane = task.source = src;
-            write = copy.via_ring ? ring : write;
-            break;
+        case TaskKind::GetAsync: task.lane = task.source = src; break;
         case TaskKind::CopyAsync:
             task.order = topology_.links[copy.src_backend][copy.dst_backend].order;
             task.source = src;
@@ -446,12 +452,14 @@ class Lowering {
     BufferTable buffers_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
+    const WritesByCache writes_;
     const size_t n_streams_; // backends, or 0
     StreamOrder order_;
     std::map<std::pair<TensorId, int32_t>, uint32_t> ids_; // where they are for the host: index into copies
     size_t waiting_ = 0;                                   // bytes of caches
     int32_t waiting_for_ = kBeforeTheRun;
-    std::map<uint32_t, int32_t> streamed_after_; // by copy: the split behind which it was issued
+    std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
+    Late late_;                           // of the split that is being lowered
     Lowered result_;
 };
 

@@ -43,11 +43,9 @@ size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, co
 
 void merge_neighbours(std::vector<Task> & tasks, const Followers & followers, Lowered & lowered) {
     std::vector<CopyBinding> & copies = lowered.copies;
-    std::vector<Task> merged;
-    const auto joins_last = [&](const Task & task) {
-        if (merged.empty() || !sends_snapshot(task) || !sends_snapshot(merged.back()) ||
-            task.lane != merged.back().lane ||
-            task.binding != merged.back().binding + copies[merged.back().binding].n_merged) {
+    const auto joins = [&](const Task & merged, const Task & task) {
+        if (!sends_snapshot(task) || !sends_snapshot(merged) || task.lane != merged.lane ||
+            task.binding != merged.binding + copies[merged.binding].n_merged) {
             return false;
         }
         const CopyBinding & last = copies[task.binding - 1];
@@ -55,15 +53,16 @@ void merge_neighbours(std::vector<Task> & tasks, const Followers & followers, Lo
         return are_side_by_side(last, next, followers) &&
                next.ring_offset - last.ring_offset == distance(last.dst, next.dst);
     };
+    size_t n = 0; // tasks that remain
     for (const Task & task : tasks) {
-        if (joins_last(task)) {
-            extend(merged.back(), task, lowered.program.accesses);
-            copies[merged.back().binding].n_merged++;
+        if (n > 0 && joins(tasks[n - 1], task)) {
+            extend(tasks[n - 1], task, lowered.program.accesses);
+            copies[tasks[n - 1].binding].n_merged++;
         } else {
-            merged.push_back(task);
+            tasks[n++] = task;
         }
     }
-    tasks.swap(merged);
+    tasks.resize(n);
 }
 
 } // namespace ggml_sched

@@ -17,7 +17,7 @@ constexpr size_t kNever = SIZE_MAX;
 
 } // namespace
 
-StreamOrder::StreamOrder(const GraphView & graph, const Splits & splits, const std::vector<StreamSlots> & streams,
+StreamOrder::StreamOrder(const Splits & splits, const WritesByCache & writes, const std::vector<StreamSlots> & streams,
                          const Topology & topology, bool whole_experts, OfCopy is_pinned, const OfCopy & is_from_host)
     : splits_(splits)
     , topology_(topology)
@@ -35,12 +35,12 @@ StreamOrder::StreamOrder(const GraphView & graph, const Splits & splits, const s
         streams_any = streams_any || !streams[backend].empty();
     }
     if (streams_any) {
-        find_fed(graph, is_from_host);
+        find_fed(writes, is_from_host);
     }
 }
 
 // The first split of each backend, and the first after each time that the host computes.
-void StreamOrder::find_fed(const GraphView & graph, const OfCopy & is_from_host) {
+void StreamOrder::find_fed(const WritesByCache & writes, const OfCopy & is_from_host) {
     std::vector<size_t> fed_at(lanes_.size(), kNever); // host splits before the backend's last one that is fed
     std::vector<bool> after_host(lanes_.size(), false);
     size_t n_host_splits = 0;
@@ -48,7 +48,7 @@ void StreamOrder::find_fed(const GraphView & graph, const OfCopy & is_from_host)
         const BackendId backend = splits_.splits[static_cast<size_t>(i)].backend;
         Lane & lane = lanes_[backend];
         n_host_splits += is_of_host(i) ? 1 : 0;
-        if (fed_at[backend] != n_host_splits && is_ahead(backend) && needs_others(graph, i, is_from_host)) {
+        if (fed_at[backend] != n_host_splits && is_ahead(backend) && needs_others(writes, i, is_from_host)) {
             after_host[backend] = after_host[backend] || (lane.fed.empty() && n_host_splits > 0);
             fed_at[backend] = n_host_splits;
             lane.fed.push_back(i);
@@ -61,11 +61,11 @@ void StreamOrder::find_fed(const GraphView & graph, const OfCopy & is_from_host)
 }
 
 // Other copies from the host than those of weights, and of what caches hold from the start
-bool StreamOrder::needs_others(const GraphView & graph, int32_t split, const OfCopy & is_from_host) const {
-    const std::vector<uint32_t> & inputs = splits_.splits[static_cast<size_t>(split)].inputs;
-    return std::any_of(inputs.begin(), inputs.end(), [&](uint32_t input) {
+bool StreamOrder::needs_others(const WritesByCache & writes, int32_t split, const OfCopy & is_from_host) const {
+    const Split & needs = splits_.splits[static_cast<size_t>(split)];
+    return std::any_of(needs.inputs.begin(), needs.inputs.end(), [&](uint32_t input) {
         const InputCopy & copy = splits_.copies[input];
-        return copy.streamed ? copy.cache && !writes_before(splits_, split, copy, graph).empty() : is_from_host(input);
+        return copy.streamed ? copy.cache && writes.any(copy.tensor, needs.begin) : is_from_host(input);
     });
 }
 

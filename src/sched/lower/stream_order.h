@@ -26,7 +26,7 @@ class StreamOrder {
     using OfCopy = std::function<bool(uint32_t copy)>; // index into Splits::copies
 
     // `is_pinned`: the device reads the source by itself. `is_from_host`: it is copied out of host memory.
-    StreamOrder(const GraphView & graph, const Splits & splits, const std::vector<StreamSlots> & streams,
+    StreamOrder(const Splits & splits, const WritesByCache & writes, const std::vector<StreamSlots> & streams,
                 const Topology & topology, bool whole_experts, OfCopy is_pinned, const OfCopy & is_from_host);
 
     // The next weight or cache to copy to the backend, once this split has been launched; NULL: none of them yet.
@@ -49,8 +49,8 @@ class StreamOrder {
         std::vector<int32_t> fed;                // splits, in order, that need copies which take this queue
     };
 
-    void find_fed(const GraphView & graph, const OfCopy & is_from_host);
-    bool needs_others(const GraphView & graph, int32_t split, const OfCopy & is_from_host) const;
+    void find_fed(const WritesByCache & writes, const OfCopy & is_from_host);
+    bool needs_others(const WritesByCache & writes, int32_t split, const OfCopy & is_from_host) const;
     bool is_of_host(int32_t split) const;
     int32_t next_of(BackendId backend, int32_t split) const;
     bool may_go(const StreamSlot & slot, int32_t split) const;

@@ -35,6 +35,7 @@ size_t bytes_of(const CacheWrite & write, const GraphView & graph) {
 void Caches::visit(const GraphNode & node, int32_t index) {
     if (graph_.views_another(node.tensor) && is_on_host(graph_, node.tensor)) {
         writes_.push_back({node.tensor, index, ids_of(node)});
+        written_[graph_.root(node.tensor)] += bytes_of(writes_.back(), graph_);
     }
 }
 
@@ -60,14 +61,19 @@ bool Caches::are_in_host_memory(TensorId ids) const {
 }
 
 bool Caches::is_kept(TensorId id) const {
-    if (!is_on_host(graph_, id)) {
-        return false;
-    }
-    size_t written = 0;
-    for (const CacheWrite & write : writes_) {
-        written += graph_.root(write.node) == graph_.root(id) ? bytes_of(write, graph_) : 0;
-    }
-    return 2 * written <= graph_.bytes(id);
+    return is_on_host(graph_, id) && 2 * written_[graph_.root(id)] <= graph_.bytes(id);
+}
+
+WritesByCache::WritesByCache(const std::vector<CacheWrite> & writes, const GraphView & graph)
+    : graph_(graph)
+    , writes_(writes) {
+    std::stable_sort(writes_.begin(), writes_.end(),
+                     [&](const CacheWrite & a, const CacheWrite & b) { return root_of(a) < root_of(b); });
+}
+
+std::vector<CacheWrite>::const_iterator WritesByCache::first_of(TensorId root) const {
+    return std::lower_bound(writes_.begin(), writes_.end(), root,
+                            [&](const CacheWrite & write, TensorId id) { return root_of(write) < id; });
 }
 
 } // namespace ggml_sched

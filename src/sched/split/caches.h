@@ -31,7 +31,8 @@ class Caches {
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
-        , written_at_(written_at) {}
+        , written_at_(written_at)
+        , written_(graph.n_tensors(), 0) {}
 
     // All nodes have to be shown, in their order.
     void visit(const GraphNode & node, int32_t index);
@@ -49,6 +50,34 @@ class Caches {
     const Assignment & assignment_;
     const WrittenAt & written_at_;
     std::vector<CacheWrite> writes_;
+    std::vector<size_t> written_; // by tensor that is no view, in bytes
+};
+
+// The writes of a graph by the cache that they write into
+class WritesByCache {
+  public:
+    WritesByCache(const std::vector<CacheWrite> & writes, const GraphView & graph);
+
+    // Those that may change a tensor, in their order, up to the node of this index
+    template <typename Visit> void visit(TensorId cache, int32_t before, Visit visit) const {
+        const TensorId root = graph_.root(cache);
+        for (auto write = first_of(root); write != writes_.end() && root_of(*write) == root; ++write) {
+            if (write->index < before) {
+                visit(*write);
+            }
+        }
+    }
+    bool any(TensorId cache, int32_t before) const {
+        const auto first = first_of(graph_.root(cache));
+        return first != writes_.end() && root_of(*first) == graph_.root(cache) && first->index < before;
+    }
+
+  private:
+    TensorId root_of(const CacheWrite & write) const { return graph_.root(write.node); }
+    std::vector<CacheWrite>::const_iterator first_of(TensorId root) const;
+
+    const GraphView & graph_;
+    std::vector<CacheWrite> writes_; // by root and index
 };
 
 // The caller has put it in host memory, and neither as a weight nor as an input of this graph.

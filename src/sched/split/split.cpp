@@ -1,7 +1,6 @@
 #include "split/split.h"
 
 #include <algorithm>
-#include <iterator>
 #include <tuple>
 
 namespace ggml_sched {
@@ -288,17 +287,6 @@ class Splitter {
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits) {
     return Splitter(graph, backends, assignment, rotates, limits).run();
-}
-
-std::vector<CacheWrite> writes_before(const Splits & splits, int32_t split, const InputCopy & copy,
-                                      const GraphView & graph) {
-    std::vector<CacheWrite> result;
-    std::copy_if(splits.cache_writes.begin(), splits.cache_writes.end(), std::back_inserter(result),
-                 [&](const CacheWrite & write) {
-                     return write.index < splits.splits[static_cast<size_t>(split)].begin &&
-                            graph.root(write.node) == graph.root(copy.tensor);
-                 });
-    return result;
 }
 
 bool are_alike(const Splits & a, const Splits & b) {

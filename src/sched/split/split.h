@@ -86,10 +86,6 @@ struct Splits {
     std::vector<CacheWrite> cache_writes; // in order; none where nothing may be streamed
 };
 
-// Those of them that may change the copy of a cache that this split needs
-std::vector<CacheWrite> writes_before(const Splits & splits, int32_t split, const InputCopy & copy,
-                                      const GraphView & graph);
-
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits = {});
