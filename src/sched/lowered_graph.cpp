@@ -6,11 +6,18 @@ namespace ggml_sched {
 
 void LoweredGraph::take(const Key & key, Lowered lowered) {
     names.reset();
-    inputs_are_free.reset();
     plans_.clear();
     key_ = key;
     lowered_ = std::move(lowered);
     valid_ = true;
+}
+
+std::shared_ptr<const plan::History> & LoweredGraph::inputs_are_free(const Key & key) {
+    if (!(key_of_inputs_ == key)) {
+        key_of_inputs_ = key;
+        free_after_.reset();
+    }
+    return free_after_;
 }
 
 void LoweredGraph::bind(const GraphView & graph, const Slots & slots) {

@@ -44,12 +44,15 @@ class LoweredGraph {
 
     // Made when they are needed; NULL before.
     std::shared_ptr<const observe::Names> names;
-    // The history after which the caller may write the inputs without a wait; NULL: not known
-    std::shared_ptr<const plan::History> inputs_are_free;
+    // The history after which the caller of a graph with this key may write its inputs without a wait; NULL: not known.
+    // The graph need not have been lowered yet.
+    std::shared_ptr<const plan::History> & inputs_are_free(const Key & key);
 
   private:
     bool valid_ = false;
     Key key_ = {};
+    Key key_of_inputs_ = {}; // whose inputs are free
+    std::shared_ptr<const plan::History> free_after_;
     Lowered lowered_;
     PlanCache plans_;
 };

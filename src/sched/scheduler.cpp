@@ -229,8 +229,7 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
         }
     } while (has_made_room(status));
     if (status.ok()) {
-        lower_graph();
-        status = placer_.wait_for_inputs(view(), lowered_[turn_].inputs_are_free);
+        status = placer_.wait_for_inputs(view(), lowered_[turn_].inputs_are_free(key()));
     }
     if (!status.ok()) {
         restore_operands(graph);
