@@ -1,5 +1,6 @@
 #include "cutter.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ggml_sched {
@@ -7,13 +8,15 @@ namespace ggml_sched {
 Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
     PlacedByUser by_user = placed_by_user(view_, user);
     const bool is_assigned = is_assigned_alike(by_user, limits);
-    if (is_assigned && is_streamed_alike()) {
+    StreamedLayout streamed;
+    if (is_assigned && is_streamed_alike(streamed)) {
         version_ = view_.version();
         return {};
     }
     if (!is_assigned) {
         is_cut_ = false;
         splits_ = {};
+        earlier_.clear();
         const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
         if (Status status = assign(view_, backends_, by_user, {options_.op_offload, keep_writes}, assignment_);
             !status.ok()) {
@@ -22,16 +25,36 @@ Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
     }
     Splits splits = split(view_, backends_, assignment_, options_.rotates, limits);
     if (!is_assigned || !are_alike(splits, splits_)) {
-        number_++;
+        number(splits);
+        streamed = limits.empty() ? StreamedLayout{} : streamed_layout(splits, view_, backends_);
     }
     splits_ = std::move(splits);
     version_ = view_.version();
     by_user_ = std::move(by_user);
     limits_ = limits;
-    streamed_ = limits.empty() ? StreamedLayout{} : streamed_layout(splits_, view_, backends_);
+    streamed_ = std::move(streamed);
     streamed_number_++;
     is_cut_ = true;
     return {};
+}
+
+// The first micro-batch of a prompt is often split in another way than those that follow, and than what was reserved.
+void Cutter::number(const Splits & splits) {
+    constexpr size_t kMostEarlier = 3;
+    if (is_cut_) {
+        earlier_.push_back({std::move(splits_), number_});
+    }
+    const auto known = std::find_if(earlier_.begin(), earlier_.end(),
+                                    [&](const Numbered & earlier) { return are_alike(earlier.splits, splits); });
+    if (known != earlier_.end()) {
+        number_ = known->number;
+        earlier_.erase(known);
+        return;
+    }
+    number_ = ++last_number_;
+    if (earlier_.size() > kMostEarlier) {
+        earlier_.erase(earlier_.begin());
+    }
 }
 
 // Is this graph assigned as the last one? Parameters and layout matter only to the backends.
@@ -45,9 +68,13 @@ bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits 
 }
 
 // And if so, is it split in the same way? Layout matters only to streaming: a cache that grows, or other ids.
-bool Cutter::is_streamed_alike() const {
-    return view_.version().layout == version_.layout || limits_.empty() ||
-           streamed_layout(splits_, view_, backends_) == streamed_;
+// If not, `now` is what is streamed with the last graph's splits.
+bool Cutter::is_streamed_alike(StreamedLayout & now) const {
+    if (view_.version().layout == version_.layout || limits_.empty()) {
+        return true;
+    }
+    now = streamed_layout(splits_, view_, backends_);
+    return now == streamed_;
 }
 
 void Cutter::restore_operands() {

@@ -41,13 +41,20 @@ class Cutter {
     GraphView & view() { return view_; } // for who puts its nodes in another order
     const Assignment & assignment() const { return assignment_; }
     const Splits & splits() const { return splits_; }
-    uint64_t number() const { return number_; }                   // changes with the splits and what led to them
-    uint64_t streamed_number() const { return streamed_number_; } // and this with the sizes of what is streamed, too
+    // That of the splits and of what led to them. Those of an earlier graph get theirs again, unless it is long ago.
+    uint64_t number() const { return number_; }
+    uint64_t streamed_number() const { return streamed_number_; } // changes with the sizes of what is streamed, too
     BackendId backend_of(const ggml_tensor * tensor) const;
 
   private:
+    struct Numbered {
+        Splits splits;
+        uint64_t number;
+    };
+
     bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
-    bool is_streamed_alike() const;
+    bool is_streamed_alike(StreamedLayout & now) const;
+    void number(const Splits & splits);
 
     const std::vector<host::Backend> & backends_;
     const plan::Rules & rules_;
@@ -61,6 +68,8 @@ class Cutter {
     StreamLimits limits_;  // when this could be streamed
     StreamedLayout streamed_;
     uint64_t number_ = 0;
+    uint64_t last_number_ = 0;      // that was given
+    std::vector<Numbered> earlier_; // of the same assignment
     uint64_t streamed_number_ = 0;
 };
 

@@ -1,6 +1,8 @@
 #include "placer.h"
 
+#include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "host/execute.h"
 #include "lower/lower.h"
@@ -13,7 +15,7 @@ Status Placer::place(const CutGraph & graph, const SplitGraphs & prepared, uint6
             return status;
         }
     }
-    last_fitted_ = graph.view.version();
+    places_.last_fitted = graph.view.version();
     Status status = make_room();
     return status.ok() ? give_places(graph) : status;
 }
@@ -28,44 +30,67 @@ Status Placer::measure(const CutGraph & graph, const SplitGraphs & prepared, siz
         return status;
     }
     for (size_t b = 0; b < backends_.size(); b++) {
-        sizes[b] = std::accumulate(plan_.sizes[b].begin(), plan_.sizes[b].end(), size_t{0});
+        const std::vector<size_t> & parts = places_.plan.sizes[b];
+        sizes[b] = std::accumulate(parts.begin(), parts.end(), size_t{0});
     }
-    is_known_ = false;
+    places_.are_known = false;
     return {};
 }
 
+// Makes those for these splits the current ones, if there are any, and keeps what was current.
+void Placer::recall(uint64_t splits) {
+    constexpr size_t kMostOthers = 3;
+    if (places_.splits == splits) {
+        return;
+    }
+    if (places_.are_known) {
+        others_.push_back(std::move(places_));
+    }
+    places_ = {};
+    const auto known = std::find_if(others_.begin(), others_.end(),
+                                    [splits](const Places & places) { return places.splits == splits; });
+    if (known != others_.end()) {
+        places_ = std::move(*known);
+        others_.erase(known);
+    } else if (others_.size() > kMostOthers) {
+        others_.erase(others_.begin());
+    }
+}
+
 // Nodes in an order of their own may share memory that would be in use in another order.
-bool Placer::knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) const {
-    return is_known_ && prepared.keep_order() && splits == splits_ &&
-           (last_fitted_ == graph.view.version() || fits(plan_, graph, backends_));
+bool Placer::knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
+    recall(splits);
+    return places_.are_known && prepared.keep_order() &&
+           (places_.last_fitted == graph.view.version() || fits(places_.plan, graph, backends_));
 }
 
 Status Placer::find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
-    is_known_ = false;
-    n_plans_++;
-    if (!planner_.make(graph, prepared.keeps(), plan_)) {
+    recall(splits);
+    places_.are_known = false;
+    places_.number = ++n_plans_;
+    if (!planner_.make(graph, prepared.keeps(), places_.plan)) {
         return Status::no_memory("the graph needs more memory than there can be; use smaller batches");
     }
-    is_known_ = prepared.keep_order();
-    splits_ = splits;
-    last_fitted_ = graph.view.version();
+    places_.are_known = prepared.keep_order();
+    places_.splits = splits;
+    places_.last_fitted = graph.view.version();
     return {};
 }
 
 // Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
 Status Placer::make_room() {
-    if (buffers_.have_room_for(plan_)) {
+    if (buffers_.have_room_for(places_.plan)) {
         return {};
     }
     if (rules_.is_on(plan::Rule::BufferGrowth) && !flight_.is_empty()) {
         bool waited = false;
-        const plan::Program freeing = lower_freeing(buffers_.too_small_for(plan_), spaces_);
+        const plan::Program freeing = lower_freeing(buffers_.too_small_for(places_.plan), spaces_);
         if (Status status = flight_.wait_before(freeing, plan::Rules(), waited); !status.ok()) {
             return status;
         }
     }
-    if (!buffers_.grow_for(plan_)) {
-        is_known_ = false; // a smaller graph may have room in other places
+    if (!buffers_.grow_for(places_.plan)) {
+        places_.are_known = false; // a smaller graph may have room in other places
         return Status::no_memory(
             "not enough memory to allocate the buffers of this graph; use smaller batches or fewer "
             "layers on the devices");
@@ -92,15 +117,15 @@ Status Placer::give_places(const CutGraph & graph) const {
         }
     };
     for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
-        place(graph.slots.of(copy), place_of_copy(plan_, graph, copy, turn, backends_));
+        place(graph.slots.of(copy), place_of_copy(places_.plan, graph, copy, turn, backends_));
     }
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
-        place(graph.view.tensor(graph.splits.rotating[i].tensor), plan_.rotating[i * n_copies + turn]);
+        place(graph.view.tensor(graph.splits.rotating[i].tensor), places_.plan.rotating[i * n_copies + turn]);
     }
     // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it. Only
     // operands that are neither leafs nor nodes come later, which full graphs do not have.
-    const Place * places = plan_.tensors.data();
-    const auto n = static_cast<TensorId>(plan_.tensors.size());
+    const Place * places = places_.plan.tensors.data();
+    const auto n = static_cast<TensorId>(places_.plan.tensors.size());
     for (TensorId id = 0; id < n; id++) {
         ggml_tensor * tensor = graph.view.tensor(id);
         if (!graph.view.views_another(id)) {

@@ -1,7 +1,7 @@
 // Placer - gives a graph's tensors their places, and waits first for exactly what still uses that memory.
 //
-// The places of one graph are kept for the next ones that are split in the same way: each fits there if none of its
-// tensors is larger.
+// The places of a graph are kept for later ones that are split in the same way: each fits there if none of its tensors
+// is larger.
 
 #pragma once
 
@@ -35,13 +35,22 @@ class Placer {
     // `free_after` is the history after which no wait was needed for these places, and is kept so; NULL if not known.
     Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
 
-    const Followers & followers() const { return plan_.followers; }
+    const Followers & followers() const { return places_.plan.followers; }
 
-    // Changes when places do.
-    uint64_t version() const { return n_plans_ + buffers_.number(); }
+    // Another one for other places
+    uint64_t version() const { return (places_.number << 32) + buffers_.number(); }
 
   private:
-    bool knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) const;
+    struct Places {
+        MemoryPlan plan;
+        uint64_t number = 0;
+        uint64_t splits = 0;      // that they are for,
+        bool are_known = false;   // also in other graphs
+        GraphVersion last_fitted; // the last graph that they were good for
+    };
+
+    void recall(uint64_t splits);
+    bool knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     Status find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     Status make_room();
     Status give_places(const CutGraph & graph) const;
@@ -52,11 +61,9 @@ class Placer {
     Flight & flight_;
     const plan::Rules & rules_;
     MemoryPlanner planner_;
-    MemoryPlan plan_;
+    Places places_;
+    std::vector<Places> others_; // for other splits, the oldest first
     uint64_t n_plans_ = 0;
-    bool is_known_ = false;    // the plan, also to other graphs
-    uint64_t splits_ = 0;      // of these splits
-    GraphVersion last_fitted_; // the last graph that it was good for
 };
 
 } // namespace ggml_sched

@@ -133,5 +133,26 @@ TEST(StreamedSizes, LeaveAGraphWhereItIsIfOnlyTheBatchIsAnother) {
     }
 }
 
+// So is a prompt's first micro-batch between reserving and the second one: where caches are empty, they are not
+// streamed.
+TEST(StreamedSizes, OfAnEarlierGraphBringItsPlacesBack) {
+    const Rig rig(one_device(4 * kLargest));
+    Sum sum;
+    sum.compute(rig, rig.device(0), kMostRows);
+    const std::vector<const void *> places = sum.places;
+    const int n_splits = ggml_backend_sched_get_n_splits(rig.sched());
+    sum.compute(rig, rig.device(0), 8);
+    EXPECT_NE(ggml_backend_sched_get_n_splits(rig.sched()), n_splits);
+    EXPECT_NE(sum.places, places);
+    const std::vector<const void *> small = sum.places;
+    for (const int64_t rows : {int64_t{48}, int64_t{40}, kMostRows}) {
+        sum.compute(rig, rig.device(0), rows);
+        EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), n_splits) << rows;
+        EXPECT_EQ(sum.places, places) << rows;
+        sum.compute(rig, rig.device(0), 4);
+        EXPECT_EQ(sum.places, small) << rows;
+    }
+}
+
 } // namespace
 } // namespace ggml_sched::test

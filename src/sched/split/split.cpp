@@ -298,9 +298,11 @@ bool are_alike(const Splits & a, const Splits & b) {
     const auto of_copy = [](const InputCopy & c) {
         return std::tie(c.tensor, c.backend, c.streamed, c.ids, c.ids_node, c.cache);
     };
+    const auto of_write = [](const CacheWrite & w) { return std::tie(w.node, w.index, w.ids); };
     const auto of_rewire = [](const Rewire & r) { return std::tie(r.node, r.slot, r.operand, r.copy); };
     return same(a.splits, b.splits, of_split) && same(a.copies, b.copies, of_copy) &&
-           same(a.rotating, b.rotating, of_copy) && same(a.rewires, b.rewires, of_rewire);
+           same(a.rotating, b.rotating, of_copy) && same(a.rewires, b.rewires, of_rewire) &&
+           same(a.cache_writes, b.cache_writes, of_write);
 }
 
 StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
