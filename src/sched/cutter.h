@@ -54,6 +54,7 @@ class Cutter {
 
     bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
     bool is_streamed_alike(StreamedLayout & now) const;
+    bool is_cut_alike(const StreamedLayout & now) const;
     void number(const Splits & splits);
 
     const std::vector<host::Backend> & backends_;

@@ -26,6 +26,10 @@ bool is_on_host(const GraphView & graph, TensorId id) {
            !host::is_weights(tensor->buffer);
 }
 
+bool has_rows(const ggml_tensor * node) {
+    return host::is_set_rows(node) && row_size(node) >= kLeastRow;
+}
+
 size_t bytes_of(const CacheWrite & write, const GraphView & graph) {
     const ggml_tensor * node = graph.tensor(write.node);
     return write.ids == kNoTensor ? graph.bytes(write.node)
@@ -41,7 +45,7 @@ void Caches::visit(const GraphNode & node, int32_t index) {
 
 TensorId Caches::ids_of(const GraphNode & node) const {
     const ggml_tensor * tensor = graph_.tensor(node.tensor);
-    if (!host::is_set_rows(tensor) || row_size(tensor) < kLeastRow) {
+    if (!has_rows(tensor)) {
         return kNoTensor;
     }
     const Operands operands = graph_.operands_of(node);
@@ -58,10 +62,6 @@ bool Caches::are_in_host_memory(TensorId ids) const {
     const ggml_backend_buffer_t buffer = graph_.tensor(ids)->buffer;
     const BackendId backend = assignment_.backend[ids];
     return buffer ? host::is_host(buffer) : backend != kNoBackend && ggml_backend_buft_is_host(backends_[backend].buft);
-}
-
-bool Caches::is_kept(TensorId id) const {
-    return is_on_host(graph_, id) && 2 * written_[graph_.root(id)] <= graph_.bytes(id);
 }
 
 WritesByCache::WritesByCache(const std::vector<CacheWrite> & writes, const GraphView & graph)

@@ -36,9 +36,10 @@ class Caches {
 
     // All nodes have to be shown, in their order.
     void visit(const GraphNode & node, int32_t index);
-    // Is the tensor a cache, and most of it left alone by the nodes so far?
-    bool is_kept(TensorId id) const;
+    // How much of the tensor's memory the nodes so far have written, in bytes
+    size_t written(TensorId id) const { return written_[graph_.root(id)]; }
 
+    const std::vector<CacheWrite> & writes() const { return writes_; }
     std::vector<CacheWrite> take_writes() { return std::move(writes_); }
 
   private:
@@ -82,6 +83,14 @@ class WritesByCache {
 
 // The caller has put it in host memory, and neither as a weight nor as an input of this graph.
 bool is_on_host(const GraphView & graph, TensorId id);
+
+// Is most of it as it was when so many bytes have been written?
+inline bool is_mostly_old(const GraphView & graph, TensorId id, size_t written) {
+    return 2 * written <= graph.bytes(id);
+}
+
+// Does the node write rows that are long enough to be found one by one?
+bool has_rows(const ggml_tensor * node);
 
 // The most that it writes
 size_t bytes_of(const CacheWrite & write, const GraphView & graph);

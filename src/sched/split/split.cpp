@@ -25,6 +25,7 @@ class Splitter {
 
     Splits run() {
         drop_limits_for_small_weights();
+        result_.decisions = SizeDecisions(limits_);
         find_reader_elsewhere();
         const std::vector<GraphNode> & nodes = graph_.nodes();
         const auto n = static_cast<int>(nodes.size());
@@ -91,9 +92,17 @@ class Splitter {
             }
         }
         if (!limits_.empty()) {
-            caches_.visit(node, index);
+            visit_cache(node, index);
         }
         written_at_[graph_.root(node.tensor)] = index;
+    }
+
+    void visit_cache(const GraphNode & node, int index) {
+        const size_t n_writes = caches_.writes().size();
+        caches_.visit(node, index);
+        if (caches_.writes().size() > n_writes) {
+            result_.decisions.write(node.tensor, has_rows(graph_.tensor(node.tensor)));
+        }
     }
 
     void find_reader_elsewhere() {
@@ -109,11 +118,15 @@ class Splitter {
         current_backend_ = backend;
         first_copy_ = result_.copies.size();
         streamed_bytes_ = 0;
+        if (!limits_.empty()) {
+            result_.decisions.begin_split(backend);
+        }
     }
 
-    bool needs_new_split(const GraphNode & node) const {
+    bool needs_new_split(const GraphNode & node) {
         const Split & current = result_.splits.back();
         size_t streamed = streamed_bytes_;
+        wanted_.clear();
         for (const Operand & op : graph_.operands_of(node)) {
             const ggml_tensor * tensor = graph_.tensor(op.tensor);
             const bool is_weight = tensor->buffer && host::is_weights(tensor->buffer);
@@ -128,6 +141,7 @@ class Splitter {
                 continue;
             }
             if (!has_copy(wanted)) {
+                wanted_.push_back(op.tensor);
                 streamed += size_on(backends_[current.backend], tensor);
                 // Another part of it is here, or the ids are not known before the split is launched.
                 if (has_streamed(wanted) || wanted.ids_node >= current.begin) {
@@ -135,7 +149,16 @@ class Splitter {
                 }
             }
         }
-        return streamed > streamed_bytes_ && streamed_bytes_ > 0 && streamed > limits_[current.backend].split;
+        return !wanted_.empty() && is_too_much_of_wanted(streamed, current.backend);
+    }
+
+    bool is_too_much_of_wanted(size_t streamed, BackendId backend) {
+        const bool is = is_too_much(streamed_bytes_, streamed, limits_[backend]);
+        for (const TensorId id : wanted_) {
+            result_.decisions.wanted(id);
+        }
+        result_.decisions.too_much(is);
+        return is;
     }
 
     // Weights in host memory
@@ -148,16 +171,17 @@ class Splitter {
                size_on(backends_[backend], tensor) <= limits_[backend].weight;
     }
 
-    // Two of them, of one attention, are to fit in half of the ring.
-    bool is_cache(TensorId id, BackendId backend) const {
-        if (limits_.empty() || limits_[backend].weight == 0 || !caches_.is_kept(id)) {
+    bool is_cache(TensorId id, BackendId backend) {
+        if (limits_.empty() || limits_[backend].weight == 0 || !is_on_host(graph_, id)) {
             return false;
         }
-        const size_t bytes = size_on(backends_[backend], graph_.tensor(id));
-        return bytes >= limits_[backend].cache && bytes <= limits_[backend].weight / 2;
+        const bool is = is_mostly_old(graph_, id, caches_.written(id)) &&
+                        is_cache_size(size_on(backends_[backend], graph_.tensor(id)), limits_[backend]);
+        result_.decisions.cache(id, backend, is);
+        return is;
     }
 
-    InputCopy wanted_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
+    InputCopy wanted_copy(const GraphNode & node, const Operand & operand, BackendId backend) {
         if (is_streamed(operand.tensor, backend)) {
             return streamed_copy(node, operand, backend);
         }
@@ -200,8 +224,9 @@ class Splitter {
     void note_streamed(const GraphNode & node, const InputCopy & copy) {
         const size_t bytes = size_on(backends_[copy.backend], graph_.tensor(copy.tensor));
         streamed_bytes_ += bytes;
+        result_.decisions.streamed(copy.tensor);
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
-        if (tensor->op == GGML_OP_MUL_MAT_ID) {
+        if (tensor->op == GGML_OP_MUL_MAT_ID && !copy.cache) {
             StreamedExperts & experts = result_.experts;
             const ExpertBatch batch = ExpertBatch::of(tensor);
             experts.bytes += bytes;
@@ -274,6 +299,7 @@ class Splitter {
     BackendId current_backend_ = kNoBackend;
     size_t first_copy_ = 0;           // of the current split
     size_t streamed_bytes_ = 0;       // for the current split
+    std::vector<TensorId> wanted_;    // by the node that is looked at, and not yet streamed for the split
     std::vector<int32_t> copy_of_;    // by tensor and backend, index into copies: the latest
     std::vector<int32_t> written_at_; // by tensor that is no view: the last node that writes it
     std::vector<int32_t> copied_at_;  // by copy: the first node of its split; what is written later is not in it
@@ -316,7 +342,7 @@ StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
         const bool is_weight = tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer);
         if (is_weight || is_on_host(graph, copy.tensor)) {
-            result.tensors.push_back(size_on(backends[copy.backend], tensor));
+            (is_weight ? result.weights : result.caches).push_back(size_on(backends[copy.backend], tensor));
         }
     }
     for (const CacheWrite & write : splits.cache_writes) {

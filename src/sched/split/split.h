@@ -11,8 +11,8 @@
 
 #include <vector>
 
-#include "split/caches.h"
 #include "split/expert_gate.h"
+#include "split/size_decisions.h"
 
 namespace ggml_sched {
 
@@ -29,19 +29,6 @@ struct InputCopy {
     int32_t ids_node = kNoNode; // that computes them
     bool cache = false;         // streamed: no weight, but a tensor that nodes before the split may have written
 };
-
-// What may be streamed to a backend. The default is nothing.
-struct StreamLimit {
-    size_t split = 0;  // bytes that one split may wait for, unless it is a single weight
-    size_t weight = 0; // larger weights are copied like any other input
-    size_t mean = 0;   // nothing is streamed if the weights that would be are smaller, on average
-    size_t cache = 0;  // caches that are smaller are copied like any other input
-
-    friend bool operator==(const StreamLimit & a, const StreamLimit & b) {
-        return a.split == b.split && a.weight == b.weight && a.mean == b.mean && a.cache == b.cache;
-    }
-};
-using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
 
 struct Split {
     BackendId backend;
@@ -68,12 +55,13 @@ struct StreamedExperts {
 
 // Of a graph's layout, all that decides what is streamed, and how
 struct StreamedLayout {
-    std::vector<size_t> tensors;      // in host memory, of which there are copies: their bytes
+    std::vector<size_t> weights;      // in host memory, of which there are copies: their bytes
+    std::vector<size_t> caches;       // likewise
     std::vector<size_t> writes;       // into these: bytes
     std::vector<ExpertBatch> batches; // that are computed with copies
 
     friend bool operator==(const StreamedLayout & a, const StreamedLayout & b) {
-        return a.tensors == b.tensors && a.writes == b.writes && a.batches == b.batches;
+        return a.weights == b.weights && a.caches == b.caches && a.writes == b.writes && a.batches == b.batches;
     }
 };
 
@@ -84,6 +72,7 @@ struct Splits {
     std::vector<Rewire> rewires;
     StreamedExperts experts;
     std::vector<CacheWrite> cache_writes; // in order; none where nothing may be streamed
+    SizeDecisions decisions;              // none likewise
 };
 
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
@@ -97,8 +86,5 @@ bool are_alike(const Splits & a, const Splits & b);
 // the same, too.
 StreamedLayout streamed_layout(const Splits & splits, const GraphView & graph,
                                const std::vector<host::Backend> & backends);
-
-// The bytes that a copy of the tensor takes on a backend.
-size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
 
 } // namespace ggml_sched

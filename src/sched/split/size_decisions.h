@@ -1,0 +1,77 @@
+// SizeDecisions - what splitting has decided by the sizes of streamed tensors, so that a graph that differs in them
+// need not be split again to see that the splits would be the same: a KV cache in host memory grows with every
+// micro-batch.
+//
+// A record of questions in their order, with the answers, and of what they depend on. Asked again with other sizes, all
+// questions come again as long as the answers are the same.
+
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "split/caches.h"
+
+namespace ggml_sched {
+
+// What may be streamed to a backend. The default is nothing.
+struct StreamLimit {
+    size_t split = 0;  // bytes that one split may wait for, unless it is a single weight
+    size_t weight = 0; // larger weights are copied like any other input
+    size_t mean = 0;   // nothing is streamed if the weights that would be are smaller, on average
+    size_t cache = 0;  // caches that are smaller are copied like any other input
+
+    friend bool operator==(const StreamLimit & a, const StreamLimit & b) {
+        return a.split == b.split && a.weight == b.weight && a.mean == b.mean && a.cache == b.cache;
+    }
+};
+using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
+
+// The bytes that a copy of the tensor takes on a backend.
+size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
+
+// May a cache of that size be streamed? Two of them, of one attention, are to fit in half of the ring.
+inline bool is_cache_size(size_t bytes, const StreamLimit & limit) {
+    return bytes >= limit.cache && bytes <= limit.weight / 2;
+}
+
+// Would a split that waits for `bytes`, of which `had` are for its first nodes, wait for too much?
+inline bool is_too_much(size_t had, size_t bytes, const StreamLimit & limit) {
+    return had > 0 && bytes > had && bytes > limit.split;
+}
+
+class SizeDecisions {
+  public:
+    SizeDecisions() = default;
+    explicit SizeDecisions(StreamLimits limits)
+        : limits_(std::move(limits)) {}
+
+    void begin_split(BackendId backend) { record_.push_back({Kind::Begin, false, backend, kNoTensor}); }
+    void write(TensorId node, bool has_rows) { record_.push_back({Kind::Write, has_rows, kNoBackend, node}); }
+    void cache(TensorId id, BackendId backend, bool is_cache) {
+        record_.push_back({Kind::Cache, is_cache, backend, id});
+    }
+    void streamed(TensorId id) { record_.push_back({Kind::Streamed, false, kNoBackend, id}); }
+    // One more that the split would have to wait for, and at last: would that be too much?
+    void wanted(TensorId id) { record_.push_back({Kind::Wanted, false, kNoBackend, id}); }
+    void too_much(bool is) { record_.push_back({Kind::TooMuch, is, kNoBackend, kNoTensor}); }
+
+    // Would they all be the same for a graph that differs in layout only, and in that not in its weights? `writes` are
+    // those that were noted.
+    bool hold_for(const GraphView & graph, const std::vector<host::Backend> & backends,
+                  const std::vector<CacheWrite> & writes) const;
+
+  private:
+    enum class Kind : uint8_t { Begin, Write, Cache, Streamed, Wanted, TooMuch };
+    struct Decision {
+        Kind kind;
+        bool answer;
+        BackendId backend;
+        TensorId tensor;
+    };
+
+    StreamLimits limits_;
+    std::vector<Decision> record_;
+};
+
+} // namespace ggml_sched
