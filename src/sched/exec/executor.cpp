@@ -6,6 +6,9 @@
 
 namespace ggml_sched {
 
+// Larger snapshots are copied by several threads.
+static constexpr size_t kSharedFrom = size_t{1} << 20;
+
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
 }
@@ -64,6 +67,9 @@ void Executor::prepare_staging(plan::Lane lane, size_t bytes_waiting) {
 Status Executor::prepare_ring(size_t bytes) {
     if (run_ >= window_) {
         ring_.forget_before(run_ - window_ + 1); // the runs up to run_ - window_ are done: run_ waited for them
+    }
+    if (bytes >= kSharedFrom) {
+        stager_.start_threads();
     }
     if (ring_.fit(bytes, run_ + 1)) {
         return {};
@@ -205,7 +211,11 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
     moved_bytes_ = copy.bytes;
     switch (task.kind) {
     case plan::TaskKind::Snapshot:
-        std::memcpy(ring(copy), copy.src->data, copy.bytes);
+        if (copy.bytes < kSharedFrom) {
+            std::memcpy(ring(copy), copy.src->data, copy.bytes);
+        } else {
+            stager_.copy(ring(copy), static_cast<const char *>(copy.src->data), copy.bytes);
+        }
         stats.snapshots++;
         stats.snapshot_bytes += copy.bytes;
         return {};

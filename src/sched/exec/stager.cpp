@@ -81,12 +81,15 @@ void Stager::add_chunks(Chunks & chunks, size_t n) {
     }
 }
 
-// The calling thread is one more. Where the system gives none, it does all by itself.
-void Stager::start_threads() {
+// The calling thread is one more.
+size_t Stager::threads_of_this_machine() {
     const unsigned n_cores = std::max(1U, std::thread::hardware_concurrency());
-    const size_t n_threads = std::min(kMostThreads, (n_cores + 1) / 2) - 1;
+    return std::min(kMostThreads, (n_cores + 1) / 2) - 1;
+}
+
+void Stager::start_threads(size_t n) {
     try {
-        while (threads_.size() < n_threads) {
+        while (threads_.size() < n) {
             threads_.emplace_back([this] { work(); });
         }
     } catch (const std::system_error &) {
@@ -127,12 +130,16 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
             const size_t bytes = std::min(piece.bytes - done, kChunk - chunks.used);
             char * to = chunks.at[chunks.now] + chunks.used;
             sent_.push_back({piece.offset + done, to, bytes});
-            for (size_t at = 0; at < bytes; at += kPart) {
-                parts_.push_back({piece.data + done + at, to + at, std::min(kPart, bytes - at), chunks.now});
-            }
+            add_parts(piece.data + done, to, bytes, chunks.now);
             chunks.used += bytes;
             done += bytes;
         }
+    }
+}
+
+void Stager::add_parts(const char * from, char * to, size_t bytes, size_t chunk) {
+    for (size_t at = 0; at < bytes; at += kPart) {
+        parts_.push_back({from + at, to + at, std::min(kPart, bytes - at), chunk});
     }
 }
 
@@ -145,21 +152,41 @@ void Stager::publish(const Chunks & chunks, size_t fill, Events & events) {
     if (fills_[fill].is_new && chunks.in_use[chunk]) {
         events.wait(chunks.free[chunk]);
     }
-    left_[chunk] = end_of_parts(fill) - fills_[fill].first_part;
+    publish(chunk, fills_[fill].first_part, end_of_parts(fill));
+}
+
+void Stager::publish(size_t chunk, size_t first_part, size_t end) {
+    left_[chunk] = end - first_part;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
-        published_ = base_ + end_of_parts(fill);
+        published_ = base_ + end;
     }
     changed_.notify_all();
 }
 
-void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events) {
-    const size_t chunk = fills_[fill].chunk;
+void Stager::finish(size_t chunk) {
     while (left_[chunk] > 0) {
         if (!take_part()) {
             std::this_thread::yield(); // others copy the last parts
         }
     }
+}
+
+void Stager::copy(char * to, const char * from, size_t bytes) {
+    if (threads_.empty()) {
+        std::memcpy(to, from, bytes);
+        return;
+    }
+    parts_.clear();
+    base_ = published_;
+    add_parts(from, to, bytes, kNoChunk);
+    publish(kNoChunk, 0, parts_.size());
+    finish(kNoChunk);
+}
+
+void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events) {
+    const size_t chunk = fills_[fill].chunk;
+    finish(chunk);
     const size_t end = fill + 1 < fills_.size() ? fills_[fill + 1].first_sent : sent_.size();
     for (size_t i = fills_[fill].first_sent; i < end; i++) {
         host::set_async(chunks.queue->handle, dst, sent_[i].data, sent_[i].offset, sent_[i].bytes);

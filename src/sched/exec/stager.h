@@ -2,7 +2,8 @@
 //
 // A device reads pinned memory only. Left to the backend, one thread copies piece by piece; here several threads fill
 // pinned chunks, while earlier chunks are on their way. The call returns when the source has been read: the host is
-// busy meanwhile, but not the device, which computes what has been launched before.
+// busy meanwhile, but not the device, which computes what has been launched before. The same threads copy large
+// snapshots aside.
 
 #pragma once
 
@@ -51,12 +52,19 @@ class Stager {
     // Enqueues on `queue` copies of all pieces to a tensor.
     void copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces, Events & events);
 
+    // Threads to copy with, beside the caller's; prepare() starts them, too. Where the system gives none, the caller
+    // does all by itself.
+    void start_threads(size_t n = threads_of_this_machine());
+    // Copies from host memory to host memory, and returns when that is done.
+    void copy(char * to, const char * from, size_t bytes);
+
   private:
     // So few stay in the processor's caches together: memory is read once and not written. But if chunks have to wait
     // for others on their queue, the host should not have to.
     static constexpr size_t kChunk = size_t{4} << 20;
     static constexpr size_t kLeastChunks = 6;
     static constexpr size_t kMostChunks = 32;
+    static constexpr size_t kNoChunk = kMostChunks;    // but memory of the caller's
     static constexpr size_t kPart = size_t{512} << 10; // that a thread copies at a time
     static constexpr unsigned kMostThreads = 8;
 
@@ -88,11 +96,14 @@ class Stager {
         size_t first_sent;
     };
 
+    static size_t threads_of_this_machine();
     Chunks * chunks_of(const host::Backend & queue);
     static void add_chunks(Chunks & chunks, size_t n);
-    void start_threads();
     void cut(Chunks & chunks, const std::vector<Piece> & pieces);
+    void add_parts(const char * from, char * to, size_t bytes, size_t chunk);
     void publish(const Chunks & chunks, size_t fill, Events & events);
+    void publish(size_t chunk, size_t first_part, size_t end);
+    void finish(size_t chunk);
     void send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events);
     size_t end_of_parts(size_t fill) const;
     bool take_part();
@@ -107,7 +118,7 @@ class Stager {
     uint64_t base_ = 0;
     std::atomic<uint64_t> published_{0};
     std::atomic<uint64_t> taken_{0};
-    std::array<std::atomic<size_t>, kMostChunks> left_ = {}; // by chunk: parts that have not been copied yet
+    std::array<std::atomic<size_t>, kMostChunks + 1> left_ = {}; // by chunk: parts that have not been copied yet
 
     std::mutex mutex_; // for threads with nothing to do
     std::condition_variable changed_;
