@@ -7,7 +7,7 @@
 namespace ggml_sched {
 
 // Larger snapshots are copied by several threads.
-static constexpr size_t kSharedFrom = size_t{1} << 20;
+static constexpr size_t kSharedFrom = size_t{512} << 10;
 
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;

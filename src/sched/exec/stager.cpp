@@ -130,16 +130,16 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
             const size_t bytes = std::min(piece.bytes - done, kChunk - chunks.used);
             char * to = chunks.at[chunks.now] + chunks.used;
             sent_.push_back({piece.offset + done, to, bytes});
-            add_parts(piece.data + done, to, bytes, chunks.now);
+            add_parts(piece.data + done, to, bytes, kPart, chunks.now);
             chunks.used += bytes;
             done += bytes;
         }
     }
 }
 
-void Stager::add_parts(const char * from, char * to, size_t bytes, size_t chunk) {
-    for (size_t at = 0; at < bytes; at += kPart) {
-        parts_.push_back({from + at, to + at, std::min(kPart, bytes - at), chunk});
+void Stager::add_parts(const char * from, char * to, size_t bytes, size_t part, size_t chunk) {
+    for (size_t at = 0; at < bytes; at += part) {
+        parts_.push_back({from + at, to + at, std::min(part, bytes - at), chunk});
     }
 }
 
@@ -179,7 +179,7 @@ void Stager::copy(char * to, const char * from, size_t bytes) {
     }
     parts_.clear();
     base_ = published_;
-    add_parts(from, to, bytes, kNoChunk);
+    add_parts(from, to, bytes, kHostPart, kNoChunk);
     publish(kNoChunk, 0, parts_.size());
     finish(kNoChunk);
 }

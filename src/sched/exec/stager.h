@@ -64,8 +64,9 @@ class Stager {
     static constexpr size_t kChunk = size_t{4} << 20;
     static constexpr size_t kLeastChunks = 6;
     static constexpr size_t kMostChunks = 32;
-    static constexpr size_t kNoChunk = kMostChunks;    // but memory of the caller's
-    static constexpr size_t kPart = size_t{512} << 10; // that a thread copies at a time
+    static constexpr size_t kNoChunk = kMostChunks;        // but memory of the caller's
+    static constexpr size_t kPart = size_t{512} << 10;     // that a thread copies at a time,
+    static constexpr size_t kHostPart = size_t{256} << 10; // and from host memory to host memory
     static constexpr unsigned kMostThreads = 8;
 
     struct Chunks {
@@ -100,7 +101,7 @@ class Stager {
     Chunks * chunks_of(const host::Backend & queue);
     static void add_chunks(Chunks & chunks, size_t n);
     void cut(Chunks & chunks, const std::vector<Piece> & pieces);
-    void add_parts(const char * from, char * to, size_t bytes, size_t chunk);
+    void add_parts(const char * from, char * to, size_t bytes, size_t part, size_t chunk);
     void publish(const Chunks & chunks, size_t fill, Events & events);
     void publish(size_t chunk, size_t first_part, size_t end);
     void finish(size_t chunk);

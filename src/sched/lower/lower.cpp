@@ -7,6 +7,7 @@
 #include "lower/accesses.h"
 #include "lower/experts.h"
 #include "lower/merged_copies.h"
+#include "lower/shared_snapshots.h"
 #include "lower/stream_order.h"
 
 namespace ggml_sched {
@@ -38,6 +39,7 @@ class Lowering {
         , launch_accesses_(graph_, buffers_)
         , experts_(find_experts(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); }))
         , writes_(splits_.cache_writes, graph_)
+        , snapshots_(graph_, backends)
         , n_streams_(streams.size())
         , order_(
               splits_, writes_, streams, topology, options.whole_experts,
@@ -283,9 +285,10 @@ class Lowering {
         const Topology::Link & link = topology_.links[copy.src_backend][copy.dst_backend];
 
         if (from_host && dst.set_async) {
-            if (needs_snapshot(input.tensor, copy)) {
+            if (needs_snapshot(input.tensor, copy) && !snapshots_.find(copy)) {
                 reserve_ring(copy);
                 push(copy_task(TaskKind::Snapshot, split, copy));
+                snapshots_.note(copy);
             }
             copy.pageable = is_staged(copy);
             copy.ids = ids_of(index);
@@ -453,6 +456,7 @@ class Lowering {
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
     const WritesByCache writes_;
+    SharedSnapshots snapshots_;
     const size_t n_streams_; // backends, or 0
     StreamOrder order_;
     std::map<std::pair<TensorId, int32_t>, uint32_t> ids_; // where they are for the host: index into copies

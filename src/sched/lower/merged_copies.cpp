@@ -8,9 +8,6 @@ using plan::Access;
 using plan::Task;
 using plan::TaskKind;
 
-// Copies of that size take the link longer than the call takes the host. What is between two of them, too.
-constexpr size_t kMergedUpTo = size_t{64} << 10;
-
 size_t distance(const ggml_tensor * from, const ggml_tensor * to) {
     return static_cast<size_t>(static_cast<const char *>(to->data) - static_cast<const char *>(from->data));
 }
