@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "lower/merged_copies.h"
 #include "support/rig.h"
 
 namespace ggml_sched::test {
@@ -161,6 +162,24 @@ TEST(MergedCopies, AreReadAsSuchInAPlan) {
     EXPECT_NE(rig.plan().find("snapshot input0#0, 256 bytes"), std::string::npos) << rig.plan();
     EXPECT_EQ(rig.stats().async_copies, 1u);
     EXPECT_EQ(rig.stats().snapshots, 3u);
+}
+
+// Ids that only the host reads are no copy, and a copy without a follower is not followed by them.
+TEST(MergedCopies, AreNotLaidOutWithWhatOnlyTheHostReads) {
+    const ContextPtr context = make_context();
+    CopyBinding input = {};
+    input.copy = 0;
+    input.src = input.dst = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, 1);
+    input.bytes = sizeof(float);
+    input.via_ring = true;
+    CopyBinding ids = input;
+    ids.copy = kNoBinding;
+    ids.src = ids.dst = ggml_new_tensor_1d(context.get(), GGML_TYPE_I32, 1);
+    char memory[64];
+    input.dst->data = memory;
+    ids.dst->data = memory + 16;
+    EXPECT_EQ(ring_offset_behind(input, ids, {kNoFollower}, 256), 256U);
+    EXPECT_EQ(ring_offset_behind(ids, input, {kNoFollower}, 256), 256U);
 }
 
 // Each turn has its own slot of an input, which lie between those of other inputs.

@@ -14,9 +14,9 @@ size_t distance(const ggml_tensor * from, const ggml_tensor * to) {
 
 // What is between them is theirs, and of no use but where backends pad quantized tensors.
 bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const Followers & followers) {
-    return first.via_ring && next.via_ring && first.copy != kNoBinding && followers[first.copy] == next.copy &&
-           first.bytes <= kMergedUpTo && next.bytes <= kMergedUpTo && !ggml_is_quantized(first.dst->type) &&
-           distance(first.dst, next.dst) - first.bytes <= kMergedUpTo;
+    return first.via_ring && next.via_ring && first.copy != kNoBinding && next.copy != kNoBinding &&
+           followers[first.copy] == next.copy && first.bytes <= kMergedUpTo && next.bytes <= kMergedUpTo &&
+           !ggml_is_quantized(first.dst->type) && distance(first.dst, next.dst) - first.bytes <= kMergedUpTo;
 }
 
 bool sends_snapshot(const Task & task) {
