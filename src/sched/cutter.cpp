@@ -64,7 +64,7 @@ void Cutter::number(const Splits & splits) {
 }
 
 // Is this graph assigned as the last one? Parameters and layout matter only to the backends.
-bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) const {
+bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) {
     const GraphVersion & now = view_.version();
     if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_) {
         return false;

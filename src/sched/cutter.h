@@ -52,7 +52,7 @@ class Cutter {
         uint64_t number;
     };
 
-    bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) const;
+    bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits);
     bool is_streamed_alike(StreamedLayout & now) const;
     bool is_cut_alike(const StreamedLayout & now) const;
     void number(const Splits & splits);

@@ -15,7 +15,7 @@ Status Placer::place(const CutGraph & graph, const SplitGraphs & prepared, uint6
             return status;
         }
     }
-    places_.last_fitted = graph.view.version();
+    places_.fit(graph.view);
     Status status = make_room();
     return status.ok() ? give_places(graph) : status;
 }
@@ -61,7 +61,7 @@ void Placer::recall(uint64_t splits) {
 bool Placer::knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
     recall(splits);
     return places_.are_known && prepared.keep_order() &&
-           (places_.last_fitted == graph.view.version() || fits(places_.plan, graph, backends_));
+           (places_.last_fitted == graph.view.version() || fits(places_.plan, graph, backends_, places_.fitted));
 }
 
 Status Placer::find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
@@ -73,7 +73,7 @@ Status Placer::find_places(const CutGraph & graph, const SplitGraphs & prepared,
     }
     places_.are_known = prepared.keep_order();
     places_.splits = splits;
-    places_.last_fitted = graph.view.version();
+    places_.fit(graph.view);
     return {};
 }
 

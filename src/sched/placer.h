@@ -46,7 +46,13 @@ class Placer {
         uint64_t number = 0;
         uint64_t splits = 0;      // that they are for,
         bool are_known = false;   // also in other graphs
-        GraphVersion last_fitted; // the last graph that they were good for
+        GraphVersion last_fitted; // the last graph that they were good for,
+        uint64_t fitted = 0;      // and its number
+
+        void fit(const GraphView & graph) {
+            last_fitted = graph.version();
+            fitted = graph.number();
+        }
     };
 
     void recall(uint64_t splits);

@@ -17,29 +17,33 @@ Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t co
     return place;
 }
 
-bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends) {
-    const auto has_room = [&](const Place & place, const ggml_tensor * tensor) {
-        return !place.is_known() || size_on(backends[place.pool], tensor) <= place.range.size;
+bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends,
+          uint64_t since) {
+    const auto fits_in = [&](const Place & place, TensorId id, const ggml_tensor * tensor) {
+        return !place.is_known() || !graph.view.has_changed(id, since) ||
+               size_on(backends[place.pool], tensor) <= place.range.size;
     };
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     for (TensorId id = 0; id < plan.tensors.size(); id++) {
-        if (!has_room(plan.tensors[id], graph.view.tensor(id))) {
+        if (!fits_in(plan.tensors[id], id, graph.view.tensor(id))) {
             return false;
         }
     }
     for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
-        if (!has_room(plan.copies[copy * n_copies], graph.slots.of(copy))) {
+        const TensorId source = graph.splits.copies[copy].tensor;
+        if (!fits_in(plan.copies[copy * n_copies], source, graph.slots.of(copy))) {
             return false;
         }
     }
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
-        if (!has_room(plan.rotating[i * n_copies], graph.view.tensor(graph.splits.rotating[i].tensor))) {
+        const TensorId input = graph.splits.rotating[i].tensor;
+        if (!fits_in(plan.rotating[i * n_copies], input, graph.view.tensor(input))) {
             return false;
         }
     }
     return std::all_of(plan.in_place.begin(), plan.in_place.end(), [&](const InPlace & pair) {
         const ggml_tensor * node = graph.view.tensor(pair.node);
-        return have_same_layout(node, node->src[pair.slot]);
+        return !graph.view.has_changed_op(pair.node, since) || have_same_layout(node, node->src[pair.slot]);
     });
 }
 

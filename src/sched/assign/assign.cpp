@@ -43,7 +43,7 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
               const AssignOptions & options, Assignment & result) {
     result.backend.assign(graph.n_tensors(), kNoBackend);
     result.cause.assign(graph.n_tensors(), Cause::None);
-    result.questions.clear();
+    result.questions.begin(graph);
     result.readers_elsewhere.clear();
     for (const auto & [id, backend] : user) {
         result.backend[id] = backend;

@@ -4,14 +4,19 @@
 
 namespace ggml_sched {
 
-bool Questions::have_same_answers(const Backends & backends, const GraphView & graph) const {
-    return std::all_of(asked_.begin(), asked_.end(), [&](const Question & question) {
+bool Questions::have_same_answers(const Backends & backends, const GraphView & graph) {
+    const bool are_same = std::all_of(asked_.begin(), asked_.end(), [&](const Question & question) {
+        if (!graph.has_changed_op(question.node, graph_)) {
+            return true;
+        }
         const ggml_backend_t backend = backends[question.backend].handle;
         const ggml_tensor * node = graph.tensor(question.node);
         const bool answer = question.kind == Kind::Supports ? ggml_backend_supports_op(backend, node)
                                                             : ggml_backend_offload_op(backend, node);
         return answer == question.answer;
     });
+    graph_ = are_same ? graph.number() : graph_;
+    return are_same;
 }
 
 } // namespace ggml_sched

@@ -19,7 +19,10 @@ class Questions {
   public:
     using Backends = std::vector<host::Backend>;
 
-    void clear() { asked_.clear(); }
+    void begin(const GraphView & graph) {
+        asked_.clear();
+        graph_ = graph.number();
+    }
     bool supports_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
         const bool answer = ggml_backend_supports_op(backends[backend].handle, graph.tensor(node));
         asked_.emplace_back(node, backend, Kind::Supports, answer);
@@ -31,8 +34,9 @@ class Questions {
         return answer;
     }
 
-    // Asks all that was asked since clear() again, about another graph.
-    bool have_same_answers(const Backends & backends, const GraphView & graph) const;
+    // Asks all that was asked since begin() again about another graph of the same structure, as far as that has
+    // changed.
+    bool have_same_answers(const Backends & backends, const GraphView & graph);
 
   private:
     enum class Kind : uint8_t { Supports, Offloads };
@@ -51,6 +55,7 @@ class Questions {
     };
 
     std::vector<Question> asked_;
+    uint64_t graph_ = 0; // the number of the last one that these were the answers for
 };
 
 } // namespace ggml_sched

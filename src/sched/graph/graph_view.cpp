@@ -27,9 +27,12 @@ void GraphView::build(const ggml_cgraph * graph) {
     }
     const bool can_compare = is_valid_;
     is_valid_ = false;
+    number_++;
     if (!can_compare || !build_like_last(graph)) {
         build_anew(graph);
         version_.structure++;
+        changed_in_.assign(ids_.size(), number_);
+        op_changed_in_.assign(ids_.size(), number_);
     }
     is_valid_ = true;
 }
@@ -66,6 +69,7 @@ bool GraphView::meet_node(const GraphNode & expected, ggml_tensor * tensor) {
     if (!meet(expected.tensor, tensor)) {
         return false;
     }
+    bool has_changed = has_just_changed(expected.tensor);
     const auto [first, end] = operands_of(expected);
     const Operand * operand = first;
     const int n_slots = n_slots_of(*tensor);
@@ -76,8 +80,10 @@ bool GraphView::meet_node(const GraphNode & expected, ggml_tensor * tensor) {
         if (operand == end || operand->slot != slot || !meet(operand->tensor, tensor->src[slot])) {
             return false;
         }
+        has_changed = has_changed || has_just_changed(operand->tensor);
         ++operand;
     }
+    op_changed_in_[expected.tensor] = has_changed ? number_ : op_changed_in_[expected.tensor];
     return operand == end;
 }
 
@@ -88,9 +94,11 @@ bool GraphView::meet(TensorId expected, ggml_tensor * tensor) {
         return ids_[expected] == tensor;
     }
     ids_.append(tensor);
-    contents_[expected].update(*tensor, bytes_[expected], difference_);
-    if (difference_.kind) {
-        return false;
+    if (contents_[expected].update(*tensor, bytes_[expected], difference_)) {
+        changed_in_[expected] = number_;
+        if (difference_.kind) {
+            return false;
+        }
     }
     const TensorId root = roots_[expected];
     return tensor->view_src ? root != expected && meet(root, tensor->view_src) : root == expected;

@@ -76,6 +76,11 @@ class GraphView {
     bool reorder(const ggml_cgraph * graph);
 
     const GraphVersion & version() const { return version_; }
+    // How many graphs have been built; and has a tensor changed since it were so many? Of an operation: or one of its
+    // operands, or what that views. All have where the structure has.
+    uint64_t number() const { return number_; }
+    bool has_changed(TensorId id, uint64_t since) const { return changed_in_[id] > since; }
+    bool has_changed_op(TensorId node, uint64_t since) const { return op_changed_in_[node] > since; }
     const TensorIds & ids() const { return ids_; }
     size_t n_tensors() const { return ids_.size(); }
     ggml_tensor * tensor(TensorId id) const { return ids_[id]; }
@@ -103,6 +108,9 @@ class GraphView {
     bool build_like_last(const ggml_cgraph * graph);
     bool meet(TensorId expected, ggml_tensor * tensor);
     bool meet_node(const GraphNode & expected, ggml_tensor * tensor);
+    bool has_just_changed(TensorId id) const {
+        return changed_in_[id] == number_ || changed_in_[roots_[id]] == number_;
+    }
     bool has_same_buffers() const;
 
     void build_anew(const ggml_cgraph * graph);
@@ -135,6 +143,7 @@ class GraphView {
 
     bool is_valid_ = false; // the structure below is that of a graph
     GraphVersion version_;
+    uint64_t number_ = 0;
     Difference difference_; // of this graph to the last, while it is built
     TensorIds ids_;
     // By tensor; there is room for more
@@ -143,6 +152,8 @@ class GraphView {
     std::vector<size_t> bytes_;
     std::vector<uint8_t> facts_;
     std::vector<TensorId> roots_;
+    std::vector<uint64_t> changed_in_; // the number of that graph
+    std::vector<uint64_t> op_changed_in_;
     std::vector<TensorId> leafs_;
     std::vector<TensorId> inputs_;
     std::vector<TensorId> views_;

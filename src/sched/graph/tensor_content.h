@@ -38,11 +38,13 @@ class TensorContent {
                tensor.nb[3] == tensor.nb[2] * static_cast<size_t>(tensor.ne[2]);
     }
     // Becomes that of the tensor, and `bytes` its size; adds to `difference` what is new. Stops where it is of another
-    // kind.
-    void update(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {
-        if (!equals(tensor)) {
-            find_difference(tensor, bytes, difference);
+    // kind. False if it has been that of the tensor.
+    bool update(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {
+        if (equals(tensor)) {
+            return false;
         }
+        find_difference(tensor, bytes, difference);
+        return true;
     }
 
     ggml_backend_buffer_t buffer() const { return buffer_; } // of the bytes; NULL before allocation
