@@ -86,6 +86,81 @@ TEST(Inputs, ThatPassThroughTheRunsOwnRingAreNoInputsYet) {
     EXPECT_EQ(Scene(Needs{{0}, {1}}).copy(0, 0, 8, plan::kRing).copy(1, 0, 8, plan::kRing).launch(0, 0, 1).check(), "");
 }
 
+// Copies through the ring: 8 bytes each, of the tensor that the letter names
+class RingScene {
+  public:
+    explicit RingScene(size_t ring_bytes) {
+        lowered_.ring_bytes = ring_bytes;
+        splits_.splits.push_back({0, 0, 0, {}});
+    }
+
+    RingScene & snapshot(char tensor, size_t at) { return add(TaskKind::Snapshot, tensor, at); }
+    RingScene & fetch(char tensor, size_t at) { return add(TaskKind::GetAsync, tensor, at); }
+    RingScene & copy(char tensor, size_t at) { return add(TaskKind::SetAsync, tensor, at); }
+    RingScene & copy_two(char first, size_t at, char second, size_t second_at) {
+        add(TaskKind::SetAsync, first, at);
+        lowered_.copies.back().n_merged = 2;
+        bind(second, second_at);
+        return *this;
+    }
+    RingScene & copy_by_ids(char tensor, size_t at, char ids, size_t ids_at) {
+        bind(ids, ids_at);
+        add(TaskKind::SetAsync, tensor, at);
+        lowered_.copies.back().ids = static_cast<uint32_t>(lowered_.copies.size() - 2);
+        return *this;
+    }
+    std::string check() const { return find_lost_input(lowered_, splits_); }
+
+  private:
+    void bind(char tensor, size_t at) {
+        CopyBinding binding = {};
+        binding.copy = static_cast<uint32_t>(tensor - 'a');
+        binding.tensor = binding.copy;
+        binding.src = binding.dst = ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, 2);
+        ggml_set_name(binding.src, std::string(1, tensor).c_str());
+        binding.bytes = 8;
+        binding.via_ring = true;
+        binding.ring_offset = at;
+        lowered_.copies.push_back(binding);
+    }
+    RingScene & add(TaskKind kind, char tensor, size_t at) {
+        bind(tensor, at);
+        Task task = {kind, 1};
+        task.binding = static_cast<uint32_t>(lowered_.copies.size() - 1);
+        lowered_.program.tasks.push_back(task);
+        return *this;
+    }
+
+    ContextPtr context_ = make_context();
+    Splits splits_;
+    Lowered lowered_;
+};
+
+TEST(Inputs, AreLostInTheRingWhereSomethingElseIsPutBeforeTheyAreCopied) {
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('b', 8).copy('a', 0).copy('b', 8).check(), "");
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).copy('a', 0).snapshot('b', 0).copy('b', 0).check(), "") << "one by one";
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).copy('a', 0).copy('a', 0).check(), "") << "for two devices";
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).fetch('b', 4).copy('a', 0).check(),
+              "'a' is not in the ring when it is copied");
+    EXPECT_EQ(RingScene(16).fetch('a', 8).copy('a', 0).check(), "'a' is not in the ring when it is copied");
+    EXPECT_EQ(RingScene(16).copy('a', 0).snapshot('a', 0).check(), "'a' is not in the ring when it is copied");
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).copy('b', 0).check(), "'b' is not in the ring when it is copied");
+}
+
+TEST(Inputs, AreLostInTheRingAlsoAsOneOfThoseThatAreSentAtOnceOrAsIds) {
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('b', 8).copy_two('a', 0, 'b', 8).check(), "");
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('c', 8).copy_two('a', 0, 'b', 8).check(),
+              "'b' is not in the ring when it is copied");
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('b', 8).copy_by_ids('a', 0, 'b', 8).check(), "");
+    EXPECT_EQ(RingScene(16).snapshot('a', 0).copy_by_ids('a', 0, 'b', 8).check(),
+              "'b' is not in the ring when it is copied");
+}
+
+TEST(Inputs, AreNotPutBeyondTheEndOfTheRing) {
+    EXPECT_EQ(RingScene(15).snapshot('a', 0).snapshot('b', 8).check(),
+              "the copy of 'b' goes beyond the end of the ring");
+}
+
 // Against a map of bytes
 TEST(Inputs, AreLostExactlyWhereAByteIsWrittenBetweenCopyAndLaunch) {
     int n_lost = 0;

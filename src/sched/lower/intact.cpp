@@ -28,6 +28,9 @@ class Search {
 
     std::string run() {
         for (const Task & task : lowered_.program.tasks) {
+            if (std::string wrong = check_ring(task); !wrong.empty()) {
+                return wrong;
+            }
             if (task.kind == TaskKind::Launch) {
                 release(task); // it may overwrite its own
             }
@@ -50,6 +53,42 @@ class Search {
                    ? "split " + std::to_string(task.binding)
                    : std::string("the copy of '") + lowered_.copies[task.binding].src->name + "'";
     }
+
+    // The tensors that a task takes out of the ring
+    template <typename Visit> void for_each_ring_read(const Task & task, Visit visit) const {
+        if (task.kind != TaskKind::SetAsync) {
+            return;
+        }
+        const CopyBinding & first = lowered_.copies[task.binding];
+        for (uint32_t i = 0; i < first.n_merged && first.via_ring; i++) {
+            visit(lowered_.copies[task.binding + i]);
+        }
+        if (first.ids != kNoBinding && lowered_.copies[first.ids].via_ring) {
+            visit(lowered_.copies[first.ids]);
+        }
+    }
+
+    std::string check_ring(const Task & task) {
+        const bool writes = task.kind == TaskKind::Snapshot ||
+                            (task.kind == TaskKind::GetAsync && lowered_.copies[task.binding].via_ring);
+        if (writes) {
+            in_ring_.push_back(&lowered_.copies[task.binding]);
+            if (end_in_ring(*in_ring_.back()) > lowered_.ring_bytes) {
+                return name_of(task) + " goes beyond the end of the ring";
+            }
+        }
+        std::string wrong;
+        for_each_ring_read(task, [&](const CopyBinding & copy) {
+            const auto last = std::find_if(in_ring_.rbegin(), in_ring_.rend(), [&](const CopyBinding * other) {
+                return other->ring_offset < end_in_ring(copy) && copy.ring_offset < end_in_ring(*other);
+            });
+            const bool is_there = last != in_ring_.rend() && (*last)->tensor == copy.tensor &&
+                                  (*last)->ring_offset == copy.ring_offset && (*last)->bytes >= copy.bytes;
+            wrong = is_there ? wrong : std::string("'") + copy.src->name + "' is not in the ring when it is copied";
+        });
+        return wrong;
+    }
+    static size_t end_in_ring(const CopyBinding & copy) { return copy.ring_offset + copy.bytes; }
 
     template <typename Visit> void for_each_write(const Task & task, Visit visit) const {
         for (uint32_t i = 0; i < task.n_accesses; i++) {
@@ -89,6 +128,7 @@ class Search {
     const Lowered & lowered_;
     const Splits & splits_;
     std::vector<Kept> kept_;
+    std::vector<const CopyBinding *> in_ring_; // in the order in which they were put there
 };
 
 } // namespace
