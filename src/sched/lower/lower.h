@@ -7,7 +7,8 @@
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
 //   anything else                  CopyNow
 //
-// Small snapshots that lie side by side on the device, too, are one SetAsync where the device sets ranges.
+// An input that several devices need is copied aside once. Small snapshots that lie side by side on the device, too,
+// are one SetAsync where the device sets ranges.
 //
 // Where slots take turns, large inputs go on the lane that streams weights: the device computes the run before
 // meanwhile.

@@ -1,0 +1,109 @@
+#include "lower/program_builder.h"
+
+#include <algorithm>
+
+#include "lower/accesses.h"
+#include "lower/merged_copies.h"
+
+namespace ggml_sched {
+
+using plan::Access;
+using plan::Task;
+using plan::TaskKind;
+
+namespace {
+
+constexpr size_t kRingAlignment = 256;
+
+Access in_ring(const CopyBinding & copy, bool write) {
+    return {plan::kRing, write, copy.ring_offset, copy.ring_offset + copy.bytes};
+}
+
+} // namespace
+
+void ProgramBuilder::reserve_ring(CopyBinding & copy) {
+    copy.via_ring = true;
+    copy.ring_offset = lowered_.ring_bytes;
+    if (!lowered_.copies.empty()) {
+        copy.ring_offset = ring_offset_behind(lowered_.copies.back(), copy, followers_, lowered_.ring_bytes);
+    }
+    lowered_.ring_bytes = padded(copy.ring_offset + copy.bytes, kRingAlignment);
+}
+
+Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, const CopyBinding & copy) {
+    const bool reads_ring = kind == TaskKind::SetAsync && copy.via_ring;
+    const bool writes_ring = kind == TaskKind::Snapshot || (kind == TaskKind::GetAsync && copy.via_ring);
+    Task task = {kind, plan::kHost};
+    set_lanes(task, copy);
+    task.split = split;
+    task.bytes = copy.bytes;
+    task.binding = binding_of(copy);
+    begin(task);
+    accesses().push_back(reads_ring ? in_ring(copy, false) : access_to(copy.src, false, buffers_));
+    accesses().push_back(writes_ring ? in_ring(copy, true) : access_to(copy.dst, true, buffers_));
+    task.n_accesses = 2;
+    if (copy.ids != kNoBinding) {
+        add_ids(task, lowered_.copies[copy.ids]);
+    }
+    return task;
+}
+
+void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
+    const plan::Lane src = lane_of(copy.src_backend);
+    const plan::Lane dst = lane_of(copy.dst_backend);
+    switch (task.kind) {
+    case TaskKind::Snapshot: break;
+    case TaskKind::SetAsync:
+        task.lane = task.destination = copy.ahead ? topology_.stream_of[copy.dst_backend] : dst;
+        task.only_at_call = copy.pageable;
+        task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
+        lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
+        break;
+    case TaskKind::GetAsync: task.lane = task.source = src; break;
+    case TaskKind::CopyAsync:
+        task.order = topology_.links[copy.src_backend][copy.dst_backend].order;
+        task.source = src;
+        task.destination = dst;
+        task.lane = task.order == plan::CopyOrder::InSource ? src : dst;
+        break;
+    default:
+        task.source = src;
+        task.destination = dst;
+        break;
+    }
+}
+
+// The host must know them when the task is issued.
+void ProgramBuilder::add_ids(Task & task, const CopyBinding & ids) {
+    accesses().push_back(ids.via_ring ? in_ring(ids, false) : access_to(ids.src, false, buffers_));
+    task.n_accesses++;
+    task.reads_at_call = true;
+}
+
+uint32_t ProgramBuilder::binding_of(const CopyBinding & copy) {
+    std::vector<CopyBinding> & copies = lowered_.copies;
+    if (copies.empty() || copies.back().dst != copy.dst || copies.back().writer != copy.writer) {
+        copies.push_back(copy);
+    }
+    return static_cast<uint32_t>(copies.size() - 1);
+}
+
+void ProgramBuilder::begin(Task & task) const {
+    task.first_access = static_cast<uint32_t>(lowered_.program.accesses.size());
+}
+
+void ProgramBuilder::push(Task task) {
+    task.n_accesses = static_cast<uint32_t>(lowered_.program.accesses.size()) - task.first_access;
+    lowered_.program.tasks.push_back(task);
+}
+
+bool ProgramBuilder::is_host(const ggml_tensor * tensor) {
+    const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
+    return buffer && buffers_.of(buffer).facts.host;
+}
+
+ggml_backend_buffer_type_t ProgramBuilder::source_buft(const CopyBinding & copy) const {
+    return copy.via_ring ? topology_.ring_buft : host::buft_of(host::buffer_of(copy.src));
+}
+
+} // namespace ggml_sched
