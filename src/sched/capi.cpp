@@ -168,6 +168,41 @@ void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backe
     }
 }
 
+// The two callbacks with their types written out: older versions of ggml declare neither.
+
+void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched,
+                                          bool (*callback)(ggml_backend_t backend, const ggml_tensor * src,
+                                                           ggml_tensor * dst, ggml_cgraph * graph, void * user_data),
+                                          void * user_data) {
+    if (is_valid(sched, __func__)) {
+        sched->scheduler->set_copy_callback({callback, user_data});
+    }
+}
+
+void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched,
+                                             void (*callback)(ggml_backend_sched_t sched, ggml_cgraph * graph,
+                                                              bool backend_ids_changed, bool size_changed,
+                                                              void * user_data),
+                                             void * user_data) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        ggml_sched::Reallocations::Callback tell;
+        if (callback) {
+            tell = [=](ggml_cgraph * graph, bool backends_changed, bool size_changed) {
+                callback(sched, graph, backends_changed, size_changed, user_data);
+            };
+        }
+        scheduler.set_realloc_callback(std::move(tell));
+        return Status{};
+    });
+}
+
+void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
+    guarded(sched, __func__, [](Scheduler & scheduler) {
+        scheduler.unallocate();
+        return Status{};
+    });
+}
+
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
     guarded(sched, __func__, [&](Scheduler & scheduler) {
         if (mode < GGML_SCHED_SYNC_AUTO || mode > GGML_SCHED_SYNC_SERIAL) {

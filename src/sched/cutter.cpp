@@ -5,9 +5,9 @@
 
 namespace ggml_sched {
 
-Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
+Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits, bool offers) {
     PlacedByUser by_user = placed_by_user(view_, user);
-    const bool is_assigned = is_assigned_alike(by_user, limits);
+    const bool is_assigned = is_assigned_alike(by_user, limits, offers);
     StreamedLayout streamed;
     if (is_assigned && is_streamed_alike(streamed)) {
         version_ = view_.version();
@@ -29,7 +29,7 @@ Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
             return status;
         }
     }
-    Splits splits = split(view_, backends_, assignment_, options_.rotates, limits);
+    Splits splits = split(view_, backends_, assignment_, options_.rotates, limits, offers);
     if (!is_assigned || !are_alike(splits, splits_)) {
         number(splits);
         streamed = limits.empty() ? StreamedLayout{} : streamed_layout(splits, view_, backends_);
@@ -38,6 +38,7 @@ Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits) {
     version_ = view_.version();
     by_user_ = std::move(by_user);
     limits_ = limits;
+    offers_ = offers;
     streamed_ = std::move(streamed);
     streamed_number_++;
     is_cut_ = true;
@@ -64,9 +65,10 @@ void Cutter::number(const Splits & splits) {
 }
 
 // Is this graph assigned as the last one? Parameters and layout matter only to the backends.
-bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits) {
+bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits, bool offers) {
     const GraphVersion & now = view_.version();
-    if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_) {
+    if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_ ||
+        offers != offers_) {
         return false;
     }
     return (now.layout == version_.layout && now.parameters == version_.parameters) ||

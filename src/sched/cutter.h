@@ -28,7 +28,8 @@ class Cutter {
 
     // The graph that is cut next, again and again if it has to be.
     void take(ggml_cgraph * graph) { view_.build(graph); }
-    Status cut(const UserAssignments & user, const StreamLimits & limits);
+    // `offers`: a copy callback may write weights; see split().
+    Status cut(const UserAssignments & user, const StreamLimits & limits, bool offers);
     // Makes the nodes' operands what they were before they were rewired. The graph must be there.
     void restore_operands();
 
@@ -52,7 +53,7 @@ class Cutter {
         uint64_t number;
     };
 
-    bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits);
+    bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits, bool offers);
     bool is_streamed_alike(StreamedLayout & now) const;
     bool is_cut_alike(const StreamedLayout & now) const;
     void number(const Splits & splits);
@@ -67,6 +68,7 @@ class Cutter {
     GraphVersion version_; // of this version
     PlacedByUser by_user_; // of which the user asked for this
     StreamLimits limits_;  // when this could be streamed
+    bool offers_ = false;  // the splits were made for a copy callback
     StreamedLayout streamed_;
     uint64_t number_ = 0;
     uint64_t last_number_ = 0;      // that was given

@@ -25,11 +25,12 @@ class LoweredGraph {
         plan::Mode mode;
         bool observed;
         bool whole_experts;
+        Offered offered;
 
         friend bool operator==(const Key & a, const Key & b) {
             return a.layout == b.layout && a.given == b.given && a.placed == b.placed && a.streams == b.streams &&
                    a.links == b.links && a.mode == b.mode && a.observed == b.observed &&
-                   a.whole_experts == b.whole_experts;
+                   a.whole_experts == b.whole_experts && a.offered == b.offered;
         }
     };
 

@@ -9,13 +9,17 @@
 
 namespace ggml_sched {
 
-Status Placer::place(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
+Status Placer::find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
     if (!knows_places_for(graph, prepared, splits)) {
         if (Status status = find_places(graph, prepared, splits); !status.ok()) {
             return status;
         }
     }
     places_.fit(graph.view);
+    return {};
+}
+
+Status Placer::give(const CutGraph & graph) {
     Status status = make_room();
     return status.ok() ? give_places(graph) : status;
 }
@@ -150,6 +154,27 @@ Status Placer::give_places(const CutGraph & graph) const {
     return refused ? Status::failed(std::string("tensor '") + refused->name +
                                     "' is refused by the buffer that it belongs in; the backend's log says why")
                    : Status{};
+}
+
+// A view loses its place with what it views.
+void Placer::take_back(const GraphView & view, const Splits & splits) const {
+    const auto clear = [](ggml_tensor * tensor) {
+        tensor->buffer = nullptr;
+        tensor->data = nullptr;
+    };
+    for (const InputCopy & input : splits.rotating) {
+        clear(view.tensor(input.tensor));
+    }
+    for (TensorId id = 0; id < places_.plan.tensors.size(); id++) {
+        if (!view.views_another(id) && places_.plan.tensors[id].is_known()) {
+            clear(view.tensor(id));
+        }
+    }
+    for (const TensorId id : view.views()) {
+        if (!view.tensor(view.root(id))->buffer) {
+            clear(view.tensor(id));
+        }
+    }
 }
 
 Status Placer::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {

@@ -25,8 +25,14 @@ class Placer {
         , rules_(rules)
         , planner_(backends) {}
 
-    // `prepared` is the graph's, and `splits` the number of those splits: see Cutter::number().
-    Status place(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    // Finds the places of a graph. `prepared` is the graph's, `splits` the number of its splits: see Cutter::number().
+    Status find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    // True if a buffer is too small for the places that were found.
+    bool must_grow() const { return !buffers_.have_room_for(places_.plan); }
+    // Makes the buffers large enough for the places that were found, and gives each tensor its place.
+    Status give(const CutGraph & graph);
+    // Undoes give(): the tensors have no memory again.
+    void take_back(const GraphView & view, const Splits & splits) const;
     // Makes the buffers that the graph would need, and keeps its places in mind.
     Status reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     // What the buffers of each backend would need for the graph, in bytes

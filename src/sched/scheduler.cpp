@@ -56,6 +56,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
     , verifier_(machine_)
+    , reallocations_(backends_, settings_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , flight_(machine_, *executor_, verifier_)
     , placer_(backends_, buffers_, spaces_, flight_, rules_)
@@ -134,6 +135,9 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
     is_allocated_ = false;
     is_lowered_ = false;
     graph_ = graph;
+    offered_ = !copy_callback_.function          ? Offered::Nothing
+               : settings_.streaming.budget == 0 ? Offered::AllWeights
+                                                 : Offered::WholeCopies;
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
     cutter_.take(graph);
@@ -157,7 +161,7 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
 Status Scheduler::cut_and_stream(Memory memory) {
     while (true) {
         const uint64_t before = cutter_.streamed_number();
-        if (Status status = cutter_.cut(user_, streaming_.limits(mode())); !status.ok()) {
+        if (Status status = cutter_.cut(user_, streaming_.limits(mode()), offered_ != Offered::Nothing); !status.ok()) {
             return status;
         }
         if (cutter_.streamed_number() != before) {
@@ -176,6 +180,7 @@ Status Scheduler::cut_and_stream(Memory memory) {
 void Scheduler::set_streaming(const StreamSettings & settings) {
     flight_.synchronize();
     reset();
+    settings_.streaming = settings;
     streaming_.set(settings);
 }
 
@@ -213,6 +218,7 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
             status = placer_.reserve(cut_graph(), split_graphs_, cutter_.number());
         }
     } while (has_made_room(status));
+    reallocations_.note(cut_graph());
     restore_operands(graph);
     reset();
     return status;
@@ -225,12 +231,19 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     do {
         status = cut(graph, Memory::Needed);
         if (status.ok()) {
-            status = placer_.place(cut_graph(), split_graphs_, cutter_.number());
+            status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
+        }
+        if (status.ok() && placer_.must_grow()) {
+            status = reallocations_.tell(graph, cut_graph());
+        }
+        if (status.ok()) {
+            status = placer_.give(cut_graph());
         }
     } while (has_made_room(status));
     if (status.ok()) {
         status = placer_.wait_for_inputs(view(), lowered_[turn_].inputs_are_free(key()));
     }
+    reallocations_.note(cut_graph());
     if (!status.ok()) {
         restore_operands(graph);
         reset();
@@ -238,6 +251,15 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     }
     is_allocated_ = true;
     return {};
+}
+
+void Scheduler::unallocate() {
+    if (is_allocated_) {
+        flight_.synchronize();
+        cutter_.restore_operands();
+        placer_.take_back(view(), splits());
+    }
+    reset();
 }
 
 CutGraph Scheduler::cut_graph() const {
@@ -253,7 +275,8 @@ LoweredGraph::Key Scheduler::key() const {
             links_number_,
             mode(),
             observer_.callback != nullptr,
-            streaming_.streams_whole(splits().experts)};
+            streaming_.streams_whole(splits().experts),
+            offered_};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -280,7 +303,7 @@ void Scheduler::lower_graph() {
         lowered.bind(view(), slots_);
     } else {
         lowered.take(now, lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                                {now.mode, now.observed, now.whole_experts}, spaces_));
+                                {now.mode, now.observed, now.whole_experts, now.offered}, spaces_));
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
             if (const size_t bytes = lowered.lowered().staged[static_cast<size_t>(lane)]; bytes > 0) {
                 executor_->prepare_staging(static_cast<plan::Lane>(lane), bytes);
@@ -375,7 +398,7 @@ Status Scheduler::run() {
 }
 
 Work Scheduler::work() {
-    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_.graphs(), {}};
+    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_.graphs(), copy_callback_};
 }
 
 void Scheduler::synchronize() {

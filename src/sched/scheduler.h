@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "cutter.h"
@@ -19,6 +20,7 @@
 #include "placer.h"
 #include "plan/history.h"
 #include "plan/rules.h"
+#include "reallocations.h"
 #include "settings.h"
 #include "streaming.h"
 
@@ -46,6 +48,8 @@ class Scheduler {
     Status reserve(ggml_cgraph * graph);
     Status split(ggml_cgraph * graph);
     Status allocate(ggml_cgraph * graph);
+    // Makes the allocated graph what it was before; see ggml_sched_unalloc_graph.
+    void unallocate();
     Status compute_async(ggml_cgraph * graph);
     void synchronize();
     void reset();
@@ -54,6 +58,8 @@ class Scheduler {
     ggml_backend_t backend_of(const ggml_tensor * tensor) const;
 
     void set_observer(const Observer & observer) { observer_ = observer; }
+    void set_copy_callback(const CopyCallback & callback) { copy_callback_ = callback; }
+    void set_realloc_callback(Reallocations::Callback callback) { reallocations_.set_callback(std::move(callback)); }
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     void set_streaming(const StreamSettings & settings); // waits for what is in flight
@@ -128,6 +134,9 @@ class Scheduler {
     std::shared_ptr<const observe::Names> last_names_;
     observe::Verifier verifier_;
     Observer observer_;
+    CopyCallback copy_callback_;
+    Offered offered_ = Offered::Nothing; // of the graph that was cut last
+    Reallocations reallocations_;
     std::unique_ptr<observe::Tracer> tracer_; // NULL: none
     std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
     Flight flight_;

@@ -38,6 +38,18 @@ bool read_stream(const std::string & text, StreamSettings & streaming) {
     return true;
 }
 
+// As in ggml: the default is 1 where ggml is compiled with GGML_SCHED_NO_REALLOC.
+ReallocCheck realloc_check() {
+#ifdef GGML_SCHED_NO_REALLOC
+    const int by_default = 1;
+#else
+    const int by_default = 0;
+#endif
+    const std::string text = env("GGML_SCHED_DEBUG_REALLOC");
+    const int level = text.empty() ? by_default : std::atoi(text.c_str());
+    return level > 1 ? ReallocCheck::All : level == 1 ? ReallocCheck::Unexpected : ReallocCheck::None;
+}
+
 } // namespace
 
 Settings read_settings() {
@@ -58,6 +70,7 @@ Settings read_settings() {
     settings.keep_weights = env("GGML_SCHED_STREAM_KEEP") == "1";
     settings.verify = env("GGML_SCHED_VERIFY") == "1";
     settings.debug = std::atoi(env("GGML_SCHED_DEBUG").c_str());
+    settings.realloc_check = realloc_check();
     settings.trace = trace_path();
     return settings;
 }

@@ -157,6 +157,36 @@ static void check_observation(ggml_backend_sched_t sched) {
     CHECK(stats.runs == 0 && stats.launches == 0);
 }
 
+static bool count_copy(ggml_backend_t backend, const struct ggml_tensor * src, struct ggml_tensor * dst,
+                       struct ggml_cgraph * graph, void * user_data) {
+    CHECK(backend != NULL && src != dst && graph != NULL);
+    ++*(int *) user_data;
+    return false;
+}
+
+static void count_realloc(ggml_backend_sched_t sched, struct ggml_cgraph * graph, bool backend_ids_changed,
+                          bool size_changed, void * user_data) {
+    CHECK(sched != NULL && graph != NULL && !(backend_ids_changed && size_changed));
+    ++*(int *) user_data;
+}
+
+// The graph has no weights in host memory, and fits the buffers that it was allocated in before.
+static void check_callbacks(ggml_backend_sched_t sched, const struct model * model) {
+    int n_copies = 0;
+    int n_reallocs = 0;
+    float x[N] = {2, 2, 2, 2, 2, 2, 2, 2};
+    ggml_backend_sched_set_copy_callback(sched, count_copy, &n_copies);
+    ggml_backend_sched_set_realloc_callback(sched, count_realloc, &n_reallocs);
+    ggml_sched_unalloc_graph(sched);
+    CHECK(model->x->buffer == NULL && model->y->buffer == NULL);
+    CHECK(ggml_backend_sched_alloc_graph(sched, model->graph));
+    ggml_backend_tensor_set(model->x, x, 0, sizeof(x));
+    CHECK(ggml_backend_sched_graph_compute(sched, model->graph) == GGML_STATUS_SUCCESS);
+    CHECK(n_copies == 0 && n_reallocs <= 1);
+    ggml_backend_sched_set_copy_callback(sched, NULL, NULL);
+    ggml_backend_sched_set_realloc_callback(sched, NULL, NULL);
+}
+
 void capi_test_sched(void) {
     ggml_backend_t device = ggml_backend_dev_init(ggml_backend_sim_device(2), NULL);
     ggml_backend_t cpu = ggml_backend_cpu_init();
@@ -170,6 +200,7 @@ void capi_test_sched(void) {
     check_runs(sched, &model);
     check_observation(sched);
     check_trace(sched, &model);
+    check_callbacks(sched, &model);
     ggml_backend_sched_free(sched);
     free_model(&model);
     ggml_backend_free(device);

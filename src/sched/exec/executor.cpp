@@ -97,7 +97,7 @@ Status Executor::run_waits(const plan::Plan & plan) {
     const std::vector<CopyBinding> no_copies;
     const std::vector<Split> no_splits;
     std::vector<host::GraphHandle> no_graphs;
-    return run(plan, {no_copies, no_splits, no_graphs, {}}, {});
+    return run(plan, {no_copies, no_splits, no_graphs}, {});
 }
 
 // These are compiled with and without a listener, so that a run without one does not pay for the possibility.
@@ -232,6 +232,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
         }
         set_async(copy, task.lane);
         return {};
+    case plan::TaskKind::Offer: offer(copy, task, work); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
     default:

@@ -100,6 +100,7 @@ class Executor {
     void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
     Status set_written(const CopyBinding & copy, const Work & work, plan::Lane lane);
     Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
+    void offer(const CopyBinding & copy, const plan::Task & task, const Work & work);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Slices * slices);

@@ -1,6 +1,7 @@
 // How the executor makes each kind of copy.
 
 #include <algorithm>
+#include <cstring>
 
 #include "exec/executor.h"
 
@@ -176,6 +177,29 @@ Status Executor::set_written(const CopyBinding & copy, const Work & work, plan::
     }
     send(copy, lane);
     return {};
+}
+
+// Copies the whole weight if the callback leaves it to us.
+void Executor::offer(const CopyBinding & copy, const plan::Task & task, const Work & work) {
+    const CopyCallback & callback = work.copy_callback;
+    ggml_cgraph * graph = work.graphs[static_cast<size_t>(task.split)].get();
+    moved_bytes_ = 0;
+    queues_[task.lane].idle = false;
+    if (callback.function &&
+        callback.function(backends_[copy.dst_backend].handle, copy.src, copy.dst, graph, callback.user_data)) {
+        return;
+    }
+    if (task.lane == plan::kHost) {
+        host::copy_blocking(copy.src, copy.dst);
+        moved_bytes_ = copy.bytes;
+        stats.blocking_copies++;
+        stats.bytes_copied += copy.bytes;
+        return;
+    }
+    if (copy.via_ring) {
+        std::memcpy(ring(copy), copy.src->data, copy.bytes);
+    }
+    set_async(copy, task.lane);
 }
 
 void Executor::get_async(const CopyBinding & copy) {

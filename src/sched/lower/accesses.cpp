@@ -78,6 +78,27 @@ void LaunchAccesses::append(int begin, int end, std::vector<plan::Access> & acce
     end_launch(first, accesses);
 }
 
+void LaunchAccesses::append_inputs(int begin, int end, std::vector<plan::Access> & accesses) {
+    const size_t first = accesses.size();
+    begin_launch();
+    for (int i = begin; i < end; i++) {
+        touched_in_[graph_.nodes()[i].tensor] = written_in(launch_);
+    }
+    for (int i = begin; i < end; i++) {
+        const GraphNode & node = graph_.nodes()[i];
+        for (const Operand & op : graph_.operands_of(node)) {
+            const TensorId root = graph_.root(op.tensor);
+            const bool is_inner =
+                touched_in_[op.tensor] >= read_in(launch_) || touched_in_[root] == written_in(launch_);
+            if (!is_inner && !(graph_.facts(root) & kIsWeights)) {
+                touch(op.tensor, graph_.tensor(node.tensor)->src[op.slot], false);
+                touched_in_[op.tensor] = read_in(launch_);
+            }
+        }
+    }
+    end_launch(first, accesses);
+}
+
 void LaunchAccesses::append_observed(int begin, int end, std::vector<plan::Access> & accesses) {
     const size_t first = accesses.size();
     begin_launch();

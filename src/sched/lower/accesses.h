@@ -27,6 +27,8 @@ class LaunchAccesses {
     // with that too. Buffers of weights are read whole: nobody writes them while they are in use, so their parts need
     // no distinction.
     void append(int begin, int end, std::vector<plan::Access> & accesses);
+    // Appends what the nodes [begin, end) read of what other nodes, or the caller, have written; weights are left out.
+    void append_inputs(int begin, int end, std::vector<plan::Access> & accesses);
     // Appends what someone reads who looks at these nodes, views too, and at what they are computed from.
     void append_observed(int begin, int end, std::vector<plan::Access> & accesses);
 

@@ -7,6 +7,7 @@
 #include "lower/accesses.h"
 #include "lower/experts.h"
 #include "lower/merged_copies.h"
+#include "lower/offers.h"
 #include "lower/program_builder.h"
 #include "lower/shared_snapshots.h"
 #include "lower/stream_order.h"
@@ -35,9 +36,11 @@ class Lowering {
         , backends_(backends)
         , topology_(topology)
         , whole_experts_(options.whole_experts)
+        , offered_(options.offered)
         , out_(backends, topology, followers, spaces)
         , launch_accesses_(graph_, out_.buffers())
         , experts_(find_experts(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); }))
+        , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
         , writes_(splits_.cache_writes, graph_)
         , snapshots_(graph_, backends)
         , n_streams_(streams.size())
@@ -67,13 +70,15 @@ class Lowering {
     // Tasks of a split that come after all that goes through the host
     struct Late {
         std::vector<Task> direct;
-        std::vector<Task> staged;  // read the ring after another device has written it
-        std::vector<Task> experts; // the host waits for the ids
+        std::vector<Task> staged;     // read the ring after another device has written it
+        std::vector<Task> experts;    // the host waits for the ids
+        std::vector<uint32_t> offers; // copies; the callback may look at all other inputs
 
         void clear() {
             direct.clear();
             staged.clear();
             experts.clear();
+            offers.clear();
         }
     };
 
@@ -102,6 +107,9 @@ class Lowering {
         // Backwards: the wait for what was fetched last covers the rest.
         tasks.insert(tasks.end(), late_.staged.rbegin(), late_.staged.rend());
         tasks.insert(tasks.end(), late_.experts.begin(), late_.experts.end());
+        for (const uint32_t copy : late_.offers) {
+            lower_offer(index, copy, copy == late_.offers.front());
+        }
 
         Task launch = {TaskKind::Launch, out_.lane_of(split.backend)};
         launch.split = index;
@@ -221,21 +229,32 @@ class Lowering {
     // Weights in host memory can be sent in parts.
     bool is_partial(uint32_t copy) {
         const InputCopy & input = splits_.copies[copy];
+        if (offered_ == Offered::AllWeights) {
+            return false;
+        }
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
         return !input.streamed && buffer && out_.buffers().of(buffer).facts.host &&
                out_.buffers().of(buffer).facts.weights && backends_[input.backend].set_async;
     }
 
+    bool is_whole(uint32_t copy) const {
+        const auto by_ids = experts_.find(copy);
+        return !splits_.copies[copy].streamed && (by_ids == experts_.end() || !can_fetch(by_ids->second));
+    }
+
+    bool can_fetch(const ExpertIds & ids) const {
+        const CopyBinding copy = host_binding_for(ids.tensor);
+        const ggml_backend_buffer_t buffer = host::buffer_of(copy.src);
+        return (buffer && host::is_host(buffer)) || backends_[copy.src_backend].get_async;
+    }
+
     // Once, for all who need these ids; the first split that does fetches them before anything else.
     void fetch_ids(int32_t split, const ExpertIds & ids) {
-        if (fetched(ids) != kNoBinding) {
+        if (fetched(ids) != kNoBinding || !can_fetch(ids)) {
             return;
         }
         CopyBinding copy = host_binding_for(ids.tensor);
         if (!out_.is_host(copy.src)) {
-            if (!backends_[copy.src_backend].get_async) {
-                return;
-            }
             out_.reserve_ring(copy);
             out_.push_copy(TaskKind::GetAsync, split, copy);
         }
@@ -284,7 +303,9 @@ class Lowering {
         const bool from_host = out_.is_host(copy.src);
         const Topology::Link & link = topology_.links[copy.src_backend][copy.dst_backend];
 
-        if (from_host && dst.set_async) {
+        if (offers_.includes(index)) {
+            late_.offers.push_back(index);
+        } else if (from_host && dst.set_async) {
             if (needs_snapshot(input.tensor, copy) && !snapshots_.find(copy)) {
                 out_.reserve_ring(copy);
                 out_.push_copy(TaskKind::Snapshot, split, copy);
@@ -306,6 +327,23 @@ class Lowering {
         } else {
             late_.direct.push_back(out_.copy_task(TaskKind::CopyNow, split, copy));
         }
+    }
+
+    // A small weight is copied aside, so that the callback may write it again while the device still reads the copy.
+    void lower_offer(int32_t split, uint32_t index, bool is_first) {
+        CopyBinding copy = binding_for(index);
+        const host::Backend & dst = backends_[copy.dst_backend];
+        if (dst.set_async && copy.bytes <= std::min(kMergedUpTo, topology_.snapshot_limit)) {
+            out_.reserve_ring(copy);
+        }
+        copy.pageable = dst.set_async && is_staged(copy);
+        Task task = out_.copy_task(TaskKind::Offer, split, copy);
+        offers_.append_writes(copy.dst_backend, out_.lowered().program);
+        if (is_first) { // the others come behind it, on the same lane
+            const Split & to = splits_.splits[static_cast<size_t>(split)];
+            launch_accesses_.append_inputs(to.begin, to.end, out_.accesses());
+        }
+        out_.push(task);
     }
 
     bool is_staged(const CopyBinding & copy) const {
@@ -368,9 +406,11 @@ class Lowering {
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     const bool whole_experts_;
+    const Offered offered_;
     ProgramBuilder out_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
+    Offers offers_;
     const WritesByCache writes_;
     SharedSnapshots snapshots_;
     const size_t n_streams_; // backends, or 0

@@ -22,6 +22,9 @@
 //
 // Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent: once the ids are computed
 // they are fetched to the host, and the task that sends the weights reads them when it is issued.
+//
+// Weights in host memory that would be copied whole are an Offer if there is a copy callback, behind the other inputs
+// of their split. The Offer also makes the copy that the callback leaves to it.
 
 #pragma once
 
@@ -78,10 +81,18 @@ struct Topology {
     size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
+// Which weights in host memory are offered to the copy callback
+enum class Offered : uint8_t {
+    Nothing,     // there is no callback
+    WholeCopies, // those that are neither streamed nor copied by ids
+    AllWeights,  // all that are copied
+};
+
 struct LoweringOptions {
     plan::Mode mode = plan::Mode::Auto;
     bool observed = false;      // the caller looks at nodes while the graph runs
     bool whole_experts = false; // of what is streamed; else only those that ids name
+    Offered offered = Offered::Nothing;
 };
 
 // The graph is allocated; `followers` are those of its memory plan. `streams` has the layout of what is streamed, by

@@ -59,6 +59,13 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
         task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
         break;
+    case TaskKind::Offer: // a device that sets nothing asynchronously copies by the host, which then waits for it
+        task.destination = dst;
+        task.lane = backends_[copy.dst_backend].set_async ? dst : plan::kHost;
+        task.reads_at_call = true;
+        task.only_at_call = copy.pageable || copy.via_ring;
+        lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
+        break;
     case TaskKind::GetAsync: task.lane = task.source = src; break;
     case TaskKind::CopyAsync:
         task.order = topology_.links[copy.src_backend][copy.dst_backend].order;

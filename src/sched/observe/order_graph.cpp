@@ -97,7 +97,7 @@ void OrderGraph::reserve(const std::vector<const plan::Plan *> & plans) {
     for (const plan::Plan * plan : plans) {
         const plan::Program & program = plan->program;
         n_vertices += plan->waits.size() + program.caller_reads.size();
-        for (const plan::Step & step : plan->steps) { // a task that reads at the call is two
+        for (const plan::Step & step : plan->steps) { // a task that touches host memory at the call is two
             n_vertices += step.kind == StepKind::Record ? 1
                           : step.kind == StepKind::Do   ? 1 + program.tasks[step.task].reads_at_call
                                                         : 0;
@@ -149,7 +149,7 @@ void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::P
     }
     if (task.reads_at_call) {
         add_to_lane({run_, kHost, StepKind::Do, index, kHost});
-        add_accesses(task, program, {true, false});
+        add_accesses(task, program, plan::is_at_call);
     }
     const bool on_source = task.kind == TaskKind::CopyAsync && task.order != plan::CopyOrder::InDestination;
     const Vertex vertex = {run_, task.lane, StepKind::Do, index, on_source ? task.source : task.lane};
@@ -158,16 +158,15 @@ void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::P
     } else {
         add_to_lane(vertex);
     }
-    add_accesses(task, program, {!task.only_at_call, true});
+    add_accesses(task, program, plan::is_after_call);
 }
 
-// Of the newest vertex
-void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & program, Which which) {
+void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & program, Includes includes) {
     const uint32_t id = static_cast<uint32_t>(vertices_.size() - 1);
     for (uint32_t i = 0; i < task.n_accesses; i++) {
         const plan::Access & bytes = program.accesses[task.first_access + i];
         const uint32_t place = bytes.space == plan::kRing ? part_of_ring() : 0;
-        if (bytes.write ? which.writes : which.reads) {
+        if (includes(task, bytes)) {
             accesses_.push_back({id, place, bytes});
         }
     }

@@ -69,11 +69,9 @@ class OrderGraph {
     void choose_chain(uint32_t id);
     void add_to_lane(const Vertex & vertex);
     void add_task(const plan::Task & task, uint32_t index, const plan::Program & program);
-    struct Which {
-        bool reads;
-        bool writes;
-    };
-    void add_accesses(const plan::Task & task, const plan::Program & program, Which which);
+    // Adds the accesses of the newest vertex: those for which `includes` holds.
+    using Includes = bool (*)(const plan::Task & task, const plan::Access & access);
+    void add_accesses(const plan::Task & task, const plan::Program & program, Includes includes);
     void add_copy(const plan::Task & task, const Vertex & vertex);
     void add_wait(const plan::Wait & wait, uint32_t step);
     uint32_t & record_of(plan::Lane lane, uint32_t part, int16_t event);

@@ -165,6 +165,7 @@ std::string text_of(const plan::Task & task, const Names & names) {
     case TaskKind::CopyAsync:
         return "copy " + tensor_text(task, names) + " to " + name_in(names.lanes, task.destination);
     case TaskKind::CopyNow: return "copy, blocking, " + tensor_text(task, names);
+    case TaskKind::Offer: return "offer " + tensor_text(task, names) + " to the copy callback, or copy it from host";
     }
     return {};
 }

@@ -412,6 +412,7 @@ std::string Tracer::task_text(const plan::Task & task) const {
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";
     case TaskKind::CopyAsync: return "copy " + tensor() + " to " + trace_.lanes[task.destination];
     case TaskKind::CopyNow: return "copy " + tensor() + ", blocking";
+    case TaskKind::Offer: return "offer " + tensor() + " to the copy callback";
     }
     return {};
 }

@@ -79,7 +79,7 @@ class Planner {
         Needs needs_of_call;
         for (uint32_t i = 0; i < task.n_accesses; i++) {
             const uint32_t access = task.first_access + i;
-            Needs & whose = task.reads_at_call && !program_.accesses[access].write ? needs_of_call : needs;
+            Needs & whose = is_at_call(task, program_.accesses[access]) ? needs_of_call : needs;
             whose.add_hazards(index, access, cells_, program_, rules_);
         }
         wait_for(waiter, needs_of_call, needs, start_of(task), waits);
@@ -192,8 +192,8 @@ class Planner {
             if (!is_async_copy(task.kind)) {
                 return;
             }
-            if (task.kind == TaskKind::SetAsync && !task.only_at_call &&
-                program_.accesses[task.first_access].space == kHostMemory) {
+            const bool from_host = task.kind == TaskKind::SetAsync || task.kind == TaskKind::Offer;
+            if (from_host && !task.only_at_call && program_.accesses[task.first_access].space == kHostMemory) {
                 lanes_.record_after(lane, lanes_.last(lane));
                 return;
             }
@@ -205,8 +205,8 @@ class Planner {
         for (const bool write : {false, true}) {
             for (uint32_t i = 0; i < task.n_accesses; i++) {
                 const uint32_t access = task.first_access + i;
-                if (program_.accesses[access].write != write || (task.only_at_call && !write)) {
-                    continue; // what the host has read is done
+                if (program_.accesses[access].write != write || !is_after_call(task, program_.accesses[access])) {
+                    continue; // the host has done that
                 }
                 const Cell * end = cells_.end_of(access);
                 for (Cell * cell = cells_.begin_of(access); cell != end; cell++) {

@@ -32,13 +32,15 @@ enum class TaskKind : uint8_t {
     GetAsync,   // a device to host memory, on the device's queue
     CopyAsync,  // between two devices
     CopyNow,    // by the host, done when the call returns
+    Offer,      // the copy callback may copy a weight in its own way; otherwise the weight is copied like SetAsync
     Launch,     // computes a split
     Observe,    // the caller looks at what the launch before it has computed
     Return,     // the caller has its inputs back and may overwrite them
 };
 
 constexpr bool is_async_copy(TaskKind kind) {
-    return kind == TaskKind::SetAsync || kind == TaskKind::GetAsync || kind == TaskKind::CopyAsync;
+    return kind == TaskKind::SetAsync || kind == TaskKind::GetAsync || kind == TaskKind::CopyAsync ||
+           kind == TaskKind::Offer;
 }
 
 constexpr bool is_copy(TaskKind kind) {
@@ -53,7 +55,7 @@ struct Task {
     Lane source = kHost;                   // copies: the lane that produces the data
     Lane destination = kHost;              // copies: the lane that will use it
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
-    bool reads_at_call = false; // SetAsync: host memory may be read before the call returns, so it must be ready then
+    bool reads_at_call = false; // SetAsync, Offer: host memory may be read before the call returns, so it must be ready
     bool only_at_call = false;  // and it is not read any more when the call has returned
     bool is_waited_for = false; // later runs will want to wait for this task, and not for what is behind it
     int32_t split = kNoSplit;   // in whose section it is issued
@@ -62,6 +64,18 @@ struct Task {
     uint32_t n_accesses = 0;
     uint64_t bytes = 0; // copied
 };
+
+// True if the call itself may touch these bytes: the host waits for them before it makes the call. During an Offer the
+// callback also writes host memory.
+constexpr bool is_at_call(const Task & task, const Access & access) {
+    return task.kind == TaskKind::Offer ? access.space == kHostMemory : task.reads_at_call && !access.write;
+}
+
+// True if these bytes may be touched when the call has returned. What an Offer writes to host memory is written by
+// then.
+constexpr bool is_after_call(const Task & task, const Access & access) {
+    return !is_at_call(task, access) || !(task.only_at_call || access.write);
+}
 
 enum class Mode : uint8_t { Auto, Barrier, Serial };
 

@@ -12,7 +12,7 @@ constexpr int32_t kNoCopy = -1;
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits)
+             bool rotates, const StreamLimits & limits, bool offers)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
@@ -21,9 +21,11 @@ class Splitter {
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
         , written_at_(graph.n_tensors(), kNoNode)
         , is_rotating_(rotates ? graph.n_tensors() : 0, false)
+        , is_table_(offers && !limits.empty() ? graph.n_tensors() : 0, false)
         , caches_(graph, backends, assignment, written_at_) {}
 
     Splits run() {
+        find_tables();
         drop_limits_for_small_weights();
         result_.decisions = SizeDecisions(limits_);
         find_reader_elsewhere();
@@ -54,6 +56,25 @@ class Splitter {
         size_t bytes = 0;
         size_t n = 0;
     };
+
+    // Finds the weights that a copy callback may write: some copy of them is read in another way than as a matrix.
+    void find_tables() {
+        if (is_table_.empty()) {
+            return;
+        }
+        for (const int reader : assignment_.readers_elsewhere) {
+            const GraphNode & node = graph_.nodes()[reader];
+            for (const Operand & op : graph_.operands_of(node)) {
+                const ggml_tensor * tensor = graph_.tensor(op.tensor);
+                const bool is_matrix = (node.op == GGML_OP_MUL_MAT && op.slot == kMatrixSlot) ||
+                                       (node.op == GGML_OP_MUL_MAT_ID && op.slot == kExpertsSlot);
+                if (!is_matrix && tensor->buffer && host::is_weights(tensor->buffer) &&
+                    needs_copy(op.tensor, assignment_.backend[node.tensor])) {
+                    is_table_[graph_.root(op.tensor)] = true;
+                }
+            }
+        }
+    }
 
     void drop_limits_for_small_weights() {
         if (std::none_of(limits_.begin(), limits_.end(), [](const StreamLimit & limit) { return limit.weight > 0; })) {
@@ -163,7 +184,7 @@ class Splitter {
 
     // Weights in host memory
     bool is_streamed(TensorId id, BackendId backend) const {
-        if (limits_.empty() || limits_[backend].weight == 0) {
+        if (limits_.empty() || limits_[backend].weight == 0 || (!is_table_.empty() && is_table_[graph_.root(id)])) {
             return false;
         }
         const ggml_tensor * tensor = graph_.tensor(id);
@@ -304,6 +325,7 @@ class Splitter {
     std::vector<int32_t> written_at_; // by tensor that is no view: the last node that writes it
     std::vector<int32_t> copied_at_;  // by copy: the first node of its split; what is written later is not in it
     std::vector<bool> is_rotating_;   // by tensor
+    std::vector<bool> is_table_;      // by tensor that is no view; empty if no callback writes any
     Caches caches_;
     Splits result_;
 };
@@ -311,8 +333,8 @@ class Splitter {
 } // namespace
 
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits) {
-    return Splitter(graph, backends, assignment, rotates, limits).run();
+             bool rotates, const StreamLimits & limits, bool offers) {
+    return Splitter(graph, backends, assignment, rotates, limits, offers).run();
 }
 
 bool are_alike(const Splits & a, const Splits & b) {

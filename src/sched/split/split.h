@@ -16,6 +16,9 @@
 
 namespace ggml_sched {
 
+// The matrix of MUL_MAT, as an index into ggml_tensor::src
+constexpr uint8_t kMatrixSlot = 0;
+
 // Operands of MUL_MAT_ID, as indices into ggml_tensor::src
 constexpr uint8_t kExpertsSlot = 0;
 constexpr uint8_t kExpertIdsSlot = 2;
@@ -75,9 +78,10 @@ struct Splits {
     SizeDecisions decisions;              // none likewise
 };
 
-// Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
+// Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap. If
+// `offers`, a copy callback may write weights that are read other than as matrices or experts: these are not streamed.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, const StreamLimits & limits = {});
+             bool rotates, const StreamLimits & limits = {}, bool offers = false);
 
 // Are the graphs cut and their inputs copied in the same way? For two of the same structure; sizes may differ.
 bool are_alike(const Splits & a, const Splits & b);

@@ -22,8 +22,8 @@ auto fields(const GraphSpec & graph) {
 }
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep,
-                    job.pinned_weights, job.link, job.ahead, job.merges, job.adversary, job.data, job.weights,
-                    job.caches, job.experts, job.stored_ids, job.graphs, job.runs);
+                    job.pinned_weights, job.link, job.ahead, job.merges, job.scribbles, job.adversary, job.data,
+                    job.weights, job.caches, job.experts, job.stored_ids, job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -299,7 +299,8 @@ void showValue(const Case & job, std::ostream & out) {
         out << ", " << job.link << " bytes/us";
     }
     out << (job.pinned_weights ? ", pinned weights" : "") << (job.ahead ? ", inputs ahead" : "")
-        << (job.merges ? ", copies merged" : "") << ", adversary " << job.adversary << ", data " << job.data << "\n";
+        << (job.merges ? ", copies merged" : "") << (job.scribbles ? ", a copy callback" : "") << ", adversary "
+        << job.adversary << ", data " << job.data << "\n";
     for (size_t i = 0; i < job.graphs.size(); i++) {
         out << "graph " << i << ":\n";
         show(job, job.graphs[i], out);

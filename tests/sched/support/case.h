@@ -106,6 +106,7 @@ struct Case {
     double link = 0;             // bytes that reach a device in a microsecond of its clock; 0: the default
     bool ahead = false;          // inputs are copied on the streaming queue, too
     bool merges = false;         // copies of neighbours
+    bool scribbles = false;      // there is a copy callback, which spoils weights and restores them
     uint64_t adversary = 0;      // when devices execute what is queued
     uint64_t data = 0;           // of weights and inputs
     std::vector<int> weights = std::vector<int>(kWeights, kOnCpu); // their places

@@ -39,6 +39,7 @@ class Maker {
         job.ahead = one_in(2);
         job.keep = one_in(2);
         job.merges = one_in(2);
+        job.scribbles = one_in(3);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
         job.data = random_() % 1000000;
         for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
@@ -268,6 +269,7 @@ class Edits {
         set([](Case & job) -> double & { return job.link; }, 0.0);
         set([](Case & job) -> bool & { return job.ahead; }, false);
         set([](Case & job) -> bool & { return job.merges; }, false);
+        set([](Case & job) -> bool & { return job.scribbles; }, false);
         set([](Case & job) -> uint64_t & { return job.adversary; }, uint64_t{0});
         set([](Case & job) -> uint64_t & { return job.data; }, uint64_t{0});
         for (size_t i = 0; i < job_.devices.size(); i++) {

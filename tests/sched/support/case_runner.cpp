@@ -7,6 +7,7 @@
 #include "support/case_graph.h"
 #include "support/case_reference.h"
 #include "support/host_waits.h"
+#include "support/scribbler.h"
 
 namespace ggml_sched::test {
 
@@ -65,7 +66,11 @@ class Runner {
         , refuse_host_waits_(checks.refuse_host_waits)
         , reference_(job)
         , rig_(rig_options(job))
+        , scribbler_(job.data)
         , tensors_(make_persistent(places(), job.data, cpu_weights())) {
+        if (job.scribbles) {
+            scribbler_.attach_to(rig_.sched());
+        }
         ggml_sched_set_verify(rig_.sched(), checks.verify);
         if (checks.refuse_superfluous_waits) {
             scheduler().refuse_superfluous_waits();
@@ -166,7 +171,12 @@ class Runner {
         Watcher watcher = {run, expected};
         ggml_backend_sched_set_eval_callback(rig_.sched(), run.watch > 0 ? Watcher::call : nullptr, &watcher);
         const ggml_sched_stats before = rig_.stats();
+        scribbler_.begin_run();
         const ggml_status status = ggml_backend_sched_graph_compute_async(rig_.sched(), graph().graph);
+        report_.offered = scribbler_.n_asked();
+        if (!scribbler_.mistake().empty()) {
+            return scribbler_.mistake() + "\n" + rig_.plan();
+        }
         if (!watcher.difference.empty()) {
             return watcher.difference + "\n" + rig_.plan();
         }
@@ -266,6 +276,7 @@ class Runner {
     GraphMemory graph_memory_;
     std::vector<Pending> pending_; // stays while devices write there
     Rig rig_;
+    Scribbler scribbler_;
     Persistent tensors_;
     std::vector<BuiltGraph> graphs_;     // the one that is allocated
     Inputs inputs_;                      // what is in them, if they are not spoiled

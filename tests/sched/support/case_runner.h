@@ -30,7 +30,8 @@ struct CaseReport {
     int copied_whole = 0; // not streamed
     int copied_by_ids = 0;
     int caches_ahead = 0;
-    int merged = 0; // small inputs were sent at once
+    int merged = 0;  // small inputs were sent at once
+    int offered = 0; // weights, to the copy callback
 };
 
 // "" if all is as it should be; else the first thing that is not. Violations of the backends' contract are GoogleTest

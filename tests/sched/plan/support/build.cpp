@@ -92,6 +92,14 @@ ProgramBuilder & ProgramBuilder::set_staged(plan::Lane lane, Access from, Access
     return *this;
 }
 
+ProgramBuilder & ProgramBuilder::offer(plan::Lane lane, Access from, Access to, Access rewritten) {
+    Task task = {TaskKind::Offer, lane, plan::kHost, lane};
+    task.reads_at_call = true;
+    task.only_at_call = true;
+    add(task, {from, to, rewritten});
+    return *this;
+}
+
 ProgramBuilder & ProgramBuilder::get(plan::Lane lane, Access from, Access to) {
     add({TaskKind::GetAsync, lane, lane, plan::kHost}, {from, to});
     return *this;

@@ -37,6 +37,7 @@ class Generator {
         direct_ = between(0, 100);
         at_call_ = chance(50) ? 0 : between(0, 100);
         staged_ = chance(50) ? 0 : between(0, 100);
+        offered_ = chance(70) ? 0 : between(0, 100);
 
         std::vector<Graph> graphs(static_cast<size_t>(between(1, 3)));
         for (Graph & graph : graphs) {
@@ -155,6 +156,10 @@ class Generator {
 
     void add_set(ProgramBuilder & builder, int turn) {
         const Access to = slot(memory(), turn);
+        if (chance(offered_)) {
+            builder.offer(device(), bytes(plan::kHostMemory, false), to, bytes(plan::kHostMemory, true));
+            return;
+        }
         if (chance(direct_)) {
             const Access from = bytes(chance(70) ? plan::kHostMemory : plan::kRing, false);
             if (!chance(at_call_)) {
@@ -241,6 +246,7 @@ class Generator {
     int at_call_ = 0;       // percent of those that are read when they are enqueued,
     int staged_ = 0;        // and of these, of those that are not read later
     int direct_ = 0;        // percent of inputs that are not snapshotted
+    int offered_ = 0;       // percent of inputs that are offered to the copy callback
 };
 
 } // namespace

@@ -52,10 +52,12 @@ class Memory {
     std::map<Key, uint64_t> versions_;
 };
 
-std::vector<Access> those_that(const std::vector<Access> & accesses, bool write) {
+std::vector<Access> accesses_of(const plan::Program & program, const plan::Task & task,
+                                bool (*includes)(const plan::Task & task, const Access & access)) {
+    const auto first = program.accesses.begin() + task.first_access;
     std::vector<Access> result;
-    std::copy_if(accesses.begin(), accesses.end(), std::back_inserter(result),
-                 [&](const Access & access) { return access.write == write; });
+    std::copy_if(first, first + task.n_accesses, std::back_inserter(result),
+                 [&](const Access & access) { return includes(task, access); });
     return result;
 }
 
@@ -108,14 +110,12 @@ void Simulator::add_run(const plan::Plan & plan) {
         }
         if (step.kind == plan::StepKind::Do && program.tasks[step.task].kind != TaskKind::CallerRead) {
             const plan::Task & task = program.tasks[step.task];
-            const auto first = program.accesses.begin() + task.first_access;
-            const std::vector<Access> accesses(first, first + task.n_accesses);
             const std::string name = "run " + std::to_string(run) + " task " + std::to_string(step.task);
             if (task.reads_at_call) {
-                add_operation({TaskKind::Snapshot, plan::kHost}, those_that(accesses, false), run,
+                add_operation({TaskKind::Snapshot, plan::kHost}, accesses_of(program, task, plan::is_at_call), run,
                               name + " (the call)");
             }
-            add_operation(task, task.only_at_call ? those_that(accesses, true) : accesses, run, name);
+            add_operation(task, accesses_of(program, task, plan::is_after_call), run, name);
         }
     }
     for (size_t i = first_call; i < calls_.size(); i++) {

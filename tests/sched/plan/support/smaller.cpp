@@ -133,8 +133,8 @@ std::vector<Edit> edits_of(const Scenario & scenario) {
 }
 
 void show(const Program & program, std::ostream & out) {
-    constexpr std::array<const char *, 9> kinds = {"caller reads", "snapshot", "set",     "get",   "copy",
-                                                   "copy now",     "launch",   "observe", "return"};
+    constexpr std::array<const char *, 10> kinds = {"caller reads", "snapshot", "set",    "get",     "copy",
+                                                    "copy now",     "offer",    "launch", "observe", "return"};
     constexpr std::array<const char *, 3> orders = {" in source", " in destination", " unordered"};
     for (const Task & task : program.tasks) {
         out << "  " << kinds[static_cast<size_t>(task.kind)];
