@@ -3,8 +3,10 @@
 #   cmake -DCMAKE_PROJECT_ggml_INCLUDE=<this file> ...        for anything that contains ggml's project("ggml")
 #
 # CMake reads the file right behind project("ggml"). What it has to do it does when ggml's targets exist, at the end of
-# ggml's CMakeLists.txt: add our sources to ggml-base, and rename the functions of ggml's own scheduler in the one file that
-# defines them. Both are in the library then; src/dropin picks one when a scheduler is made (GGML_SCHED=ours|stock).
+# ggml's CMakeLists.txt: add our sources to ggml-base, and rename the functions of ggml's own scheduler in the one file
+# that defines them. Both are in the library then; src/dropin picks one when a scheduler is made
+# (GGML_SCHED=ours|stock). Functions of ggml's scheduler that we do not have are passed on to it:
+# ggml-sched-forward.cmake.
 #
 # Versions of ggml are told apart by what their headers declare. docs/drop-in.md is for users.
 
@@ -14,16 +16,9 @@ endif()
 
 get_filename_component(GGML_SCHED_ROOT ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 
-# Sets `result` to the functions with this prefix that a header declares, without the prefix.
-function(ggml_sched_declared_functions header prefix result)
-    file(READ ${header} text)
-    string(REGEX REPLACE "//[^\n]*" "" text "${text}")
-    string(REGEX MATCHALL "GGML_API[^;]*[ *]${prefix}[a-z0-9_]+ *\\(" found "${text}")
-    list(TRANSFORM found REPLACE ".*[ *]${prefix}([a-z0-9_]+) *\\($" "\\1")
-    list(REMOVE_DUPLICATES found)
-    set(${result} ${found} PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/ggml-sched-forward.cmake)
 
+# Sets `result` to true if the file has text that matches.
 function(ggml_sched_file_has file regex result)
     file(READ ${file} text)
     string(REGEX MATCH "${regex}" found "${text}")
@@ -34,12 +29,12 @@ function(ggml_sched_file_has file regex result)
     endif()
 endfunction()
 
-# The public functions of the scheduler in this ggml must be those that we define, apart from a few that came late.
-function(ggml_sched_check_functions header declared)
+# Sets `late` to the functions that came late, and that this ggml has as we know them. Sets `unknown` to the functions
+# of this ggml that we do not have. A function that every ggml must have, and this one lacks, stops the configuration.
+function(ggml_sched_check_functions header statements declared late unknown)
     set(required
         new free reserve get_n_backends get_backend get_n_splits get_n_copies get_buffer_size set_tensor_backend
         get_tensor_backend alloc_graph graph_compute graph_compute_async synchronize reset set_eval_callback)
-    set(optional reserve_size get_buffer_type split_graph)
     set(missing ${required})
     list(REMOVE_ITEM missing ${declared})
     if(missing)
@@ -49,16 +44,57 @@ function(ggml_sched_check_functions header declared)
     endif()
     ggml_sched_file_has(${header} "ggml_backend_sched_new\\([^;]*bool op_offload\\)" has_op_offload)
     if(NOT has_op_offload)
-        message(FATAL_ERROR "ggml-sched: this ggml is too old for the drop-in: in ${header} ggml_backend_sched_new has no "
-            "parameter op_offload. Build without CMAKE_PROJECT_ggml_INCLUDE, or with a newer ggml.")
+        message(FATAL_ERROR "ggml-sched: this ggml is too old for the drop-in: in ${header} ggml_backend_sched_new has "
+            "no parameter op_offload. Build without CMAKE_PROJECT_ggml_INCLUDE, or with a newer ggml.")
     endif()
-    set(unknown ${declared})
-    list(REMOVE_ITEM unknown ${required} ${optional})
-    if(unknown)
-        list(JOIN unknown ", ggml_backend_sched_" names)
-        message(FATAL_ERROR "ggml-sched: this ggml is newer than this ggml-sched: ${header} declares "
-            "ggml_backend_sched_${names}. Build without CMAKE_PROJECT_ggml_INCLUDE, or with a newer ggml-sched.")
+
+    set(known reserve_size get_buffer_type split_graph)
+    set(copy_callback_types
+        "ggml_backend_t;const struct ggml_tensor \\*;struct ggml_tensor \\*;struct ggml_cgraph \\*;void \\*")
+    ggml_sched_takes_callback("${statements}" ggml_backend_sched_set_copy_callback bool "${copy_callback_types}"
+        has_copy)
+    if(has_copy)
+        list(APPEND known set_copy_callback)
     endif()
+    set(realloc_callback_types
+        "(ggml_backend_sched_t|struct ggml_backend_sched \\*);(const )?struct ggml_cgraph \\*;bool;bool;void \\*")
+    ggml_sched_takes_callback("${statements}" ggml_backend_sched_set_realloc_callback void "${realloc_callback_types}"
+        has_realloc)
+    if(has_realloc)
+        list(APPEND known set_realloc_callback)
+    endif()
+
+    set(declared_late ${declared})
+    list(REMOVE_ITEM declared_late ${required})
+    set(declared_unknown ${declared_late})
+    list(REMOVE_ITEM declared_unknown ${known})
+    list(REMOVE_ITEM declared_late ${declared_unknown} "")
+    set(${late} "${declared_late}" PARENT_SCOPE)
+    set(${unknown} "${declared_unknown}" PARENT_SCOPE)
+endfunction()
+
+# Sets `result` to the sources that pass the unknown functions on to ggml's scheduler. Writes one of them.
+function(ggml_sched_pass_on ggml unknown result)
+    set(${result} "" PARENT_SCOPE)
+    if(unknown STREQUAL "")
+        return()
+    endif()
+    foreach(function IN LISTS unknown)
+        ggml_sched_file_has(${ggml}/src/ggml-backend.cpp "ggml_backend_sched_${function} *\\(" is_defined)
+        if(NOT is_defined)
+            message(FATAL_ERROR "ggml-sched: ${ggml}/src/ggml-backend.cpp does not define "
+                "ggml_backend_sched_${function}, which ${ggml}/include/ggml-backend.h declares. Build without "
+                "CMAKE_PROJECT_ggml_INCLUDE.")
+        endif()
+    endforeach()
+    set(forwarders ${CMAKE_CURRENT_BINARY_DIR}/ggml-sched-forwarders.cpp)
+    ggml_sched_write_forwarders(${ggml}/include/ggml-backend.h "${unknown}" ${forwarders})
+    list(JOIN unknown ", ggml_backend_sched_" names)
+    message(STATUS "ggml-sched: a scheduler becomes ggml's own when one of these functions is called on it: "
+        "ggml_backend_sched_${names}")
+    set(${result}
+        ${GGML_SCHED_ROOT}/src/dropin/forward.cpp ${GGML_SCHED_ROOT}/src/dropin/become_stock.cpp
+        ${GGML_SCHED_ROOT}/src/dropin/saved_graph.cpp ${forwarders} PARENT_SCOPE)
 endfunction()
 
 # Sets `result` to compile definitions that say what this ggml has; src/sched/host is all that reads them.
@@ -122,10 +158,13 @@ function(ggml_sched_inject ggml)
     endforeach()
 
     set(header ${ggml}/include/ggml-backend.h)
-    ggml_sched_declared_functions(${header} ggml_backend_sched_ declared)
-    ggml_sched_check_functions(${header} "${declared}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+    ggml_sched_read_statements(${header} statements)
+    ggml_sched_declared_functions("${statements}" ggml_backend_sched_ declared)
+    ggml_sched_check_functions(${header} "${statements}" "${declared}" late unknown)
     ggml_sched_find_features(${ggml} features)
-    ggml_sched_declared_functions(${GGML_SCHED_ROOT}/include/ggml-sched.h ggml_sched_ extensions)
+    ggml_sched_read_statements(${GGML_SCHED_ROOT}/include/ggml-sched.h our_statements)
+    ggml_sched_declared_functions("${our_statements}" ggml_sched_ extensions)
     ggml_sched_renamed("${declared}" "" stock stock_names)
     # What this ggml does not declare keeps its name, and nobody calls it.
     ggml_sched_renamed("${declared}" "${extensions}" ours our_names)
@@ -135,18 +174,22 @@ function(ggml_sched_inject ggml)
     configure_file(${GGML_SCHED_ROOT}/include/ggml-sched.h ${include_dir}/ggml-sched.h COPYONLY)
 
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${GGML_SCHED_ROOT}/src/sched/*.cpp)
-    set(choice ${GGML_SCHED_ROOT}/src/dropin/choice.cpp)
-    foreach(function reserve_size get_buffer_type split_graph)
-        if(function IN_LIST declared)
-            list(APPEND choice ${GGML_SCHED_ROOT}/src/dropin/${function}.cpp)
-        endif()
+    set(choice ${GGML_SCHED_ROOT}/src/dropin/choice.cpp ${GGML_SCHED_ROOT}/src/dropin/record.cpp)
+    foreach(function IN LISTS late)
+        list(APPEND choice ${GGML_SCHED_ROOT}/src/dropin/${function}.cpp)
     endforeach()
+    ggml_sched_pass_on(${ggml} "${unknown}" passing_on)
+    if(passing_on)
+        list(APPEND choice ${passing_on})
+        list(APPEND features GGML_SCHED_PASSES_ON=1)
+    endif()
 
     # Compiled as ggml-base is, but what only our sources call from each other does not leave the library.
     add_library(ggml-sched-objects OBJECT ${sources} ${choice})
     target_compile_features(ggml-sched-objects PRIVATE cxx_std_17)
     target_include_directories(ggml-sched-objects PRIVATE
-        ${GGML_SCHED_ROOT}/src/sched ${include_dir} $<TARGET_PROPERTY:ggml-base,INCLUDE_DIRECTORIES>)
+        ${GGML_SCHED_ROOT}/src/sched ${GGML_SCHED_ROOT}/src/dropin ${include_dir}
+        $<TARGET_PROPERTY:ggml-base,INCLUDE_DIRECTORIES>)
     target_compile_definitions(ggml-sched-objects PRIVATE
         ${features} $<TARGET_PROPERTY:ggml-base,COMPILE_DEFINITIONS>)
     get_target_property(position_independent ggml-base POSITION_INDEPENDENT_CODE)

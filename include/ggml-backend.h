@@ -324,12 +324,12 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 // The callback may
 //   - read tensors of `graph` that earlier splits have computed, through `backend` (tensor_get_async), and synchronize it;
 //   - enqueue on `backend` copies to `dst` and to its own tensors, in buffers marked as weights if the graph reads them;
-//   - write host memory of buffers marked as weights that hold nothing but weights which it is asked for, of this graph
-//     or of another. No copy that the scheduler made still reads them. Copies that the callback enqueued may: it has to
-//     wait for those itself.
+//   - write, in host memory, weights of this graph that it is asked for, and all of a buffer from which it is asked for
+//     every weight that is copied. No copy that the scheduler made still reads them. Copies that the callback enqueued
+//     may: it has to wait for those itself.
 // It may call nothing of the scheduler. A graph that is allocated while a callback is set begins a split at each node
 // that reads a weight in host memory other than as the matrix of MUL_MAT or the experts of MUL_MAT_ID, if the split
-// before has inputs. Such weights are never copied ahead.
+// before has inputs. Such a weight is used as it is when the callback declines it.
 //
 // Not asked for: matrices that are streamed, and experts of which the scheduler copies only those that ids name
 // (ggml_sched_set_streaming). With streaming switched off (a budget of 0) it is asked for every weight.

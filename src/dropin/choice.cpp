@@ -37,23 +37,67 @@ decltype(ggml_sched_set_streaming) ggml_ours_sched_set_streaming;
 decltype(ggml_sched_keep_weights) ggml_ours_sched_keep_weights;
 decltype(ggml_sched_trace_start) ggml_ours_sched_trace_start;
 decltype(ggml_sched_trace_stop) ggml_ours_sched_trace_stop;
+decltype(ggml_sched_unalloc_graph) ggml_ours_sched_unalloc_graph;
 decltype(ggml_sched_get_error) ggml_ours_sched_get_error;
 }
 
 namespace {
 
 using ggml_sched::call;
+using ggml_sched::Choice;
+using ggml_sched::Record;
+using ggml_sched::record_of;
+using ggml_sched::Running;
 
-bool environment_wants_ours() {
-    const char * value = std::getenv("GGML_SCHED");
-    const std::string choice = value ? value : "";
-    if (choice == "stock") {
+void log_out_of_memory() {
+    ggml_sched::host::log_error("out of host memory");
+}
+
+// Notes what ggml's scheduler must know if it takes over. False, with an error in the log, if memory runs out.
+template <typename Note> bool note(ggml_backend_sched_t sched, Note note_in) {
+    Record * record = record_of(sched);
+    if (!record) {
+        return true;
+    }
+    try {
+        note_in(*record);
+        return true;
+    } catch (const std::bad_alloc &) {
+        log_out_of_memory();
         return false;
     }
-    if (!choice.empty() && choice != "ours") {
-        ggml_sched::host::log_warning("GGML_SCHED is '" + choice + "'; it must be ours or stock. Using ours.");
+}
+
+void note_reset(ggml_backend_sched_t sched) {
+    if (Record * record = record_of(sched)) {
+        record->reset();
     }
-    return true;
+}
+
+// Calls one of the two functions that compute a graph.
+template <typename Compute>
+ggml_status compute(Compute * stock, Compute * ours, ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    const Running running(sched);
+    const bool noted = note(sched, [graph](Record & record) {
+        if (record.graph && !record.is_allocated(graph)) {
+            record.reset(); // Our scheduler forgets the graph that was allocated.
+        }
+        record.begin_allocation(graph);
+    });
+    if (!noted) {
+        return GGML_STATUS_ALLOC_FAILED;
+    }
+    const ggml_status status = call(stock, ours, sched, graph);
+    if (Record * record = record_of(sched)) {
+        record->end_run(graph, status);
+    }
+    return status;
+}
+
+void give_eval_callback(ggml_backend_sched & sched) {
+    const auto callback = reinterpret_cast<ggml_backend_sched_eval_callback>(sched.callbacks.eval.function);
+    call(ggml_stock_sched_set_eval_callback, ggml_ours_sched_set_eval_callback, &sched, callback,
+         sched.callbacks.eval.user_data);
 }
 
 bool is_ours(ggml_backend_sched_t sched) {
@@ -70,18 +114,47 @@ size_t no_text(char * buf, size_t size) {
 
 } // namespace
 
+ggml_sched::Choice ggml_sched::choice_of_environment() {
+    const char * value = std::getenv("GGML_SCHED");
+    const std::string choice = value ? value : "";
+    if (choice == "stock") {
+        return Choice::Stock;
+    }
+    if (choice == "ours") {
+        return Choice::Ours;
+    }
+    if (!choice.empty()) {
+        host::log_warning("GGML_SCHED is '" + choice + "'; it must be ours or stock. Using ours.");
+    }
+    return Choice::Default;
+}
+
 ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
                                             int n_backends, size_t graph_size, bool parallel, bool op_offload) {
-    std::unique_ptr<ggml_backend_sched> sched(new (std::nothrow) ggml_backend_sched{nullptr, environment_wants_ours()});
-    if (!sched) {
-        ggml_sched::host::log_error("out of host memory");
+    try {
+        const Choice choice = ggml_sched::choice_of_environment();
+        auto sched = std::make_unique<ggml_backend_sched>();
+        sched->is_ours = choice != Choice::Stock;
+        sched->stays_ours = choice == Choice::Ours;
+        ggml_sched::host::log_debug(std::string("ggml-sched: scheduler made by ") +
+                                    (sched->is_ours ? "ours" : "stock") + "\n");
+        if (backends && n_backends > 0) {
+            ggml_sched::Arguments & arguments = sched->record.arguments;
+            arguments.backends.assign(backends, backends + n_backends);
+            if (bufts) {
+                arguments.bufts.assign(bufts, bufts + n_backends);
+            }
+            arguments.graph_size = graph_size;
+            arguments.parallel = parallel;
+            arguments.op_offload = op_offload;
+        }
+        const auto make = sched->is_ours ? ggml_ours_sched_new : ggml_stock_sched_new;
+        sched->scheduler = make(backends, bufts, n_backends, graph_size, parallel, op_offload);
+        return sched->scheduler ? sched.release() : nullptr;
+    } catch (const std::bad_alloc &) {
+        log_out_of_memory();
         return nullptr;
     }
-    ggml_sched::host::log_debug(std::string("ggml-sched: scheduler made by ") + (sched->is_ours ? "ours" : "stock") +
-                                "\n");
-    const auto make = sched->is_ours ? ggml_ours_sched_new : ggml_stock_sched_new;
-    sched->scheduler = make(backends, bufts, n_backends, graph_size, parallel, op_offload);
-    return sched->scheduler ? sched.release() : nullptr;
 }
 
 void ggml_backend_sched_free(ggml_backend_sched_t sched) {
@@ -92,6 +165,8 @@ void ggml_backend_sched_free(ggml_backend_sched_t sched) {
 }
 
 bool ggml_backend_sched_reserve(ggml_backend_sched_t sched, ggml_cgraph * measure_graph) {
+    const Running running(sched);
+    note_reset(sched); // Our scheduler resets, whether it fails or not.
     return call(ggml_stock_sched_reserve, ggml_ours_sched_reserve, sched, measure_graph);
 }
 
@@ -116,7 +191,9 @@ size_t ggml_backend_sched_get_buffer_size(ggml_backend_sched_t sched, ggml_backe
 }
 
 void ggml_backend_sched_set_tensor_backend(ggml_backend_sched_t sched, ggml_tensor * node, ggml_backend_t backend) {
-    call(ggml_stock_sched_set_tensor_backend, ggml_ours_sched_set_tensor_backend, sched, node, backend);
+    if (note(sched, [=](Record & record) { record.assign(node, backend); })) {
+        call(ggml_stock_sched_set_tensor_backend, ggml_ours_sched_set_tensor_backend, sched, node, backend);
+    }
 }
 
 ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched_t sched, ggml_tensor * node) {
@@ -124,15 +201,23 @@ ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched_t sched,
 }
 
 bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, ggml_cgraph * graph) {
-    return call(ggml_stock_sched_alloc_graph, ggml_ours_sched_alloc_graph, sched, graph);
+    const Running running(sched);
+    if (!note(sched, [=](Record & record) { record.begin_allocation(graph); })) {
+        return false;
+    }
+    const bool succeeded = call(ggml_stock_sched_alloc_graph, ggml_ours_sched_alloc_graph, sched, graph);
+    if (Record * record = record_of(sched)) {
+        record->end_allocation(graph, succeeded);
+    }
+    return succeeded;
 }
 
 ggml_status ggml_backend_sched_graph_compute(ggml_backend_sched_t sched, ggml_cgraph * graph) {
-    return call(ggml_stock_sched_graph_compute, ggml_ours_sched_graph_compute, sched, graph);
+    return compute(ggml_stock_sched_graph_compute, ggml_ours_sched_graph_compute, sched, graph);
 }
 
 ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, ggml_cgraph * graph) {
-    return call(ggml_stock_sched_graph_compute_async, ggml_ours_sched_graph_compute_async, sched, graph);
+    return compute(ggml_stock_sched_graph_compute_async, ggml_ours_sched_graph_compute_async, sched, graph);
 }
 
 void ggml_backend_sched_synchronize(ggml_backend_sched_t sched) {
@@ -140,12 +225,17 @@ void ggml_backend_sched_synchronize(ggml_backend_sched_t sched) {
 }
 
 void ggml_backend_sched_reset(ggml_backend_sched_t sched) {
+    note_reset(sched);
     call(ggml_stock_sched_reset, ggml_ours_sched_reset, sched);
 }
 
 void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backend_sched_eval_callback callback,
                                           void * user_data) {
-    call(ggml_stock_sched_set_eval_callback, ggml_ours_sched_set_eval_callback, sched, callback, user_data);
+    if (!sched) {
+        ggml_ours_sched_set_eval_callback(nullptr, callback, user_data); // It says what is wrong.
+        return;
+    }
+    ggml_sched::set_callback(*sched, sched->callbacks.eval, give_eval_callback, callback, user_data);
 }
 
 // What only our scheduler has does nothing for ggml's.
@@ -190,6 +280,7 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
 
 void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
     if (is_ours(sched)) {
+        note_reset(sched);
         ggml_ours_sched_set_streaming(sched->scheduler, budget_bytes, lookahead_bytes);
     }
 }
@@ -206,6 +297,13 @@ bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {
 
 bool ggml_sched_trace_stop(ggml_backend_sched_t sched) {
     return is_ours(sched) && ggml_ours_sched_trace_stop(sched->scheduler);
+}
+
+void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
+    if (is_ours(sched)) {
+        note_reset(sched);
+        ggml_ours_sched_unalloc_graph(sched->scheduler);
+    }
 }
 
 const char * ggml_sched_get_error(ggml_backend_sched_t sched) {

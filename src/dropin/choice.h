@@ -1,12 +1,13 @@
 // The drop-in has two schedulers in one library: ggml's own, whose functions are renamed to ggml_stock_sched_*, and
-// this one, ggml_ours_sched_*. The functions that engines call are here; each scheduler is of the kind that GGML_SCHED
-// said when it was made.
+// this one, ggml_ours_sched_*. The functions that engines call are here. GGML_SCHED chooses the kind of a scheduler
+// when it is made; one of ours may become ggml's own later (become_stock.h).
 //
 // Threading: as the schedulers'.
 
 #pragma once
 
 #include "ggml-backend.h"
+#include "record.h"
 
 // Declares both with the type of ggml's function. C linkage: that the struct has another name there makes no
 // difference.
@@ -17,9 +18,18 @@
 struct ggml_backend_sched {
     ggml_backend_sched_t scheduler; // what the stock functions, or ours, made
     bool is_ours;
+    bool stays_ours = false; // GGML_SCHED=ours: the scheduler never becomes ggml's own.
+    bool is_running = false; // True during a call that may call the engine back.
+    ggml_sched::Callbacks callbacks = {};
+    ggml_sched::Record record = {};
 };
 
 namespace ggml_sched {
+
+enum class Choice { Default, Ours, Stock };
+
+// Returns what GGML_SCHED in the environment says. Warns of a value that it cannot have.
+Choice choice_of_environment();
 
 // Calls the function of the scheduler's kind.
 template <typename Result, typename... Parameters, typename... Arguments>
@@ -30,5 +40,41 @@ Result call(Result (*stock)(ggml_backend_sched_t, Parameters...), Result (*ours)
     }
     return (sched->is_ours ? ours : stock)(sched->scheduler, arguments...);
 }
+
+// Returns the record of a scheduler that may become ggml's own. Returns NULL if there is nothing to record.
+inline Record * record_of(ggml_backend_sched_t sched) {
+    return GGML_SCHED_PASSES_ON && sched && sched->is_ours && !sched->stays_ours ? &sched->record : nullptr;
+}
+
+// Keeps the engine's callback, and gives it to the scheduler by `give`. A scheduler must be there.
+template <typename Function>
+void set_callback(ggml_backend_sched & sched, Callback & callback, void (*give)(ggml_backend_sched & sched),
+                  Function function, void * user_data) {
+    callback = {give, reinterpret_cast<void (*)()>(function), user_data};
+    give(sched);
+}
+
+// Marks a scheduler as running as long as the object lives.
+class Running {
+  public:
+    explicit Running(ggml_backend_sched_t sched)
+        : sched_(sched)
+        , was_running_(sched && sched->is_running) {
+        if (sched_) {
+            sched_->is_running = true;
+        }
+    }
+    ~Running() {
+        if (sched_) {
+            sched_->is_running = was_running_;
+        }
+    }
+    Running(const Running &) = delete;
+    Running & operator=(const Running &) = delete;
+
+  private:
+    ggml_backend_sched_t sched_;
+    bool was_running_;
+};
 
 } // namespace ggml_sched

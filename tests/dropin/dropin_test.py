@@ -1,72 +1,39 @@
 #!/usr/bin/env python3
 """Configures small trees that look like ggml, of different ages, with cmake/ggml-sched-inject.cmake."""
 
-import os
 import re
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-INJECT = ROOT / "cmake/ggml-sched-inject.cmake"
+import fake_tree
+from fake_tree import COPY_CALLBACK, FUNCTIONS, LATE_FUNCTIONS, REALLOC_CALLBACK, ROOT
+
 HOST = ROOT / "src/sched/host"
-
-FUNCTIONS = """
-    new free reserve get_n_backends get_backend get_n_splits get_n_copies get_buffer_size set_tensor_backend
-    get_tensor_backend alloc_graph graph_compute graph_compute_async synchronize reset set_eval_callback
-    """.split()
-LATE_FUNCTIONS = ["reserve_size", "get_buffer_type", "split_graph"]
-
-GRAPH_OPTIMIZE = {
-    "none": "",
-    "plain": "void (*graph_optimize)    (ggml_backend_t backend, struct ggml_cgraph * cgraph);",
-    "with params": "void (*graph_optimize) (ggml_backend_t backend, struct ggml_cgraph * cgraph, "
-                   "struct ggml_backend_graph_optimize_params * params);",
-    "unknown": "void (*graph_optimize) (ggml_backend_t backend, struct ggml_cgraph * cgraph, int level);",
-}
-
-PROJECT = """
-cmake_minimum_required(VERSION 3.14...3.28)
-project("ggml" C CXX)
-set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-add_subdirectory(src)
-"""
 
 
 class DropIn(unittest.TestCase):
     def configure(self, functions=(*FUNCTIONS, *LATE_FUNCTIONS), optimize="with params", target="ggml-base", impl="",
-                  parameters="bool parallel, bool op_offload"):
-        """Returns the exit code, CMake's output in one line, and the commands that would compile each file."""
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        root = Path(directory.name)
-        ggml = root / "ggml"
-        for name in ("include", "src"):
-            (ggml / name).mkdir(parents=True)
-        (ggml / "CMakeLists.txt").write_text(PROJECT)
-        (ggml / "src/CMakeLists.txt").write_text("add_compile_definitions(GGML_SCHED_MAX_COPIES=7)\n"
-                                                 f"add_library({target} ggml-backend.cpp)\n")
-        (ggml / "src/ggml-backend.cpp").write_text("")
-        (ggml / "src/ggml-impl.h").write_text(impl)
-        (ggml / "src/ggml-backend-impl.h").write_text(GRAPH_OPTIMIZE[optimize])
-        (ggml / "include/ggml-alloc.h").write_text("")
-        (ggml / "include/ggml-backend.h").write_text("// GGML_API ggml_backend_sched_of_a_comment(void);\n" + "\n".join(
-            f"    GGML_API bool                 ggml_backend_sched_{name}({parameters});"
-            for name in functions))
-        done = subprocess.run([os.environ.get("CMAKE", "cmake"), "-S", ggml, "-B", root / "build",
-                               f"-DCMAKE_PROJECT_ggml_INCLUDE={INJECT}"], capture_output=True, text=True)
-        commands = root / "build/compile_commands.json"
-        return (done.returncode, " ".join((done.stdout + done.stderr).split()),
-                commands.read_text() if commands.exists() else "")
+                  parameters="bool parallel, bool op_offload", more="", defined=()):
+        """Returns the exit code, CMake's output in one line, and the commands that would compile each file.
+
+        `more` is added to the header. `defined`: functions that ggml-backend.cpp defines."""
+        header = fake_tree.header_of(functions, parameters) + more
+        source = "".join(f"void ggml_backend_sched_{name}(void) {{}}\n" for name in defined) + "void f(void) {}\n"
+        with tempfile.TemporaryDirectory() as directory:
+            code, output = fake_tree.configure(Path(directory), header, optimize, target, impl, source)
+            return code, output, fake_tree.commands_of(Path(directory))
 
     def test_takes_versions_of_all_ages(self):
         for late in ([], LATE_FUNCTIONS[:1], LATE_FUNCTIONS):
             for optimize in ("none", "plain", "with params"):
                 with self.subTest(late=late, optimize=optimize):
-                    code, output, _ = self.configure([*FUNCTIONS, *late], optimize)
+                    code, output, commands = self.configure([*FUNCTIONS, *late], optimize)
                     self.assertEqual(code, 0, output)
                     self.assertIn("ggml-sched: added to ggml-base", output)
+                    self.assertNotIn("becomes ggml's own", output)
+                    self.assertNotIn("GGML_SCHED_PASSES_ON", commands)
 
     def test_tells_the_sources_what_the_headers_have(self):
         _, _, old = self.configure(FUNCTIONS, "plain")
@@ -78,9 +45,28 @@ class DropIn(unittest.TestCase):
         self.assertIn("GGML_SCHED_HAS_GRAPH_UID=1", new)
         self.assertIn("dropin/reserve_size.cpp", new)
 
+    def test_builds_the_callbacks_that_this_ggml_declares(self):
+        _, _, old = self.configure()
+        self.assertNotIn("callback.cpp", old)
+        code, output, new = self.configure(more=COPY_CALLBACK + REALLOC_CALLBACK)
+        self.assertEqual(code, 0, output)
+        self.assertIn("dropin/set_copy_callback.cpp", new)
+        self.assertIn("dropin/set_realloc_callback.cpp", new)
+        self.assertNotIn("becomes ggml's own", output)
+        inline = REALLOC_CALLBACK.replace("ggml_backend_sched_on_realloc callback", "void (*callback)("
+                                          "ggml_backend_sched_t, struct ggml_cgraph *, bool, bool, void *)")
+        self.assertIn("dropin/set_realloc_callback.cpp", self.configure(more=inline)[2])
+
+    def test_passes_on_a_copy_callback_of_other_parameters(self):
+        other = COPY_CALLBACK.replace("struct ggml_cgraph * graph", "int split")
+        code, output, commands = self.configure(more=other, defined=["set_copy_callback"])
+        self.assertEqual(code, 0, output)
+        self.assertNotIn("dropin/set_copy_callback.cpp", commands)
+        self.assertIn("one of these functions is called on it: ggml_backend_sched_set_copy_callback", output)
+
     def test_has_all_of_our_own_functions(self):
-        header = (INJECT.parents[1] / "include/ggml-sched.h").read_text()
-        source = (INJECT.parents[1] / "src/dropin/choice.cpp").read_text()
+        header = (ROOT / "include/ggml-sched.h").read_text()
+        source = (ROOT / "src/dropin/choice.cpp").read_text()
         declared = re.findall(r"^GGML_API .*?(ggml_sched_\w+)\(", header, re.MULTILINE)
         defined = re.findall(r"^\w.*?(ggml_sched_\w+)\(", source, re.MULTILINE)
         self.assertGreater(len(declared), 10)
@@ -98,8 +84,8 @@ class DropIn(unittest.TestCase):
     def compile(self, line, options):
         """What the compiler says of a line behind our header with the number of copies."""
         source = f'#include "max_copies.h"\n{line}\n'
-        return subprocess.run([os.environ.get("CXX", "c++"), "-std=c++17", "-fsyntax-only", *options, f"-I{HOST}", "-x",
-                               "c++", "-"], input=source, capture_output=True, text=True).stderr
+        return subprocess.run([fake_tree.CXX, "-std=c++17", "-fsyntax-only", *options, f"-I{HOST}", "-x", "c++", "-"],
+                              input=source, capture_output=True, text=True).stderr
 
     def test_renames_the_stock_functions_in_their_file_only(self):
         _, _, commands = self.configure()
@@ -120,11 +106,32 @@ class DropIn(unittest.TestCase):
         self.assertNotEqual(code, 0)
         self.assertIn("ggml_backend_sched_new has no parameter op_offload", output)
 
-    def test_refuses_a_newer_ggml_and_names_what_it_adds(self):
-        code, output, _ = self.configure([*FUNCTIONS, "new_thing"])
+    def test_passes_on_what_a_newer_ggml_adds(self):
+        more = "GGML_API int ggml_backend_sched_new_thing(ggml_backend_sched_t sched);\n" \
+               "GGML_API void ggml_backend_sched_newer_thing(void);\n"
+        code, output, commands = self.configure(more=more, defined=["new_thing", "newer_thing"])
+        self.assertEqual(code, 0, output)
+        self.assertIn("-- ggml-sched: a scheduler becomes ggml's own when one of these functions is called on it: "
+                      "ggml_backend_sched_new_thing, ggml_backend_sched_newer_thing", output)
+        lines = [line for line in commands.splitlines() if '"command"' in line]
+        for file in ("ggml-sched-forwarders.cpp", "dropin/become_stock.cpp", "dropin/forward.cpp"):
+            compiling = [line for line in lines if file in line]
+            self.assertEqual(len(compiling), 1, file)
+            self.assertIn("GGML_SCHED_PASSES_ON=1", compiling[0])
+        stock = [line for line in lines if "ggml_backend_sched_new_thing=ggml_stock_sched_new_thing" in line]
+        self.assertEqual(len(stock), 1)
+        self.assertIn("ggml-backend.cpp", stock[0])
+
+    def test_refuses_a_function_that_it_cannot_read_and_quotes_it(self):
+        more = "GGML_API void ggml_backend_sched_new_thing(ggml_backend_sched_t sched, ...);"
+        code, output, _ = self.configure(more=more, defined=["new_thing"])
         self.assertNotEqual(code, 0)
-        self.assertIn("newer than this ggml-sched", output)
-        self.assertIn("ggml_backend_sched_new_thing", output)
+        self.assertIn("'void ggml_backend_sched_new_thing(ggml_backend_sched_t sched, ...)'", output)
+
+    def test_refuses_a_function_that_is_not_in_the_schedulers_file(self):
+        code, output, _ = self.configure(more="GGML_API void ggml_backend_sched_new_thing(void);")
+        self.assertNotEqual(code, 0)
+        self.assertIn("ggml-backend.cpp does not define ggml_backend_sched_new_thing", output)
 
     def test_refuses_an_interface_that_it_does_not_know(self):
         code, output, _ = self.configure(optimize="unknown")

@@ -44,7 +44,7 @@ void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
         moved_bytes_ = 0;
         return;
     }
-    if (keeps_weights_ && copy.cache) {
+    if (keeps_weights_ && (copy.cache || copy.via_ring)) {
         queues_[lane].kept.overwrite(static_cast<const char *>(copy.dst->data), copy.bytes);
     }
     const void * data = copy.via_ring ? ring(copy) : copy.src->data;
@@ -75,7 +75,7 @@ void Executor::send(const CopyBinding & copy, plan::Lane lane) {
 }
 
 bool Executor::is_kept(const CopyBinding & copy, plan::Lane lane) {
-    if (!keeps_weights_ || !copy.streamed) {
+    if (!keeps_weights_ || !copy.streamed || copy.via_ring) {
         return false;
     }
     std::vector<bool> parts(static_cast<size_t>(copy.src->ne[2]), true);
@@ -179,7 +179,7 @@ Status Executor::set_written(const CopyBinding & copy, const Work & work, plan::
     return {};
 }
 
-// Copies the whole weight if the callback leaves it to us.
+// Copies the whole weight if the callback leaves it to us, and it is not as it was when it was sent ahead.
 void Executor::offer(const CopyBinding & copy, const plan::Task & task, const Work & work) {
     const CopyCallback & callback = work.copy_callback;
     ggml_cgraph * graph = work.graphs[static_cast<size_t>(task.split)].get();
@@ -187,6 +187,9 @@ void Executor::offer(const CopyBinding & copy, const plan::Task & task, const Wo
     queues_[task.lane].idle = false;
     if (callback.function &&
         callback.function(backends_[copy.dst_backend].handle, copy.src, copy.dst, graph, callback.user_data)) {
+        return;
+    }
+    if (copy.sent != kNoBinding && std::memcmp(ring(work.copies[copy.sent]), copy.src->data, copy.bytes) == 0) {
         return;
     }
     if (task.lane == plan::kHost) {

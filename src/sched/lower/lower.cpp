@@ -52,6 +52,7 @@ class Lowering {
         out_.lowered().program.observed = options.observed;
         out_.lowered().program.n_splits = static_cast<int>(splits_.splits.size());
         streamed_after_.assign(splits_.copies.size(), kBeforeTheRun);
+        sent_ahead_.assign(splits_.copies.size(), kNoBinding);
     }
 
     Lowered run() {
@@ -97,6 +98,9 @@ class Lowering {
             if (splits_.copies[input].streamed) {
                 reads_streamed = true;
                 send_what_was_written(index, input);
+                if (splits_.copies[input].offered) {
+                    late_.offers.push_back(input);
+                }
             } else {
                 lower_copy(index, input);
             }
@@ -195,6 +199,9 @@ class Lowering {
 
     bool is_pinned(uint32_t copy) {
         const InputCopy & input = splits_.copies[copy];
+        if (input.offered) {
+            return true; // it is sent out of the ring
+        }
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
         return host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.buft);
     }
@@ -208,6 +215,11 @@ class Lowering {
         copy.pageable = !is_pinned(slot.copy);
         if (copy.cache && copy.pageable) {
             note_waiting(slot, copy);
+        }
+        if (input.offered) {
+            out_.reserve_ring(copy);
+            out_.push_copy(TaskKind::Snapshot, section, copy);
+            sent_ahead_[slot.copy] = out_.binding_of(copy);
         }
         if (input.ids != kNoTensor && !whole_experts_) {
             const ExpertIds ids = {input.ids, input.ids_node};
@@ -238,8 +250,9 @@ class Lowering {
     }
 
     bool is_whole(uint32_t copy) const {
+        const InputCopy & input = splits_.copies[copy];
         const auto by_ids = experts_.find(copy);
-        return !splits_.copies[copy].streamed && (by_ids == experts_.end() || !can_fetch(by_ids->second));
+        return input.streamed ? input.offered : by_ids == experts_.end() || !can_fetch(by_ids->second);
     }
 
     bool can_fetch(const ExpertIds & ids) const {
@@ -333,7 +346,8 @@ class Lowering {
     void lower_offer(int32_t split, uint32_t index, bool is_first) {
         CopyBinding copy = binding_for(index);
         const host::Backend & dst = backends_[copy.dst_backend];
-        if (dst.set_async && copy.bytes <= std::min(kMergedUpTo, topology_.snapshot_limit)) {
+        copy.sent = sent_ahead_[index];
+        if (dst.set_async && copy.bytes <= std::min(kSmallTable, topology_.snapshot_limit)) {
             out_.reserve_ring(copy);
         }
         copy.pageable = dst.set_async && is_staged(copy);
@@ -419,6 +433,7 @@ class Lowering {
     size_t waiting_ = 0;                                   // bytes of caches
     int32_t waiting_for_ = kBeforeTheRun;
     std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
+    std::vector<uint32_t> sent_ahead_;    // by copy that is offered: the binding by which it was streamed
     Late late_;                           // of the split that is being lowered
 };
 

@@ -24,7 +24,8 @@
 // they are fetched to the host, and the task that sends the weights reads them when it is issued.
 //
 // Weights in host memory that would be copied whole are an Offer if there is a copy callback, behind the other inputs
-// of their split. The Offer also makes the copy that the callback leaves to it.
+// of their split. The Offer also makes the copy that the callback leaves to it. A small one has been streamed out of a
+// snapshot; then the Offer sends it again only if it differs from that.
 
 #pragma once
 
@@ -56,6 +57,7 @@ struct CopyBinding {
     bool pageable = false;           // large, and in memory that the device cannot read by itself
     TensorId writer = kNoTensor;     // of a cache: the node that has written what is sent,
     ggml_tensor * written = nullptr; // which is this; NULL: all of it is sent
+    uint32_t sent = kNoBinding;      // of an Offer: the binding by which the weight has been sent ahead
     uint32_t n_merged = 1;           // so many bindings from here on are sent at once, with what lies between
 };
 

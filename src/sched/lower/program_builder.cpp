@@ -89,7 +89,8 @@ void ProgramBuilder::add_ids(Task & task, const CopyBinding & ids) {
 
 uint32_t ProgramBuilder::binding_of(const CopyBinding & copy) {
     std::vector<CopyBinding> & copies = lowered_.copies;
-    if (copies.empty() || copies.back().dst != copy.dst || copies.back().writer != copy.writer) {
+    if (copies.empty() || copies.back().dst != copy.dst || copies.back().writer != copy.writer ||
+        copies.back().sent != copy.sent) {
         copies.push_back(copy);
     }
     return static_cast<uint32_t>(copies.size() - 1);

@@ -155,10 +155,10 @@ class Splitter {
                 continue;
             }
             const InputCopy wanted = wanted_copy(node, op, current.backend);
+            if ((!wanted.streamed || wanted.offered) && !current.inputs.empty()) {
+                return true;
+            }
             if (!wanted.streamed) {
-                if (!current.inputs.empty()) {
-                    return true;
-                }
                 continue;
             }
             if (!has_copy(wanted)) {
@@ -184,13 +184,16 @@ class Splitter {
 
     // Weights in host memory
     bool is_streamed(TensorId id, BackendId backend) const {
-        if (limits_.empty() || limits_[backend].weight == 0 || (!is_table_.empty() && is_table_[graph_.root(id)])) {
+        if (limits_.empty() || limits_[backend].weight == 0) {
             return false;
         }
         const ggml_tensor * tensor = graph_.tensor(id);
+        const size_t most = is_table(id) ? std::min(kSmallTable, limits_[backend].weight) : limits_[backend].weight;
         return tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer) &&
-               size_on(backends_[backend], tensor) <= limits_[backend].weight;
+               size_on(backends_[backend], tensor) <= most;
     }
+
+    bool is_table(TensorId id) const { return !is_table_.empty() && is_table_[graph_.root(id)]; }
 
     bool is_cache(TensorId id, BackendId backend) {
         if (limits_.empty() || limits_[backend].weight == 0 || !is_on_host(graph_, id)) {
@@ -214,6 +217,7 @@ class Splitter {
     // What the node needs of a weight: of experts perhaps only those that its ids name.
     InputCopy streamed_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
         InputCopy copy = {operand.tensor, backend, true};
+        copy.offered = is_table(operand.tensor);
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
         if (tensor->op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot) {
             return copy;
@@ -344,7 +348,7 @@ bool are_alike(const Splits & a, const Splits & b) {
     };
     const auto of_split = [](const Split & s) { return std::tie(s.backend, s.begin, s.end, s.inputs); };
     const auto of_copy = [](const InputCopy & c) {
-        return std::tie(c.tensor, c.backend, c.streamed, c.ids, c.ids_node, c.cache);
+        return std::tie(c.tensor, c.backend, c.streamed, c.ids, c.ids_node, c.offered, c.cache);
     };
     const auto of_write = [](const CacheWrite & w) { return std::tie(w.node, w.index, w.ids); };
     const auto of_rewire = [](const Rewire & r) { return std::tie(r.node, r.slot, r.operand, r.copy); };

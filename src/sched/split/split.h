@@ -23,6 +23,10 @@ constexpr uint8_t kMatrixSlot = 0;
 constexpr uint8_t kExpertsSlot = 0;
 constexpr uint8_t kExpertIdsSlot = 2;
 
+// A weight of at most that size which a copy callback may write is sent ahead all the same: it is compared when it is
+// offered, and sent again if it has changed. On the queue that computes it would wait for all streamed weights.
+constexpr size_t kSmallTable = size_t{64} << 10;
+
 // A tensor, and a backend that has a copy of it
 struct InputCopy {
     TensorId tensor;
@@ -30,6 +34,7 @@ struct InputCopy {
     bool streamed = false;      // weights that are copied ahead, for one split
     TensorId ids = kNoTensor;   // streamed: only the experts that these name are needed; kNoTensor: the whole of it
     int32_t ids_node = kNoNode; // that computes them
+    bool offered = false;       // streamed: a small weight that a copy callback may write
     bool cache = false;         // streamed: no weight, but a tensor that nodes before the split may have written
 };
 
@@ -79,7 +84,8 @@ struct Splits {
 };
 
 // Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap. If
-// `offers`, a copy callback may write weights that are read other than as matrices or experts: these are not streamed.
+// `offers`, a copy callback may write weights that are read other than as matrices or experts: a split begins where one
+// of them is read, and larger ones than kSmallTable are not streamed.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits = {}, bool offers = false);
 

@@ -1,0 +1,16 @@
+// Makes a scheduler of ours ggml's own, for functions that only ggml's scheduler has.
+
+#pragma once
+
+#include <initializer_list>
+
+#include "choice.h"
+
+namespace ggml_sched {
+
+// Makes these schedulers ggml's own, with all that the engine has told them, and an allocated graph with its contents.
+// Those that are ggml's own stay what they are. `function` is the engine's reason. Returns false, with an error in the
+// log, if a scheduler is NULL, has to stay ours (GGML_SCHED=ours), is running, or if memory runs out.
+bool become_stock(const char * function, std::initializer_list<const ggml_backend_sched *> schedulers);
+
+} // namespace ggml_sched

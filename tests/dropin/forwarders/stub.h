@@ -1,0 +1,22 @@
+// What the stub schedulers and the program share.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ggml-backend.h"
+#include "ggml.h"
+
+struct ggml_cgraph {
+    std::vector<ggml_tensor *> nodes;
+};
+
+namespace stub {
+
+extern std::string failing; // The call that fails, such as "stock new".
+
+void say(const std::string & line); // Prints a line.
+bool fails(const std::string & call);
+
+} // namespace stub
