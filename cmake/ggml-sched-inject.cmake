@@ -94,7 +94,8 @@ function(ggml_sched_pass_on ggml unknown result)
         "ggml_backend_sched_${names}")
     set(${result}
         ${GGML_SCHED_ROOT}/src/dropin/forward.cpp ${GGML_SCHED_ROOT}/src/dropin/become_stock.cpp
-        ${GGML_SCHED_ROOT}/src/dropin/saved_graph.cpp ${forwarders} PARENT_SCOPE)
+        ${GGML_SCHED_ROOT}/src/dropin/reserved.cpp ${GGML_SCHED_ROOT}/src/dropin/saved_graph.cpp
+        ${forwarders} PARENT_SCOPE)
 endfunction()
 
 # Sets `result` to compile definitions that say what this ggml has; src/sched/host is all that reads them.

@@ -327,7 +327,7 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 //   - write, in host memory, weights of this graph that it is asked for, and all of a buffer from which it is asked for
 //     every weight that is copied. No copy that the scheduler made still reads them. Copies that the callback enqueued
 //     may: it has to wait for those itself.
-// It may call nothing of the scheduler. A graph that is allocated while a callback is set begins a split at each node
+// It may call nothing of the scheduler. A graph that runs while a callback is set begins a split at each node
 // that reads a weight in host memory other than as the matrix of MUL_MAT or the experts of MUL_MAT_ID, if the split
 // before has inputs. Such a weight is used as it is when the callback declines it.
 //
@@ -336,8 +336,8 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 typedef bool (*ggml_backend_sched_copy_callback)(ggml_backend_t backend, const struct ggml_tensor * src, struct ggml_tensor * dst,
                                                  struct ggml_cgraph * graph, void * user_data);
 
-// Takes effect with the next graph that is split, reserved or allocated. NULL ends it; then the copies of the allocated
-// graph are made whole.
+// Takes effect with the next run. If a graph is allocated and there was no callback before, that run waits for what is in
+// flight and allocates the graph again, and its leafs keep what was written into them. NULL ends it.
 GGML_API void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched, ggml_backend_sched_copy_callback callback, void * user_data);
 
 // Told by alloc_graph, before it replaces a compute buffer that is too small for the graph, and for what reasons:

@@ -2,9 +2,11 @@
 
 #include <new>
 #include <string>
+#include <vector>
 
 #include "ggml-sched.h"
 #include "host/log.h"
+#include "reserved.h"
 #include "saved_graph.h"
 
 GGML_SCHED_DECLARE_BOTH(new)
@@ -85,10 +87,13 @@ bool switch_to_stock(ggml_backend_sched & sched, const std::string & function) {
         host::log_error(function + " did nothing: ggml's scheduler, which alone has it, could not be made.");
         return false;
     }
+    const std::vector<size_t> sizes = buffer_sizes_of(sched);
     ggml_ours_sched_unalloc_graph(ours);
     saved.note_tensors();
-    use(sched, stock, false);
     ggml_ours_sched_free(ours);
+    sched.scheduler = stock;
+    reserve_sizes(sched, sizes);
+    use(sched, stock, false);
     if (!allocate(sched, saved)) {
         saved.restore_tensors();
         ggml_stock_sched_free(stock);

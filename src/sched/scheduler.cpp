@@ -4,9 +4,9 @@
 #include <new>
 
 #include "host/log.h"
+#include "kept_leafs.h"
 #include "lower/intact.h"
 #include "observe/listing.h"
-#include "observe/text.h"
 #include "plan/planner.h"
 #include "plan_names.h"
 #include "setup.h"
@@ -256,10 +256,14 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
 void Scheduler::unallocate() {
     if (is_allocated_) {
         flight_.synchronize();
-        cutter_.restore_operands();
-        placer_.take_back(view(), splits());
+        take_memory_back();
     }
     reset();
+}
+
+void Scheduler::take_memory_back() {
+    cutter_.restore_operands();
+    placer_.take_back(view(), splits());
 }
 
 CutGraph Scheduler::cut_graph() const {
@@ -361,8 +365,9 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     if (is_allocated_ && !is_same_graph(graph)) {
         reset();
     }
-    if (!is_allocated_) {
-        if (Status status = allocate(graph); !status.ok()) {
+    const bool lacks_offers = is_allocated_ && copy_callback_.function && offered_ == Offered::Nothing;
+    if (!is_allocated_ || lacks_offers) {
+        if (Status status = lacks_offers ? allocate_again(graph) : allocate(graph); !status.ok()) {
             return status;
         }
     }
@@ -376,6 +381,20 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
         flight_.abandon("memory ran out");
         throw;
     }
+}
+
+// The copy callback was set when the graph had been allocated, for splits that offer it nothing.
+Status Scheduler::allocate_again(ggml_cgraph * graph) {
+    flight_.synchronize();
+    KeptLeafs leafs(view());
+    take_memory_back();
+    leafs.read();
+    is_allocated_ = false;
+    Status status = allocate(graph);
+    if (status.ok()) {
+        leafs.write();
+    }
+    return status;
 }
 
 Status Scheduler::run() {
@@ -412,31 +431,6 @@ void Scheduler::synchronize() {
         // The same turn for every token of a generation, so that backends see the same graph again.
         next_turn_ = 0;
     }
-}
-
-Status Scheduler::start_trace(const std::string & path) {
-    const Status stopped = tracer_ ? stop_trace() : Status{};
-    Status status;
-    tracer_ = observe::Tracer::open(path, backends_, topology_, machine_, status);
-    executor_->set_listener(tracer_.get());
-    return status.ok() ? stopped : status;
-}
-
-Status Scheduler::stop_trace() {
-    if (!tracer_) {
-        return Status::failed("there is no trace to stop; start one with ggml_sched_trace_start");
-    }
-    executor_->set_listener(nullptr);
-    const std::unique_ptr<observe::Tracer> tracer = std::move(tracer_);
-    return tracer->finish();
-}
-
-std::string Scheduler::pattern(int split) const {
-    return last_plan_ ? observe::pattern_of(*last_plan_, split) : "";
-}
-
-std::string Scheduler::plan_text() const {
-    return last_plan_ ? observe::text_of(*last_plan_, *last_names_) : "";
 }
 
 } // namespace ggml_sched

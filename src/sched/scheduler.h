@@ -90,6 +90,8 @@ class Scheduler {
     Status cut_and_stream(Memory memory);
     bool has_made_room(const Status & status);
     void restore_operands(const ggml_cgraph * graph);
+    Status allocate_again(ggml_cgraph * graph);
+    void take_memory_back();
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
     void lower_graph();

@@ -42,9 +42,19 @@ static void call_first(ggml_backend_sched_t sched, const char * scenario, enum m
     }
 }
 
+static size_t buffer_sizes(ggml_backend_sched_t sched) {
+    size_t bytes = 0;
+    for (int i = 0; i < ggml_backend_sched_get_n_backends(sched); i++) {
+        bytes += ggml_backend_sched_get_buffer_size(sched, ggml_backend_sched_get_backend(sched, i));
+    }
+    return bytes;
+}
+
 void call_newer_functions(ggml_backend_sched_t sched, const char * scenario, enum moment moment) {
     n_progress_calls = 0;
+    const size_t reserved = buffer_sizes(sched);
     call_first(sched, scenario, moment);
+    require(buffer_sizes(sched) >= reserved, "the memory that was reserved before");
     const int n_priorities = set_priority(sched, 7);
     const bool tells = set_progress_callback(sched);
     set_label(sched, scenario);

@@ -37,7 +37,7 @@ CALLBACKS = ["set_eval_callback function", "set_copy_callback function", "set_re
 
 def switch(function, told=(), allocated=()):
     """The lines of a scheduler that becomes ggml's own. `told`: what ggml's is told."""
-    return ["ours synchronize", f"stock {NEW}", "ours unalloc_graph", *(f"stock {line}" for line in told), "ours free",
+    return ["ours synchronize", f"stock {NEW}", "ours unalloc_graph", "ours free", *(f"stock {line}" for line in told),
             *allocated, TAKES_OVER.format(function)]
 
 
@@ -315,6 +315,14 @@ class Forwarders(unittest.TestCase):
             *refused, *refused, "ours set_eval_callback NULL", "ours set_realloc_callback function", "ours reset",
             "ours alloc_graph", *refused, "ours set_realloc_callback NULL"])
         self.assertEqual(outside[-3:], ["stock set_priority 6 5", "set_priority returned 1", "stock free"])
+
+    def test_reserves_the_sizes_of_our_buffers(self):
+        tensors = [f"stock set_tensor_backend {size} bytes {backend}"
+                   for size, backend in ((4096, 1), (4096, 1), (8192, 2), (8192, 2))]
+        expected = switch("set_priority")
+        at = expected.index("ours free") + 1
+        self.assertEqual(self.run_program("reserved")[1:-3],
+                         [*expected[:at], *tensors, "stock reserve", "stock reset", *expected[at:]])
 
     def test_stays_ours_if_stock_cannot_be_made(self):
         _, failing, after = self.parts("no_stock")

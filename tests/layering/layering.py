@@ -80,7 +80,7 @@ RULES = [
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
-    Rule(r"src/sched/(scheduler|capi|cutter|flight|lowered_graph|placer|plan_cache|plan_names|reallocations|streaming|streams|tensors_at).*",
+    Rule(r"src/sched/(scheduler|capi|cutter|flight|kept_leafs|lowered_graph|placer|plan_cache|plan_names|reallocations|streaming|streams|tensors_at).*",
          [r"include/.*", r"src/sched/(?!host/)[^/]*(/.*)?", _HOST]),
     Rule(r"src/sched/setup\..*",
          [r"include/.*", r"src/sched/[^/]*\.h", _HOST, r"src/sched/lower/lower\.h",

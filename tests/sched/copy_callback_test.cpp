@@ -49,12 +49,13 @@ class WeightGraph {
         graph_ = ggml_new_graph(ctx);
         ggml_build_forward_expand(graph_, x);
         if (callback) {
-            ggml_backend_sched_set_copy_callback(rig.sched(), note, this);
+            set_callback();
         }
         EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph_)) << ggml_sched_get_error(rig.sched());
         write_floats(inputs().front(), ramp(kWidth * kRows));
     }
 
+    void set_callback() { ggml_backend_sched_set_copy_callback(rig_.sched(), note, this); }
     // Runs the graph. Returns the weights that the callback was asked for.
     const Names & asked() {
         asked_.clear();
@@ -150,6 +151,23 @@ TEST(CopyCallbackIsAsked, InOrderOfTheSplitsThatBeginAtTables) {
     WeightGraph graph(rig, {kMatrix, kTable, kMatrix, kNorm});
     EXPECT_EQ(graph.asked(), (Names{"table", "norm"}));
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 3);
+}
+
+TEST(CopyCallbackThatIsSetLate, IsAskedInTheNextRunOfTheAllocatedGraph) {
+    for (const bool computed : {false, true}) {
+        Rig rig(one_device(kRing));
+        WeightGraph graph(rig, {kMatrix, kNorm, kTable}, false);
+        std::vector<float> before;
+        if (computed) {
+            EXPECT_EQ(graph.asked(), Names{});
+            before = graph.result();
+        }
+        graph.set_callback();
+        EXPECT_EQ(graph.asked(), (Names{"norm", "table"}));
+        before = computed ? before : graph.result();
+        EXPECT_EQ(graph.asked(), (Names{"norm", "table"}));
+        EXPECT_EQ(graph.result(), before) << "the input is written once, before the callback is set";
+    }
 }
 
 TEST(CopyCallbackThatIsTakenAway, LeavesWholeCopies) {

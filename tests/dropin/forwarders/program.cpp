@@ -118,6 +118,13 @@ void become_stock() {
     ggml_backend_sched_free(sched);
 }
 
+void reserved() {
+    stub::buffer_size = 4096;
+    ggml_backend_sched_t sched = make_scheduler();
+    set_priority(sched, 6);
+    ggml_backend_sched_free(sched);
+}
+
 void answers() {
     ggml_backend_sched_t sched = make_scheduler();
     ggml_backend_sched_set_label(sched, "some text");
@@ -341,6 +348,7 @@ int main(int argc, char ** argv) {
         {"contents", contents},
         {"computed_without_alloc", computed_without_alloc},
         {"call_in_callback", call_in_callback},
+        {"reserved", reserved},
         {"no_stock", [] { failure("stock new"); }},
         {"no_memory", [] { failure("stock alloc_graph"); }},
         {"no_memory_at_all", [] { failure("stock alloc_graph, ours alloc_graph"); }},

@@ -136,8 +136,13 @@ ggml_backend_buffer_type_t ggml_backend_sched_get_buffer_type(ggml_backend_sched
     return nullptr;
 }
 
-size_t ggml_backend_sched_get_buffer_size(ggml_backend_sched_t, ggml_backend_t) {
+size_t ggml_backend_sched_get_buffer_size(ggml_backend_sched_t, ggml_backend_t backend) {
+#ifdef STUB_OURS
+    return stub::buffer_size * static_cast<size_t>(std::stoi(number_of(backend)));
+#else
+    (void) backend;
     return 0;
+#endif
 }
 
 void ggml_backend_sched_set_tensor_backend(ggml_backend_sched_t, ggml_tensor * node, ggml_backend_t backend) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct ggml_cgraph {
 
 namespace stub {
 
+extern size_t buffer_size;  // The bytes of our scheduler's buffer of the first backend; the second has twice as many.
 extern std::string failing; // The call that fails, such as "stock new".
 
 void say(const std::string & line); // Prints a line.
