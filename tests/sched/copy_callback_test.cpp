@@ -202,10 +202,10 @@ TEST(SmallTable, IsSentAheadAndSentAgainOnlyIfItHasChanged) {
         return rig.stats().bytes_copied;
     };
     const uint64_t bytes = bytes_of_a_run();
-    EXPECT_EQ(rig.stats().streamed_bytes, 2U * (4096 + 128));
+    EXPECT_EQ(rig.stats().streamed_bytes, uint64_t{2} * (4096 + 128));
     EXPECT_EQ(bytes_of_a_run(), bytes);
     graph.add_to_norms(1.0F);
-    EXPECT_EQ(bytes_of_a_run(), bytes + 2 * 128);
+    EXPECT_EQ(bytes_of_a_run(), bytes + uint64_t{2} * 128);
 }
 
 // The norm that is asked for first is written again by each call, so its next copy has been sent ahead in vain.
@@ -263,7 +263,7 @@ void run_and_compare(Rig & rig, CachedExperts & experts, int n_rounds) {
     rig.sched()->scheduler->refuse_superfluous_waits();
     for (int round = 0; round < n_rounds; round++) {
         experts.build();
-        const auto seed = static_cast<uint64_t>(1000 * round);
+        const uint64_t seed = 1000 * static_cast<uint64_t>(round);
         for (uint64_t run = 0; run < 3; run++) {
             experts.run(seed + 10 * run);
             if (testing::Test::HasFailure()) {
