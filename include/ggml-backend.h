@@ -316,37 +316,39 @@ GGML_API void ggml_backend_sched_reset(ggml_backend_sched_t sched);
 // NULL ends the observation.
 GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backend_sched_eval_callback callback, void * user_data);
 
-// Asked before a weight in host memory is copied whole to `backend`, during the compute call and on its thread. `src` is
-// the weight, `dst` its copy, `graph` the split that reads `dst`. All other inputs of that split, apart from weights,
-// have been copied by then, or are queued on `backend`. True: the callback has filled `dst`, or the graph does not need
-// it. False: the scheduler copies all of `src`.
+// Asked before the scheduler copies a weight out of host memory to `backend`, during the compute call and on its thread.
+// `src` is the weight, `dst` its copy, `graph` the split that reads `dst`. All other inputs of that split, apart from
+// weights, have been copied by then, or are queued on `backend`. True: the callback has filled `dst`, or this run does
+// not need it. False: the scheduler copies all of `src`, as it is at that moment.
 //
 // The callback may
 //   - read tensors of `graph` that earlier splits have computed, through `backend` (tensor_get_async), and synchronize it;
 //   - enqueue on `backend` copies to `dst` and to its own tensors, in buffers marked as weights if the graph reads them;
-//   - write, in host memory, weights of this graph that it is asked for, and all of a buffer from which it is asked for
-//     every weight that is copied. No copy that the scheduler made still reads them. Copies that the callback enqueued
-//     may: it has to wait for those itself.
-// It may call nothing of the scheduler. A graph that runs while a callback is set begins a split at each node
-// that reads a weight in host memory other than as the matrix of MUL_MAT or the experts of MUL_MAT_ID, if the split
-// before has inputs. Such a weight is used as it is when the callback declines it.
+//   - write, in host memory, the weights of this graph for which it is asked. It may also write any other part of a
+//     buffer if it is asked for every weight that is copied from that buffer. The scheduler's own copies no longer read
+//     these bytes. Copies that the callback enqueued may still read them; the callback waits for those.
+// It may call nothing of the scheduler.
 //
-// Not asked for: matrices that are streamed, and experts of which the scheduler copies only those that ids name
-// (ggml_sched_set_streaming). With streaming switched off (a budget of 0) it is asked for every weight.
+// A graph that runs while a callback is set begins a split at each node that reads a weight in host memory other than as
+// the matrix of MUL_MAT or the experts of MUL_MAT_ID, if the split before has inputs.
+//
+// The callback is not asked for matrices and experts that are streamed (ggml_sched_set_streaming), for experts of which
+// the scheduler copies only those that the ids name, and for weights that a device reads in host memory. With streaming
+// switched off, by a budget of 0, it is asked for every weight that is copied.
 typedef bool (*ggml_backend_sched_copy_callback)(ggml_backend_t backend, const struct ggml_tensor * src, struct ggml_tensor * dst,
                                                  struct ggml_cgraph * graph, void * user_data);
 
 // Takes effect with the next run. If a graph is allocated and there was no callback before, that run waits for what is in
-// flight and allocates the graph again, and its leafs keep what was written into them. NULL ends it.
+// flight and allocates the graph again. The leafs of the graph keep their contents. NULL removes the callback.
 GGML_API void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched, ggml_backend_sched_copy_callback callback, void * user_data);
 
-// Told by alloc_graph, before it replaces a compute buffer that is too small for the graph, and for what reasons:
-// backend_ids_changed: a tensor is in another type of buffer than in the graph before (of the same number of tensors);
-// size_changed: the graph has another number of tensors or copies than the one before. Neither: a tensor has grown.
-// Not told by reserve. The callback may call nothing of the scheduler.
+// alloc_graph calls it before it replaces a compute buffer that is too small for the graph; reserve does not call it.
+// backend_ids_changed: a tensor is in another type of buffer than in the graph before (of the same number of tensors).
+// size_changed: the graph has another number of tensors or copies than the one before. If both are false, a tensor has
+// grown. The callback may call nothing of the scheduler.
 //
-// GGML_SCHED_DEBUG_REALLOC in the environment when a scheduler is made: with 1 alloc_graph fails, with an error, where
-// neither reason holds; with 2 it fails for every such replacement.
+// GGML_SCHED_DEBUG_REALLOC in the environment when a scheduler is made: with 1 alloc_graph fails, with an error, if both
+// would be false; with 2 it fails at every such replacement.
 typedef void (*ggml_backend_sched_realloc_callback)(ggml_backend_sched_t sched, struct ggml_cgraph * graph, bool backend_ids_changed,
                                                     bool size_changed, void * user_data);
 GGML_API void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched, ggml_backend_sched_realloc_callback callback, void * user_data);

@@ -4,7 +4,7 @@
 The ggml is that of the llama-cpp-python that scripts/try-llama builds. A copy of it, in build/try-llama/newer-ggml, gets
 functions of the scheduler that newer versions have or could have:
 
-  set_copy_callback, set_realloc_callback     as in ggml 0.27
+  set_copy_callback, set_realloc_callback     as in ggml 0.26 and 0.27
   set_priority, set_progress_callback, set_label, get_report
                                               functions that nobody knows
 

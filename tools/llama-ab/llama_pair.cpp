@@ -1,8 +1,12 @@
 // llama_pair - runs llama.cpp with ggml's scheduler and with this one in one process, in turn, and compares their
-// logits and speed. It needs llama.h alone, so it works with every version of llama.cpp that the drop-in serves:
+// logits and speed. It needs only public headers, so it works with every version of llama.cpp that the drop-in serves.
+// In one line:
 //
-//   g++ -std=c++17 -O2 tools/llama-ab/llama_pair.cpp -I LLAMA/include -I LLAMA/ggml/include
-//       -L LIBRARIES -lllama -lggml -lggml-base -Wl,-rpath,LIBRARIES -o llama_pair
+//   g++ -std=c++17 -O2 tools/llama-ab/llama_pair.cpp -I LLAMA/include -I LLAMA/ggml/include -L LIBRARIES
+//       -lllama -lggml -lggml-base -Wl,-rpath,LIBRARIES -Wl,-rpath-link,LIBRARIES -o llama_pair
+//
+// Then `./llama_pair --help`, or for example
+//
 //   ./llama_pair model.gguf --gpu-layers 99 --cpu-moe --prefill 4096 --ubatch 512 --decode 64 --pairs 5
 //
 // For each workload it prints the medians of tokens per second, and the median and quartiles of the paired ratios. The
@@ -45,6 +49,24 @@ struct Options {
     std::string serve;            // HOST:PORT: be such a server instead
     bool verify = false;          // each plan of ours is proved in the warm-up
 };
+
+constexpr const char * kHelp = R"(llama_pair MODEL.gguf [options]
+  --prefill N        compare a prefill of N tokens, in micro-batches of --ubatch N (512)
+  --decode N         compare the decode of N tokens
+  --pairs N          timed pairs of runs (3); --warmup N runs before them (1)
+  --threads N        of the CPU (8)
+  --context N        tokens; by default as many as needed
+  --verify           prove each plan of ours (GGML_SCHED_VERIFY=1); slower
+  --gpu-layers N     layers on devices (99)
+  --cpu-moe          experts in host memory
+  --on-cpu REGEX     tensors in host memory
+  --kv-on-host       the KV cache in host memory
+  --mmap             map the file instead of reading it
+  --no-repack        keep weights on the CPU in their own layout, so that devices can read them
+  --moe-cache-mib N  llama.cpp's expert cache, where it has one
+  --rpc HOST:PORT    a server that the model is spread over; may be repeated
+  --serve HOST:PORT  be such a server, until the process is ended; needs no model
+)";
 
 constexpr const char * kExperts = "\\.ffn_(up|down|gate|gate_up)_(ch|)exps";
 constexpr int kRows = 8; // of the logits of a prefill
@@ -92,10 +114,13 @@ Options parse(int argc, char ** argv) {
             options.rpc.push_back(value());
         } else if (name == "--serve") {
             options.serve = value();
+        } else if (name == "--help") {
+            std::fputs(kHelp, stdout);
+            std::exit(0);
         } else if (name == "--verify") {
             options.verify = true;
         } else if (name[0] == '-' || !options.model.empty()) {
-            fail("unknown option '" + name + "'; the options are at the top of llama_pair.cpp");
+            fail("unknown option '" + name + "'; see llama_pair --help");
         } else {
             options.model = name;
         }

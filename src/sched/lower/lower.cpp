@@ -345,12 +345,12 @@ class Lowering {
     // A small weight is copied aside, so that the callback may write it again while the device still reads the copy.
     void lower_offer(int32_t split, uint32_t index, bool is_first) {
         CopyBinding copy = binding_for(index);
-        const host::Backend & dst = backends_[copy.dst_backend];
+        const bool is_async = out_.sets_async(copy);
         copy.sent = sent_ahead_[index];
-        if (dst.set_async && copy.bytes <= std::min(kSmallTable, topology_.snapshot_limit)) {
+        if (is_async && copy.bytes <= std::min(kSmallTable, topology_.snapshot_limit)) {
             out_.reserve_ring(copy);
         }
-        copy.pageable = dst.set_async && is_staged(copy);
+        copy.pageable = is_async && is_staged(copy);
         Task task = out_.copy_task(TaskKind::Offer, split, copy);
         offers_.append_writes(copy.dst_backend, out_.lowered().program);
         if (is_first) { // the others come behind it, on the same lane

@@ -59,9 +59,9 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
         task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
         break;
-    case TaskKind::Offer: // a device that sets nothing asynchronously copies by the host, which then waits for it
+    case TaskKind::Offer:
         task.destination = dst;
-        task.lane = backends_[copy.dst_backend].set_async ? dst : plan::kHost;
+        task.lane = sets_async(copy) ? dst : plan::kHost;
         task.reads_at_call = true;
         task.only_at_call = copy.pageable || copy.via_ring;
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
@@ -78,6 +78,11 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
         task.destination = dst;
         break;
     }
+}
+
+// A copy in host memory is made by the host: an Offer writes host memory during the call only.
+bool ProgramBuilder::sets_async(const CopyBinding & copy) {
+    return backends_[copy.dst_backend].set_async && !is_host(copy.dst);
 }
 
 // The host must know them when the task is issued.

@@ -43,6 +43,8 @@ class ProgramBuilder {
 
     plan::Lane lane_of(BackendId backend) const { return topology_.lane_of[backend]; }
     bool is_host(const ggml_tensor * tensor);
+    // True if an Offer of this copy is made on the device's queue; otherwise the host makes it.
+    bool sets_async(const CopyBinding & copy);
     ggml_backend_buffer_type_t source_buft(const CopyBinding & copy) const; // of what the device reads
 
   private:
