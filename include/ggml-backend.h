@@ -319,7 +319,8 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 // Asked before the scheduler copies a weight out of host memory to `backend`, during the compute call and on its thread.
 // `src` is the weight, `dst` its copy, `graph` the split that reads `dst`. All other inputs of that split, apart from
 // weights, have been copied by then, or are queued on `backend`. True: the callback has filled `dst`, or this run does
-// not need it. False: the scheduler copies all of `src`, as it is at that moment.
+// not need it. `dst` also serves later splits of the run that read `src` on `backend`. False: the callback has not
+// written `dst`; the scheduler copies all of `src`, as it is at that moment.
 //
 // The callback may
 //   - read tensors of `graph` that earlier splits have computed, through `backend` (tensor_get_async), and synchronize it;

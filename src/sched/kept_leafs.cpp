@@ -3,9 +3,9 @@
 namespace ggml_sched {
 
 KeptLeafs::KeptLeafs(const GraphView & graph) {
-    for (const TensorId id : graph.leafs()) {
+    for (TensorId id = 0; id < graph.n_tensors(); id++) {
         ggml_tensor * tensor = graph.tensor(id);
-        if (tensor->buffer && !graph.views_another(id)) {
+        if (tensor->buffer && !(graph.facts(id) & kIsComputed) && !graph.views_another(id)) {
             leafs_.push_back({tensor, *tensor, {}});
         }
     }

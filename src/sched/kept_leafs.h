@@ -1,4 +1,5 @@
-// KeptLeafs - what the caller has written into a graph's leafs, while the graph is allocated anew.
+// KeptLeafs - what the caller has written into a graph's tensors that nothing computes, while the graph is allocated
+// anew.
 
 #pragma once
 

@@ -102,8 +102,9 @@ Status Placer::make_room() {
     return {};
 }
 
-Status Placer::give_places(const CutGraph & graph) const {
+Status Placer::give_places(const CutGraph & graph) {
     buffers_.reset();
+    placed_views_.clear();
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     const auto turn = static_cast<size_t>(graph.slots.turn());
     const ggml_tensor * refused = nullptr;
@@ -146,6 +147,7 @@ Status Placer::give_places(const CutGraph & graph) const {
         if (!tensor->buffer && root->buffer) {
             // Without an address, it lies in a buffer of no bytes.
             char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
+            placed_views_.push_back(id);
             if (host::place(tensor, root->buffer, address) != GGML_STATUS_SUCCESS) {
                 refused = tensor;
             }
@@ -156,25 +158,20 @@ Status Placer::give_places(const CutGraph & graph) const {
                    : Status{};
 }
 
-// A view loses its place with what it views.
 void Placer::take_back(const GraphView & view, const Splits & splits) const {
-    const auto clear = [](ggml_tensor * tensor) {
-        tensor->buffer = nullptr;
-        tensor->data = nullptr;
+    const auto clear = [&](TensorId id) {
+        view.tensor(id)->buffer = nullptr;
+        view.tensor(id)->data = nullptr;
     };
     for (const InputCopy & input : splits.rotating) {
-        clear(view.tensor(input.tensor));
+        clear(input.tensor);
     }
     for (TensorId id = 0; id < places_.plan.tensors.size(); id++) {
         if (!view.views_another(id) && places_.plan.tensors[id].is_known()) {
-            clear(view.tensor(id));
+            clear(id);
         }
     }
-    for (const TensorId id : view.views()) {
-        if (!view.tensor(view.root(id))->buffer) {
-            clear(view.tensor(id));
-        }
-    }
+    std::for_each(placed_views_.begin(), placed_views_.end(), clear);
 }
 
 Status Placer::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {

@@ -32,7 +32,7 @@ class Placer {
     // Makes the buffers large enough for the places that were found, and gives each tensor its place.
     Status give(const CutGraph & graph);
     // Undoes give(): the tensors have no memory again.
-    void take_back(const GraphView & view, const Splits & splits) const;
+    void take_back(const GraphView & view, const Splits & splits) const; // of the graph of the last give()
     // Makes the buffers that the graph would need, and keeps its places in mind.
     Status reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     // What the buffers of each backend would need for the graph, in bytes
@@ -65,7 +65,7 @@ class Placer {
     bool knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     Status find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     Status make_room();
-    Status give_places(const CutGraph & graph) const;
+    Status give_places(const CutGraph & graph);
 
     const std::vector<host::Backend> & backends_;
     ComputeBuffers & buffers_;
@@ -76,6 +76,7 @@ class Placer {
     Places places_;
     std::vector<Places> others_; // for other splits, the oldest first
     uint64_t n_plans_ = 0;
+    std::vector<TensorId> placed_views_; // by the last give()
 };
 
 } // namespace ggml_sched

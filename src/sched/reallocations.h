@@ -29,6 +29,8 @@ class Reallocations {
     Status tell(ggml_cgraph * graph, const CutGraph & cut) const;
     // The next graph will be compared with this one.
     void note(const CutGraph & cut);
+    // The next graph is compared with none: its size counts as changed.
+    void forget() { last_size_ = 0; }
 
   private:
     bool have_backends_changed(const std::vector<BackendId> & now) const;

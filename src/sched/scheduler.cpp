@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "host/log.h"
 #include "kept_leafs.h"
@@ -228,12 +229,13 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     turn_ = next_turn_;
     next_turn_ = (next_turn_ + 1) % n_copies_;
     Status status;
+    bool is_told = false; // the caller, of buffers that are replaced
     do {
         status = cut(graph, Memory::Needed);
         if (status.ok()) {
             status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
         }
-        if (status.ok() && placer_.must_grow()) {
+        if (status.ok() && placer_.must_grow() && !std::exchange(is_told, true)) {
             status = reallocations_.tell(graph, cut_graph());
         }
         if (status.ok()) {
@@ -390,6 +392,7 @@ Status Scheduler::allocate_again(ggml_cgraph * graph) {
     take_memory_back();
     leafs.read();
     is_allocated_ = false;
+    reallocations_.forget(); // other splits need other buffers
     Status status = allocate(graph);
     if (status.ok()) {
         leafs.write();

@@ -82,17 +82,21 @@ void LaunchAccesses::append_inputs(int begin, int end, std::vector<plan::Access>
     const size_t first = accesses.size();
     begin_launch();
     for (int i = begin; i < end; i++) {
-        touched_in_[graph_.nodes()[i].tensor] = written_in(launch_);
+        const GraphNode & node = graph_.nodes()[i];
+        if (!node.is_view && node.op != GGML_OP_NONE) {
+            touched_in_[node.tensor] = written_in(launch_);
+        }
     }
     for (int i = begin; i < end; i++) {
         const GraphNode & node = graph_.nodes()[i];
         for (const Operand & op : graph_.operands_of(node)) {
             const TensorId root = graph_.root(op.tensor);
-            const bool is_inner =
-                touched_in_[op.tensor] >= read_in(launch_) || touched_in_[root] == written_in(launch_);
-            if (!is_inner && !(graph_.facts(root) & kIsWeights)) {
-                touch(op.tensor, graph_.tensor(node.tensor)->src[op.slot], false);
-                touched_in_[op.tensor] = read_in(launch_);
+            const ggml_tensor * operand = graph_.tensor(node.tensor)->src[op.slot];
+            // The copy of a view has been copied here, whatever the launch does to what the view views.
+            const bool is_copy = operand != graph_.tensor(op.tensor);
+            const bool is_inner = !is_copy && touched_in_[root] == written_in(launch_);
+            if (!node.is_view && !is_inner && !(graph_.facts(root) & kIsWeights)) {
+                touch(op.tensor, operand, false);
             }
         }
     }

@@ -79,6 +79,9 @@ class Search {
         }
         std::string wrong;
         for_each_ring_read(task, [&](const CopyBinding & copy) {
+            if (copy.bytes == 0) {
+                return; // no bytes overlap nothing
+            }
             const auto last = std::find_if(in_ring_.rbegin(), in_ring_.rend(), [&](const CopyBinding * other) {
                 return other->ring_offset < end_in_ring(copy) && copy.ring_offset < end_in_ring(*other);
             });

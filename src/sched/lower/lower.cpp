@@ -98,7 +98,7 @@ class Lowering {
             if (splits_.copies[input].streamed) {
                 reads_streamed = true;
                 send_what_was_written(index, input);
-                if (splits_.copies[input].offered) {
+                if (splits_.copies[input].offered && binding_for(input).bytes > 0) {
                     late_.offers.push_back(input);
                 }
             } else {
@@ -216,7 +216,7 @@ class Lowering {
         if (copy.cache && copy.pageable) {
             note_waiting(slot, copy);
         }
-        if (input.offered) {
+        if (input.offered && copy.bytes > 0) {
             out_.reserve_ring(copy);
             out_.push_copy(TaskKind::Snapshot, section, copy);
             sent_ahead_[slot.copy] = out_.binding_of(copy);

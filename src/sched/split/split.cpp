@@ -21,7 +21,7 @@ class Splitter {
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
         , written_at_(graph.n_tensors(), kNoNode)
         , is_rotating_(rotates ? graph.n_tensors() : 0, false)
-        , is_table_(offers && !limits.empty() ? graph.n_tensors() : 0, false)
+        , is_table_(offers ? graph.n_tensors() : 0, false)
         , caches_(graph, backends, assignment, written_at_) {}
 
     Splits run() {
@@ -65,10 +65,10 @@ class Splitter {
         for (const int reader : assignment_.readers_elsewhere) {
             const GraphNode & node = graph_.nodes()[reader];
             for (const Operand & op : graph_.operands_of(node)) {
-                const ggml_tensor * tensor = graph_.tensor(op.tensor);
+                const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(op.tensor));
                 const bool is_matrix = (node.op == GGML_OP_MUL_MAT && op.slot == kMatrixSlot) ||
                                        (node.op == GGML_OP_MUL_MAT_ID && op.slot == kExpertsSlot);
-                if (!is_matrix && tensor->buffer && host::is_weights(tensor->buffer) &&
+                if (!is_matrix && buffer && host::is_weights(buffer) && host::is_host(buffer) &&
                     needs_copy(op.tensor, assignment_.backend[node.tensor])) {
                     is_table_[graph_.root(op.tensor)] = true;
                 }
@@ -150,7 +150,7 @@ class Splitter {
         wanted_.clear();
         for (const Operand & op : graph_.operands_of(node)) {
             const ggml_tensor * tensor = graph_.tensor(op.tensor);
-            const bool is_weight = tensor->buffer && host::is_weights(tensor->buffer);
+            const bool is_weight = (tensor->buffer && host::is_weights(tensor->buffer)) || is_table(op.tensor);
             if ((!is_weight && !is_cache(op.tensor, current.backend)) || !needs_copy(op.tensor, current.backend)) {
                 continue;
             }
@@ -218,6 +218,9 @@ class Splitter {
     InputCopy streamed_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
         InputCopy copy = {operand.tensor, backend, true};
         copy.offered = is_table(operand.tensor);
+        if (copy.offered) {
+            return copy; // a snapshot of all of it is sent
+        }
         const ggml_tensor * tensor = graph_.tensor(node.tensor);
         if (tensor->op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot) {
             return copy;
