@@ -215,9 +215,9 @@ TEST_F(CallbackContract, ReallocCallbackIsCalledOnceWhereStreamingGivesItsMemory
     for (const size_t memory : {size_t{680} << 10, size_t{760} << 10, size_t{840} << 10}) {
         weights_context_ = make_context();
         make_rig(size_t{512} << 10, memory);
-        std::vector<ggml_tensor *> matrices;
-        for (int i = 0; i < 4; i++) {
-            matrices.push_back(ggml_new_tensor_2d(weights(), GGML_TYPE_F32, 128, 128));
+        std::vector<ggml_tensor *> matrices(4);
+        for (ggml_tensor *& matrix : matrices) {
+            matrix = ggml_new_tensor_2d(weights(), GGML_TYPE_F32, 128, 128);
         }
         place_weights();
         int told = 0;
