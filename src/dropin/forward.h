@@ -1,5 +1,6 @@
-// What the forwarders call that cmake/ggml-sched-forward.cmake writes. A forwarder passes a function that ggml-sched
-// does not have on to ggml's own scheduler. Each function returns zero where the call could not be passed on.
+// The forwarders that cmake/ggml-sched-forward.cmake writes call these functions. A forwarder passes a function that
+// ggml-sched does not have on to ggml's own scheduler. Each function returns zero where the call could not be passed
+// on.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the scheduler shows of its runs: traces, patterns, and the plan as text.
+// Functions that show what runs did: traces, patterns, and the plan as text
 
 #include "observe/text.h"
 #include "scheduler.h"

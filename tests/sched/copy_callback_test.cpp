@@ -308,7 +308,7 @@ TEST_P(CachedByCallback, MayRewriteWhatTheSchedulerCopies) {
     }
 }
 
-// What an offer is ordered with, apart from the weight itself: one line of the plan for each test
+// These tests look in the plan for the tasks that an offer is ordered with, apart from the copies of the weight.
 class OfferInPlan : public testing::Test {
   protected:
     ggml_tensor * weight(ggml_backend_t backend, const char * name) {

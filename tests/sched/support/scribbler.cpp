@@ -40,7 +40,7 @@ void Scribbler::check(const ggml_tensor * src, const ggml_tensor * dst, const gg
     }
 }
 
-// What still reads the weights, and is executed meanwhile, gets garbage.
+// A copy that still reads the weights, and is executed meanwhile, gets garbage.
 void Scribbler::spoil_and_restore(ggml_backend_t backend) {
     std::vector<std::pair<char *, std::vector<char>>> saved;
     for (const ggml_tensor * weight : asked_) {
