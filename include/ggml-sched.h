@@ -107,9 +107,9 @@ GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget
 // so call it after weights have been written. Takes effect at the next run.
 GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 
-// Undoes ggml_backend_sched_alloc_graph: the operands of the allocated graph are those that the caller
-// built, and the tensors that the scheduler had placed have no memory; what they held is lost. Waits for what is in
-// flight, then resets. Without an allocated graph it only resets.
+// Undoes ggml_backend_sched_alloc_graph: gives the allocated graph the operands back that the caller built, and takes
+// the memory from the tensors that the scheduler had placed; their contents are lost. Waits for what is in flight, then
+// resets. Without an allocated graph it only resets.
 GGML_API void ggml_sched_unalloc_graph(ggml_backend_sched_t sched);
 
 // The text of the last error of this scheduler; "" if there was none. Valid until the next call with this sched.

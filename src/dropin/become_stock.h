@@ -9,8 +9,9 @@
 namespace ggml_sched {
 
 // Makes these schedulers ggml's own, with all that the engine has told them, and an allocated graph with its contents.
-// Those that are ggml's own stay what they are. `function` is the engine's reason. Returns false, with an error in the
-// log, if a scheduler is NULL, has to stay ours (GGML_SCHED=ours), is running, or if memory runs out.
+// A scheduler that is already ggml's own stays as it is. `function` names the function that the engine called. Returns
+// false, with an error in the log, if a scheduler is NULL, has to stay ours (GGML_SCHED=ours), is running, or if memory
+// runs out.
 bool become_stock(const char * function, std::initializer_list<const ggml_backend_sched *> schedulers);
 
 } // namespace ggml_sched

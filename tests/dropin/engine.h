@@ -179,7 +179,7 @@ struct batch_graph {
     struct ggml_tensor * logits;    // f32 [N_VOCAB, n_tokens]
 };
 
-// What graphs are built from
+// A graph is built from these.
 struct graph_inputs {
     struct ggml_context * context;
     ggml_backend_sched_t sched;

@@ -1,4 +1,4 @@
-// What a ggml of the future may declare. forwarders_test.py adds this text to ggml-backend.h.
+// Functions of a scheduler that a later ggml may declare. forwarders_test.py adds this text to ggml-backend.h.
 
 #define GGML_DEPRECATED(func, hint) func __attribute__((deprecated(hint)))
 

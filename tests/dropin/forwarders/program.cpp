@@ -252,7 +252,7 @@ void realloc_callback() {
     ggml_backend_sched_free(sched);
 }
 
-// What makes our scheduler forget the graph and the assignments
+// Each of these calls makes our scheduler forget the graph and the assignments.
 void forgotten() {
     using Forget = std::function<void(ggml_backend_sched_t, Graph &)>;
     const std::vector<std::pair<std::string, Forget>> cases = {

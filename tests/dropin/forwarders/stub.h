@@ -1,4 +1,4 @@
-// What the stub schedulers and the program share.
+// Declarations that the stub schedulers and the program share.
 
 #pragma once
 
