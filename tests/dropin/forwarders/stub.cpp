@@ -21,6 +21,10 @@ bool stub::fails(const std::string & call) {
 
 namespace ggml_sched::host {
 
+void log_error(const char * text) {
+    log_error(std::string(text));
+}
+
 void log_error(const std::string & text) {
     stub::say("error: " + text);
 }
