@@ -47,6 +47,8 @@ Executor::~Executor() {
 Status Executor::prepare(const plan::Plan & plan) {
     for (size_t lane = 1; lane < events_.size(); lane++) {
         for (Events & events : events_[lane]) {
+            events.reserve(
+                static_cast<size_t>(plan.n_events[lane])); // no event gets lost where there is no room for it
             while (events.size() < static_cast<size_t>(plan.n_events[lane])) {
                 const ggml_backend_event_t event = host::event_new(queues_[lane].backend->device);
                 if (!event) {
