@@ -21,4 +21,9 @@ template <typename Enum> bool is_below(const Enum & enumerator, int n_enumerator
     return number >= 0 && number < n_enumerators;
 }
 
+// Returns the enumerator, or `count`, the last one of its type, if its number is not below that.
+template <typename Enum> Enum known_or_count(const Enum & enumerator, Enum count) {
+    return is_below(enumerator, static_cast<int>(count)) ? enumerator : count;
+}
+
 } // namespace ggml_sched::core
