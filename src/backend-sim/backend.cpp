@@ -36,12 +36,13 @@ bool refuses_launch(Simulator & simulator, Queue & queue) {
     if (simulator.is_to_fail(queue.device, GGML_SIM_CALL_LAUNCH)) {
         return true;
     }
-    if (queue.has_failed) {
-        queue.has_failed = false;
+    if (queue.has_failed && !queue.was_told) {
+        queue.was_told = true;
         GGML_LOG_ERROR("sim: the launch on %s reports an earlier failure, and is not started; see the log above\n",
                        queue.device.name);
         return true;
     }
+    queue.has_failed = false;
     return false;
 }
 
