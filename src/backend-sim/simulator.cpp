@@ -292,7 +292,9 @@ bool Simulator::is_to_fail(Device & device, enum ggml_sim_call call) {
 
 bool Simulator::is_to_fail(Queue & queue, enum ggml_sim_call call) {
     const bool fails = is_to_fail(queue.device, call);
-    queue.has_failed = queue.has_failed || fails;
+    if (fails) {
+        queue.fail(queue.mark);
+    }
     return fails;
 }
 
