@@ -230,6 +230,9 @@ TEST_P(AfterAFault, OfADeviceTheNextRunsAreRight) {
             fault.device = static_cast<int>(device);
             fault.call = static_cast<ggml_sim_call>(call);
             try_all(fault);
+            if (HasFailure()) {
+                return;
+            }
         }
     }
 }

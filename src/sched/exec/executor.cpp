@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace ggml_sched {
@@ -344,9 +345,14 @@ bool Executor::note_failure(plan::Lane lane) {
     }
     const bool is_last = run == run_;
     std::string & text = is_last ? failures_.last_run : failures_.earlier_runs;
-    if (text.size() < kMostFailureText) {
-        text += (text.empty() ? "" : "; ") + std::string(is_last ? "the run" : "an earlier run") + " failed on " +
-                backend->name + " after it had been launched: its results are not valid, and the log says why";
+    forget_weights(); // copies of them may have failed
+    try {
+        if (text.size() < kMostFailureText) {
+            text += (text.empty() ? "" : "; ") + std::string(is_last ? "the run" : "an earlier run") + " failed on " +
+                    backend->name + " after it had been launched: its results are not valid, and the log says why";
+        }
+    } catch (const std::bad_alloc &) { // a short text needs no memory
+        text = text.empty() ? "a run failed" : text;
     }
     return !is_last;
 }
