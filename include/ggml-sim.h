@@ -54,6 +54,7 @@ struct ggml_sim_config {
     double host_call_us;      // host time of each enqueuing call
     bool   offload;           // offload_op: take matrix products with 32 or more rows whose weights are elsewhere
     bool   sets_ranges;       // says that small inputs may be sent at once (docs/backend-guide.md). Default: false
+    bool   inits_tensors;     // its buffers are told of each tensor that is placed in them. Default: false
 };
 
 GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile);
@@ -63,7 +64,7 @@ GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_pr
 // for simulated devices does not get one from ggml_backend_init_best.
 GGML_BACKEND_API ggml_backend_dev_t ggml_backend_sim_device(int index);
 // False, and a line in the log: no such device, no such profile, rates that are not positive, or a backend, buffer or event
-// of the device exists. Takes back ggml_backend_sim_fail_launch.
+// of the device exists. Takes back ggml_backend_sim_fail.
 GGML_BACKEND_API bool ggml_backend_sim_configure(int index, const struct ggml_sim_config * config);
 GGML_BACKEND_API bool ggml_backend_is_sim(ggml_backend_t backend);
 GGML_BACKEND_API ggml_backend_reg_t ggml_backend_sim_reg(void);
@@ -93,12 +94,36 @@ struct ggml_sim_counters {
     uint64_t blocking_set_get_calls; // of device memory, copies included
     uint64_t graph_launches;      // those that failed at the call not counted
     uint64_t contract_violations; // see above
+    uint64_t injected_failures;   // see ggml_backend_sim_fail
 };
 GGML_BACKEND_API void ggml_backend_sim_get_counters(struct ggml_sim_counters * counters);
 GGML_BACKEND_API void ggml_backend_sim_reset_counters(void);
 
-// Fault injection: the n-th next graph launch of device `index` fails with GGML_STATUS_FAILED, n = 1 the very next;
-// 0 takes it back. False outside the range.
+// The calls into a device that can be told to fail, and how they do
+enum ggml_sim_call {
+    GGML_SIM_CALL_LAUNCH            = 0,  // GGML_STATUS_FAILED
+    GGML_SIM_CALL_INIT_BACKEND      = 1,  // NULL
+    GGML_SIM_CALL_ALLOC_BUFFER      = 2,  // NULL
+    GGML_SIM_CALL_ALLOC_HOST_BUFFER = 3,  // NULL
+    GGML_SIM_CALL_INIT_TENSOR       = 4,  // GGML_STATUS_FAILED; needs ggml_sim_config::inits_tensors
+    GGML_SIM_CALL_EVENT_NEW         = 5,  // NULL
+    GGML_SIM_CALL_COPY_ASYNC        = 6,  // refused; counted are those that would not be
+    GGML_SIM_CALL_SET_ASYNC         = 7,  // this and those below can return nothing: nothing is enqueued, and the next
+    GGML_SIM_CALL_GET_ASYNC         = 8,  // launch on the backend fails
+    GGML_SIM_CALL_EVENT_RECORD      = 9,
+    GGML_SIM_CALL_EVENT_WAIT        = 10,
+    GGML_SIM_CALL_SYNCHRONIZE       = 11, // waits all the same
+
+    GGML_SIM_CALL_COUNT,
+};
+
+// "launch", "init_backend", ...; NULL outside.
+GGML_BACKEND_API const char * ggml_sim_call_name(enum ggml_sim_call call);
+
+// Fault injection: of the next such calls into device `index` the n-th fails, n = 1 the very next; 0 takes it back.
+// False, and a line in the log: no such device, no such call, or n is negative.
+GGML_BACKEND_API bool ggml_backend_sim_fail(int index, enum ggml_sim_call call, int n);
+// The same for GGML_SIM_CALL_LAUNCH
 GGML_BACKEND_API bool ggml_backend_sim_fail_launch(int index, int n);
 
 #ifdef __cplusplus

@@ -16,10 +16,6 @@ namespace {
 // Graphs
 //
 
-bool is_to_fail(Device & device) {
-    return device.launches_until_failure > 0 && --device.launches_until_failure == 0;
-}
-
 void launch(Simulator & simulator, Queue & queue, std::unique_ptr<GraphSnapshot> && graph) {
     const ggml_sim_config & config = queue.device.config;
     const double cost_us = config.launch_us + graph->cost_us();
@@ -36,16 +32,14 @@ void launch(Simulator & simulator, Queue & queue, std::unique_ptr<GraphSnapshot>
 }
 
 // What went wrong earlier, or is to go wrong now
-bool refuses_launch(Queue & queue) {
-    const char * name = queue.device.name;
-    if (is_to_fail(queue.device)) {
-        GGML_LOG_ERROR("sim: the launch on %s fails, as ggml_backend_sim_fail_launch asked for\n", name);
+bool refuses_launch(Simulator & simulator, Queue & queue) {
+    if (simulator.is_to_fail(queue.device, GGML_SIM_CALL_LAUNCH)) {
         return true;
     }
     if (queue.has_failed && !queue.was_told) {
         queue.was_told = true;
         GGML_LOG_ERROR("sim: the launch on %s reports an earlier failure, and is not started; see the log above\n",
-                       name);
+                       queue.device.name);
         return true;
     }
     queue.has_failed = false;
@@ -55,7 +49,7 @@ bool refuses_launch(Queue & queue) {
 enum ggml_status graph_compute(ggml_backend_t backend, ggml_cgraph * cgraph) {
     Session sim;
     Queue & queue = queue_of(backend);
-    if (refuses_launch(queue)) {
+    if (refuses_launch(*sim, queue)) {
         return GGML_STATUS_FAILED;
     }
     enum ggml_status status = GGML_STATUS_SUCCESS;
@@ -93,6 +87,7 @@ void synchronize(ggml_backend_t backend) {
         sim->execute_until(queue.last);
         sim->counters.synchronize_blocked += sim->wait_on_clock(*queue.last) ? 1 : 0;
     }
+    (void) sim->is_to_fail(queue, GGML_SIM_CALL_SYNCHRONIZE);
     sim->let_adversary_act();
 }
 
@@ -105,6 +100,9 @@ void event_record(ggml_backend_t backend, ggml_backend_event_t handle) {
         if (event == nullptr || handle->device != backend->device) {
             sim->violation(&queue, "an event is recorded on %s that is not of that device, or has been freed",
                            queue.device.name);
+            return;
+        }
+        if (sim->is_to_fail(queue, GGML_SIM_CALL_EVENT_RECORD)) {
             return;
         }
         Operation operation;
@@ -127,7 +125,7 @@ void event_wait(ggml_backend_t backend, ggml_backend_event_t handle) {
                            queue.device.name);
             return;
         }
-        if (event->record == nullptr) {
+        if (event->record == nullptr || sim->is_to_fail(queue, GGML_SIM_CALL_EVENT_WAIT)) {
             return;
         }
         Operation operation;
@@ -185,6 +183,9 @@ ggml_backend_i backend_interface(const ProfileTraits & traits) {
 ggml_backend_t new_backend(Device & device) {
     try {
         Session sim;
+        if (sim->is_to_fail(device, GGML_SIM_CALL_INIT_BACKEND)) {
+            return nullptr;
+        }
         auto queue = std::make_unique<Queue>(device);
         auto backend = std::make_unique<ggml_backend>();
         *backend = {sim_guid(), backend_interface(device.traits()), &device.handle, queue.get()};

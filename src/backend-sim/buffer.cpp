@@ -153,8 +153,15 @@ void device_clear(ggml_backend_buffer_t buffer, uint8_t value) {
     sim->let_adversary_act();
 }
 
-ggml_backend_buffer_i device_buffer_interface() {
+enum ggml_status init_tensor(ggml_backend_buffer_t buffer, ggml_tensor *) {
+    Session sim;
+    Device & device = sim->devices[(size_t) allocation_of(buffer).device];
+    return sim->is_to_fail(device, GGML_SIM_CALL_INIT_TENSOR) ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
+}
+
+ggml_backend_buffer_i device_buffer_interface(const Device & device) {
     ggml_backend_buffer_i iface = {};
+    iface.init_tensor = device.config.inits_tensors ? init_tensor : nullptr;
     iface.free_buffer = free_buffer;
     iface.get_base = get_base;
     iface.memset_tensor = device_memset;
@@ -213,7 +220,11 @@ Device & device_of(ggml_backend_buffer_type_t buft) {
 ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t buft, size_t size, MemoryKind kind) {
     Session sim;
     Device & device = device_of(buft);
-    if (kind == MemoryKind::Device && size > device.config.memory_bytes - device.used_bytes) {
+    const bool is_device = kind == MemoryKind::Device;
+    if (sim->is_to_fail(device, is_device ? GGML_SIM_CALL_ALLOC_BUFFER : GGML_SIM_CALL_ALLOC_HOST_BUFFER)) {
+        return nullptr;
+    }
+    if (is_device && size > device.config.memory_bytes - device.used_bytes) {
         GGML_LOG_ERROR("sim: %s has %zu of %zu bytes left, too few for a buffer of %zu; free buffers, or configure "
                        "more memory\n",
                        device.name, device.config.memory_bytes - device.used_bytes, device.config.memory_bytes, size);
@@ -226,9 +237,8 @@ ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t buft, size_t size, Mem
         GGML_LOG_ERROR("sim: no host memory to simulate a buffer of %zu bytes of %s\n", size, device.name);
         return nullptr;
     }
-    const bool is_device = kind == MemoryKind::Device;
     ggml_backend_buffer_t buffer = ggml_backend_buffer_init(
-        buft, is_device ? device_buffer_interface() : host_buffer_interface(), allocation.get(), size);
+        buft, is_device ? device_buffer_interface(device) : host_buffer_interface(), allocation.get(), size);
     if (buffer == nullptr) {
         sim->memory.release(*allocation);
         return nullptr;

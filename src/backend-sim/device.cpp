@@ -83,7 +83,8 @@ bool offload_op(ggml_backend_dev_t device, const ggml_tensor * op) {
 ggml_backend_event_t event_new(ggml_backend_dev_t device) {
     try {
         Session sim;
-        return sim->new_event(context_of(device));
+        const bool fails = sim->is_to_fail(context_of(device), GGML_SIM_CALL_EVENT_NEW);
+        return fails ? nullptr : sim->new_event(context_of(device));
     } catch (const std::bad_alloc &) {
         GGML_LOG_ERROR("sim: no host memory for an event of %s\n", get_name(device));
         return nullptr;
@@ -209,7 +210,7 @@ void * reg_proc_address(ggml_backend_reg_t, const char * name) {
 void configure_device(Device & device, const ggml_sim_config & config) {
     device.config = config;
     device.handle.iface = device_interface(device.traits());
-    device.launches_until_failure = 0;
+    device.calls_until_failure = {};
 }
 
 void init_device(Device & device, int index) {

@@ -1,5 +1,7 @@
 #include "profile.h"
 
+#include "enumerator.h"
+
 #include <cstring>
 
 namespace ggml_sched::sim {
@@ -22,8 +24,8 @@ bool in_cuda_family(enum ggml_sim_profile profile) {
 
 } // namespace
 
-bool is_profile(enum ggml_sim_profile profile) {
-    return profile >= 0 && profile < GGML_SIM_PROFILE_COUNT;
+bool is_profile(const enum ggml_sim_profile & profile) {
+    return core::is_below(profile, GGML_SIM_PROFILE_COUNT);
 }
 
 const ProfileTraits & traits_of(enum ggml_sim_profile profile) {
@@ -76,7 +78,7 @@ enum ggml_sim_profile ggml_sim_profile_from_name(const char * name) {
 
 struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile) {
     struct ggml_sim_config config = {};
-    config.profile = profile;
+    std::memcpy(&config.profile, &profile, sizeof(profile)); // perhaps none: configure refuses it
     config.memory_bytes = (size_t) 4 << 30;
     config.flops_per_us = 1e5;
     config.bytes_per_us = 2e4;
@@ -85,7 +87,7 @@ struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile) {
     config.launch_us = 5.0;
     config.host_call_us = 0.5;
     config.offload = true;
-    if (profile == GGML_SIM_PROFILE_UMA) {
+    if (is_profile(profile) && profile == GGML_SIM_PROFILE_UMA) {
         config.link_bytes_per_us = config.bytes_per_us;
         config.offload = false; // it computes where the weights are
     }

@@ -18,7 +18,7 @@ struct ProfileTraits {
     bool host_memory; // computes in host buffers
 };
 
-bool is_profile(enum ggml_sim_profile profile);
+bool is_profile(const enum ggml_sim_profile & profile);         // any number
 const ProfileTraits & traits_of(enum ggml_sim_profile profile); // profile is one
 
 // May a queue of `waiter` wait for an event that `recorder` has recorded?

@@ -5,6 +5,7 @@
 #include "backend.h"
 #include "costs.h"
 #include "device.h"
+#include "enumerator.h"
 
 #include <algorithm>
 #include <new>
@@ -23,7 +24,7 @@ bool is_device_index(int index, const char * function) {
 
 bool can_configure(const Device & device, const ggml_sim_config & config, const char * function) {
     if (!is_profile(config.profile)) {
-        GGML_LOG_ERROR("%s: there is no profile %d\n", function, (int) config.profile);
+        GGML_LOG_ERROR("%s: there is no profile %d\n", function, core::number_of(config.profile));
         return false;
     }
     if (config.memory_bytes == 0 || !are_costs_valid(config)) {
@@ -137,8 +138,25 @@ void ggml_backend_sim_reset_counters(void) {
     sim->counters = {};
 }
 
+const char * ggml_sim_call_name(enum ggml_sim_call call) {
+    static const char * const names[GGML_SIM_CALL_COUNT] = {
+        "launch",     "init_backend", "alloc_buffer", "alloc_host_buffer", "init_tensor", "event_new",
+        "copy_async", "set_async",    "get_async",    "event_record",      "event_wait",  "synchronize",
+    };
+    return ggml_sched::core::is_below(call, GGML_SIM_CALL_COUNT) ? names[ggml_sched::core::number_of(call)] : nullptr;
+}
+
 bool ggml_backend_sim_fail_launch(int index, int n) {
+    return ggml_backend_sim_fail(index, GGML_SIM_CALL_LAUNCH, n);
+}
+
+bool ggml_backend_sim_fail(int index, enum ggml_sim_call call, int n) {
     if (!is_device_index(index, __func__)) {
+        return false;
+    }
+    if (!ggml_sched::core::is_below(call, GGML_SIM_CALL_COUNT)) {
+        GGML_LOG_ERROR("%s: there is no call %d; they are 0 to %d\n", __func__, ggml_sched::core::number_of(call),
+                       GGML_SIM_CALL_COUNT - 1);
         return false;
     }
     if (n < 0) {
@@ -146,6 +164,6 @@ bool ggml_backend_sim_fail_launch(int index, int n) {
         return false;
     }
     Session sim;
-    sim->devices[(size_t) index].launches_until_failure = n;
+    sim->devices[(size_t) index].calls_until_failure[(size_t) call] = n;
     return true;
 }

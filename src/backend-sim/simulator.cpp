@@ -277,6 +277,28 @@ bool Simulator::reset_clock() {
 }
 
 //
+// Failures that a test asks for
+//
+
+bool Simulator::is_to_fail(Device & device, enum ggml_sim_call call) {
+    int & left = device.calls_until_failure[(size_t) call];
+    if (left == 0 || --left > 0) {
+        return false;
+    }
+    counters.injected_failures++;
+    GGML_LOG_ERROR("sim: %s of %s fails, as ggml_backend_sim_fail asked for\n", ggml_sim_call_name(call), device.name);
+    return true;
+}
+
+bool Simulator::is_to_fail(Queue & queue, enum ggml_sim_call call) {
+    const bool fails = is_to_fail(queue.device, call);
+    if (fails) {
+        queue.fail(queue.mark);
+    }
+    return fails;
+}
+
+//
 // Rules
 //
 

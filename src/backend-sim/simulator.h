@@ -38,7 +38,7 @@ struct Device {
     int n_backends = 0;
     int n_buffers = 0;
     int n_events = 0;
-    int launches_until_failure = 0; // 0: none is to fail
+    std::array<int, GGML_SIM_CALL_COUNT> calls_until_failure = {}; // by call; 0: none is to fail
     CopyEngine from_host;
     CopyEngine to_host;
 
@@ -109,6 +109,11 @@ class Simulator {
     bool reset_clock();                                // false unless idle
     // Of what was enqueued last; false if nothing was since the clock was reset.
     bool last_operation_times(const Queue & queue, double & start_us, double & finish_us) const;
+
+    // Counts the call, and returns true if it is the one that ggml_backend_sim_fail has told to fail.
+    bool is_to_fail(Device & device, enum ggml_sim_call call);
+    // The same for a call that can return nothing: the next launch of the queue fails.
+    bool is_to_fail(Queue & queue, enum ggml_sim_call call);
 
     // A program broke the contract: log, count, and let the next launch of queue (may be NULL) fail.
     void violation(Queue * queue, const char * format, ...) GGML_ATTRIBUTE_FORMAT(3, 4);

@@ -66,7 +66,8 @@ void set_pieces(ggml_backend_t backend, const ggml_tensor & tensor, const void *
     enqueuing_call(*sim, queue, [&] {
         Place place;
         AllocationRef pinned;
-        if (!find_ends(*sim, queue, OperationKind::Set, tensor, data, pieces, place, pinned)) {
+        if (!find_ends(*sim, queue, OperationKind::Set, tensor, data, pieces, place, pinned) ||
+            sim->is_to_fail(queue, GGML_SIM_CALL_SET_ASYNC)) {
             return;
         }
         char * bytes = place.bytes;
@@ -93,7 +94,8 @@ void get_pieces(ggml_backend_t backend, const ggml_tensor & tensor, void * data,
     enqueuing_call(*sim, queue, [&] {
         Place place;
         AllocationRef pinned;
-        if (!find_ends(*sim, queue, OperationKind::Get, tensor, data, pieces, place, pinned)) {
+        if (!find_ends(*sim, queue, OperationKind::Get, tensor, data, pieces, place, pinned) ||
+            sim->is_to_fail(queue, GGML_SIM_CALL_GET_ASYNC)) {
             return;
         }
         const char * bytes = place.bytes;
@@ -203,7 +205,8 @@ bool cpy_tensor_async(ggml_backend_t backend_src, ggml_backend_t backend_dst, co
     Place to;
     if (route.runs_on == GGML_BACKEND_COPY_QUEUE_NONE || size != ggml_nbytes(dst) ||
         locate(*sim, route.dst->device, *dst, 0, size, to) != nullptr ||
-        !find_copy_source(*sim, src_device, route.dst->device, *src, size, from)) {
+        !find_copy_source(*sim, src_device, route.dst->device, *src, size, from) ||
+        sim->is_to_fail(route.dst->device, GGML_SIM_CALL_COPY_ASYNC)) {
         return false;
     }
     sim->counters.copy_async_calls++;

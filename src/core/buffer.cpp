@@ -1,4 +1,5 @@
 #include "arguments.h"
+#include "enumerator.h"
 #include "ggml-backend-impl.h"
 
 #include <new>
@@ -69,9 +70,14 @@ bool ggml_backend_buffer_is_host(ggml_backend_buffer_t buffer) {
 }
 
 void ggml_backend_buffer_set_usage(ggml_backend_buffer_t buffer, enum ggml_backend_buffer_usage usage) {
-    if (given(buffer, __func__, "buffer")) {
-        buffer->usage = usage;
+    if (!given(buffer, __func__, "buffer")) {
+        return;
     }
+    if (!ggml_sched::core::is_below(usage, GGML_BACKEND_BUFFER_USAGE_COMPUTE + 1)) {
+        GGML_LOG_ERROR("%s: there is no usage %d\n", __func__, ggml_sched::core::number_of(usage));
+        return;
+    }
+    buffer->usage = usage;
 }
 
 enum ggml_backend_buffer_usage ggml_backend_buffer_get_usage(ggml_backend_buffer_t buffer) {

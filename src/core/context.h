@@ -24,7 +24,7 @@ Layout layout_of(const ggml_tensor * tensor);
 
 // Fills in a contiguous layout; dimensions beyond n_dims are 1. False, after a line in the log, for an unknown type,
 // a negative dimension, a row that is not whole blocks, or more bytes than a signed 64-bit number counts.
-bool contiguous_layout(const char * builder, ggml_type type, int n_dims, const int64_t * ne, Layout & layout);
+bool contiguous_layout(const char * builder, const ggml_type & type, int n_dims, const int64_t * ne, Layout & layout);
 
 // Bytes from the first to the last one that the layout covers; false if that overflows.
 bool byte_extent(const Layout & layout, size_t & extent);

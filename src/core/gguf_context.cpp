@@ -1,4 +1,5 @@
 #include "gguf_context.h"
+#include "enumerator.h"
 
 #include <cstring>
 #include <new>
@@ -21,14 +22,13 @@ const TypeInfo type_infos[GGUF_TYPE_COUNT] = {
 
 constexpr size_t max_key_length = 65535; // of the specification
 
-const TypeInfo * find_type(gguf_type type) {
-    const auto i = static_cast<unsigned>(type);
-    return i < GGUF_TYPE_COUNT ? &type_infos[i] : nullptr;
+const TypeInfo * find_type(const gguf_type & type) {
+    return core::is_below(type, GGUF_TYPE_COUNT) ? &type_infos[type] : nullptr;
 }
 
 } // namespace
 
-size_t type_size(gguf_type type) {
+size_t type_size(const gguf_type & type) {
     const TypeInfo * info = find_type(type);
     return info ? info->size : 0;
 }

@@ -31,7 +31,7 @@ struct TensorInfo {
 };
 
 // Bytes of one value; 0 for strings, arrays, and outside.
-size_t type_size(gguf_type type);
+size_t type_size(const gguf_type & type);
 
 // The strides of a contiguous tensor of this type and shape.
 void set_contiguous_strides(ggml_tensor & tensor);

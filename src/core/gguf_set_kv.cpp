@@ -2,6 +2,7 @@
 #include <exception>
 #include <utility>
 
+#include "enumerator.h"
 #include "ggml-impl.h"
 #include "gguf_context.h"
 
@@ -157,8 +158,9 @@ void gguf_set_val_str(gguf_context * ctx, const char * key, const char * val) {
 void gguf_set_arr_data(gguf_context * ctx, const char * key, gguf_type type, const void * data, size_t n) {
     const size_t size = gguf::type_size(type);
     if (size == 0) {
-        GGML_LOG_ERROR("%s: an array of type %d cannot be given as data%s\n", __func__, static_cast<int>(type),
-                       type == GGUF_TYPE_STRING ? ": use gguf_set_arr_str" : "");
+        GGML_LOG_ERROR("%s: an array of type %d cannot be given as data%s\n", __func__,
+                       ggml_sched::core::number_of(type),
+                       ggml_sched::core::number_of(type) == GGUF_TYPE_STRING ? ": use gguf_set_arr_str" : "");
         return;
     }
     if ((!data && n > 0) || n > SIZE_MAX / size) {

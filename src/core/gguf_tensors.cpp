@@ -1,6 +1,7 @@
 #include <cstring>
 #include <exception>
 
+#include "enumerator.h"
 #include "ggml-impl.h"
 #include "gguf_context.h"
 
@@ -128,10 +129,12 @@ void gguf_set_tensor_type(gguf_context * ctx, const char * name, ggml_type type)
     if (!info) {
         return;
     }
-    const int64_t block = ggml_blck_size(type);
+    const ggml_type known = ggml_sched::core::known_or_count(type, GGML_TYPE_COUNT);
+    const int64_t block = ggml_blck_size(known);
     if (block == 0 || info->tensor.ne[0] % block != 0) {
         GGML_LOG_ERROR("%s: tensor '%s' with rows of %lld elements cannot be of type %d (%s)\n", __func__, name,
-                       static_cast<long long>(info->tensor.ne[0]), static_cast<int>(type), ggml_type_name(type));
+                       static_cast<long long>(info->tensor.ne[0]), ggml_sched::core::number_of(type),
+                       ggml_type_name(known));
         return;
     }
     const ggml_tensor before = info->tensor;

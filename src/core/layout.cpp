@@ -1,5 +1,6 @@
 #include "checked.h"
 #include "context.h"
+#include "enumerator.h"
 #include "ggml-impl.h"
 
 #include <cstring>
@@ -34,10 +35,10 @@ Layout layout_of(const ggml_tensor * tensor) {
     return layout;
 }
 
-bool contiguous_layout(const char * builder, ggml_type type, int n_dims, const int64_t * ne, Layout & layout) {
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+bool contiguous_layout(const char * builder, const ggml_type & type, int n_dims, const int64_t * ne, Layout & layout) {
+    const ggml_type_traits * traits = ggml_get_type_traits(known_or_count(type, GGML_TYPE_COUNT));
     if (!traits) {
-        GGML_LOG_ERROR("%s: type %d is unknown; use one of enum ggml_type\n", builder, static_cast<int>(type));
+        GGML_LOG_ERROR("%s: type %d is unknown; use one of enum ggml_type\n", builder, number_of(type));
         return false;
     }
     if (!ne || n_dims < 1 || n_dims > GGML_MAX_DIMS) {

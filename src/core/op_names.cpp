@@ -1,3 +1,4 @@
+#include "enumerator.h"
 #include "ggml-impl.h"
 
 namespace {
@@ -45,28 +46,26 @@ static_assert(sizeof(unary_names) / sizeof(unary_names[0]) == GGML_UNARY_OP_COUN
 constexpr const char * glu_names[] = {"SWIGLU"};
 static_assert(sizeof(glu_names) / sizeof(glu_names[0]) == GGML_GLU_OP_COUNT, "one entry an operation");
 
-bool in_range(int value, int count) {
-    return value >= 0 && value < count;
-}
+using ggml_sched::core::is_below;
 
 } // namespace
 
 extern "C" {
 
 const char * ggml_op_name(enum ggml_op op) {
-    return in_range(op, GGML_OP_COUNT) ? op_texts[op].name : "?";
+    return is_below(op, GGML_OP_COUNT) ? op_texts[op].name : "?";
 }
 
 const char * ggml_op_symbol(enum ggml_op op) {
-    return in_range(op, GGML_OP_COUNT) ? op_texts[op].symbol : "?";
+    return is_below(op, GGML_OP_COUNT) ? op_texts[op].symbol : "?";
 }
 
 const char * ggml_unary_op_name(enum ggml_unary_op op) {
-    return in_range(op, GGML_UNARY_OP_COUNT) ? unary_names[op] : "?";
+    return is_below(op, GGML_UNARY_OP_COUNT) ? unary_names[op] : "?";
 }
 
 const char * ggml_glu_op_name(enum ggml_glu_op op) {
-    return in_range(op, GGML_GLU_OP_COUNT) ? glu_names[op] : "?";
+    return is_below(op, GGML_GLU_OP_COUNT) ? glu_names[op] : "?";
 }
 
 const char * ggml_op_desc(const struct ggml_tensor * t) {

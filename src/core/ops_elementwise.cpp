@@ -1,6 +1,7 @@
 // Operations on each element: arithmetic, scaling, activations.
 
 #include "build.h"
+#include "enumerator.h"
 
 using namespace ggml_sched::core;
 
@@ -39,9 +40,10 @@ ggml_tensor * build_scale(const char * builder, ggml_context * ctx, ggml_tensor 
     return finish(result, GGML_OP_SCALE, {a});
 }
 
-ggml_tensor * build_unary(const char * builder, ggml_context * ctx, ggml_tensor * a, ggml_unary_op op, bool inplace) {
+ggml_tensor * build_unary(const char * builder, ggml_context * ctx, ggml_tensor * a, const ggml_unary_op & op,
+                          bool inplace) {
     if (!given(builder, ctx, {a}) ||
-        !require(op >= 0 && op < GGML_UNARY_OP_COUNT, builder, "the operation is not of enum ggml_unary_op", {a}) ||
+        !require(is_below(op, GGML_UNARY_OP_COUNT), builder, "the operation is not of enum ggml_unary_op", {a}) ||
         !require(ggml_is_contiguous_rows(a), builder, "the rows of a must be contiguous; use ggml_cont", {a})) {
         return nullptr;
     }
@@ -50,8 +52,8 @@ ggml_tensor * build_unary(const char * builder, ggml_context * ctx, ggml_tensor 
     return finish(result, GGML_OP_UNARY, {a});
 }
 
-bool valid_glu_operand(const char * builder, const ggml_tensor * a, ggml_glu_op op) {
-    return require(op >= 0 && op < GGML_GLU_OP_COUNT, builder, "the operation is not of enum ggml_glu_op", {a}) &&
+bool valid_glu_operand(const char * builder, const ggml_tensor * a, const ggml_glu_op & op) {
+    return require(is_below(op, GGML_GLU_OP_COUNT), builder, "the operation is not of enum ggml_glu_op", {a}) &&
            require(ggml_is_contiguous_1(a), builder, "the rows of a must be contiguous; use ggml_cont", {a});
 }
 

@@ -1,6 +1,7 @@
 // Products of matrices.
 
 #include "build.h"
+#include "enumerator.h"
 #include "ggml-impl.h"
 
 using namespace ggml_sched::core;
@@ -23,6 +24,10 @@ struct ggml_tensor * ggml_mul_mat(struct ggml_context * ctx, struct ggml_tensor 
 void ggml_mul_mat_set_prec(struct ggml_tensor * a, enum ggml_prec prec) {
     if (!a || a->op != GGML_OP_MUL_MAT) {
         GGML_LOG_ERROR("ggml_mul_mat_set_prec: '%s' is not a matrix product\n", ggml_get_name(a));
+        return;
+    }
+    if (const int number = number_of(prec); number != GGML_PREC_DEFAULT && number != GGML_PREC_F32) {
+        GGML_LOG_ERROR("ggml_mul_mat_set_prec: there is no precision %d\n", number);
         return;
     }
     set_param_i32(a, 0, prec);

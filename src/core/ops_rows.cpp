@@ -1,6 +1,7 @@
 // Operations on each row: sums, norms, softmax, sorting.
 
 #include "build.h"
+#include "enumerator.h"
 
 using namespace ggml_sched::core;
 
@@ -90,8 +91,8 @@ struct ggml_tensor * ggml_soft_max_ext_inplace(struct ggml_context * ctx, struct
 
 struct ggml_tensor * ggml_argsort(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_sort_order order) {
     if (!given("ggml_argsort", ctx, {a}) || !rows_fit_i32("ggml_argsort", a) ||
-        !require(order == GGML_SORT_ORDER_ASC || order == GGML_SORT_ORDER_DESC, "ggml_argsort",
-                 "the order is not of enum ggml_sort_order", {a})) {
+        !require(is_below(order, GGML_SORT_ORDER_DESC + 1), "ggml_argsort", "the order is not of enum ggml_sort_order",
+                 {a})) {
         return nullptr;
     }
     ggml_tensor * result = ggml_new_tensor(ctx, GGML_TYPE_I32, GGML_MAX_DIMS, a->ne);

@@ -1,4 +1,5 @@
 #include "quants.h"
+#include "enumerator.h"
 
 #include "ggml-impl.h"
 #include "half.h"
@@ -84,10 +85,11 @@ void dequantize_row_q8_0(const void * x, float * y, int64_t n) {
 extern "C" size_t ggml_quantize_chunk(enum ggml_type type, const float * src, void * dst, int64_t start, int64_t nrows,
                                       int64_t n_per_row, const float * imatrix) {
     (void) imatrix;
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+    const bool is_type = ggml_sched::core::is_below(type, GGML_TYPE_COUNT);
+    const ggml_type_traits * traits = is_type ? ggml_get_type_traits(type) : nullptr;
     if (!traits || !traits->from_float_ref) {
         GGML_LOG_ERROR("ggml_quantize_chunk: cannot convert floats to type %s; choose a float or quantized type\n",
-                       ggml_type_name(type));
+                       traits ? traits->type_name : "?");
         return 0;
     }
     if (!src || !dst || start < 0 || nrows < 0 || n_per_row <= 0 || nrows > INT64_MAX / n_per_row / 8) {

@@ -1,6 +1,7 @@
 // Everything that the library was built with, and what the application adds. Any thread.
 
 #include "arguments.h"
+#include "enumerator.h"
 #include "ggml-backend-impl.h"
 
 #ifdef GGML_USE_CPU
@@ -203,6 +204,9 @@ ggml_backend_dev_t ggml_backend_dev_by_name(const char * name) {
 }
 
 ggml_backend_dev_t ggml_backend_dev_by_type(enum ggml_backend_dev_type type) {
+    if (!ggml_sched::core::is_below(type, GGML_BACKEND_DEVICE_TYPE_META + 1)) {
+        return nullptr;
+    }
     for (size_t i = 0; i < registry().n_devices(); i++) {
         ggml_backend_dev_t device = registry().device(i);
         if (ggml_backend_dev_type(device) == type) {
@@ -218,7 +222,8 @@ ggml_backend_t ggml_backend_init_by_name(const char * name, const char * params)
 }
 
 ggml_backend_t ggml_backend_init_by_type(enum ggml_backend_dev_type type, const char * params) {
-    ggml_backend_dev_t device = ggml_backend_dev_by_type(type);
+    const bool is_type = ggml_sched::core::is_below(type, GGML_BACKEND_DEVICE_TYPE_META + 1);
+    ggml_backend_dev_t device = is_type ? ggml_backend_dev_by_type(type) : nullptr;
     return device != nullptr ? ggml_backend_dev_init(device, params) : nullptr;
 }
 

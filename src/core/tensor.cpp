@@ -7,9 +7,9 @@
 
 using namespace ggml_sched;
 
-extern "C" {
+namespace {
 
-struct ggml_tensor * ggml_new_tensor(struct ggml_context * ctx, enum ggml_type type, int n_dims, const int64_t * ne) {
+ggml_tensor * new_tensor(ggml_context * ctx, const ggml_type & type, int n_dims, const int64_t * ne) {
     if (!ctx) {
         GGML_LOG_ERROR("ggml_new_tensor: the context is NULL; create one with ggml_init\n");
         return nullptr;
@@ -19,25 +19,33 @@ struct ggml_tensor * ggml_new_tensor(struct ggml_context * ctx, enum ggml_type t
                                                                                 : nullptr;
 }
 
+} // namespace
+
+extern "C" {
+
+struct ggml_tensor * ggml_new_tensor(struct ggml_context * ctx, enum ggml_type type, int n_dims, const int64_t * ne) {
+    return new_tensor(ctx, type, n_dims, ne);
+}
+
 struct ggml_tensor * ggml_new_tensor_1d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0) {
-    return ggml_new_tensor(ctx, type, 1, &ne0);
+    return new_tensor(ctx, type, 1, &ne0);
 }
 
 struct ggml_tensor * ggml_new_tensor_2d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1) {
     const int64_t ne[] = {ne0, ne1};
-    return ggml_new_tensor(ctx, type, 2, ne);
+    return new_tensor(ctx, type, 2, ne);
 }
 
 struct ggml_tensor * ggml_new_tensor_3d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1,
                                         int64_t ne2) {
     const int64_t ne[] = {ne0, ne1, ne2};
-    return ggml_new_tensor(ctx, type, 3, ne);
+    return new_tensor(ctx, type, 3, ne);
 }
 
 struct ggml_tensor * ggml_new_tensor_4d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1,
                                         int64_t ne2, int64_t ne3) {
     const int64_t ne[] = {ne0, ne1, ne2, ne3};
-    return ggml_new_tensor(ctx, type, 4, ne);
+    return new_tensor(ctx, type, 4, ne);
 }
 
 struct ggml_tensor * ggml_dup_tensor(struct ggml_context * ctx, const struct ggml_tensor * src) {

@@ -5,6 +5,7 @@
 #include "ggml-impl.h"
 #include "tensor_access.h"
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -71,6 +72,23 @@ void ggml_backend_tensor_get_2d(const ggml_tensor * tensor, void * data, size_t 
     }
 }
 
+namespace {
+
+// Copies through host memory. Nobody could be told that there is none: then it goes piece by piece.
+void copy_through_host(const ggml_tensor * src, ggml_tensor * dst, size_t size) {
+    char piece[1024];
+    const std::unique_ptr<char[]> all(new (std::nothrow) char[size]);
+    char * const bytes = all ? all.get() : piece;
+    const size_t most = all ? size : sizeof(piece);
+    for (size_t offset = 0; offset < size; offset += most) {
+        const size_t n = std::min(most, size - offset);
+        ggml_backend_tensor_get(src, bytes, offset, n);
+        ggml_backend_tensor_set(dst, bytes, offset, n);
+    }
+}
+
+} // namespace
+
 void ggml_backend_tensor_copy(const ggml_tensor * src, ggml_tensor * dst) {
     if (!ggml_sched::copyable(src, dst, __func__) || src == dst) {
         return;
@@ -92,11 +110,5 @@ void ggml_backend_tensor_copy(const ggml_tensor * src, ggml_tensor * dst) {
     if (dst_buffer->iface.cpy_tensor != nullptr && dst_buffer->iface.cpy_tensor(dst_buffer, src, dst)) {
         return;
     }
-    const std::unique_ptr<char[]> staging(new (std::nothrow) char[size]);
-    if (staging == nullptr) {
-        GGML_LOG_ERROR("%s: no host memory to copy tensor %s through (%zu bytes)\n", __func__, src->name, size);
-        return;
-    }
-    ggml_backend_tensor_get(src, staging.get(), 0, size);
-    ggml_backend_tensor_set(dst, staging.get(), 0, size);
+    copy_through_host(src, dst, size);
 }

@@ -1,3 +1,4 @@
+#include "enumerator.h"
 #include "half.h"
 #include "quants.h"
 
@@ -58,12 +59,9 @@ constexpr ggml_type_traits q4_0_traits = {"q4_0", core::quant_block,         siz
 constexpr ggml_type_traits q8_0_traits = {"q8_0", core::quant_block,         sizeof(core::BlockQ8_0),
                                           true,   core::dequantize_row_q8_0, core::quantize_row_q8_0};
 
-} // namespace
-
-extern "C" {
-
-const struct ggml_type_traits * ggml_get_type_traits(enum ggml_type type) {
-    switch (type) {
+// NULL for a number that is no type
+const ggml_type_traits * traits_of(const ggml_type & type) {
+    switch (core::known_or_count(type, GGML_TYPE_COUNT)) {
     case GGML_TYPE_F32: return &f32_traits;
     case GGML_TYPE_F16: return &f16_traits;
     case GGML_TYPE_Q4_0: return &q4_0_traits;
@@ -79,28 +77,36 @@ const struct ggml_type_traits * ggml_get_type_traits(enum ggml_type type) {
     return nullptr;
 }
 
+} // namespace
+
+extern "C" {
+
+const struct ggml_type_traits * ggml_get_type_traits(enum ggml_type type) {
+    return traits_of(type);
+}
+
 int64_t ggml_blck_size(enum ggml_type type) {
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+    const ggml_type_traits * traits = traits_of(type);
     return traits ? traits->blck_size : 0;
 }
 
 size_t ggml_type_size(enum ggml_type type) {
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+    const ggml_type_traits * traits = traits_of(type);
     return traits ? traits->type_size : 0;
 }
 
 size_t ggml_row_size(enum ggml_type type, int64_t ne) {
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+    const ggml_type_traits * traits = traits_of(type);
     return traits && ne > 0 ? static_cast<size_t>(ne / traits->blck_size) * traits->type_size : 0;
 }
 
 const char * ggml_type_name(enum ggml_type type) {
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+    const ggml_type_traits * traits = traits_of(type);
     return traits ? traits->type_name : "?";
 }
 
 bool ggml_is_quantized(enum ggml_type type) {
-    const ggml_type_traits * traits = ggml_get_type_traits(type);
+    const ggml_type_traits * traits = traits_of(type);
     return traits && traits->is_quantized;
 }
 

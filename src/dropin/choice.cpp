@@ -286,6 +286,7 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
 
 void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
     if (is_ours(sched)) {
+        const Running running(sched);
         note_reset(sched);
         ggml_ours_sched_set_streaming(sched->scheduler, budget_bytes, lookahead_bytes);
     }

@@ -1,6 +1,7 @@
 #include "streams.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "host/clock.h"
 #include "host/execute.h"
@@ -32,6 +33,13 @@ constexpr size_t kLeastOfRing = 3;
 constexpr size_t kSample = 128 * kMiB;
 constexpr int kSamples = 4;
 constexpr double kManySlots = 1e6;
+
+struct Free {
+    void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
+    void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
+};
+using BackendPtr = std::unique_ptr<ggml_backend, Free>;
+using BufferPtr = std::unique_ptr<ggml_backend_buffer, Free>;
 
 StreamLimit limit_of(size_t capacity, bool is_auto) {
     return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, is_auto ? kLeastMean : 0,
@@ -206,12 +214,14 @@ bool Streams::make_queues() {
 bool Streams::make_queue(BackendId backend) {
     Stream & stream = streams_[backend];
     if (!stream.queue) {
-        const ggml_backend_t handle = host::second_backend(backends_[backend]);
+        BackendPtr handle(host::second_backend(backends_[backend]));
         if (!handle) {
             return false;
         }
-        stream.queue = std::make_unique<host::Backend>(host::describe(handle, backends_[backend].buft));
-        stream.queue->name = backends_[backend].name + " stream";
+        auto queue = std::make_unique<host::Backend>(host::describe(handle.get(), backends_[backend].buft));
+        queue->name = backends_[backend].name + " stream";
+        stream.queue = std::move(queue);
+        (void) handle.release(); // the destructor frees it
     }
     return true;
 }
@@ -231,7 +241,7 @@ void Streams::measure(BackendId backend, const GraphView & graph, const Splits &
         return;
     }
     const size_t bytes = std::min(ggml_nbytes(sample), kSample);
-    const ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes);
+    const BufferPtr buffer(ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes));
     if (!buffer) {
         return;
     }
@@ -241,7 +251,7 @@ void Streams::measure(BackendId backend, const GraphView & graph, const Splits &
     target.ne[1] = target.ne[2] = target.ne[3] = 1;
     target.nb[0] = 1;
     target.nb[1] = target.nb[2] = target.nb[3] = bytes;
-    if (host::place(&target, buffer, ggml_backend_buffer_get_base(buffer)) == GGML_STATUS_SUCCESS) {
+    if (host::place(&target, buffer.get(), ggml_backend_buffer_get_base(buffer.get())) == GGML_STATUS_SUCCESS) {
         const bool pageable = !host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(sample)));
         const host::Clock clock({*stream.queue});
         for (int i = 0; i < kSamples; i++) {
@@ -250,7 +260,6 @@ void Streams::measure(BackendId backend, const GraphView & graph, const Splits &
             stream.bytes_per_us = std::max(stream.bytes_per_us, static_cast<double>(bytes) / (clock.now_us() - begin));
         }
     }
-    ggml_backend_buffer_free(buffer);
 }
 
 double Streams::slots_in_ring(BackendId backend) const {

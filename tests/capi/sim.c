@@ -52,7 +52,8 @@ static void check_two_queues(ggml_backend_t first, ggml_backend_t second) {
 
     CHECK(ggml_backend_sim_fail_launch(1, 1));
     CHECK(ggml_backend_graph_compute(second, graph) == GGML_STATUS_FAILED);
-    CHECK(ggml_backend_sim_fail_launch(1, 0));
+    CHECK(ggml_backend_sim_fail(1, GGML_SIM_CALL_LAUNCH, 0));
+    CHECK(capi_same_text(ggml_sim_call_name(GGML_SIM_CALL_EVENT_NEW), "event_new"));
     CHECK(ggml_backend_graph_compute(second, graph) == GGML_STATUS_SUCCESS);
 
     ggml_backend_event_free(event);

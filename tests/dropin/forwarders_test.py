@@ -355,7 +355,7 @@ class Forwarders(unittest.TestCase):
         for scenario in ("other_graph", "same_address"):
             with self.subTest(scenario=scenario):
                 _, lines = self.parts(scenario)
-                self.assertEqual(lines[:6], switch("set_priority", [], ["stock alloc_graph"]))
+                self.assertEqual(lines[:7], switch("set_priority", ["set_tensor_backend hidden 2"], ["stock alloc_graph"]))
                 for line in CONTENTS:
                     self.assertIn(line, lines)
 

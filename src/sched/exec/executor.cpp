@@ -1,13 +1,21 @@
 #include "exec/executor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace ggml_sched {
 
 // Larger snapshots are copied by several threads.
 static constexpr size_t kSharedFrom = size_t{512} << 10;
+
+// Returns a number that no other run has, of any scheduler: several may use one backend.
+static uint64_t next_mark() {
+    static std::atomic<uint64_t> last{0};
+    return ++last;
+}
 
 // Runs that nobody waits for may fail again and again.
 static constexpr size_t kMostFailedRuns = 8;
@@ -25,6 +33,7 @@ Executor::Executor(const std::vector<host::Backend> & backends, const Topology &
     , last_recorded_(machine.n_lanes, std::vector<int16_t>(machine.window, plan::kWholeLane))
     , window_(machine.window)
     , ring_(topology.ring_buft, machine.window) {
+    failed_runs_.reserve(kMostFailedRuns);
     for (size_t b = 0; b < backends.size(); b++) {
         queues_[topology.lane_of[b]].backend = &backends[b];
     }
@@ -50,6 +59,8 @@ Executor::~Executor() {
 Status Executor::prepare(const plan::Plan & plan) {
     for (size_t lane = 1; lane < events_.size(); lane++) {
         for (Events & events : events_[lane]) {
+            events.reserve(
+                static_cast<size_t>(plan.n_events[lane])); // no event gets lost where there is no room for it
             while (events.size() < static_cast<size_t>(plan.n_events[lane])) {
                 const ggml_backend_event_t event = host::event_new(queues_[lane].backend->device);
                 if (!event) {
@@ -83,6 +94,7 @@ Status Executor::prepare_ring(size_t bytes) {
 
 Status Executor::run(const plan::Plan & plan, const Work & work, const Observer & observer) {
     run_++;
+    mark_ = next_mark();
     note_failures();
     bytes_by_ids_ = 0;
     for (std::vector<int16_t> & lane : last_recorded_) {
@@ -331,20 +343,21 @@ void Executor::abandon(const char * why) {
     forget_runs();
     forget_weights(); // copies may have failed, too
     note_failures();
-    forget_failures(run_); // the run that is abandoned has told its own failure
+    forget_failures_of_last_run(); // it has told its own failure
 }
 
 bool Executor::note_failure(plan::Lane lane) {
     const host::Backend * backend = queues_[lane].backend;
-    uint64_t run = run_;
-    if (!backend || host::take_failure(*backend, run) == GGML_STATUS_SUCCESS) {
+    uint64_t mark = mark_;
+    if (!backend || host::take_failure(*backend, mark) == GGML_STATUS_SUCCESS) {
         return false;
     }
+    forget_weights(); // copies of them may have failed
     if (failed_runs_.size() == kMostFailedRuns) {
         failed_runs_.erase(failed_runs_.begin());
     }
-    failed_runs_.push_back({run, backend});
-    return run < run_;
+    failed_runs_.push_back({mark, backend}); // there is room
+    return mark != mark_;
 }
 
 void Executor::note_failures() {
@@ -353,39 +366,38 @@ void Executor::note_failures() {
     }
 }
 
-void Executor::forget_failures(uint64_t first_run) {
+void Executor::forget_failures_of_last_run() {
     failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(),
-                                      [=](const FailedRun & failed) { return failed.run >= first_run; }),
+                                      [this](const FailedRun & failed) { return failed.mark == mark_; }),
                        failed_runs_.end());
 }
 
-std::string Executor::text_of_failures(uint64_t end) const {
+std::string Executor::text_of_failures() const {
     std::string text;
     for (const FailedRun & failed : failed_runs_) {
-        if (failed.run < end) {
-            text += (text.empty() ? "" : "; ") + std::string(failed.run == run_ ? "the run" : "an earlier run") +
-                    " failed on " + failed.backend->name +
-                    " after it had been launched: its results are not valid, and the log says why";
-        }
+        text += (text.empty() ? "" : "; ") + std::string(failed.mark == mark_ ? "the run" : "an earlier run") +
+                " failed on " + failed.backend->name +
+                " after it had been launched: its results are not valid, and the log says why";
     }
     return text;
 }
 
 Executor::Failures Executor::take_failures() {
     note_failures();
-    Failures result;
-    result.text = text_of_failures(run_ + 1);
-    result.of_last_run = std::any_of(failed_runs_.begin(), failed_runs_.end(),
-                                     [this](const FailedRun & failed) { return failed.run == run_; });
+    const Failures result = {std::any_of(failed_runs_.begin(), failed_runs_.end(),
+                                         [this](const FailedRun & failed) { return failed.mark == mark_; }),
+                             text_of_failures()};
     failed_runs_.clear();
     return result;
 }
 
 std::string Executor::take_failures_of_earlier_runs() {
-    std::string text = text_of_failures(run_);
-    failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(),
-                                      [this](const FailedRun & failed) { return failed.run < run_; }),
-                       failed_runs_.end());
+    const auto is_earlier = [this](const FailedRun & failed) { return failed.mark != mark_; };
+    if (std::none_of(failed_runs_.begin(), failed_runs_.end(), is_earlier)) {
+        return "";
+    }
+    std::string text = text_of_failures(); // that of the last run, too, if it is known already
+    failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(), is_earlier), failed_runs_.end());
     return text;
 }
 

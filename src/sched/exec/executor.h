@@ -116,9 +116,9 @@ class Executor {
     static Status observe(const Slices * slices);
     // Asks the backend of the lane, and notes what it says. True: an earlier run has failed there.
     bool note_failure(plan::Lane lane);
-    void note_failures();                             // of all lanes
-    std::string text_of_failures(uint64_t end) const; // of runs before `end`
-    void forget_failures(uint64_t first_run);         // of this run and later ones
+    void note_failures(); // of all lanes
+    std::string text_of_failures() const;
+    void forget_failures_of_last_run();
     void wait_unplanned(plan::Lane lane, const char * why);
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
@@ -133,6 +133,7 @@ class Executor {
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
     const uint64_t window_;
     uint64_t run_ = 0;
+    uint64_t mark_ = 0;       // of this run, among those of all schedulers
     size_t moved_bytes_ = 0;  // by the copy that was made last
     size_t bytes_by_ids_ = 0; // of experts, in the last run
     Ring ring_;
@@ -146,7 +147,7 @@ class Executor {
     BackendId refused_src_ = kNoBackend;
     BackendId refused_dst_ = kNoBackend;
     struct FailedRun {
-        uint64_t run;
+        uint64_t mark;
         const host::Backend * backend;
     };
     std::vector<FailedRun> failed_runs_; // those that nobody has been told of

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <system_error>
+#include <exception>
+#include <utility>
 
 #include "host/execute.h"
 
@@ -41,26 +42,37 @@ bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
             return false;
         }
         start_threads();
-        chunks_.push_back({&queue, {}, {}, {}, {}, 0, kChunk});
-        add_chunks(chunks_.back(), kLeastChunks);
-        if (chunks_.back().at.empty()) {
-            chunks_.pop_back();
+        chunks_.reserve(chunks_.size() + 1);
+        Chunks chunks = {&queue, {}, {}, {}, {}, 0, kChunk};
+        reserve(chunks, kMostChunks);
+        add_chunks(chunks, kLeastChunks);
+        if (chunks.at.empty()) {
             return false;
         }
+        chunks_.push_back(std::move(chunks));
     }
     add_chunks(*chunks_of(queue), wanted);
     return true;
 }
 
-// Until there are n; all that are missing, or none.
+// Makes room to note n chunks, so that no memory and no event can get lost.
+void Stager::reserve(Chunks & chunks, size_t n) {
+    chunks.memory.reserve(n);
+    chunks.at.reserve(n);
+    chunks.free.reserve(n);
+    chunks.in_use.reserve(n);
+}
+
+// Adds chunks until there are n; all that are missing, or none. There is room to note them.
 void Stager::add_chunks(Chunks & chunks, size_t n) {
     const size_t had = chunks.at.size();
     if (had >= n) {
         return;
     }
+    std::vector<ggml_backend_event_t> events;
+    events.reserve(n - had);
     const ggml_backend_buffer_t memory =
         ggml_backend_buft_alloc_buffer(host::staging_buft(*chunks.queue), (n - had) * kChunk);
-    std::vector<ggml_backend_event_t> events;
     while (memory && events.size() < n - had) {
         const ggml_backend_event_t event = host::event_new(chunks.queue->device);
         if (!event) {
@@ -92,7 +104,7 @@ void Stager::start_threads(size_t n) {
         while (threads_.size() < n) {
             threads_.emplace_back([this] { work(); });
         }
-    } catch (const std::system_error &) {
+    } catch (const std::exception &) { // no memory, or no more threads: fewer copy the same
         return;
     }
 }
@@ -117,24 +129,28 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
     sent_.clear();
     parts_.clear();
     base_ = published_;
+    size_t now = chunks.now; // noted at the end: if memory runs out, nothing has been cut
+    size_t used = chunks.used;
     for (const Piece & piece : pieces) {
         for (size_t done = 0; done < piece.bytes;) {
-            const bool is_full = chunks.used == kChunk;
+            const bool is_full = used == kChunk;
             if (is_full) {
-                chunks.now = (chunks.now + 1) % chunks.at.size();
-                chunks.used = 0;
+                now = (now + 1) % chunks.at.size();
+                used = 0;
             }
             if (is_full || fills_.empty()) {
-                fills_.push_back({chunks.now, is_full, parts_.size(), sent_.size()});
+                fills_.push_back({now, is_full, parts_.size(), sent_.size()});
             }
-            const size_t bytes = std::min(piece.bytes - done, kChunk - chunks.used);
-            char * to = chunks.at[chunks.now] + chunks.used;
+            const size_t bytes = std::min(piece.bytes - done, kChunk - used);
+            char * to = chunks.at[now] + used;
             sent_.push_back({piece.offset + done, to, bytes});
-            add_parts(piece.data + done, to, bytes, kPart, chunks.now);
-            chunks.used += bytes;
+            add_parts(piece.data + done, to, bytes, kPart, now);
+            used += bytes;
             done += bytes;
         }
     }
+    chunks.now = now;
+    chunks.used = used;
 }
 
 void Stager::add_parts(const char * from, char * to, size_t bytes, size_t part, size_t chunk) {

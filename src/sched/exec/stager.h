@@ -37,7 +37,7 @@ class Stager {
 
     // Makes memory, events and threads for copies by this backend, unless it has been done: so much that as many bytes
     // may wait for their turn on the queue without the host waiting for them, within bounds. False: there is none, and
-    // copy() must not be called.
+    // copy() must not be called. Throws std::bad_alloc; it may be called again then.
     bool prepare(const host::Backend & queue, size_t bytes_waiting);
 
     // Each chunk has an event: recorded on the queue when it has been sent, and waited for, by the host, before it is
@@ -99,6 +99,7 @@ class Stager {
 
     static size_t threads_of_this_machine();
     Chunks * chunks_of(const host::Backend & queue);
+    static void reserve(Chunks & chunks, size_t n);
     static void add_chunks(Chunks & chunks, size_t n);
     void cut(Chunks & chunks, const std::vector<Piece> & pieces);
     void add_parts(const char * from, char * to, size_t bytes, size_t part, size_t chunk);

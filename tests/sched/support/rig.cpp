@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ggml-backend-impl.h"
 #include "handle.h"
 
 namespace ggml_sched::test {
@@ -14,6 +15,13 @@ ContextPtr make_context(size_t n_tensors) {
 }
 
 namespace {
+
+// As a backend that computes another order of the nodes, and finds the one that they have.
+void put_nodes_back(ggml_backend_t, ggml_cgraph * graph) {
+    ggml_tensor ** nodes = ggml_graph_nodes(graph);
+    const std::vector<ggml_tensor *> order(nodes, nodes + ggml_graph_n_nodes(graph));
+    std::copy(order.begin(), order.end(), nodes);
+}
 
 SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & options) {
     const int n = static_cast<int>(backends.size());
@@ -42,6 +50,7 @@ Rig::Rig(const RigOptions & options)
         ggml_sim_config config = ggml_sim_config_default(options.devices[i]);
         config.offload = options.offload;
         config.sets_ranges = options.sets_ranges;
+        config.inits_tensors = options.inits_tensors;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
         if (options.link_bytes_per_us > 0) {
             config.link_bytes_per_us = options.link_bytes_per_us;
@@ -51,6 +60,9 @@ Rig::Rig(const RigOptions & options)
         EXPECT_TRUE(ggml_backend_sim_configure(index, &config));
         backends_.emplace_back(ggml_backend_dev_init(ggml_backend_sim_device(index), nullptr));
         EXPECT_NE(backends_.back(), nullptr);
+        if (options.optimizes) {
+            backends_.back()->iface.graph_optimize = put_nodes_back;
+        }
     }
     backends_.emplace_back(ggml_backend_cpu_init());
     ggml_backend_cpu_set_n_threads(cpu(), 1);

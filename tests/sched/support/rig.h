@@ -49,6 +49,8 @@ struct RigOptions {
     double link_bytes_per_us = 0;   // likewise
     bool offload = false;           // devices offer to take matrix products
     bool sets_ranges = false;       // and to send small inputs at once
+    bool inits_tensors = false;     // their buffers are told of each tensor
+    bool optimizes = false;         // they look at each graph, and change nothing
     bool expect_violations = false; // the test breaks the contract on purpose
 };
 
