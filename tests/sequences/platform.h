@@ -1,0 +1,33 @@
+// Platform - the devices that sequences run on, and what only one kind of build has. One source file implements it:
+// platform_sim.cpp over simulated devices, or one over a real ggml's interfaces.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ggml-backend.h"
+#include "sequence.h"
+
+namespace sequences {
+
+constexpr int kProfiles = 5; // Setup::devices are taken modulo it
+
+class Platform {
+  public:
+    static std::unique_ptr<Platform> make(const Setup & setup);
+    virtual ~Platform() = default;
+
+    // The devices' backends, and the CPU's behind them. All schedulers share them.
+    virtual const std::vector<ggml_backend_t> & backends() const = 0;
+
+    // Makes the n-th next launch on a device fail; 0 takes it back. False if the platform cannot.
+    virtual bool fail_launch(int device, int n) = 0;
+
+    // What devices saw of broken contracts; "" if nothing
+    virtual std::string violations() const = 0;
+};
+
+} // namespace sequences
