@@ -35,9 +35,14 @@ Graph GraphBuilder::build(const GraphSpec & spec, std::map<int, int> & places) {
         add_node({});
     }
     const bool reads_results = std::find(is_result_.begin(), is_result_.end(), true) != is_result_.end();
+    // A graph that is expanded flags its nodes to be computed, but takes what its nodes are computed from as nodes,
+    // too.
+    ggml_cgraph * expanded = reads_results ? ggml_new_graph_custom(context_, 2 * kMaxTensors, false) : graph_.real;
     for (const int node : graph_.nodes) {
-        reads_results ? ggml_graph_add_node(graph_.real, real(node))
-                      : ggml_build_forward_expand(graph_.real, real(node));
+        ggml_build_forward_expand(expanded, real(node));
+        if (reads_results) {
+            ggml_graph_add_node(graph_.real, real(node));
+        }
     }
     find_leafs();
     graph_.is_built = true;

@@ -20,8 +20,9 @@ rc::Gen<Sequence> sequences(const GenOptions & options) {
         [](const Sequence & sequence) { return rc::seq::fromContainer(smaller(sequence)); });
 }
 
-Counts expect_right(const GenOptions & options, int n_sequences, const Checks & checks = {}) {
+Counts expect_right(const GenOptions & options, int n_sequences, Checks checks = {}) {
     Counts counts;
+    checks.print = std::getenv("GGML_SCHED_SEQUENCES_PRINT") != nullptr;
     const bool forks = std::getenv("GGML_SCHED_SEQUENCES_FORK") != nullptr;
     property::expect_for_all(sequences(options), n_sequences, [&](const Sequence & sequence) {
         const std::string wrong = forks ? run_isolated(sequence, checks) : run_sequence(sequence, checks, &counts);
@@ -41,6 +42,16 @@ TEST(AnySequence, AsEnginesMakeItGivesTheRightResults) {
     checks.only_legal = std::getenv("GGML_SCHED_SEQUENCES_LENIENT") != nullptr;
     checks.errors = checks.descriptions = !checks.only_legal;
     expect_right(options, 4000, checks);
+}
+
+// TODAY
+TEST(AnySequence, Today) {
+    GenOptions options;
+    options.max_scheds = 2;
+    options.callbacks_call = std::getenv("INSIDE") != nullptr;
+    Checks checks;
+    checks.refusals = checks.errors = checks.descriptions = false;
+    expect_right(options, 8000, checks);
 }
 
 TEST(AnySequence, OnOneSchedulerIsRightOrRefused) {

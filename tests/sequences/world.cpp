@@ -14,7 +14,7 @@ namespace {
 constexpr int kFreed = 0xDD; // fills the memory of descriptions that have been freed
 
 size_t slot_bytes() {
-    return kMaxTensors * ggml_tensor_overhead() + ggml_graph_overhead_custom(2 * kMaxTensors, false) + 1024;
+    return kMaxTensors * ggml_tensor_overhead() + 2 * ggml_graph_overhead_custom(2 * kMaxTensors, false) + 1024;
 }
 
 // Each row has one element that is not zero: 1 or -1.
