@@ -86,6 +86,29 @@ Verdict Model::places_verdict(int sched, const Graph & graph) const {
     return verdict;
 }
 
+// Can each node run where the caller wants it?
+Verdict Model::backends_verdict(int sched, const Graph & graph) const {
+    const SchedState & state = scheds[static_cast<size_t>(sched)];
+    Verdict verdict = Verdict::Right;
+    bool is_assigned = false;
+    bool lacks_in_place = false;
+    for (const int id : graph.nodes) {
+        const Tensor & node = tensors[id];
+        if (node.kind != Tensor::Kind::Compute) {
+            continue;
+        }
+        const auto lacks = [&node](ggml_backend_t backend) { return !ggml_backend_supports_op(backend, node.real); };
+        lacks_in_place = lacks_in_place || (node.writes_root && std::any_of(backends.begin(), backends.end(), lacks));
+        const auto wish = state.assigned.find(node.real);
+        is_assigned = is_assigned || wish != state.assigned.end();
+        if (wish != state.assigned.end() && !node.writes_root && lacks(backends[static_cast<size_t>(wish->second)])) {
+            verdict = worse(verdict, state.is_assigned_vague ? Verdict::Either : Verdict::Refused);
+        }
+    }
+    // An operation in place may draw what it changes to another backend, which the caller may not want.
+    return worse(verdict, is_assigned && lacks_in_place ? Verdict::Either : Verdict::Right);
+}
+
 Verdict Model::results_verdict(int sched, const Graph & graph) const {
     const SchedState & state = scheds[static_cast<size_t>(sched)];
     Verdict verdict = Verdict::Right;
@@ -133,7 +156,8 @@ Verdict Model::alloc(int sched, int slot) const {
     if (!graph.is_built) {
         return Verdict::Skip;
     }
-    const Verdict verdict = worse(places_verdict(sched, graph), results_verdict(sched, graph));
+    const Verdict memory = worse(places_verdict(sched, graph), results_verdict(sched, graph));
+    const Verdict verdict = memory == Verdict::Skip ? memory : worse(memory, backends_verdict(sched, graph));
     return worse(verdict, is_tight_ ? Verdict::Either : Verdict::Right);
 }
 
@@ -190,6 +214,11 @@ void Model::place(int sched, int id) {
     root.is_lost = root.is_vague = root.is_known = false;
 }
 
+void Model::end_assignments(int sched) {
+    scheds[static_cast<size_t>(sched)].assigned.clear();
+    scheds[static_cast<size_t>(sched)].is_assigned_vague = false;
+}
+
 void Model::did_alloc(int sched, int slot, bool ok) {
     SchedState & state = scheds[static_cast<size_t>(sched)];
     const Graph & graph = graphs[static_cast<size_t>(slot)];
@@ -206,6 +235,7 @@ void Model::did_alloc(int sched, int slot, bool ok) {
     state.is_gone = state.is_vague = false;
     if (!ok) {
         make_vague(sched, graph);
+        state.is_assigned_vague = true;
         return;
     }
     for (const int id : kept) {
@@ -233,6 +263,7 @@ void Model::did_measure(int sched, int slot, bool is_split) {
     SchedState & state = scheds[static_cast<size_t>(sched)];
     lose_all(sched);
     make_vague(sched, graphs[static_cast<size_t>(slot)]);
+    state.is_assigned_vague = state.is_assigned_vague || !is_split;
     state.phase = is_split ? SchedState::Phase::Split : SchedState::Phase::Empty;
     state.is_gone = state.is_vague = false;
 }
@@ -249,6 +280,7 @@ void Model::did_fail_run(int sched, int slot) {
 void Model::did_reset(int sched) {
     SchedState & state = scheds[static_cast<size_t>(sched)];
     lose_all(sched);
+    end_assignments(sched);
     state.phase = SchedState::Phase::Empty;
     state.is_gone = state.is_vague = false;
 }

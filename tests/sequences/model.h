@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "ggml-backend.h"
 #include "tensors.h"
 
 namespace sequences {
@@ -33,7 +34,9 @@ struct SchedState {
     bool in_flight = false;
     bool may_owe_error = false; // of an earlier run
     bool is_tracing = false;
-    uint64_t epoch = 0; // changes when buffers may have been replaced
+    uint64_t epoch = 0;                          // changes when buffers may have been replaced
+    std::map<const ggml_tensor *, int> assigned; // by the caller, since the last reset: a backend's index
+    bool is_assigned_vague = false;              // the contract does not say whether these still hold
     CallbackSpec eval;
     CallbackSpec copy;
     CallbackSpec realloc;
@@ -47,6 +50,7 @@ class Model {
     Tensors tensors;
     std::array<Graph, kSlots> graphs;
     std::vector<SchedState> scheds;
+    std::vector<ggml_backend_t> backends;
 
     Verdict alloc(int sched, int slot) const;
     Verdict compute(int sched, int slot) const;
@@ -80,7 +84,9 @@ class Model {
     Verdict inputs_verdict(int sched, const Graph & graph) const;
     Verdict results_verdict(int sched, const Graph & graph) const;
     Verdict places_verdict(int sched, const Graph & graph) const;
+    Verdict backends_verdict(int sched, const Graph & graph) const;
     void lose_all(int sched);
+    void end_assignments(int sched);
     void make_vague(int sched, const Graph & graph);
     void place(int sched, int root);
 

@@ -1,5 +1,5 @@
 // Platform - the devices that sequences run on, and what only one kind of build has. One source file implements it:
-// platform_sim.cpp over simulated devices, or one over a real ggml's interfaces.
+// platform_sim.cpp over simulated devices, platform_fake.cpp over the interfaces of any ggml.
 
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace sequences {
 
-constexpr int kProfiles = 5; // Setup::devices are taken modulo it
+constexpr int kProfiles = 6; // Setup::devices are taken modulo it. The last one lacks operations.
 
 class Platform {
   public:

@@ -233,13 +233,17 @@ int Runner::compute(const Call & call) {
         return kLeftOut;
     }
     synchronize_others(s);
+    const bool allocates = !world_.model.is_allocated(s, slot);
+    if (allocates && state(s).phase == SchedState::Phase::Allocated) {
+        state(s).is_assigned_vague = true;
+        verdict = world_.model.compute(s, slot);
+    }
     const int device = world_.n_devices() > 0 ? call.x % world_.n_devices() : -1;
     const bool breaks =
         call.kind == Kind::ComputeBroken && device >= 0 && world_.platform().fail_launch(device, 1 + call.y % 2);
     verdict = breaks && verdict == Verdict::Right ? Verdict::Either : verdict;
 
     const Model before = world_.model;
-    const bool allocates = !world_.model.is_allocated(s, slot);
     if (allocates && verdict != Verdict::Refused) {
         world_.model.did_alloc(s, slot, true); // callbacks see the tensors in their places
     }
@@ -350,8 +354,11 @@ int Runner::set_tensor_backend(const Call & call) {
         candidates.insert(candidates.end(), built.leafs.begin(), built.leafs.end());
     }
     const int id = candidates[static_cast<size_t>(call.x) % candidates.size()];
-    ggml_backend_t backend = world_.backends()[static_cast<size_t>(call.y) % world_.backends().size()];
-    ggml_backend_sched_set_tensor_backend(world_.sched(sched_of(call)), world_.model.tensors[id].real, backend);
+    const int backend = call.y % static_cast<int>(world_.backends().size());
+    ggml_tensor * tensor = world_.model.tensors[id].real;
+    ggml_backend_sched_set_tensor_backend(world_.sched(sched_of(call)), tensor,
+                                          world_.backends()[static_cast<size_t>(backend)]);
+    state(sched_of(call)).assigned[tensor] = backend;
     check_error(true, sched_of(call), "set_tensor_backend");
     return 0;
 }

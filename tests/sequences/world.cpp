@@ -39,6 +39,7 @@ World::World(const Setup & setup, bool verify)
     , setup_(setup)
     , verify_(verify)
     , platform_(Platform::make(setup)) {
+    model.backends = backends();
     make_persistent(setup);
     for (Slot & slot : slots_) {
         slot.memory.assign(slot_bytes(), static_cast<char>(kFreed));
