@@ -28,15 +28,23 @@ void Callbacks::set_eval(int s, const CallbackSpec & spec) {
 }
 
 void Callbacks::set_copy(int s, const CallbackSpec & spec) {
+#ifdef SEQUENCES_LACKS_COPY_CALLBACK
+    (void) s, (void) spec, (void) copy;
+#else
     world_.model.scheds[static_cast<size_t>(s)].copy = spec;
     ggml_backend_sched_set_copy_callback(world_.sched(s), spec.is_set ? copy : nullptr,
                                          &handles_[static_cast<size_t>(s)]);
+#endif
 }
 
 void Callbacks::set_realloc(int s, const CallbackSpec & spec) {
+#ifdef SEQUENCES_LACKS_REALLOC_CALLBACK
+    (void) s, (void) spec, (void) realloc;
+#else
     world_.model.scheds[static_cast<size_t>(s)].realloc = spec;
     ggml_backend_sched_set_realloc_callback(world_.sched(s), spec.is_set ? realloc : nullptr,
                                             &handles_[static_cast<size_t>(s)]);
+#endif
 }
 
 bool Callbacks::eval(ggml_tensor * tensor, bool ask, void * user_data) {
