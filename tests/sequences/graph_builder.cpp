@@ -172,6 +172,7 @@ int GraphBuilder::compute(Op op, std::vector<int> src, int extra) {
     switch (op) {
     case Op::Add: made = ggml_add(context_, a, real(src[1])); break;
     case Op::MatMul: made = ggml_mul_mat(context_, a, real(src[1])); break;
+    case Op::Rows: made = ggml_get_rows(context_, a, real(src[1])); break;
     case Op::Cont: made = ggml_cont(context_, a); break;
     default: made = ggml_scale(context_, a, extra < 0 ? kStoreFactor : factor_of(extra)); break;
     }
@@ -220,6 +221,17 @@ int GraphBuilder::view_of_cache(int extra) {
     return view(tensors_.caches[n % kCaches], n / kCaches % kCacheParts * kSize);
 }
 
+int GraphBuilder::ids() {
+    if (ids_ < 0) {
+        ggml_tensor * made = ggml_new_tensor_1d(context_, GGML_TYPE_I32, kRows);
+        Tensor tensor;
+        tensor.input = tensor.is_ids = true;
+        ggml_set_input(made);
+        ids_ = add(std::move(tensor), made, "ids");
+    }
+    return ids_;
+}
+
 void GraphBuilder::add_node(const NodeSpec & spec) {
     if (graph_.nodes.size() > kMaxTensors / 2) {
         return;
@@ -239,6 +251,9 @@ void GraphBuilder::add_node(const NodeSpec & spec) {
         id = view(a, 0);
     } else if (spec.op == Op::Load) {
         id = compute(Op::Add, {a, view_of_cache(spec.extra)}, 0);
+    } else if (spec.op == Op::Rows) {
+        const int cache = tensors_.caches[static_cast<size_t>(spec.extra) % kCaches];
+        id = compute(Op::Add, {a, compute(Op::Rows, {cache, ids()}, 0)}, 0);
     } else if (spec.op == Op::Store) {
         const int small = compute(Op::Scale, {a}, -1);
         const int part = view_of_cache(spec.extra);

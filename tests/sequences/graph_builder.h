@@ -30,6 +30,7 @@ class GraphBuilder {
     int write(Op op, std::vector<int> src, int extra, int root, size_t offset);
     int view(int of, size_t offset);
     int view_of_cache(int extra);
+    int ids();
 
     int operand(int number) const;
     bool can_change_in_place(int id) const;
@@ -50,6 +51,7 @@ class GraphBuilder {
     std::map<int, int> seen_;     // the version of a tensor's root when the tensor was visited
     std::map<int, int> latest_;   // of roots: the last tensor that wrote there
     int first_id_ = 0;
+    int ids_ = -1; // the input that chooses rows, once a node needs it
 };
 
 } // namespace sequences

@@ -180,6 +180,19 @@ Verdict Model::measure(int sched, int slot) const {
     return verdict == Verdict::Refused ? Verdict::Either : verdict;
 }
 
+Verdict Model::execution(int slot) const {
+    Verdict verdict = Verdict::Right;
+    for (const int node : graphs[static_cast<size_t>(slot)].nodes) {
+        if (tensors[node].kind == Tensor::Kind::Compute && tensors[node].op == Op::Rows) {
+            const Tensor & ids = tensors[tensors[node].src[1]];
+            verdict = worse(verdict, !ids.is_known             ? Verdict::Either
+                                     : are_bad_ids(ids.values) ? Verdict::Refused
+                                                               : Verdict::Right);
+        }
+    }
+    return verdict;
+}
+
 Verdict Model::unalloc(int sched) const {
     const SchedState & state = scheds[static_cast<size_t>(sched)];
     return state.phase == SchedState::Phase::Allocated && state.is_gone ? Verdict::Skip : Verdict::Right;

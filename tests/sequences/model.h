@@ -56,6 +56,8 @@ class Model {
     Verdict compute(int sched, int slot) const;
     Verdict measure(int sched, int slot) const; // reserve, reserve_size, split
     Verdict unalloc(int sched) const;
+    // Right: the graph runs. Refused: it fails when it is executed, for bad row numbers. Either: these are not known.
+    Verdict execution(int slot) const;
 
     bool is_allocated(int sched, int slot) const; // this graph of this slot, and it is certain
 

@@ -26,6 +26,9 @@ class Platform {
     // Makes the n-th next launch on a device fail; 0 takes it back. False if the platform cannot.
     virtual bool fail_launch(int device, int n) = 0;
 
+    // True if an operation with bad row numbers fails when it is executed; else the program must not have any.
+    virtual bool survives_bad_rows() const = 0;
+
     // What devices saw of broken contracts; "" if nothing
     virtual std::string violations() const = 0;
 };

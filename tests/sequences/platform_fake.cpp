@@ -33,6 +33,7 @@ class FakePlatform : public Platform {
 
     const std::vector<ggml_backend_t> & backends() const override { return backends_; }
     bool fail_launch(int, int) override { return false; }
+    bool survives_bad_rows() const override { return false; }
     std::string violations() const override { return ""; }
 
   private:

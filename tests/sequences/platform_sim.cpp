@@ -39,6 +39,8 @@ class SimPlatform : public Platform {
         return ggml_backend_is_sim(backends_[static_cast<size_t>(device)]) && ggml_backend_sim_fail_launch(device, n);
     }
 
+    bool survives_bad_rows() const override { return true; }
+
     std::string violations() const override {
         ggml_sim_counters counters;
         ggml_backend_sim_get_counters(&counters);

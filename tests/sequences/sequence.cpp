@@ -9,7 +9,7 @@ namespace sequences {
 namespace {
 
 constexpr std::array<const char *, static_cast<size_t>(Op::Count)> kOps = {
-    "add", "scale", "mul_mat", "view", "cont", "add_inplace", "scale_inplace", "load", "store"};
+    "add", "scale", "mul_mat", "view", "cont", "add_inplace", "scale_inplace", "load", "store", "get_rows"};
 
 constexpr std::array<const char *, static_cast<size_t>(Inside::Count)> kInside = {"nothing",
                                                                                   "reserve",

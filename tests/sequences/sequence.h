@@ -32,6 +32,7 @@ enum class Op {
     ScaleInPlace,
     Load,  // adds a part of a cache
     Store, // copies to a part of a cache
+    Rows,  // adds rows of a cache, which an input of the graph chooses
     Count,
 };
 

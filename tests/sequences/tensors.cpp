@@ -36,6 +36,14 @@ Values computed(const Tensors & tensors, const Tensor & node) {
         std::for_each(result.begin(), result.end(), [factor](float & x) { x *= factor; });
         break;
     }
+    case Op::Rows: {
+        const Values ids = operand(1);
+        Values rows(kSize);
+        for (size_t i = 0; i < kSize; i++) {
+            rows[i] = result[static_cast<size_t>(ids[i / kWidth]) * kWidth + i % kWidth];
+        }
+        return rows;
+    }
     case Op::MatMul: return multiplied(result, operand(1));
     default: break; // copies
     }
@@ -65,7 +73,8 @@ void interpret(Tensors & tensors, int id) {
         return;
     }
     const auto is_known = [&](int src) { return tensors.root_of(src).is_known; };
-    const bool operands_are_known = std::all_of(node.src.begin(), node.src.end(), is_known);
+    const bool fails = node.op == Op::Rows && are_bad_ids(contents_of(tensors, node.src[1]));
+    const bool operands_are_known = !fails && std::all_of(node.src.begin(), node.src.end(), is_known);
     Tensor & root = tensors.root_of(id);
     root.is_known = operands_are_known && (!node.writes_root || root.is_known);
     if (!root.is_known) {
@@ -83,6 +92,20 @@ Values contents_of(const Tensors & tensors, int id) {
     }
     const auto first = root.values.begin() + static_cast<std::ptrdiff_t>(tensors[id].offset);
     return {first, first + kSize};
+}
+
+bool are_bad_ids(const Values & values) {
+    return std::any_of(values.begin(), values.end(), [](float id) { return id < 0 || id >= kCacheRows; });
+}
+
+Values random_ids(uint64_t seed, bool is_bad) {
+    std::mt19937_64 random(seed);
+    Values ids(kRows);
+    for (float & id : ids) {
+        id = static_cast<float>(random() % kCacheRows);
+    }
+    ids[0] = is_bad ? 1000000 : ids[0];
+    return ids;
 }
 
 Values random_values(size_t n, uint64_t seed) {

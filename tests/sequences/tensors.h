@@ -14,6 +14,8 @@ constexpr int64_t kWidth = 4;
 constexpr int64_t kRows = 32; // fewer are not worth offloading
 constexpr size_t kSize = kWidth * kRows;
 
+constexpr int64_t kCacheRows = kRows * kCacheParts;
+
 using Values = std::vector<float>;
 
 // Who gave a tensor its memory
@@ -31,6 +33,7 @@ struct Tensor {
     int root = 0;      // the tensor of which this is a view; itself if it is none
     size_t offset = 0; // in floats, from the root's first
     bool writes_root = false;
+    bool is_ids = false; // row numbers: integers, one for each row of a value
     bool input = false;
     bool output = false;
     int slot = -1; // -1: it stays
@@ -81,9 +84,13 @@ class Tensors {
 // factors are powers of two.
 void interpret(Tensors & tensors, int node);
 
+// True if the values choose rows that no cache has.
+bool are_bad_ids(const Values & values);
+
 // The contents of a tensor that is no larger than a value, or of a whole root
 Values contents_of(const Tensors & tensors, int id);
 
+Values random_ids(uint64_t seed, bool is_bad);
 Values random_values(size_t n, uint64_t seed);
 
 float factor_of(int extra);                // of Op::Scale

@@ -29,6 +29,11 @@ Values signed_permutation(uint64_t seed) {
 } // namespace
 
 Values read(const ggml_tensor * tensor) {
+    if (tensor->type == GGML_TYPE_I32) {
+        std::vector<int32_t> ids(static_cast<size_t>(ggml_nelements(tensor)));
+        ggml_backend_tensor_get(tensor, ids.data(), 0, ids.size() * sizeof(int32_t));
+        return {ids.begin(), ids.end()};
+    }
     Values values(static_cast<size_t>(ggml_nelements(tensor)));
     ggml_backend_tensor_get(tensor, values.data(), 0, values.size() * sizeof(float));
     return values;
@@ -150,10 +155,16 @@ void World::build(int slot, const GraphSpec & spec, uint64_t seed) {
     }
 }
 
-void World::write(int id, uint64_t seed) {
+void World::write(int id, uint64_t seed, bool is_bad) {
     Tensor & tensor = model.tensors[id];
-    tensor.values = random_values(static_cast<size_t>(ggml_nelements(tensor.real)), seed);
     tensor.is_known = true;
+    if (tensor.is_ids) {
+        tensor.values = random_ids(seed, is_bad);
+        const std::vector<int32_t> ids(tensor.values.begin(), tensor.values.end());
+        ggml_backend_tensor_set(tensor.real, ids.data(), 0, ids.size() * sizeof(int32_t));
+        return;
+    }
+    tensor.values = random_values(static_cast<size_t>(ggml_nelements(tensor.real)), seed);
     ggml_backend_tensor_set(tensor.real, tensor.values.data(), 0, tensor.values.size() * sizeof(float));
 }
 

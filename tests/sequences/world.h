@@ -25,6 +25,7 @@ class World {
     ggml_backend_sched_t sched(int s) const { return scheds_[static_cast<size_t>(s)]; }
     const std::vector<ggml_backend_t> & backends() const { return platform_->backends(); }
     int n_devices() const { return static_cast<int>(backends().size()) - 1; }
+    const Platform & platform() const { return *platform_; }
     Platform & platform() { return *platform_; }
 
     // Frees what is in the slot. The new graph is described in the same memory.
@@ -32,7 +33,7 @@ class World {
     void renew(int s);
 
     // Writes values that the tensor's memory and the model then hold.
-    void write(int id, uint64_t seed);
+    void write(int id, uint64_t seed, bool is_bad = false); // is_bad: row numbers that no cache has
     // "" if the tensor holds what the model says
     std::string compare(int id) const;
 
