@@ -4,7 +4,6 @@
 #include <iostream>
 #include <optional>
 #include <sstream>
-#include <utility>
 
 #include "callbacks.h"
 
@@ -269,11 +268,12 @@ int Runner::compute(const Call & call) {
     judge_status(s, call, verdict, execution, status);
     if (execution != Verdict::Right && !breaks) { // what was bad may be told later
         world_.model.did_fail_run(s, slot);
-        state(s).may_owe_error = call.kind == Kind::ComputeAsync;
+        state(s).may_owe_error = true;
     }
     forget_unflagged(slot);
     run_ended(s, call, status);
-    return status;
+    state(s).may_owe_error = state(s).may_owe_error && call.kind == Kind::ComputeAsync;
+    return execution == Verdict::Either && !breaks ? 0 : status; // what is in memory that nobody wrote may differ
 }
 
 void Runner::judge_run(int s, int slot, Verdict verdict, ggml_status status, const Model & before) {
@@ -453,7 +453,7 @@ int Runner::call_with_bad_arguments(const Call & call) {
 
 void Runner::synchronize(int s) {
     ggml_backend_sched_synchronize(world_.sched(s));
-    state(s).in_flight = false;
+    state(s).in_flight = state(s).may_owe_error = false;
     compare_results(s);
 }
 
@@ -504,7 +504,7 @@ void Runner::judge(Verdict verdict, bool ok, int s, const char * what) {
 
 void Runner::check_error(bool ok, int s, const char * what) {
     const std::string text = ggml_sched_get_error(world_.sched(s));
-    const bool may_be_of_earlier_run = ok && std::exchange(state(s).may_owe_error, false);
+    const bool may_be_of_earlier_run = ok && state(s).may_owe_error;
     if (checks_.errors && !may_be_of_earlier_run && ok != text.empty()) {
         fail(std::string(what) +
              (ok ? " succeeded, but there is an error text: " : " failed, but there is no error text") + text);
