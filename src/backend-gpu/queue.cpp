@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 
 #include <new>
+#include <utility>
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {
@@ -97,19 +98,37 @@ bool Queue::may_launch() {
         return false;
     }
     const int32_t fault = *static_cast<volatile int32_t *>(fault_);
+    if ((fault == kNoFault && !has_failed_) || was_told_) {
+        forget_failure();
+        return true;
+    }
+    was_told_ = true;
     if (fault != kNoFault) {
-        *static_cast<volatile int32_t *>(fault_) = kNoFault;
-        has_failed_ = false;
         GGML_LOG_ERROR("%s: in an earlier launch %s; give valid indices. This launch is not started\n", name,
                        text_of(fault));
-        return false;
-    }
-    if (has_failed_) {
-        has_failed_ = false;
+    } else {
         GGML_LOG_ERROR("%s: an earlier operation has failed, see the log above; this launch is not started\n", name);
-        return false;
     }
-    return true;
+    return false;
+}
+
+void Queue::forget_failure() {
+    *static_cast<volatile int32_t *>(fault_) = kNoFault;
+    has_failed_ = false;
+    was_told_ = false;
+}
+
+bool Queue::take_failure(uint64_t & mark) {
+    const int32_t fault = *static_cast<volatile int32_t *>(fault_);
+    const bool has_failed = fault != kNoFault || has_failed_;
+    if (fault != kNoFault && !was_told_) {
+        GGML_LOG_ERROR("%s: in an earlier launch %s; give valid indices\n", device_.name(), text_of(fault));
+    }
+    if (has_failed) {
+        forget_failure();
+    }
+    std::swap(mark, mark_);
+    return has_failed;
 }
 
 } // namespace GGML_SCHED_GPU_VENDOR

@@ -39,6 +39,8 @@ class Queue {
 
     // False, with a line in the log, if something has failed since the last launch, or is to fail now.
     bool may_launch();
+    // Answers the scheduler; see ggml_backend_take_failure_t. Which operation has failed is not known.
+    bool take_failure(uint64_t & mark);
 
     int32_t * fault() const { return fault_; }
     GraphCache & graphs() { return graphs_; }
@@ -54,7 +56,11 @@ class Queue {
     int32_t * fault_ = nullptr;     // pinned: kernels leave a Fault there
     GraphCache graphs_;
     BlasMultiplier blas_;
+    void forget_failure();
+
     bool has_failed_ = false;
+    bool was_told_ = false; // by a launch that was not started
+    uint64_t mark_ = 0;     // of what is enqueued now
     bool is_broken_ = false;
 };
 

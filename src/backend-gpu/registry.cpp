@@ -58,6 +58,11 @@ bool fail_launch(ggml_backend_dev_t device, int n) {
     return true;
 }
 
+enum ggml_status take_failure(ggml_backend_t backend, uint64_t * mark) {
+    const bool can_tell = is_own_backend(backend) && mark != nullptr;
+    return can_tell && queue_of(backend).take_failure(*mark) ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
+}
+
 template <class F> void * address_of(F function) {
     return reinterpret_cast<void *>(function);
 }
@@ -70,6 +75,7 @@ void * get_proc_address(ggml_backend_reg_t, const char * name) {
     const Proc procs[] = {
         {"ggml_backend_event_reaches", address_of<ggml_backend_event_reaches_t>(event_reaches)},
         {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue)},
+        {"ggml_backend_take_failure", address_of<ggml_backend_take_failure_t>(take_failure)},
         {"ggml_backend_sets_ranges", address_of<ggml_backend_sets_ranges_t>(sets_ranges)},
         {"ggml_backend_gpu_get_counters", address_of<ggml_backend_gpu_get_counters_t>(get_counters)},
         {"ggml_backend_gpu_reset_counters", address_of<ggml_backend_gpu_reset_counters_t>(reset_counters)},

@@ -42,12 +42,13 @@ bool refuses_launch(Queue & queue) {
         GGML_LOG_ERROR("sim: the launch on %s fails, as ggml_backend_sim_fail_launch asked for\n", name);
         return true;
     }
-    if (queue.has_failed) {
-        queue.has_failed = false;
+    if (queue.has_failed && !queue.was_told) {
+        queue.was_told = true;
         GGML_LOG_ERROR("sim: the launch on %s reports an earlier failure, and is not started; see the log above\n",
                        name);
         return true;
     }
+    queue.has_failed = false;
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace ggml_sched::sim {
 
@@ -164,6 +165,17 @@ bool sets_ranges(ggml_backend_dev_t device) {
     return is_sim_device(device) && context_of(device).config.sets_ranges;
 }
 
+enum ggml_status take_failure(ggml_backend_t backend, uint64_t * mark) {
+    if (!is_sim_backend(backend) || mark == nullptr) {
+        return GGML_STATUS_SUCCESS;
+    }
+    Session sim;
+    Queue & queue = queue_of(backend);
+    queue.mark = *mark;
+    *mark = queue.failed_mark;
+    return std::exchange(queue.has_failed, false) ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
+}
+
 void * reg_proc_address(ggml_backend_reg_t, const char * name) {
     if (std::strcmp(name, "ggml_backend_event_reaches") == 0) {
         const ggml_backend_event_reaches_t function = event_reaches_device;
@@ -175,6 +187,10 @@ void * reg_proc_address(ggml_backend_reg_t, const char * name) {
     }
     if (std::strcmp(name, "ggml_backend_sets_ranges") == 0) {
         const ggml_backend_sets_ranges_t function = sets_ranges;
+        return reinterpret_cast<void *>(function);
+    }
+    if (std::strcmp(name, "ggml_backend_take_failure") == 0) {
+        const ggml_backend_take_failure_t function = take_failure;
         return reinterpret_cast<void *>(function);
     }
     if (std::strcmp(name, "ggml_backend_clock_us") == 0) {

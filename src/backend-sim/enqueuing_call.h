@@ -21,7 +21,7 @@ template <typename Body> bool enqueuing_call(Simulator & simulator, Queue & queu
         body();
     } catch (const std::bad_alloc &) {
         has_memory = false;
-        queue.has_failed = true;
+        queue.fail(queue.mark);
         GGML_LOG_ERROR("sim: no host memory to enqueue on %s; the next launch there fails\n", queue.device.name);
     }
     simulator.let_adversary_act();

@@ -52,6 +52,7 @@ struct Operation {
     Transfer transfer;                // Set, Get, Copy
     std::unique_ptr<GraphSnapshot> graph;
     const void * event = nullptr; // Record, Wait: the event, for comparison only
+    uint64_t mark = 0;            // the queue's when it was enqueued
 };
 
 } // namespace ggml_sched::sim

@@ -97,6 +97,7 @@ CompletionRef Simulator::enqueue(Queue & queue, Operation && operation, double c
     completion->finish_us = start_us + cost_us;
     completion->clock_epoch = clock_epoch_;
     operation.completion = completion;
+    operation.mark = queue.mark;
     queue.operations.push_back(std::move(operation));
     for (const AllocationRef & allocation : queue.operations.back().uses) {
         allocation->in_flight++;
@@ -118,7 +119,7 @@ void Simulator::compute(Queue & queue, Operation & operation) {
         ggml_cgraph graph = operation.graph->as_graph();
         const enum ggml_status status = ggml_backend_graph_compute(cpu_, &graph);
         if (status != GGML_STATUS_SUCCESS) {
-            queue.has_failed = true;
+            queue.fail(operation.mark);
             GGML_LOG_ERROR("%s: a launched graph has failed on %s (%s); the next launch there reports it\n", __func__,
                            queue.device.name, ggml_status_to_string(status));
         }
@@ -188,6 +189,7 @@ void Simulator::let_adversary_act() {
 
 void Simulator::run_now(Queue & queue, Operation && operation, double cost_us) {
     now_us_ += cost_us;
+    operation.mark = queue.mark;
     execute(queue, operation);
 }
 
@@ -286,7 +288,7 @@ void Simulator::violation(Queue * queue, const char * format, ...) {
     va_end(args);
     counters.contract_violations++;
     if (queue != nullptr) {
-        queue->has_failed = true;
+        queue->fail(queue->mark);
     }
     GGML_LOG_ERROR("sim: contract violation: %s\n", text);
 }

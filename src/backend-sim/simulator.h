@@ -55,6 +55,15 @@ struct Queue {
     CompletionRef last; // of what was enqueued last; NULL at first
     Temper temper = Temper::Mixed;
     bool has_failed = false; // the next launch says so
+    bool was_told = false;   // by a launch that was not started
+    uint64_t mark = 0;       // of what is enqueued now; see ggml_backend_take_failure_t
+    uint64_t failed_mark = 0;
+
+    void fail(uint64_t at_mark) {
+        has_failed = true;
+        was_told = false;
+        failed_mark = at_mark;
+    }
 };
 
 struct Event {

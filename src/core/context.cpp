@@ -114,8 +114,9 @@ ggml_tensor * new_view(const char * builder, ggml_context * ctx, const Layout & 
     size_t extent = 0;
     size_t begin = 0;
     size_t end = 0;
+    // A view without elements may be anywhere, as in ggml.
     if (!byte_extent(layout, extent) || !checked_add(src->view_offs, offset, begin) ||
-        !checked_add(begin, extent, end) || end > available) {
+        !checked_add(begin, extent, end) || (end > available && extent > 0)) {
         GGML_LOG_ERROR("%s: a view at offset %zu leaves the %zu bytes of '%s'; reduce its size, strides or offset\n",
                        builder, offset, available, ggml_get_name(root));
         return nullptr;

@@ -162,6 +162,13 @@ typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_d
 // does not outlive the call. Without it: no.
 typedef bool (*ggml_backend_sets_ranges_t)(ggml_backend_dev_t device);
 
+// "ggml_backend_take_failure": the status of operations that have failed on a backend when they were executed, and that
+// no call of this function has told; GGML_STATUS_SUCCESS if there are none. `mark`: in, a number that is given to what
+// is enqueued on the backend from now on (0 before the first call); out, unless it returns SUCCESS, the number of the
+// last operation that failed. A backend that cannot tell gives the current one, as it was before the call. A launch
+// that was refused for such a failure can be repeated after this call. Without it, only launches tell of failures.
+typedef enum ggml_status (*ggml_backend_take_failure_t)(ggml_backend_t backend, uint64_t * mark);
+
 // For traces. A device that knows when its operations run offers both of these, or neither.
 //
 // "ggml_backend_clock_us": the time, in microseconds, of a clock that the devices of this registry share with the host.

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "ggml-sched.h"
 #include "handle.h"
@@ -13,12 +14,23 @@ namespace {
 using ggml_sched::Scheduler;
 using ggml_sched::Status;
 
+constexpr const char * kOutOfMemory = "out of host memory; free some and call again";
+
+// A callback or another thread calls while the scheduler works. Only the first such call is logged: the log may be what
+// calls.
+Status refuse(ggml_backend_sched_t sched, const char * name, const char * running) {
+    Status status = Status::failed(std::string(name) + " was called while " + running +
+                                   " runs, by a callback or by another thread; call it after that has returned");
+    if (!std::exchange(sched->has_refused, true)) {
+        ggml_sched::host::log_error(status.message);
+    }
+    return status;
+}
+
 ggml_status report(ggml_backend_sched_t sched, const Status & status) {
-    if (!status.ok()) {
-        sched->error = status.message;
-        if (status.code != GGML_STATUS_ABORTED) {
-            ggml_sched::host::log_error(status.message);
-        }
+    sched->error = status.message;
+    if (!status.message.empty() && status.code != GGML_STATUS_ABORTED) {
+        ggml_sched::host::log_error(status.message);
     }
     return status.code;
 }
@@ -30,16 +42,60 @@ bool is_valid(ggml_backend_sched_t sched, const char * function) {
     return sched != nullptr;
 }
 
+// One call at a time works with a scheduler. The others are refused.
+class Running {
+  public:
+    Running(ggml_backend_sched_t sched, const char * name)
+        : sched_(sched)
+        , is_first_(sched->running.compare_exchange_strong(other_, name)) {
+        if (is_first_) {
+            sched_->has_refused = false;
+        }
+    }
+    ~Running() {
+        if (is_first_) {
+            sched_->running = nullptr;
+        }
+    }
+    Running(const Running &) = delete;
+    Running & operator=(const Running &) = delete;
+
+    const char * other() const { return is_first_ ? nullptr : other_; } // the call that works already; NULL: none
+
+  private:
+    ggml_backend_sched_t sched_;
+    const char * other_ = nullptr;
+    const bool is_first_;
+};
+
 // Runs something that returns a Status; memory that runs out is one too.
 template <typename Function> ggml_status guarded(ggml_backend_sched_t sched, const char * name, Function function) {
     if (!is_valid(sched, name)) {
         return GGML_STATUS_FAILED;
     }
+    const Running running(sched, name);
     try {
-        return report(sched, function(*sched->scheduler));
+        return running.other() ? refuse(sched, name, running.other()).code : report(sched, function(*sched->scheduler));
     } catch (const std::bad_alloc &) {
-        ggml_sched::host::log_error("out of host memory");
+        if (!running.other()) {
+            sched->scheduler->recover();
+            sched->error = kOutOfMemory; // it has room for that
+        }
+        ggml_sched::host::log_error(kOutOfMemory);
         return GGML_STATUS_ALLOC_FAILED;
+    }
+}
+
+// Runs a getter that may need memory. Callbacks may call it.
+template <typename Function> std::string text_of(ggml_backend_sched_t sched, const char * name, Function function) {
+    if (!is_valid(sched, name)) {
+        return "";
+    }
+    try {
+        return function(*sched->scheduler);
+    } catch (const std::bad_alloc &) {
+        ggml_sched::host::log_error(kOutOfMemory);
+        return "";
     }
 }
 
@@ -65,6 +121,7 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
             ggml_sched::host::log_error(status.message);
             return nullptr;
         }
+        sched->error.reserve(std::strlen(kOutOfMemory));
         return sched.release();
     } catch (const std::bad_alloc &) {
         ggml_sched::host::log_error("out of host memory");
@@ -73,6 +130,14 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
 }
 
 void ggml_backend_sched_free(ggml_backend_sched_t sched) {
+    if (!sched) {
+        return;
+    }
+    if (const char * running = sched->running) {
+        ggml_sched::host::log_error(std::string(__func__) + " was called while " + running +
+                                    " runs, and frees nothing; call it after that has returned");
+        return;
+    }
     delete sched;
 }
 
@@ -138,9 +203,7 @@ bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, ggml_cgraph * gr
 }
 
 ggml_status ggml_backend_sched_graph_compute(ggml_backend_sched_t sched, ggml_cgraph * graph) {
-    const ggml_status code = ggml_backend_sched_graph_compute_async(sched, graph);
-    ggml_backend_sched_synchronize(sched);
-    return code;
+    return guarded(sched, __func__, [&](Scheduler & scheduler) { return scheduler.compute(graph); });
 }
 
 ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, ggml_cgraph * graph) {
@@ -148,10 +211,11 @@ ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, g
 }
 
 void ggml_backend_sched_synchronize(ggml_backend_sched_t sched) {
-    guarded(sched, __func__, [](Scheduler & scheduler) {
-        scheduler.synchronize();
-        return Status{};
-    });
+    if (sched && sched->running) {
+        sched->scheduler->wait(); // a callback wants to see results
+        return;
+    }
+    guarded(sched, __func__, [](Scheduler & scheduler) { return scheduler.synchronize(); });
 }
 
 void ggml_backend_sched_reset(ggml_backend_sched_t sched) {
@@ -184,16 +248,9 @@ void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched,
                                                               bool backend_ids_changed, bool size_changed,
                                                               void * user_data),
                                              void * user_data) {
-    guarded(sched, __func__, [&](Scheduler & scheduler) {
-        ggml_sched::Reallocations::Callback tell;
-        if (callback) {
-            tell = [=](ggml_cgraph * graph, bool backends_changed, bool size_changed) {
-                callback(sched, graph, backends_changed, size_changed, user_data);
-            };
-        }
-        scheduler.set_realloc_callback(std::move(tell));
-        return Status{};
-    });
+    if (is_valid(sched, __func__)) {
+        sched->scheduler->set_realloc_callback({callback, sched, user_data});
+    }
 }
 
 void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
@@ -204,13 +261,18 @@ void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
 }
 
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
-    guarded(sched, __func__, [&](Scheduler & scheduler) {
-        if (mode < GGML_SCHED_SYNC_AUTO || mode > GGML_SCHED_SYNC_SERIAL) {
-            return Status::failed("there is no synchronization mode " + std::to_string(mode));
-        }
-        scheduler.set_sync_mode(mode);
-        return Status{};
-    });
+    int value =
+        0; // which C may pass, whatever it is; as an enumerator it must not be read before it is known to be one
+    static_assert(sizeof(value) == sizeof(mode), "the bytes are copied");
+    std::memcpy(&value, &mode, sizeof(value));
+    if (is_valid(sched, __func__) && value >= GGML_SCHED_SYNC_AUTO && value <= GGML_SCHED_SYNC_SERIAL) {
+        sched->scheduler->set_sync_mode(mode);
+    } else if (sched) {
+        guarded(sched, __func__, [&](Scheduler & /*scheduler*/) {
+            return Status::failed("there is no synchronization mode " + std::to_string(value) +
+                                  "; use GGML_SCHED_SYNC_AUTO, _BARRIER or _SERIAL");
+        });
+    }
 }
 
 ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
@@ -230,21 +292,12 @@ void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
 }
 
 size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {
-    std::string text;
-    guarded(sched, __func__, [&](Scheduler & scheduler) {
-        text = scheduler.pattern(split);
-        return Status{};
-    });
-    return write_text(text, buf, size);
+    return write_text(text_of(sched, __func__, [&](Scheduler & scheduler) { return scheduler.pattern(split); }), buf,
+                      size);
 }
 
 size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size) {
-    std::string text;
-    guarded(sched, __func__, [&](Scheduler & scheduler) {
-        text = scheduler.plan_text();
-        return Status{};
-    });
-    return write_text(text, buf, size);
+    return write_text(text_of(sched, __func__, [](Scheduler & scheduler) { return scheduler.plan_text(); }), buf, size);
 }
 
 void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
@@ -261,9 +314,10 @@ void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, s
 }
 
 void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {
-    if (is_valid(sched, __func__)) {
-        sched->scheduler->keep_weights(keep);
-    }
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        scheduler.keep_weights(keep);
+        return Status{};
+    });
 }
 
 bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {

@@ -91,10 +91,10 @@ bool Cutter::is_cut_alike(const StreamedLayout & now) const {
            splits_.decisions.hold_for(view_, backends_, splits_.cache_writes);
 }
 
-void Cutter::restore_operands() {
-    for (const Rewire & rewire : splits_.rewires) {
-        view_.tensor(rewire.node)->src[rewire.slot] = view_.tensor(splits_.copies[rewire.copy].tensor);
-    }
+void Cutter::forget() noexcept {
+    is_cut_ = false;
+    earlier_.clear();
+    view_.clear();
 }
 
 BackendId Cutter::backend_of(const ggml_tensor * tensor) const {

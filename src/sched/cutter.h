@@ -30,13 +30,11 @@ class Cutter {
     void take(ggml_cgraph * graph) { view_.build(graph); }
     // `offers`: a copy callback may write weights; see split().
     Status cut(const UserAssignments & user, const StreamLimits & limits, bool offers);
-    // Makes the nodes' operands what they were before they were rewired. The graph must be there.
-    void restore_operands();
 
     // The caller may free the graph. What was found stays.
     void let_go() { view_.clear(); }
-    // What was found does not hold for the next graph.
-    void forget() { is_cut_ = false; }
+    // What was found does not hold for the next graph. Also where cut() was left by an exception.
+    void forget() noexcept;
 
     const GraphView & view() const { return view_; }
     GraphView & view() { return view_; } // for who puts its nodes in another order

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -9,5 +10,7 @@
 
 struct ggml_backend_sched {
     std::unique_ptr<ggml_sched::Scheduler> scheduler;
-    std::string error;
+    std::string error;                           // of the last call that can fail; "": it went well
+    std::atomic<const char *> running = nullptr; // the call that works with the scheduler now
+    bool has_refused = false;                    // a call, since that one began
 };

@@ -9,6 +9,20 @@
 
 namespace ggml_sched {
 
+namespace {
+
+// More memory than addresses can name is SIZE_MAX.
+size_t saturated_sum(size_t a, size_t b) {
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+// Nothing computes it, or it is a result that the caller reads later.
+bool lasts(uint8_t facts) {
+    return !(facts & kIsComputed) || (facts & (kIsInput | kIsOutput));
+}
+
+} // namespace
+
 Status Placer::find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
     if (!knows_places_for(graph, prepared, splits)) {
         if (Status status = find_places(graph, prepared, splits); !status.ok()) {
@@ -20,8 +34,20 @@ Status Placer::find(const CutGraph & graph, const SplitGraphs & prepared, uint64
 }
 
 Status Placer::give(const CutGraph & graph) {
-    Status status = make_room();
-    return status.ok() ? give_places(graph) : status;
+    if (Status status = make_room(); !status.ok()) {
+        return status;
+    }
+    Status status = give_places(graph);
+    if (!status.ok()) {
+        take_back(graph.view, graph.splits);
+    }
+    return status;
+}
+
+void Placer::forget() noexcept {
+    places_ = {};
+    others_.clear();
+    lasting_.clear();
 }
 
 Status Placer::reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
@@ -35,7 +61,7 @@ Status Placer::measure(const CutGraph & graph, const SplitGraphs & prepared, siz
     }
     for (size_t b = 0; b < backends_.size(); b++) {
         const std::vector<size_t> & parts = places_.plan.sizes[b];
-        sizes[b] = std::accumulate(parts.begin(), parts.end(), size_t{0});
+        sizes[b] = std::accumulate(parts.begin(), parts.end(), size_t{0}, saturated_sum);
     }
     places_.are_known = false;
     return {};
@@ -105,6 +131,7 @@ Status Placer::make_room() {
 Status Placer::give_places(const CutGraph & graph) {
     buffers_.reset();
     placed_views_.clear();
+    lasting_.clear();
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     const auto turn = static_cast<size_t>(graph.slots.turn());
     const ggml_tensor * refused = nullptr;
@@ -125,28 +152,34 @@ Status Placer::give_places(const CutGraph & graph) {
         place(graph.slots.of(copy), place_of_copy(places_.plan, graph, copy, turn, backends_));
     }
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
-        place(graph.view.tensor(graph.splits.rotating[i].tensor), places_.plan.rotating[i * n_copies + turn]);
+        ggml_tensor * const input = graph.view.tensor(graph.splits.rotating[i].tensor);
+        place(input, places_.plan.rotating[i * n_copies + turn]);
+        lasting_.push_back({input, input->data});
     }
     // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it. Only
     // operands that are neither leafs nor nodes come later, which full graphs do not have.
     const Place * places = places_.plan.tensors.data();
     const auto n = static_cast<TensorId>(places_.plan.tensors.size());
-    for (TensorId id = 0; id < n; id++) {
-        ggml_tensor * tensor = graph.view.tensor(id);
-        if (!graph.view.views_another(id)) {
-            if (!tensor->buffer) {
-                place(tensor, places[id]);
+    const auto place_root = [&](TensorId id) {
+        ggml_tensor * const tensor = graph.view.tensor(id);
+        if (!tensor->buffer) {
+            place(tensor, places[id]);
+            if (lasts(graph.view.facts(id))) {
+                lasting_.push_back({tensor, tensor->data});
             }
+        }
+    };
+    for (TensorId id = 0; id < n; id++) {
+        place_root(graph.view.root(id));
+        if (!graph.view.views_another(id)) {
             continue;
         }
-        const TensorId viewed = graph.view.root(id);
-        const ggml_tensor * root = graph.view.tensor(viewed);
-        if (viewed > id && !root->buffer) {
-            place(graph.view.tensor(viewed), places[viewed]);
-        }
-        if (!tensor->buffer && root->buffer) {
-            // Without an address, it lies in a buffer of no bytes.
-            char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
+        ggml_tensor * const tensor = graph.view.tensor(id);
+        const ggml_tensor * root = graph.view.tensor(graph.view.root(id));
+        // Without an address, it lies in a buffer of no bytes.
+        char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
+        // What a view views may have got another place since the view got its own.
+        if (root->buffer && (tensor->buffer != root->buffer || tensor->data != address)) {
             placed_views_.push_back(id);
             if (host::place(tensor, root->buffer, address) != GGML_STATUS_SUCCESS) {
                 refused = tensor;

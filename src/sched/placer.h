@@ -8,6 +8,7 @@
 #include "alloc/compute_buffers.h"
 #include "alloc/memory_planner.h"
 #include "alloc/split_graphs.h"
+#include "earlier_places.h"
 #include "flight.h"
 #include "lower/spaces.h"
 
@@ -29,10 +30,15 @@ class Placer {
     Status find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     // True if a buffer is too small for the places that were found.
     bool must_grow() const { return !buffers_.have_room_for(places_.plan); }
-    // Makes the buffers large enough for the places that were found, and gives each tensor its place.
+    // Makes the buffers large enough for the places that were found, and gives each tensor its place. On a failure no
+    // tensor has one.
     Status give(const CutGraph & graph);
-    // Undoes give(): the tensors have no memory again.
-    void take_back(const GraphView & view, const Splits & splits) const; // of the graph of the last give()
+    // Undoes give(): the tensors of that graph, which must exist, have no memory again.
+    void take_back(const GraphView & view, const Splits & splits) const;
+    // The tensors of the last give() whose contents outlive a run
+    const std::vector<LastingTensor> & lasting() const { return lasting_; }
+    // No places are known any more.
+    void forget() noexcept;
     // Makes the buffers that the graph would need, and keeps its places in mind.
     Status reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     // What the buffers of each backend would need for the graph, in bytes
@@ -77,6 +83,7 @@ class Placer {
     std::vector<Places> others_; // for other splits, the oldest first
     uint64_t n_plans_ = 0;
     std::vector<TensorId> placed_views_; // by the last give()
+    std::vector<LastingTensor> lasting_;
 };
 
 } // namespace ggml_sched

@@ -16,8 +16,8 @@ bool Reallocations::have_backends_changed(const std::vector<BackendId> & now) co
 Status Reallocations::tell(ggml_cgraph * graph, const CutGraph & cut) const {
     const bool size_changed = size_of(cut) != last_size_;
     const bool backends_changed = have_backends_changed(cut.assignment.backend);
-    if (callback_) {
-        callback_(graph, backends_changed, size_changed);
+    if (callback_.function) {
+        callback_.function(callback_.sched, graph, backends_changed, size_changed, callback_.user_data);
     }
     const bool is_expected = backends_changed || size_changed;
     if (settings_.realloc_check == ReallocCheck::None ||

@@ -3,8 +3,6 @@
 
 #pragma once
 
-#include <functional>
-#include <utility>
 #include <vector>
 
 #include "alloc/memory_plan.h"
@@ -13,24 +11,30 @@
 
 namespace ggml_sched {
 
+// The caller's realloc callback: ggml_backend_sched_realloc_callback, which older versions of ggml do not declare
+struct ReallocCallback {
+    using Function = void (*)(ggml_backend_sched_t sched, ggml_cgraph * graph, bool backends_changed, bool size_changed,
+                              void * user_data);
+    Function function = nullptr; // NULL: there is none
+    ggml_backend_sched_t sched = nullptr;
+    void * user_data = nullptr;
+};
+
 class Reallocations {
   public:
-    // ggml_backend_sched_realloc_callback, without scheduler and user data
-    using Callback = std::function<void(ggml_cgraph * graph, bool backends_changed, bool size_changed)>;
-
     // Both must stay.
     Reallocations(const std::vector<host::Backend> & backends, const Settings & settings)
         : backends_(backends)
         , settings_(settings) {}
 
-    void set_callback(Callback callback) { callback_ = std::move(callback); }
+    void set_callback(const ReallocCallback & callback) { callback_ = callback; }
 
     // A buffer is about to be replaced for this graph.
     Status tell(ggml_cgraph * graph, const CutGraph & cut) const;
     // The next graph will be compared with this one.
     void note(const CutGraph & cut);
     // The next graph is compared with none: its size counts as changed.
-    void forget() { last_size_ = 0; }
+    void forget() noexcept { last_size_ = 0; }
 
   private:
     bool have_backends_changed(const std::vector<BackendId> & now) const;
@@ -38,7 +42,7 @@ class Reallocations {
 
     const std::vector<host::Backend> & backends_;
     const Settings & settings_;
-    Callback callback_;
+    ReallocCallback callback_;
     std::vector<BackendId> last_; // the backends of the last graph's tensors
     size_t last_size_ = 0;        // how many tensors and copies the last graph had
 };

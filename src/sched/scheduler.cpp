@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "host/log.h"
-#include "kept_leafs.h"
 #include "lower/intact.h"
 #include "observe/listing.h"
 #include "plan/planner.h"
@@ -78,12 +77,24 @@ void Scheduler::switch_off(plan::Rule rule) {
 }
 
 // What was found out for the last graphs does not hold for the next ones.
-void Scheduler::forget_results() {
+void Scheduler::forget_results() noexcept {
     cutter_.forget();
+    placer_.forget();
     is_lowered_ = false;
     for (LoweredGraph & lowered : lowered_) {
         lowered.forget();
     }
+}
+
+void Scheduler::recover() noexcept {
+    try {
+        flight_.abandon("memory ran out");
+    } catch (const std::bad_alloc &) {
+        // A trace could not be told that the host has waited.
+    }
+    reset();
+    forget_results();
+    reallocations_.forget();
 }
 
 int Scheduler::index_of(ggml_backend_t backend) const {
@@ -97,11 +108,15 @@ int Scheduler::index_of(ggml_backend_t backend) const {
 
 Status Scheduler::assign_by_user(ggml_tensor * tensor, ggml_backend_t backend) {
     const int index = index_of(backend);
-    if (!tensor || index < 0) {
-        return Status::failed("set_tensor_backend needs a tensor and one of the scheduler's backends");
+    if (!tensor) {
+        return Status::failed("set_tensor_backend: the tensor is NULL");
+    }
+    if (index < 0) {
+        return Status::failed(std::string("tensor '") + tensor->name + "' cannot be assigned to " +
+                              (backend ? ggml_backend_name(backend) : "a backend that is NULL") +
+                              ": it is none of this scheduler's backends; pass one that it was made with");
     }
     user_[tensor] = static_cast<BackendId>(index);
-    is_reset_ = false;
     return {};
 }
 
@@ -117,13 +132,12 @@ void Scheduler::reset() {
     user_.clear();
     cutter_.let_go();
     graph_ = nullptr;
-    is_reset_ = true;
     is_allocated_ = false;
     is_lowered_ = false;
 }
 
-// The stages up to the split, and the list of what is to be allocated.
-Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
+// Looks at the graph that is to be cut, and takes away what earlier allocations have given to its tensors.
+Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
     if (!graph) {
         return Status::failed("the graph is NULL");
     }
@@ -131,9 +145,7 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
         return Status::failed("the graph was too small for its nodes and is incomplete; make it with a larger size "
                               "(ggml_new_graph_custom)");
     }
-    restore_operands(graph);
-    is_reset_ = false;
-    is_allocated_ = false;
+    const bool was_allocated = std::exchange(is_allocated_, false);
     is_lowered_ = false;
     graph_ = graph;
     offered_ = !copy_callback_.function          ? Offered::Nothing
@@ -142,6 +154,23 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
     cutter_.take(graph);
+    if (!view().has_owned_buffers()) {
+        return {};
+    }
+    static const std::vector<LastingTensor> kNone;
+    Status status = earlier.find(view(), buffers_.owner(), was_allocated ? placer_.lasting() : kNone);
+    if (status.ok() && !earlier.are_none()) {
+        if (earlier.have_contents()) {
+            flight_.synchronize();
+        }
+        earlier.take_away();
+        cutter_.take(graph);
+    }
+    return status;
+}
+
+// The stages up to the split, and the list of what is to be allocated.
+Status Scheduler::cut(Memory memory) {
     if (Status status = cut_and_stream(memory); !status.ok()) {
         return status;
     }
@@ -154,7 +183,7 @@ Status Scheduler::cut(ggml_cgraph * graph, Memory memory) {
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
     }
-    split_graphs_.prepare(cutter_.view(), graph, splits(), slots_, backends_);
+    split_graphs_.prepare(cutter_.view(), graph_, splits(), slots_, backends_);
     return {};
 }
 
@@ -185,58 +214,84 @@ void Scheduler::set_streaming(const StreamSettings & settings) {
     streaming_.set(settings);
 }
 
-// Makes a graph that was cut, but not allocated, what it was; no other graph, for the caller may have freed it.
-void Scheduler::restore_operands(const ggml_cgraph * graph) {
-    if (!is_allocated_ && is_same_graph(graph)) {
-        cutter_.restore_operands();
-    }
-}
-
-// Is memory for anything else missing that streaming can give back? Then it has, and trying again helps.
+// Is memory for anything else missing that streaming can give back? Then it has, and cutting the graph again helps.
 bool Scheduler::has_made_room(const Status & status) {
-    return status.code == GGML_STATUS_ALLOC_FAILED && streaming_.give_memory_back();
+    if (status.code != GGML_STATUS_ALLOC_FAILED || !streaming_.give_memory_back()) {
+        return false;
+    }
+    split_graphs_.restore();
+    cutter_.take(graph_);
+    return true;
 }
 
 Status Scheduler::split(ggml_cgraph * graph) {
-    return cut(graph, Memory::None);
+    const OperandsGuard guard(split_graphs_);
+    EarlierPlaces earlier;
+    Status status = take(graph, earlier);
+    return status.ok() ? cut(Memory::None) : status;
 }
 
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
-    Status status = cut(graph, Memory::None);
+    Status status = split(graph);
     if (status.ok()) {
+        const OperandsGuard guard(split_graphs_);
+        split_graphs_.rewire();
         status = placer_.measure(cut_graph(), split_graphs_, sizes);
     }
-    restore_operands(graph);
     reset();
     return status;
 }
 
 Status Scheduler::reserve(ggml_cgraph * graph) {
-    Status status;
-    do {
-        status = cut(graph, Memory::Needed);
-        if (status.ok()) {
-            status = placer_.reserve(cut_graph(), split_graphs_, cutter_.number());
-        }
-    } while (has_made_room(status));
-    reallocations_.note(cut_graph());
-    restore_operands(graph);
+    const OperandsGuard guard(split_graphs_);
+    EarlierPlaces earlier;
+    Status status = take(graph, earlier);
+    if (status.ok()) {
+        do {
+            status = cut(Memory::Needed);
+            if (status.ok()) {
+                status = placer_.reserve(cut_graph(), split_graphs_, cutter_.number());
+            }
+        } while (has_made_room(status));
+        reallocations_.note(cut_graph());
+    }
     reset();
     return status;
 }
 
-Status Scheduler::allocate(ggml_cgraph * graph) {
+Status Scheduler::allocate(ggml_cgraph * graph, Inputs inputs) {
+    const OperandsGuard guard(split_graphs_);
+    EarlierPlaces earlier;
     turn_ = next_turn_;
     next_turn_ = (next_turn_ + 1) % n_copies_;
+    Status status = take(graph, earlier);
+    if (status.ok() && inputs == Inputs::Written && earlier.lost_input()) {
+        status = Status::failed(std::string("the graph is not allocated any more, and '") + earlier.lost_input()->name +
+                                "' has lost its value; call ggml_backend_sched_alloc_graph and write the inputs, then "
+                                "compute the graph");
+    }
+    if (status.ok()) {
+        status = find_and_give_places();
+    }
+    if (!status.ok()) {
+        reset();
+        return status;
+    }
+    earlier.give_back();
+    is_allocated_ = true;
+    return {};
+}
+
+Status Scheduler::find_and_give_places() {
     Status status;
     bool is_told = false; // the caller, of buffers that are replaced
     do {
-        status = cut(graph, Memory::Needed);
+        status = cut(Memory::Needed);
         if (status.ok()) {
             status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
         }
         if (status.ok() && placer_.must_grow() && !std::exchange(is_told, true)) {
-            status = reallocations_.tell(graph, cut_graph());
+            status = reallocations_.tell(graph_, cut_graph());
         }
         if (status.ok()) {
             status = placer_.give(cut_graph());
@@ -244,28 +299,20 @@ Status Scheduler::allocate(ggml_cgraph * graph) {
     } while (has_made_room(status));
     if (status.ok()) {
         status = placer_.wait_for_inputs(view(), lowered_[turn_].inputs_are_free(key()));
+        if (!status.ok()) {
+            placer_.take_back(view(), splits());
+        }
     }
     reallocations_.note(cut_graph());
-    if (!status.ok()) {
-        restore_operands(graph);
-        reset();
-        return status;
-    }
-    is_allocated_ = true;
-    return {};
+    return status;
 }
 
 void Scheduler::unallocate() {
     if (is_allocated_) {
         flight_.synchronize();
-        take_memory_back();
+        placer_.take_back(view(), splits());
     }
     reset();
-}
-
-void Scheduler::take_memory_back() {
-    cutter_.restore_operands();
-    placer_.take_back(view(), splits());
 }
 
 CutGraph Scheduler::cut_graph() const {
@@ -308,13 +355,14 @@ void Scheduler::lower_graph() {
     if (lowered.is_for(now)) {
         lowered.bind(view(), slots_);
     } else {
-        lowered.take(now, lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                                {now.mode, now.observed, now.whole_experts, now.offered}, spaces_));
+        Lowered made = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
+                             {now.mode, now.observed, now.whole_experts, now.offered}, spaces_);
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
-            if (const size_t bytes = lowered.lowered().staged[static_cast<size_t>(lane)]; bytes > 0) {
+            if (const size_t bytes = made.staged[static_cast<size_t>(lane)]; bytes > 0) {
                 executor_->prepare_staging(static_cast<plan::Lane>(lane), bytes);
             }
         }
+        lowered.take(now, std::move(made));
     }
     is_lowered_ = true;
 }
@@ -364,43 +412,38 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     if (!graph) {
         return Status::failed("the graph is NULL");
     }
-    if (is_allocated_ && !is_same_graph(graph)) {
-        reset();
+    const bool is_it = is_allocated_ && is_same_graph(graph);
+    const bool lacks_offers = is_it && copy_callback_.function && offered_ == Offered::Nothing;
+    if (lacks_offers) {
+        reallocations_.forget(); // other splits need other buffers
     }
-    const bool lacks_offers = is_allocated_ && copy_callback_.function && offered_ == Offered::Nothing;
-    if (!is_allocated_ || lacks_offers) {
-        if (Status status = lacks_offers ? allocate_again(graph) : allocate(graph); !status.ok()) {
+    if (!is_it || lacks_offers) {
+        if (Status status = allocate(graph, Inputs::Written); !status.ok()) {
             return status;
         }
     }
-    try {
-        Status status = run();
-        if (!status.ok()) {
-            flight_.abandon("the run failed");
-        }
+    Status status = run();
+    if (!status.ok()) {
+        flight_.abandon("the run failed");
         return status;
-    } catch (const std::bad_alloc &) {
-        flight_.abandon("memory ran out");
-        throw;
     }
+    return {GGML_STATUS_SUCCESS, executor_->take_failures().text()};
 }
 
-// The copy callback was set when the graph had been allocated, for splits that offer it nothing.
-Status Scheduler::allocate_again(ggml_cgraph * graph) {
-    flight_.synchronize();
-    KeptLeafs leafs(view());
-    take_memory_back();
-    leafs.read();
-    is_allocated_ = false;
-    reallocations_.forget(); // other splits need other buffers
-    Status status = allocate(graph);
-    if (status.ok()) {
-        leafs.write();
+Status Scheduler::compute(ggml_cgraph * graph) {
+    Status status = compute_async(graph);
+    wait_for_all();
+    const Executor::Failures failures = executor_->take_failures();
+    if (status.ok() && !failures.last_run.empty()) {
+        status.code = GGML_STATUS_FAILED;
     }
+    status.message += (status.message.empty() || failures.text().empty() ? "" : "; ") + failures.text();
     return status;
 }
 
 Status Scheduler::run() {
+    const OperandsGuard guard(split_graphs_);
+    split_graphs_.rewire();
     lower_graph();
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
@@ -423,7 +466,18 @@ Work Scheduler::work() {
     return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_.graphs(), copy_callback_};
 }
 
-void Scheduler::synchronize() {
+void Scheduler::wait() const {
+    for (const host::Backend & backend : backends_) {
+        host::synchronize(backend.handle);
+    }
+}
+
+Status Scheduler::synchronize() {
+    wait_for_all();
+    return {GGML_STATUS_SUCCESS, executor_->take_failures().text()};
+}
+
+void Scheduler::wait_for_all() {
     for (const host::Backend & backend : backends_) {
         if (!backend.async) {
             host::synchronize(backend.handle); // no lane, but the caller may have enqueued on it

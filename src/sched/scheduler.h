@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cutter.h"
+#include "earlier_places.h"
 #include "exec/executor.h"
 #include "flight.h"
 #include "lowered_graph.h"
@@ -47,19 +48,24 @@ class Scheduler {
     Status reserve_size(ggml_cgraph * graph, size_t * sizes);
     Status reserve(ggml_cgraph * graph);
     Status split(ggml_cgraph * graph);
-    Status allocate(ggml_cgraph * graph);
+    Status allocate(ggml_cgraph * graph) { return allocate(graph, Inputs::Writable); }
     // Makes the allocated graph what it was before; see ggml_sched_unalloc_graph.
     void unallocate();
+    // Success with a text: an earlier run has failed on a device.
     Status compute_async(ggml_cgraph * graph);
-    void synchronize();
+    Status compute(ggml_cgraph * graph); // and waits; fails also if the run fails on a device
+    Status synchronize();
+    void wait() const; // as synchronize(), while a call of this scheduler runs
     void reset();
+    // After an exception has left a call: nothing is in flight or kept, and no graph is allocated.
+    void recover() noexcept;
 
     Status assign_by_user(ggml_tensor * tensor, ggml_backend_t backend);
     ggml_backend_t backend_of(const ggml_tensor * tensor) const;
 
     void set_observer(const Observer & observer) { observer_ = observer; }
     void set_copy_callback(const CopyCallback & callback) { copy_callback_ = callback; }
-    void set_realloc_callback(Reallocations::Callback callback) { reallocations_.set_callback(std::move(callback)); }
+    void set_realloc_callback(const ReallocCallback & callback) { reallocations_.set_callback(callback); }
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     void set_streaming(const StreamSettings & settings); // waits for what is in flight
@@ -85,13 +91,15 @@ class Scheduler {
   private:
     Scheduler(std::vector<host::Backend> backends, const Options & options);
 
-    enum class Memory { None, Needed }; // for streaming
-    Status cut(ggml_cgraph * graph, Memory memory);
+    enum class Memory { None, Needed };      // for streaming
+    enum class Inputs { Writable, Written }; // by the caller, later or already
+    Status take(ggml_cgraph * graph, EarlierPlaces & earlier);
+    Status cut(Memory memory);
     Status cut_and_stream(Memory memory);
+    Status allocate(ggml_cgraph * graph, Inputs inputs);
+    Status find_and_give_places();
     bool has_made_room(const Status & status);
-    void restore_operands(const ggml_cgraph * graph);
-    Status allocate_again(ggml_cgraph * graph);
-    void take_memory_back();
+    void wait_for_all();
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
     void lower_graph();
@@ -99,7 +107,7 @@ class Scheduler {
     Status verify(CachedPlan & cached);
     Status run();
     Work work();
-    void forget_results();
+    void forget_results() noexcept;
     bool is_same_graph(const ggml_cgraph * graph) const;
     plan::Mode mode() const;
     const GraphView & view() const { return cutter_.view(); }
@@ -117,7 +125,6 @@ class Scheduler {
     // The graph and what the stages made of it
     ggml_cgraph * graph_ = nullptr;
     uint64_t identity_ = 0;
-    bool is_reset_ = true;
     bool is_allocated_ = false;
     int turn_ = 0;
     int next_turn_ = 0;

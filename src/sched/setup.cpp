@@ -63,7 +63,11 @@ Topology topology_of(const std::vector<host::Backend> & backends, bool parallel)
 }
 
 Status check_backends(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends) {
-    if (!backends || n_backends < 1 || n_backends > kMaxBackends) {
+    if (!backends) {
+        return Status::failed("the array of backends is NULL; pass 1 to " + std::to_string(kMaxBackends) +
+                              " backends, the CPU last");
+    }
+    if (n_backends < 1 || n_backends > kMaxBackends) {
         return Status::failed("a scheduler needs 1 to " + std::to_string(kMaxBackends) + " backends, not " +
                               std::to_string(n_backends));
     }

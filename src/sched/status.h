@@ -1,4 +1,5 @@
-// Status - how every stage reports failure: a ggml_status and a sentence that says what to do. Success carries no text.
+// Status - how every stage reports failure: a ggml_status and a sentence that says what to do. Success carries
+// no text, except about an earlier run that has failed since.
 
 #pragma once
 

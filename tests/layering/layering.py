@@ -70,7 +70,7 @@ RULES = [
     Rule(r"src/sched/assign/.*", _STAGE + _stages("graph", "assign")),
     Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
     Rule(r"src/sched/alloc/.*",
-         _STAGE + _stages("graph", "assign", "split", "alloc") + [r"src/sched/host/in_place\.h"]),
+         _STAGE + _stages("graph", "assign", "split", "alloc") + [r"src/sched/host/(in_place|owned_buffers)\.h"]),
     Rule(r"src/sched/lower/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "lower") + [r"src/sched/plan/(program|machine)\.h"]),
     # The executor sees a finished plan, and the tensors that its numbers stand for; no planner.
@@ -80,7 +80,7 @@ RULES = [
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
-    Rule(r"src/sched/(scheduler|capi|cutter|flight|kept_leafs|lowered_graph|placer|plan_cache|plan_names|reallocations|streaming|streams|tensors_at).*",
+    Rule(r"src/sched/(scheduler|capi|cutter|flight|earlier_places|lowered_graph|placer|plan_cache|plan_names|reallocations|streaming|streams|tensors_at).*",
          [r"include/.*", r"src/sched/(?!host/)[^/]*(/.*)?", _HOST]),
     Rule(r"src/sched/setup\..*",
          [r"include/.*", r"src/sched/[^/]*\.h", _HOST, r"src/sched/lower/lower\.h",

@@ -41,7 +41,7 @@ ggml_backend_sched_t new_sched(std::vector<ggml_backend_t> backends, ggml_backen
 TEST(NewScheduler, NeedsBackends) {
     LogCapture log;
     EXPECT_EQ(ggml_backend_sched_new(nullptr, nullptr, 0, 64, false, false), nullptr);
-    EXPECT_TRUE(log.contains("1 to 16 backends"));
+    EXPECT_TRUE(log.contains("the array of backends is NULL"));
 }
 
 TEST(NewScheduler, RefusesNullBackends) {
@@ -151,7 +151,8 @@ TEST(Scheduler, RefusesNullGraphsTensorsAndForeignBackends) {
     EXPECT_EQ(ggml_backend_sched_get_backend(rig.sched(), 2), nullptr);
     EXPECT_EQ(ggml_backend_sched_get_buffer_type(rig.sched(), foreign.get()), nullptr);
     EXPECT_EQ(ggml_backend_sched_get_buffer_size(rig.sched(), foreign.get()), 0u);
-    EXPECT_TRUE(log.contains("one of the scheduler's backends"));
+    EXPECT_TRUE(log.contains("'" + std::string(chain.result->name) + "' cannot be assigned to CPU")) << log.text();
+    EXPECT_TRUE(log.contains("set_tensor_backend: the tensor is NULL"));
     EXPECT_EQ(ggml_backend_sched_graph_compute(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
 }
 
@@ -215,7 +216,8 @@ TEST(Scheduler, NamesTheTensorWhoseMemoryNoBackendCanUse) {
     ggml_build_forward_expand(graph, ggml_scale_inplace(context.get(), weight, 2.0f));
     const SchedPtr sched(new_sched({cpu.get()}));
     EXPECT_FALSE(ggml_backend_sched_alloc_graph(sched.get(), graph));
-    EXPECT_TRUE(log.contains("'far away' is in a buffer of type SIM0")) << log.text();
+    EXPECT_TRUE(log.contains("'far away' lies in memory of type SIM0, which no backend of this scheduler"))
+        << log.text();
 }
 
 // As with a CPU and a library for its matrix products: the first one that can use the memory takes over.

@@ -253,10 +253,8 @@ TEST_F(UnallocGraph, LetsTheSameGraphBeAllocatedAgain) {
         ggml_cgraph * graph = i == 0 ? build(8) : graph_;
         ggml_backend_sched_set_tensor_backend(sched(), result_, rig_->device(0));
         ASSERT_TRUE(allocate(graph));
-        EXPECT_NE(result_->src[0], input_) << "the device reads a copy";
         expect_runs_right();
         ggml_sched_unalloc_graph(sched());
-        EXPECT_EQ(result_->src[0], input_);
         EXPECT_EQ(input_->buffer, nullptr);
         EXPECT_EQ(result_->data, nullptr);
     }

@@ -1,5 +1,10 @@
 #include "alloc/compute_buffers.h"
 
+#include <algorithm>
+#include <new>
+
+#include "host/owned_buffers.h"
+
 namespace ggml_sched {
 
 ComputeBuffers::ComputeBuffers(const std::vector<host::Backend> & backends)
@@ -9,9 +14,10 @@ ComputeBuffers::ComputeBuffers(const std::vector<host::Backend> & backends)
 ComputeBuffers::~ComputeBuffers() {
     for (const std::vector<Buffer> & pool : pools_) {
         for (const Buffer & buffer : pool) {
-            ggml_backend_buffer_free(buffer.handle);
+            host::free_owned_buffer(buffer.handle);
         }
     }
+    std::for_each(retired_.begin(), retired_.end(), host::free_owned_buffer);
 }
 
 // Visits (pool, part) of all that the plan needs and that is not there.
@@ -43,28 +49,31 @@ std::vector<ggml_backend_buffer_t> ComputeBuffers::too_small_for(const MemoryPla
 
 bool ComputeBuffers::grow_for(const MemoryPlan & plan) {
     number_++;
-    visit_too_small(plan, [&](size_t pool, size_t part) {
-        if (part < pools_[pool].size()) {
-            ggml_backend_buffer_free(pools_[pool][part].handle);
-            pools_[pool][part] = {};
-        }
-    });
+    visit_too_small(plan, [&](size_t pool, size_t part) { retire(pool, part); });
     bool ok = true;
     visit_too_small(plan, [&](size_t pool, size_t part) {
         if (pools_[pool].size() <= part) {
             pools_[pool].resize(part + 1);
         }
         Buffer & buffer = pools_[pool][part];
-        buffer.handle = ok ? ggml_backend_buft_alloc_buffer(backends_[pool].buft, plan.sizes[pool][part]) : nullptr;
+        buffer.handle = ok ? host::new_owned_buffer(backends_[pool].buft, plan.sizes[pool][part], this) : nullptr;
         ok = buffer.handle != nullptr;
         if (ok) {
-            ggml_backend_buffer_set_usage(buffer.handle, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
             buffer.base = static_cast<char *>(ggml_backend_buffer_get_base(buffer.handle));
             buffer.inits_tensors = host::inits_tensors(buffer.handle);
             buffer.size = ggml_backend_buffer_get_size(buffer.handle);
         }
     });
     return ok;
+}
+
+// Tensors of earlier graphs may name the buffer: its handle stays.
+void ComputeBuffers::retire(size_t pool, size_t part) {
+    if (part < pools_[pool].size() && pools_[pool][part].handle) {
+        retired_.push_back(pools_[pool][part].handle);
+        host::free_memory_of(pools_[pool][part].handle);
+        pools_[pool][part] = {};
+    }
 }
 
 void ComputeBuffers::reset() const {

@@ -37,12 +37,15 @@ class ComputeBuffers {
     // In bytes; 0 for a backend whose memory is in the pool of another
     size_t size(BackendId backend) const;
     uint64_t number() const { return number_; } // changes when buffers do
+    const void * owner() const { return this; } // by which host::owner_of() names the scheduler
 
   private:
     template <typename Visitor> void visit_too_small(const MemoryPlan & plan, Visitor visit) const;
+    void retire(size_t pool, size_t part);
 
     const std::vector<host::Backend> & backends_;
-    std::vector<std::vector<Buffer>> pools_; // by pool and part
+    std::vector<std::vector<Buffer>> pools_;     // by pool and part
+    std::vector<ggml_backend_buffer_t> retired_; // handles of buffers whose memory has been freed
     uint64_t number_ = 0;
 };
 

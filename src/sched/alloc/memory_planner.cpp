@@ -153,9 +153,9 @@ void MemoryPlanner::find_what_stays() {
         }
     }
     // The caller may write an input while results of the same graph are still to be read: they must not share memory.
-    for (const TensorId leaf : view.leafs()) {
-        if (host::inputs_keep_values() && (view.facts(leaf) & kIsInput)) {
-            lives_[leaf].last_use = kForever;
+    for (const TensorId input : view.inputs()) {
+        if (host::inputs_keep_values()) {
+            lives_[view.root(input)].last_use = kForever;
         }
     }
 }

@@ -4,9 +4,13 @@ namespace ggml_sched {
 
 void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
                           const std::vector<host::Backend> & backends) {
+    restore();
+    exchanges_.clear();
     for (const Rewire & rewire : splits.rewires) {
-        graph.tensor(rewire.node)->src[rewire.slot] = slots.of(rewire.copy);
+        ggml_tensor ** const operand = &graph.tensor(rewire.node)->src[rewire.slot];
+        exchanges_.push_back({operand, *operand, slots.of(rewire.copy)});
     }
+    rewire();
 
     bool may_have_ordered = false;
     keeps_.clear();
@@ -24,6 +28,20 @@ void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits 
     }
     const bool has_ordered = may_have_ordered && graph.reorder(cgraph);
     keep_order_ = !has_ordered && keeps_.empty();
+}
+
+void SplitGraphs::rewire() {
+    is_rewired_ = true;
+    for (const Exchange & exchange : exchanges_) {
+        *exchange.operand = exchange.copy;
+    }
+}
+
+void SplitGraphs::restore() {
+    for (size_t i = 0; is_rewired_ && i < exchanges_.size(); i++) {
+        *exchanges_[i].operand = exchanges_[i].original;
+    }
+    is_rewired_ = false;
 }
 
 } // namespace ggml_sched

@@ -39,25 +39,85 @@ PlacedByUser placed_by_user(const GraphView & graph, const UserAssignments & use
     return placed;
 }
 
-Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
-              const AssignOptions & options, Assignment & result) {
+namespace {
+
+Status check_user_assignments(const GraphView & graph, const std::vector<host::Backend> & backends,
+                              const PlacedByUser & user, Assignment & result) {
+    for (const auto & [id, backend] : user) {
+        const uint8_t both = kIsNode | kIsComputed;
+        if ((graph.facts(id) & both) == both && !result.questions.supports_op(backends, backend, graph, id)) {
+            const ggml_tensor * node = graph.tensor(id);
+            return Status::failed(std::string(ggml_op_desc(node)) + " '" + node->name + "' has been assigned to " +
+                                  backends[backend].name + ", which does not support it; assign it to a backend for " +
+                                  "which ggml_backend_supports_op is true, or to none");
+        }
+    }
+    return {};
+}
+
+// `writer` is set to the node that writes into a tensor of a backend that cannot run it, if that is what fails.
+Status assign_once(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
+                   const PlacedByUser & moved, const AssignOptions & options, Assignment & result, TensorId & writer) {
     result.backend.assign(graph.n_tensors(), kNoBackend);
     result.cause.assign(graph.n_tensors(), Cause::None);
-    result.questions.begin(graph);
     result.readers_elsewhere.clear();
+    for (const auto & [id, backend] : moved) {
+        result.backend[id] = backend;
+        result.cause[id] = Cause::WritesInto;
+    }
     for (const auto & [id, backend] : user) {
         result.backend[id] = backend;
         result.cause[id] = Cause::User;
     }
-
     Spread devices(true, graph, backends, result);
     Status status = assign_by_placement(graph, backends, options.op_offload, devices, result);
     if (status.ok()) {
         const bool all_have_one = devices.n_left() == 0 || spread_on(graph, backends, result);
         settle(graph, backends, all_have_one, result);
-        status = assign_rest(graph, backends, options.keep_writes, result);
+        status = assign_rest(graph, backends, options.keep_writes, result, writer);
     }
     return status;
+}
+
+// Finds a backend that can run all nodes which write the bytes of this tensor.
+BackendId find_backend_of_all_writers(const GraphView & graph, const std::vector<host::Backend> & backends,
+                                      TensorId target, Assignment & result) {
+    for (BackendId b = 0; b < static_cast<BackendId>(backends.size()); b++) {
+        const auto can_run = [&](const GraphNode & node) {
+            return node.is_view || graph.root(node.tensor) != target ||
+                   result.questions.supports_op(backends, b, graph, node.tensor);
+        };
+        if (std::all_of(graph.nodes().begin(), graph.nodes().end(), can_run)) {
+            return b;
+        }
+    }
+    return kNoBackend;
+}
+
+} // namespace
+
+Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
+              const AssignOptions & options, Assignment & result) {
+    result.questions.begin(graph);
+    if (Status status = check_user_assignments(graph, backends, user, result); !status.ok()) {
+        return status;
+    }
+    PlacedByUser moved; // tensors that nodes write into, away from a backend that lacks the operation
+    while (true) {
+        TensorId writer = kNoTensor;
+        Status status = assign_once(graph, backends, user, moved, options, result, writer);
+        if (writer == kNoTensor) {
+            return status;
+        }
+        const TensorId target = graph.root(writer);
+        const bool is_fixed = (graph.facts(target) & kIsPlaced) || result.cause[target] == Cause::User ||
+                              result.cause[target] == Cause::WritesInto;
+        const BackendId backend = is_fixed ? kNoBackend : find_backend_of_all_writers(graph, backends, target, result);
+        if (backend == kNoBackend) {
+            return status;
+        }
+        moved.emplace_back(target, backend);
+    }
 }
 
 bool usable_in_place(const GraphView & graph, const std::vector<host::Backend> & backends,

@@ -91,9 +91,14 @@ class Placement {
 };
 
 Status nobody_can_run(const ggml_tensor * tensor) {
-    return Status::failed(std::string("tensor '") + tensor->name + "' is in a buffer of type " +
-                          ggml_backend_buft_name(host::buft_of(host::buffer_of(tensor))) +
-                          ", where no backend can run " + ggml_op_desc(tensor) +
+    const std::string where = std::string("tensor '") + tensor->name + "' lies in memory of type " +
+                              ggml_backend_buft_name(host::buft_of(host::buffer_of(tensor)));
+    if (tensor->op == GGML_OP_NONE) {
+        return Status::failed(where +
+                              ", which no backend of this scheduler can use; add the backend of that memory, or "
+                              "move the tensor");
+    }
+    return Status::failed(where + ", where no backend of this scheduler can run " + ggml_op_desc(tensor) +
                           "; add a backend that can, or place the tensor elsewhere");
 }
 

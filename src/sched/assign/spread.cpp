@@ -136,7 +136,7 @@ Status assign_node(const GraphView & graph, const std::vector<host::Backend> & b
 }
 
 Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
-                   Assignment & result) {
+                   Assignment & result, TensorId & writer) {
     const TensorId target = graph.root(node.tensor);
     const BackendId own = result.backend[node.tensor];
     if (result.backend[target] == own || usable_in_place(graph, backends, result, target, own)) {
@@ -145,6 +145,7 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
     const ggml_tensor * tensor = graph.tensor(node.tensor);
     const BackendId owner = result.backend[target];
     if (!result.questions.supports_op(backends, owner, graph, node.tensor)) {
+        writer = node.tensor;
         return Status::failed(std::string(ggml_op_desc(tensor)) + " '" + tensor->name + "' writes into '" +
                               graph.tensor(target)->name + "', which is on " + backends[owner].name +
                               " and cannot run it there; assign both to one backend that supports the operation");
@@ -182,7 +183,7 @@ void settle(const GraphView & graph, const std::vector<host::Backend> & backends
 }
 
 Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
-                   Assignment & result) {
+                   Assignment & result, TensorId & writer) {
     const std::vector<GraphNode> & nodes = graph.nodes();
     const bool have_roots = std::all_of(graph.views().begin(), graph.views().end(),
                                         [&](TensorId view) { return result.backend[graph.root(view)] != kNoBackend; });
@@ -213,7 +214,7 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
             continue;
         }
         if (move_writers && roots[node.tensor] != node.tensor) {
-            if (Status status = keep_writes(graph, backends, node, result); !status.ok()) {
+            if (Status status = keep_writes(graph, backends, node, result, writer); !status.ok()) {
                 return status;
             }
             elsewhere = true; // for all that is known it has moved

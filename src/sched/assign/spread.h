@@ -52,8 +52,9 @@ bool spread_on(const GraphView & graph, const std::vector<host::Backend> & backe
 void settle(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
             Assignment & result);
 
-// Operands, views, nodes that write into other tensors. Fails for a node that no backend supports.
+// Operands, views, nodes that write into other tensors. Fails for a node that no backend supports; and, with `writer`
+// set to it, for a node that writes into a tensor of a backend that cannot run it.
 Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
-                   Assignment & result);
+                   Assignment & result, TensorId & writer);
 
 } // namespace ggml_sched

@@ -9,6 +9,9 @@ namespace ggml_sched {
 // Larger snapshots are copied by several threads.
 static constexpr size_t kSharedFrom = size_t{512} << 10;
 
+// Runs that nobody waits for may fail again and again.
+static constexpr size_t kMostFailureText = 500;
+
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
 }
@@ -80,6 +83,7 @@ Status Executor::prepare_ring(size_t bytes) {
 
 Status Executor::run(const plan::Plan & plan, const Work & work, const Observer & observer) {
     run_++;
+    note_failures();
     bytes_by_ids_ = 0;
     for (std::vector<int16_t> & lane : last_recorded_) {
         lane[run_ % window_] = plan::kWholeLane;
@@ -254,7 +258,10 @@ Status Executor::launch(const plan::Task & task, const Work & work, const Slices
     const host::Backend & backend = backends_[work.splits[task.binding].backend];
     const host::GraphHandle & graph = slices ? slices->slice() : work.graphs[task.binding];
     stats.launches++;
-    const ggml_status code = host::launch(backend.handle, graph.get());
+    ggml_status code = host::launch(backend.handle, graph.get());
+    if (code != GGML_STATUS_SUCCESS && note_failure(task.lane)) {
+        code = host::launch(backend.handle, graph.get()); // it was refused for what an earlier run had done
+    }
     if (code != GGML_STATUS_SUCCESS) {
         const std::string nodes = slices ? ", up to '" + std::string(slices->last()->name) + "'," : "";
         return {code, "split " + std::to_string(task.binding) + nodes + " failed on " + backend.name + ": " +
@@ -323,6 +330,34 @@ void Executor::abandon(const char * why) {
     }
     forget_runs();
     forget_weights(); // copies may have failed, too
+    note_failures();
+    failures_.last_run.clear(); // the run that is abandoned has told its own failure
+}
+
+bool Executor::note_failure(plan::Lane lane) {
+    const host::Backend * backend = queues_[lane].backend;
+    uint64_t run = run_;
+    if (!backend || host::take_failure(*backend, run) == GGML_STATUS_SUCCESS) {
+        return false;
+    }
+    const bool is_last = run == run_;
+    std::string & text = is_last ? failures_.last_run : failures_.earlier_runs;
+    if (text.size() < kMostFailureText) {
+        text += (text.empty() ? "" : "; ") + std::string(is_last ? "the run" : "an earlier run") + " failed on " +
+                backend->name + " after it had been launched: its results are not valid, and the log says why";
+    }
+    return !is_last;
+}
+
+void Executor::note_failures() {
+    for (size_t lane = 1; lane < queues_.size(); lane++) {
+        note_failure(static_cast<plan::Lane>(lane));
+    }
+}
+
+Executor::Failures Executor::take_failures() {
+    note_failures();
+    return std::exchange(failures_, {});
 }
 
 // Nothing is in flight.

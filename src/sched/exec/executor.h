@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include "exec/kept_weights.h"
@@ -71,6 +72,17 @@ class Executor {
     // Cleared by reading it.
     bool take_refusal(BackendId & src, BackendId & dst);
 
+    // Failures that devices have met since they were asked last, as far as backends tell
+    struct Failures {
+        std::string last_run; // what failed of the run that was started last; "": nothing
+        std::string earlier_runs;
+
+        std::string text() const {
+            return earlier_runs + (earlier_runs.empty() || last_run.empty() ? "" : "; ") + last_run;
+        }
+    };
+    Failures take_failures();
+
     ggml_sched_stats stats = {};
 
   private:
@@ -105,6 +117,9 @@ class Executor {
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const Work & work, const Slices * slices);
     static Status observe(const Slices * slices);
+    // Asks the backend of the lane, and notes what it says. True: an earlier run has failed there.
+    bool note_failure(plan::Lane lane);
+    void note_failures(); // of all lanes
     void wait_unplanned(plan::Lane lane, const char * why);
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
@@ -131,6 +146,7 @@ class Executor {
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;
     BackendId refused_dst_ = kNoBackend;
+    Failures failures_;
 };
 
 } // namespace ggml_sched

@@ -109,6 +109,16 @@ bool GraphView::has_same_buffers() const {
                        [](const auto & known) { return host::facts_of(known.first) == known.second; });
 }
 
+bool GraphView::has_owned_buffers() const {
+    return std::any_of(buffers_.begin(), buffers_.end(), [](const auto & known) { return known.second.owner; });
+}
+
+const void * GraphView::owner(TensorId id) const {
+    const auto known = std::find_if(buffers_.begin(), buffers_.end(),
+                                    [&](const auto & buffer) { return buffer.first == contents_[id].buffer(); });
+    return known == buffers_.end() ? nullptr : known->second.owner;
+}
+
 void GraphView::build_anew(const ggml_cgraph * graph) {
     const host::Nodes nodes = host::nodes_of(graph);
     const host::Nodes leafs = host::leafs_of(graph);
@@ -128,8 +138,13 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
     n_listed_leafs_ = leafs_.size();
     add_nodes(nodes);
     add_unlisted_leafs();
-    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return facts_[id] & kIsNode; }),
+    inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return is_computed_here(id); }),
                   inputs_.end());
+}
+
+// A view that is a node computes nothing: the caller writes it if nothing computes what it views.
+bool GraphView::is_computed_here(TensorId id) const {
+    return views_another(id) ? !(facts_[id] & kIsInput) : (facts_[id] & kIsNode) != 0;
 }
 
 void GraphView::make_room(size_t n_tensors) {
@@ -215,6 +230,13 @@ void GraphView::add_view(TensorId id, ggml_tensor * of) {
     const TensorId root = add(of);
     roots_[id] = root;
     views_.push_back(id);
+    if (facts_[id] & kIsInput) { // the caller writes bytes of what it views, if anything
+        if (facts_[root] & kIsComputed) {
+            facts_[id] &= static_cast<uint8_t>(~kIsInput);
+        } else {
+            facts_[root] |= kIsInput;
+        }
+    }
 }
 
 void GraphView::find_buffer(ggml_backend_buffer_t buffer) {

@@ -95,9 +95,14 @@ class GraphView {
 
     // What no node computes: the graph's own list of leafs, and then operands that are neither there nor nodes
     const std::vector<TensorId> & leafs() const { return leafs_; }
-    // What the caller writes: flagged INPUT, and not computed
+    // What the caller writes: tensors and views that are flagged INPUT, and that nothing computes. What such a view
+    // views counts as an input, too (kIsInput).
     const std::vector<TensorId> & inputs() const { return inputs_; }
     const std::vector<TensorId> & views() const { return views_; } // of another tensor
+    // True if a tensor of the graph lies in a compute buffer of some scheduler: an earlier allocation has placed it.
+    bool has_owned_buffers() const;
+    // Returns the scheduler whose compute buffer holds the bytes of the tensor; NULL if it is none.
+    const void * owner(TensorId id) const;
     const std::vector<GraphNode> & nodes() const { return nodes_; }
     Operands operands() const { return {operands_.data(), operands_.data() + n_operands_}; } // of all nodes
     Operands operands_of(const GraphNode & node) const {
@@ -141,6 +146,7 @@ class GraphView {
         return last_is_of_weights_;
     }
     void find_buffer(ggml_backend_buffer_t buffer);
+    bool is_computed_here(TensorId id) const;
     void make_room(size_t n_tensors);
 
     bool is_valid_ = false; // the structure below is that of a graph

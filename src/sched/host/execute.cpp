@@ -44,6 +44,10 @@ ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph) {
     return ggml_backend_graph_compute_async(backend, graph);
 }
 
+ggml_status take_failure(const Backend & backend, uint64_t & mark) {
+    return backend.take_failure ? backend.take_failure(backend.handle, &mark) : GGML_STATUS_SUCCESS;
+}
+
 void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, size_t offset, size_t size) {
     ggml_backend_tensor_set_async(backend, dst, data, offset, size);
 }

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "ggml-backend.h"
+#include "host/query.h"
 
 namespace ggml_sched::host {
 
@@ -22,6 +22,10 @@ void event_wait(ggml_backend_t backend, ggml_backend_event_t event);
 void event_synchronize(ggml_backend_event_t event); // needs the device, not the backend
 
 ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph); // returns when done if the backend is synchronous
+
+// Returns the status of what has failed on the backend since the last call; success if nothing has, or if the backend
+// does not tell. `mark`: in, the mark of what is enqueued from now on; out, the mark of the last operation that failed.
+ggml_status take_failure(const Backend & backend, uint64_t & mark);
 
 void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, size_t offset, size_t size);
 // For backends that set ranges: `size` bytes from where this tensor is, which lie over others behind it as well.

@@ -4,8 +4,12 @@
 
 namespace ggml_sched::host {
 
+void log_error(const char * text) {
+    GGML_LOG_ERROR("ggml-sched: %s\n", text);
+}
+
 void log_error(const std::string & text) {
-    GGML_LOG_ERROR("ggml-sched: %s\n", text.c_str());
+    log_error(text.c_str());
 }
 
 void log_warning(const std::string & text) {

@@ -6,6 +6,7 @@
 
 namespace ggml_sched::host {
 
+void log_error(const char * text); // takes no memory
 void log_error(const std::string & text);
 void log_warning(const std::string & text);
 void log_debug(const std::string & text); // may be several lines

@@ -4,6 +4,7 @@
 
 #include "host/ggml_api.h"
 #include "host/known_devices.h"
+#include "host/owned_buffers.h"
 #include "host/proc.h"
 
 namespace ggml_sched::host {
@@ -41,6 +42,7 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.events = result.async && props.caps.events && iface.event_record && iface.event_wait;
     result.pads = buft->iface.get_alloc_size != nullptr;
     result.sets_ranges = result.set_async && sets_ranges(result.device);
+    result.take_failure = proc<ggml_backend_take_failure_t>(result.device, "ggml_backend_take_failure");
 #if GGML_SCHED_HAS_GRAPH_OPTIMIZE
     result.optimizes_graphs = iface.graph_optimize != nullptr;
 #endif
@@ -113,17 +115,14 @@ bool inits_tensors(ggml_backend_buffer_t buffer) {
     return buffer->iface.init_tensor != nullptr;
 }
 
-bool is_compute(ggml_backend_buffer_t buffer) {
-    return buffer->usage == GGML_BACKEND_BUFFER_USAGE_COMPUTE;
-}
-
 bool is_weights(ggml_backend_buffer_t buffer) {
     return buffer->usage == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 
 BufferFacts facts_of(ggml_backend_buffer_t buffer) {
-    const uint64_t begin = reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
-    return {buffer->buft, begin, begin + ggml_backend_buffer_get_size(buffer), is_host(buffer), is_weights(buffer)};
+    const size_t size = ggml_backend_buffer_get_size(buffer);
+    const uint64_t begin = size == 0 ? 0 : reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
+    return {buffer->buft, begin, begin + size, is_host(buffer), is_weights(buffer), owner_of(buffer)};
 }
 
 Nodes nodes_of(const ggml_cgraph * graph) {

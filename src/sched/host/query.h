@@ -26,6 +26,7 @@ struct Backend {
     bool optimizes_graphs = false;
     bool pads = false;        // tensors in its memory may take more than their bytes
     bool sets_ranges = false; // several tensors that lie side by side in its memory may be set by one call
+    ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: it does not tell
 };
 
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
@@ -54,7 +55,6 @@ size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor); // pad
 bool is_host(ggml_backend_buffer_t buffer);
 bool is_weights(ggml_backend_buffer_t buffer);
 bool inits_tensors(ggml_backend_buffer_t buffer); // has to be told of each that is placed in it
-bool is_compute(ggml_backend_buffer_t buffer);    // an allocator's, for intermediate results
 
 // All that the scheduler wants to know of a buffer
 struct BufferFacts {
@@ -63,9 +63,11 @@ struct BufferFacts {
     uint64_t end = 0;
     bool host = false;
     bool weights = false;
+    const void * owner = nullptr; // the scheduler whose compute buffer it is; NULL: the caller's buffer
 
     friend bool operator==(const BufferFacts & a, const BufferFacts & b) {
-        return a.buft == b.buft && a.begin == b.begin && a.end == b.end && a.host == b.host && a.weights == b.weights;
+        return a.buft == b.buft && a.begin == b.begin && a.end == b.end && a.host == b.host && a.weights == b.weights &&
+               a.owner == b.owner;
     }
 };
 BufferFacts facts_of(ggml_backend_buffer_t buffer);

@@ -44,8 +44,8 @@ class Splitter {
             result_.splits.back().end = static_cast<int>(nodes.size());
         }
         // Also those that no node reads: what is allocated does not depend on which inputs a batch uses.
-        for (size_t i = 0; rotates_ && i < graph_.leafs().size(); i++) {
-            rotate(graph_.leafs()[i]);
+        for (size_t i = 0; rotates_ && i < graph_.inputs().size(); i++) {
+            rotate(graph_.inputs()[i]);
         }
         result_.cache_writes = caches_.take_writes();
         return std::move(result_);
@@ -308,9 +308,10 @@ class Splitter {
         result_.rewires.push_back({node.tensor, operand.slot, index, static_cast<uint32_t>(copy)});
     }
 
-    void rotate(TensorId id) {
-        const ggml_tensor * tensor = graph_.tensor(id);
-        if ((tensor->flags & GGML_TENSOR_FLAG_INPUT) && !tensor->buffer && !is_rotating_[id] &&
+    // A view stays one: what it views takes turns.
+    void rotate(TensorId of) {
+        const TensorId id = graph_.root(of);
+        if ((graph_.facts(id) & kIsInput) && !graph_.tensor(id)->buffer && !is_rotating_[id] &&
             assignment_.backend[id] != kNoBackend) {
             is_rotating_[id] = true;
             result_.rotating.push_back({id, assignment_.backend[id]});
