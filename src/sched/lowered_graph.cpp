@@ -25,6 +25,7 @@ void LoweredGraph::bind(const GraphView & graph, const Slots & slots) {
         copy.src = graph.tensor(copy.tensor);
         copy.dst = copy.copy == kNoBinding ? copy.src : slots.of(copy.copy);
         copy.written = copy.writer == kNoTensor ? nullptr : graph.tensor(copy.writer);
+        copy.reader = copy.reader_id == kNoTensor ? nullptr : graph.tensor(copy.reader_id);
     }
 }
 

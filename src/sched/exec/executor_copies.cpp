@@ -128,11 +128,19 @@ void Executor::send_sample(plan::Lane lane, ggml_tensor * dst, const char * data
     wait_unplanned(lane, "the link is measured");
 }
 
+static Status no_such_expert(const CopyBinding & copy, const CopyBinding & ids, int32_t id) {
+    const auto quoted = [](const ggml_tensor * tensor) { return "'" + std::string(tensor->name) + "'"; };
+    const std::string node = copy.reader ? quoted(copy.reader) : "that reads " + quoted(copy.src);
+    return Status::failed("MUL_MAT_ID " + node + " cannot run: its ids " + quoted(ids.src) + " name expert " +
+                          std::to_string(id) + ", and " + quoted(copy.src) + " has the experts 0 to " +
+                          std::to_string(copy.src->ne[2] - 1) + "; give valid ids");
+}
+
 Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane) {
     const char * named = ids.via_ring ? ring(ids) : static_cast<const char *>(ids.src->data);
     const int64_t n_experts = copy.src->ne[2];
-    if (Status status = used_experts_.find(ids.src, named, n_experts); !status.ok()) {
-        return status;
+    if (const std::optional<int32_t> unknown = used_experts_.find(ids.src, named, n_experts)) {
+        return no_such_expert(copy, ids, *unknown);
     }
     const size_t size = copy.src->nb[2];
     if (keeps_weights_ && copy.streamed) {

@@ -4,7 +4,7 @@
 
 namespace ggml_sched {
 
-Status UsedExperts::find(const ggml_tensor * ids, const char * data, int64_t n_experts) {
+std::optional<int32_t> UsedExperts::find(const ggml_tensor * ids, const char * data, int64_t n_experts) {
     used_.assign(static_cast<size_t>(n_experts), false);
     for (int64_t token = 0; token < ids->ne[1]; token++) {
         for (int64_t k = 0; k < ids->ne[0]; k++) {
@@ -12,8 +12,7 @@ Status UsedExperts::find(const ggml_tensor * ids, const char * data, int64_t n_e
             std::memcpy(&id, data + static_cast<size_t>(token) * ids->nb[1] + static_cast<size_t>(k) * ids->nb[0],
                         sizeof(id));
             if (id < 0 || id >= n_experts) {
-                return Status::failed(std::string("'") + ids->name + "' names expert " + std::to_string(id) + " of " +
-                                      std::to_string(n_experts));
+                return id;
             }
             used_[static_cast<size_t>(id)] = true;
         }

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ggml.h"
-#include "status.h"
 
 namespace ggml_sched {
 
@@ -18,8 +18,9 @@ struct ExpertRange {
 
 class UsedExperts {
   public:
-    // `data` holds the bytes of `ids`, which is I32. Fails if an id is none of the n_experts.
-    Status find(const ggml_tensor * ids, const char * data, int64_t n_experts);
+    // `data` holds the bytes of `ids`, which is I32. Returns the first id that is none of [0, n_experts), if there is
+    // one; used() and ranges() then mean nothing.
+    std::optional<int32_t> find(const ggml_tensor * ids, const char * data, int64_t n_experts);
 
     // By expert. Some may be taken out, before ranges() is called.
     std::vector<bool> & used() { return used_; }

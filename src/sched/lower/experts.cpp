@@ -1,6 +1,7 @@
 #include "lower/experts.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace ggml_sched {
 
@@ -19,68 +20,60 @@ bool has_copies_of_experts(const GraphView & graph, const Splits & splits) {
     });
 }
 
-// The ids of each node that is a MUL_MAT_ID
-std::unordered_map<TensorId, TensorId> ids_by_node(const GraphView & graph) {
-    std::unordered_map<TensorId, TensorId> ids;
-    for (const GraphNode & node : graph.nodes()) {
-        if (node.op == GGML_OP_MUL_MAT_ID) {
-            ids[node.tensor] = ids_of(graph, node);
-        }
-    }
-    return ids;
-}
-
-// The last node that writes the memory of each of these ids; none for ids that no node computes
-std::unordered_map<TensorId, int32_t> last_writes(const GraphView & graph,
-                                                  const std::unordered_map<TensorId, TensorId> & ids) {
-    std::unordered_map<TensorId, int32_t> last; // by root
-    for (const auto & [node, tensor] : ids) {
-        if (tensor != kNoTensor) {
-            last[graph.root(tensor)] = kNoNode;
-        }
-    }
+// The ids of each node that is a MUL_MAT_ID, as they are when the node reads them
+std::unordered_map<TensorId, WrittenIds> ids_by_node(const GraphView & graph) {
+    std::unordered_map<TensorId, WrittenIds> result;
+    std::vector<int32_t> written_by(graph.n_tensors(), kNoNode); // by root
     for (size_t i = 0; i < graph.nodes().size(); i++) {
         const GraphNode & node = graph.nodes()[i];
-        const auto known = node.is_view ? last.end() : last.find(graph.root(node.tensor));
-        if (known != last.end()) {
-            known->second = static_cast<int32_t>(i);
+        if (node.op == GGML_OP_MUL_MAT_ID) {
+            const TensorId ids = ids_of(graph, node);
+            result[node.tensor] = {ids, ids == kNoTensor ? kNoNode : written_by[graph.root(ids)]};
+        }
+        if (!node.is_view && node.op != GGML_OP_NONE) {
+            written_by[graph.root(node.tensor)] = static_cast<int32_t>(i);
         }
     }
-    return last;
+    return result;
 }
 
 } // namespace
 
-ExpertCopies find_experts(const GraphView & graph, const Splits & splits,
-                          const std::function<bool(uint32_t)> & is_partial) {
+ExpertCopies::ExpertCopies(const GraphView & graph, const Splits & splits,
+                           const std::function<bool(uint32_t)> & is_partial) {
     if (!has_copies_of_experts(graph, splits)) {
-        return {};
+        return;
     }
-    const std::unordered_map<TensorId, TensorId> ids = ids_by_node(graph);
-    const std::unordered_map<TensorId, int32_t> last = last_writes(graph, ids);
-    std::unordered_map<uint32_t, TensorId> candidates;
+    find_readers(graph, splits);
+    for (const Split & split : splits.splits) {
+        for (const uint32_t copy : split.inputs) {
+            const bool is_known = ids_[copy].written_by < split.begin;
+            if (!is_known || !is_partial(copy)) {
+                ids_[copy] = {};
+            }
+        }
+    }
+}
+
+void ExpertCopies::find_readers(const GraphView & graph, const Splits & splits) {
+    const std::unordered_map<TensorId, WrittenIds> ids = ids_by_node(graph);
+    std::vector<bool> is_read(splits.copies.size(), false);
+    ids_.resize(splits.copies.size());
+    readers_.assign(splits.copies.size(), kNoTensor);
     for (const Rewire & rewire : splits.rewires) {
         const auto node = ids.find(rewire.node);
         const bool as_experts = node != ids.end() && rewire.slot == kExpertsSlot;
-        const TensorId needed = as_experts ? node->second : kNoTensor;
-        if (candidates.emplace(rewire.copy, needed).first->second != needed) {
-            candidates[rewire.copy] = kNoTensor; // read in different ways
+        const WrittenIds needed = as_experts ? node->second : WrittenIds{};
+        if (!is_read[rewire.copy]) {
+            ids_[rewire.copy] = needed;
+        } else if (!(ids_[rewire.copy] == needed)) {
+            ids_[rewire.copy] = {}; // read in different ways
+        }
+        is_read[rewire.copy] = true;
+        if (as_experts && readers_[rewire.copy] == kNoTensor) {
+            readers_[rewire.copy] = rewire.node;
         }
     }
-    ExpertCopies result;
-    for (const Split & split : splits.splits) {
-        for (const uint32_t copy : split.inputs) {
-            const auto found = candidates.find(copy);
-            if (found == candidates.end() || found->second == kNoTensor || !is_partial(copy)) {
-                continue;
-            }
-            const int32_t written = last.at(graph.root(found->second));
-            if (written != kNoNode && written < split.begin) {
-                result[copy] = {found->second, written};
-            }
-        }
-    }
-    return result;
 }
 
 } // namespace ggml_sched

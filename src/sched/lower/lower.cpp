@@ -1,11 +1,10 @@
 #include "lower/lower.h"
 
 #include <algorithm>
-#include <map>
-#include <utility>
 
 #include "lower/accesses.h"
 #include "lower/experts.h"
+#include "lower/host_ids.h"
 #include "lower/merged_copies.h"
 #include "lower/offers.h"
 #include "lower/program_builder.h"
@@ -39,10 +38,11 @@ class Lowering {
         , offered_(options.offered)
         , out_(backends, topology, followers, spaces)
         , launch_accesses_(graph_, out_.buffers())
-        , experts_(find_experts(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); }))
+        , experts_(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); })
+        , snapshots_(graph_, backends)
+        , host_ids_(graph_, assignment_, backends, snapshots_, out_)
         , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
         , writes_(splits_.cache_writes, graph_)
-        , snapshots_(graph_, backends)
         , n_streams_(streams.size())
         , order_(
               splits_, writes_, streams, topology, options.whole_experts,
@@ -87,10 +87,9 @@ class Lowering {
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
         late_.clear();
-        for (size_t i = 0; i < split.inputs.size() && !experts_.empty(); i++) {
-            const auto ids = experts_.find(split.inputs[i]);
-            if (ids != experts_.end()) {
-                fetch_ids(index, ids->second);
+        for (const uint32_t input : split.inputs) {
+            if (const WrittenIds * ids = experts_.ids_of(input)) {
+                host_ids_.read(index, *ids);
             }
         }
         bool reads_streamed = false;
@@ -153,20 +152,13 @@ class Lowering {
                 if (!splits_.copies[input].cache) {
                     continue;
                 }
-                writes_.visit(splits_.copies[input].tensor, splits_.splits[i].begin,
-                              [&](const CacheWrite & write) { keep_ids(write.ids); });
+                writes_.visit(splits_.copies[input].tensor, splits_.splits[i].begin, [&](const CacheWrite & write) {
+                    if (write.ids != kNoTensor) {
+                        host_ids_.read(0, {write.ids, kNoNode});
+                    }
+                });
             }
         }
-    }
-
-    void keep_ids(TensorId id) {
-        if (id == kNoTensor || fetched({id, kNoNode}) != kNoBinding) {
-            return;
-        }
-        CopyBinding copy = host_binding_for(id);
-        out_.reserve_ring(copy);
-        out_.push_copy(TaskKind::Snapshot, 0, copy);
-        ids_[{id, kNoNode}] = out_.binding_of(copy);
     }
 
     // What has been written into a cache since its copy was issued
@@ -186,7 +178,7 @@ class Lowering {
         CopyBinding copy = binding_for(index);
         copy.writer = write.node;
         copy.written = graph_.tensor(write.node);
-        copy.ids = fetched({write.ids, kNoNode});
+        copy.ids = host_ids_.binding_of({write.ids, kNoNode});
         copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
         copy.pageable = !is_pinned(index);
         copy.ahead = order_.is_fed(copy.dst_backend, split);
@@ -222,9 +214,10 @@ class Lowering {
             sent_ahead_[slot.copy] = out_.binding_of(copy);
         }
         if (input.ids != kNoTensor && !whole_experts_) {
-            const ExpertIds ids = {input.ids, input.ids_node};
-            fetch_ids(section, ids);
-            copy.ids = fetched(ids);
+            const WrittenIds ids = {input.ids, input.ids_node};
+            host_ids_.read(section, ids);
+            copy.ids = host_ids_.binding_of(ids);
+            note_reader(slot.copy, copy);
         }
         out_.push_copy(TaskKind::SetAsync, section, copy);
     }
@@ -251,43 +244,20 @@ class Lowering {
 
     bool is_whole(uint32_t copy) const {
         const InputCopy & input = splits_.copies[copy];
-        const auto by_ids = experts_.find(copy);
-        return input.streamed ? input.offered : by_ids == experts_.end() || !can_fetch(by_ids->second);
-    }
-
-    bool can_fetch(const ExpertIds & ids) const {
-        const CopyBinding copy = host_binding_for(ids.tensor);
-        const ggml_backend_buffer_t buffer = host::buffer_of(copy.src);
-        return (buffer && host::is_host(buffer)) || backends_[copy.src_backend].get_async;
-    }
-
-    // Once, for all who need these ids; the first split that does fetches them before anything else.
-    void fetch_ids(int32_t split, const ExpertIds & ids) {
-        if (fetched(ids) != kNoBinding || !can_fetch(ids)) {
-            return;
-        }
-        CopyBinding copy = host_binding_for(ids.tensor);
-        if (!out_.is_host(copy.src)) {
-            out_.reserve_ring(copy);
-            out_.push_copy(TaskKind::GetAsync, split, copy);
-        }
-        ids_[{ids.tensor, ids.written_by}] = out_.binding_of(copy);
-    }
-
-    CopyBinding host_binding_for(TensorId id) const {
-        ggml_tensor * tensor = graph_.tensor(id);
-        const BackendId backend = assignment_.backend[id];
-        return {kNoBinding, id, tensor, tensor, backend, backend, ggml_nbytes(tensor), false, 0};
+        const WrittenIds * ids = experts_.ids_of(copy);
+        return input.streamed ? input.offered : !ids || !host_ids_.can_read(ids->tensor);
     }
 
     // The ids by which a copy can be restricted to the experts that are used; kNoBinding if it cannot.
     uint32_t ids_of(uint32_t index) const {
-        const auto needed = experts_.find(index);
-        return needed == experts_.end() ? kNoBinding : fetched(needed->second);
+        const WrittenIds * needed = experts_.ids_of(index);
+        return needed ? host_ids_.binding_of(*needed) : kNoBinding;
     }
-    uint32_t fetched(const ExpertIds & ids) const {
-        const auto found = ids_.find({ids.tensor, ids.written_by});
-        return found == ids_.end() ? kNoBinding : found->second;
+
+    // Names the node of which a message speaks if its ids turn out to be wrong.
+    void note_reader(uint32_t index, CopyBinding & copy) const {
+        copy.reader_id = copy.ids == kNoBinding ? kNoTensor : experts_.reader_of(index);
+        copy.reader = copy.reader_id == kNoTensor ? nullptr : graph_.tensor(copy.reader_id);
     }
 
     CopyBinding binding_for(uint32_t index) const {
@@ -326,6 +296,7 @@ class Lowering {
             }
             copy.pageable = is_staged(copy);
             copy.ids = ids_of(index);
+            note_reader(index, copy);
             copy.ahead = goes_ahead(split, copy);
             std::vector<Task> & tasks = copy.ids == kNoBinding ? late_.direct : late_.experts;
             tasks.push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
@@ -424,13 +395,13 @@ class Lowering {
     ProgramBuilder out_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;
+    SharedSnapshots snapshots_;
+    HostIds host_ids_;
     Offers offers_;
     const WritesByCache writes_;
-    SharedSnapshots snapshots_;
     const size_t n_streams_; // backends, or 0
     StreamOrder order_;
-    std::map<std::pair<TensorId, int32_t>, uint32_t> ids_; // where they are for the host: index into copies
-    size_t waiting_ = 0;                                   // bytes of caches
+    size_t waiting_ = 0; // bytes of caches
     int32_t waiting_for_ = kBeforeTheRun;
     std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
     std::vector<uint32_t> sent_ahead_;    // by copy that is offered: the binding by which it was streamed

@@ -20,8 +20,9 @@
 // Caches that are streamed are copied like weights, and once more what this run writes into them before the launch. Of
 // rows that ids name only those are sent; the ids, which the caller has written, are copied aside when the run begins.
 //
-// Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent: once the ids are computed
-// they are fetched to the host, and the task that sends the weights reads them when it is issued.
+// Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent. The task that sends the
+// weights reads the ids when it is issued. Ids that are computed are fetched to the host once they are, ids that are
+// there before the run are copied aside.
 //
 // Weights in host memory that would be copied whole are an Offer if there is a copy callback, behind the other inputs
 // of their split. The Offer also makes the copy that the callback leaves to it. A small one has been streamed out of a
@@ -49,16 +50,18 @@ struct CopyBinding {
     BackendId dst_backend;
     size_t bytes;
     bool via_ring;
-    size_t ring_offset;              // in the run's part of the ring
-    uint32_t ids = kNoBinding;       // the binding of the ids that say which experts, or rows, are needed
-    bool streamed = false;           // a weight
-    bool cache = false;              // streamed like one
-    bool ahead = false;              // on the lane that streams weights
-    bool pageable = false;           // large, and in memory that the device cannot read by itself
-    TensorId writer = kNoTensor;     // of a cache: the node that has written what is sent,
-    ggml_tensor * written = nullptr; // which is this; NULL: all of it is sent
-    uint32_t sent = kNoBinding;      // of an Offer: the binding by which the weight has been sent ahead
-    uint32_t n_merged = 1;           // so many bindings from here on are sent at once, with what lies between
+    size_t ring_offset;                   // in the run's part of the ring
+    uint32_t ids = kNoBinding;            // the binding of the ids that say which experts, or rows, are needed
+    bool streamed = false;                // a weight
+    bool cache = false;                   // streamed like one
+    bool ahead = false;                   // on the lane that streams weights
+    bool pageable = false;                // large, and in memory that the device cannot read by itself
+    TensorId writer = kNoTensor;          // of a cache: the node that has written what is sent,
+    ggml_tensor * written = nullptr;      // which is this; NULL: all of it is sent
+    uint32_t sent = kNoBinding;           // of an Offer: the binding by which the weight has been sent ahead
+    TensorId reader_id = kNoTensor;       // of experts that are sent by ids: the first node that reads them,
+    const ggml_tensor * reader = nullptr; // and its tensor, for messages
+    uint32_t n_merged = 1;                // so many bindings from here on are sent at once, with what lies between
 };
 
 struct Lowered {

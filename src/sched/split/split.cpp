@@ -226,7 +226,7 @@ class Splitter {
             return copy;
         }
         for (const Operand & op : graph_.operands_of(node)) {
-            if (op.slot == kExpertIdsSlot && written_at_[graph_.root(op.tensor)] != kNoNode) {
+            if (op.slot == kExpertIdsSlot) {
                 copy.ids = op.tensor;
                 copy.ids_node = written_at_[graph_.root(op.tensor)];
             }

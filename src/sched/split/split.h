@@ -33,7 +33,7 @@ struct InputCopy {
     BackendId backend;
     bool streamed = false;      // weights that are copied ahead, for one split
     TensorId ids = kNoTensor;   // streamed: only the experts that these name are needed; kNoTensor: the whole of it
-    int32_t ids_node = kNoNode; // that computes them
+    int32_t ids_node = kNoNode; // that writes them; kNoNode: they are there before the run begins
     bool offered = false;       // streamed: a small weight that a copy callback may write
     bool cache = false;         // streamed: no weight, but a tensor that nodes before the split may have written
 };
@@ -57,7 +57,7 @@ struct Rewire {
 struct StreamedExperts {
     ExpertBatch batch; // the largest
     BackendId backend = kNoBackend;
-    bool have_ids = false; // that the graph computes: only a part is needed
+    bool have_ids = false; // only the part that ids name is needed
     size_t bytes = 0;      // of all experts, used or not
 };
 

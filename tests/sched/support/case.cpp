@@ -23,7 +23,7 @@ auto fields(const GraphSpec & graph) {
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep,
                     job.pinned_weights, job.link, job.ahead, job.merges, job.scribbles, job.adversary, job.data,
-                    job.weights, job.caches, job.experts, job.stored_ids, job.graphs, job.runs);
+                    job.weights, job.caches, job.experts, job.stored_ids, job.caller_ids, job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -185,6 +185,7 @@ void normalize(Case & job) {
     job.caches.resize(kCaches, kOnCpu);
     job.experts.resize(kExpertWeights, kOnCpu);
     job.stored_ids = std::clamp(job.stored_ids, kOnCpu, n_devices);
+    job.caller_ids = std::clamp(job.caller_ids, kOnCpu, n_devices);
     for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
         for (int & place : *places) {
             place = std::clamp(place, kOnCpu, n_devices);
@@ -300,7 +301,11 @@ void showValue(const Case & job, std::ostream & out) {
     }
     out << (job.pinned_weights ? ", pinned weights" : "") << (job.ahead ? ", inputs ahead" : "")
         << (job.merges ? ", copies merged" : "") << (job.scribbles ? ", a copy callback" : "") << ", adversary "
-        << job.adversary << ", data " << job.data << "\n";
+        << job.adversary << ", data " << job.data;
+    if (job.caller_ids != kOnCpu) {
+        out << ", the caller's ids on " << place_name(job.caller_ids);
+    }
+    out << "\n";
     for (size_t i = 0; i < job.graphs.size(); i++) {
         out << "graph " << i << ":\n";
         show(job, job.graphs[i], out);

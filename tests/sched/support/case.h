@@ -113,6 +113,7 @@ struct Case {
     std::vector<int> caches = std::vector<int>(kCaches, kOnCpu);
     std::vector<int> experts = std::vector<int>(kExpertWeights, kOnCpu);
     int stored_ids = kOnCpu; // their place
+    int caller_ids = kOnCpu; // the place of the input with the ids of IdsFrom::Caller
     std::vector<GraphSpec> graphs;
     std::vector<RunSpec> runs;
 };

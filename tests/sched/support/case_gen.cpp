@@ -63,6 +63,7 @@ class Maker {
             job.graphs.push_back(graph());
         }
         add_runs(job);
+        job.caller_ids = options_.host && one_in(4) ? pick_place() : kOnCpu;
         normalize(job);
         return job;
     }
@@ -167,6 +168,7 @@ void remove_device(Case & job, int device) {
     std::for_each(job.caches.begin(), job.caches.end(), move);
     std::for_each(job.experts.begin(), job.experts.end(), move);
     move(job.stored_ids);
+    move(job.caller_ids);
     for (GraphSpec & graph : job.graphs) {
         std::for_each(graph.inputs.begin(), graph.inputs.end(), move);
         for (NodeSpec & node : graph.nodes) {
@@ -285,6 +287,7 @@ class Edits {
             set([i](Case & job) -> int & { return job.experts[i]; }, kOnCpu);
         }
         set([](Case & job) -> int & { return job.stored_ids; }, kOnCpu);
+        set([](Case & job) -> int & { return job.caller_ids; }, kOnCpu);
     }
 
     void make_run_plainer(size_t r) {

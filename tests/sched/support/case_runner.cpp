@@ -163,6 +163,9 @@ class Runner {
         for (const auto & [tensor, place] : built.placed) {
             ggml_backend_sched_set_tensor_backend(rig_.sched(), tensor, backend(place));
         }
+        if (job_.caller_ids != kOnCpu) {
+            ggml_backend_sched_set_tensor_backend(rig_.sched(), built.ids, backend(job_.caller_ids));
+        }
         return built;
     }
 
