@@ -18,8 +18,9 @@ struct RunSeen {
     size_t n_done = 0; // nodes that the model has computed
     int n_shown = 0;   // nodes that the eval callback was shown
     bool is_stopped = false;
-    std::vector<int> resets; // schedulers that a callback has reset
-    std::string wrong;       // the first thing that is not as it should be
+    bool is_undefined = false; // something fails in this run, so nothing is compared
+    std::vector<int> resets;   // schedulers that a callback has reset
+    std::string wrong;         // the first thing that is not as it should be
 };
 
 class Callbacks {
@@ -28,6 +29,8 @@ class Callbacks {
 
     void begin(int slot); // of the graph that a call computes; -1: it computes none
     RunSeen & seen() { return seen_; }
+    // For ggml_log_set: notes which calls were refused. Prints to the file, if there is one.
+    static void take_log(ggml_log_level level, const char * text, void * file);
 
     void set_eval(int s, const CallbackSpec & spec);
     void set_copy(int s, const CallbackSpec & spec);

@@ -82,6 +82,9 @@ void GraphBuilder::share(const ShareSpec & share) {
     const Graph & other = graphs_[static_cast<size_t>(share.slot % kSlots)];
     std::vector<int> candidates;
     for (const int id : other.values) {
+        if (!tensors_[id].is_alive) {
+            continue;
+        }
         const bool is_leaf = tensors_[id].kind == Tensor::Kind::Leaf;
         const bool is_plain = tensors_[id].kind == Tensor::Kind::Compute && tensors_[id].root == id;
         if (share.kind == Share::Leaf ? is_leaf : share.kind == Share::Result ? is_plain : !is_leaf) {

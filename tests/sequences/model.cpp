@@ -131,7 +131,7 @@ Verdict Model::results_verdict(int sched, const Graph & graph) const {
     return verdict;
 }
 
-// Has somebody been able to write the inputs of a graph that the compute call allocates itself?
+// Has an input lost what the caller has written there? An input that never had memory is undefined, which is allowed.
 Verdict Model::inputs_verdict(int sched, const Graph & graph) const {
     const SchedState & state = scheds[static_cast<size_t>(sched)];
     Verdict verdict = Verdict::Right;
@@ -140,11 +140,9 @@ Verdict Model::inputs_verdict(int sched, const Graph & graph) const {
         if (leaf.home == Home::Caller || (leaf.home == Home::Scheduler && !lies_here(leaf, sched))) {
             continue;
         }
-        if (leaf.home == Home::None) {
-            verdict = worse(verdict, leaf.input ? Verdict::Refused : Verdict::Right);
-        } else if (leaf.is_lost) {
-            verdict = worse(verdict, leaf.is_vague && !leaf.input ? Verdict::Either : Verdict::Refused);
-        } else if (state.is_vague) {
+        if (leaf.home == Home::Scheduler && leaf.is_lost) {
+            verdict = worse(verdict, leaf.is_vague ? Verdict::Either : Verdict::Refused);
+        } else if (leaf.home == Home::Scheduler && state.is_vague) {
             verdict = worse(verdict, Verdict::Either);
         }
     }
@@ -225,6 +223,7 @@ void Model::place(int sched, int id) {
     root.owner = scheds[static_cast<size_t>(sched)].number;
     root.epoch = scheds[static_cast<size_t>(sched)].epoch;
     root.is_lost = root.is_vague = root.is_known = false;
+    root.is_writable = true;
 }
 
 void Model::end_assignments(int sched) {
@@ -243,6 +242,7 @@ void Model::did_alloc(int sched, int slot, bool ok) {
             }
         }
     }
+    const bool keeps = !state.is_vague;
     lose_all(sched);
     state.phase = SchedState::Phase::Empty;
     state.is_gone = state.is_vague = false;
@@ -253,6 +253,8 @@ void Model::did_alloc(int sched, int slot, bool ok) {
     }
     for (const int id : kept) {
         tensors[id].is_lost = false;
+        tensors[id].is_known = tensors[id].is_known && keeps;
+        tensors[id].is_writable = true;
         tensors[id].epoch = state.epoch;
     }
     for (const std::vector<int> * list : {&graph.leafs, &graph.results}) {
@@ -268,6 +270,24 @@ void Model::did_alloc(int sched, int slot, bool ok) {
         }
     }
     state.phase = SchedState::Phase::Allocated;
+    state.slot = slot;
+    state.generation = graph.generation;
+}
+
+void Model::did_perhaps_alloc(int sched, int slot) {
+    SchedState & state = scheds[static_cast<size_t>(sched)];
+    const Graph & graph = graphs[static_cast<size_t>(slot)];
+    for (const std::vector<int> * list : {&graph.nodes, &graph.leafs, &graph.results}) {
+        for (const int id : *list) {
+            if (tensors[id].root == id && tensors[id].home == Home::None) {
+                place(sched, id);
+                tensors[id].is_lost = true;
+            }
+        }
+    }
+    make_vague(sched, graph);
+    state.phase = SchedState::Phase::Allocated;
+    state.is_vague = true;
     state.slot = slot;
     state.generation = graph.generation;
 }
@@ -321,6 +341,7 @@ void Model::did_renew(int sched) {
 void Model::did_null_graph(int sched) {
     SchedState & state = scheds[static_cast<size_t>(sched)];
     state.is_vague = state.is_vague || state.phase == SchedState::Phase::Allocated;
+    state.is_assigned_vague = true;
 }
 
 void Model::free_graph(int slot) {

@@ -66,6 +66,7 @@ class Model {
 
     // What the calls change, by what they returned
     void did_alloc(int sched, int slot, bool ok);
+    void did_perhaps_alloc(int sched, int slot); // the call has failed, and the contract leaves open where
     void did_measure(int sched, int slot, bool is_split);
     void did_fail_run(int sched, int slot); // after places were given
     void did_reset(int sched);

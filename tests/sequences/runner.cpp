@@ -1,8 +1,8 @@
 #include "runner.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
-#include <optional>
 #include <sstream>
 
 #include "callbacks.h"
@@ -39,6 +39,7 @@ class Runner {
     int alloc(int s, int slot);
     int measure(const Call & call);
     int compute(const Call & call);
+    ggml_status call_compute(const Call & call, Verdict execution);
     void judge_run(int s, int slot, Verdict verdict, ggml_status status, const Model & before);
     void judge_status(int s, const Call & call, Verdict verdict, Verdict execution, ggml_status status);
     void forget_unflagged(int slot);
@@ -162,7 +163,7 @@ int Runner::write_inputs(const Call & call) {
     for (const int id : graph(slot).leafs) {
         const Tensor & leaf = world_.model.tensors[id];
         seed++;
-        if (leaf.slot < 0 || !world_.model.is_live(id)) {
+        if (leaf.slot < 0 || !leaf.is_writable || !world_.model.is_live(id)) {
             continue;
         }
         // The caller may overwrite an input that one scheduler still reads, but nothing else that is in use.
@@ -226,6 +227,15 @@ int Runner::measure(const Call & call) {
     return ok;
 }
 
+ggml_status Runner::call_compute(const Call & call, Verdict execution) {
+    callbacks_.begin(slot_of(call));
+    callbacks_.seen().is_undefined = execution != Verdict::Right;
+    ggml_backend_sched_t sched = world_.sched(sched_of(call));
+    ggml_cgraph * given = graph(slot_of(call)).real;
+    return call.kind == Kind::ComputeAsync ? ggml_backend_sched_graph_compute_async(sched, given)
+                                           : ggml_backend_sched_graph_compute(sched, given);
+}
+
 int Runner::compute(const Call & call) {
     const int s = sched_of(call);
     const int slot = slot_of(call);
@@ -239,27 +249,23 @@ int Runner::compute(const Call & call) {
         state(s).is_assigned_vague = true;
         verdict = world_.model.compute(s, slot);
     }
-    const int device = world_.n_devices() > 0 ? call.x % world_.n_devices() : -1;
-    const bool breaks =
-        call.kind == Kind::ComputeBroken && device >= 0 && world_.platform().fail_launch(device, 1 + call.y % 2);
-
     const Model before = world_.model;
     if (allocates && verdict != Verdict::Refused) {
         world_.model.did_alloc(s, slot, true); // callbacks see the tensors in their places
     }
     Verdict execution = verdict == Verdict::Refused ? Verdict::Right : world_.model.execution(slot);
-    if (execution != Verdict::Right && (checks_.only_legal || !world_.platform().survives_bad_rows())) {
+    // Row numbers that nobody wrote may be good or bad.
+    const bool may_have_bad_rows = !checks_.only_legal && world_.platform().survives_bad_rows();
+    if (execution == Verdict::Either || (execution == Verdict::Refused && !may_have_bad_rows)) {
         world_.model = before;
         return kLeftOut;
     }
+    const int device = call.x % std::max(1, world_.n_devices());
+    const bool breaks = call.kind == Kind::ComputeBroken && world_.n_devices() > 0 &&
+                        world_.platform().fail_launch(device, 1 + call.y % 2);
     execution = breaks && execution == Verdict::Right ? Verdict::Either : execution;
-    callbacks_.begin(slot);
-    ggml_status status = GGML_STATUS_SUCCESS;
-    if (call.kind == Kind::ComputeAsync) {
-        status = ggml_backend_sched_graph_compute_async(world_.sched(s), graph(slot).real);
-    } else {
-        status = ggml_backend_sched_graph_compute(world_.sched(s), graph(slot).real);
-    }
+    state(s).may_owe_error = state(s).may_owe_error || (execution != Verdict::Right && call.kind == Kind::ComputeAsync);
+    const ggml_status status = call_compute(call, execution);
     if (breaks) {
         world_.platform().fail_launch(device, 0);
     }
@@ -268,12 +274,11 @@ int Runner::compute(const Call & call) {
     judge_status(s, call, verdict, execution, status);
     if (execution != Verdict::Right && !breaks) { // what was bad may be told later
         world_.model.did_fail_run(s, slot);
-        state(s).may_owe_error = true;
     }
     forget_unflagged(slot);
     run_ended(s, call, status);
     state(s).may_owe_error = state(s).may_owe_error && call.kind == Kind::ComputeAsync;
-    return execution == Verdict::Either && !breaks ? 0 : status; // what is in memory that nobody wrote may differ
+    return status;
 }
 
 void Runner::judge_run(int s, int slot, Verdict verdict, ggml_status status, const Model & before) {
@@ -307,10 +312,7 @@ void Runner::judge_run(int s, int slot, Verdict verdict, ggml_status status, con
         }
         if (verdict != Verdict::Refused) {
             world_.model.did_fail_run(s, slot);
-            state(s).is_vague = true; // the graph may be allocated: the run has failed, and not the allocation
-            state(s).phase = SchedState::Phase::Allocated;
-            state(s).slot = slot;
-            state(s).generation = graph(slot).generation;
+            world_.model.did_perhaps_alloc(s, slot);
         }
     }
 }
@@ -341,7 +343,9 @@ void Runner::run_ended(int s, const Call & call, ggml_status status) {
 void Runner::forget_unflagged(int slot) {
     for (const int id : graph(slot).leafs) {
         Tensor & leaf = world_.model.tensors[id];
-        leaf.is_known = leaf.is_known && (leaf.input || leaf.home == Home::Caller);
+        const bool keeps = leaf.input || leaf.home == Home::Caller;
+        leaf.is_known = leaf.is_known && keeps;
+        leaf.is_writable = leaf.is_writable && keeps;
     }
     for (const int node : graph(slot).nodes) {
         Tensor & tensor = world_.model.tensors[node];
@@ -459,7 +463,8 @@ void Runner::synchronize(int s) {
 
 void Runner::synchronize_others(int s) {
     for (size_t other = 0; other < world_.model.scheds.size(); other++) {
-        if (static_cast<int>(other) != s && world_.model.scheds[other].in_flight) {
+        const SchedState & state = world_.model.scheds[other];
+        if (static_cast<int>(other) != s && (state.in_flight || state.may_owe_error)) {
             synchronize(static_cast<int>(other));
         }
     }
@@ -511,15 +516,16 @@ void Runner::check_error(bool ok, int s, const char * what) {
     }
 }
 
-class Silence {
+// Keeps the log off the terminal, unless calls are printed there.
+class LogOfCalls {
   public:
-    Silence(const Silence &) = delete;
-    Silence & operator=(const Silence &) = delete;
-    Silence() {
+    explicit LogOfCalls(const Checks & checks) {
         ggml_log_get(&previous_, &data_);
-        ggml_log_set([](ggml_log_level, const char *, void *) {}, nullptr);
+        ggml_log_set(Callbacks::take_log, checks.print ? stderr : nullptr);
     }
-    ~Silence() { ggml_log_set(previous_, data_); }
+    ~LogOfCalls() { ggml_log_set(previous_, data_); }
+    LogOfCalls(const LogOfCalls &) = delete;
+    LogOfCalls & operator=(const LogOfCalls &) = delete;
 
   private:
     ggml_log_callback previous_ = nullptr;
@@ -529,8 +535,7 @@ class Silence {
 } // namespace
 
 std::string run_sequence(const Sequence & sequence, const Checks & checks, Counts * counts) {
-    const std::optional<Silence> silence =
-        checks.print ? std::optional<Silence>() : std::optional<Silence>(std::in_place);
+    const LogOfCalls log(checks);
     Counts unused;
     Counts & counted = counts ? *counts : unused;
     std::vector<int> with;

@@ -42,11 +42,12 @@ struct Tensor {
 
     // The rest is about roots.
     Home home = Home::None;
-    int owner = 0;         // the number of the scheduler, for Home::Scheduler
-    bool is_lost = false;  // the scheduler no longer keeps this memory for the tensor
-    bool is_vague = false; // the scheduler may have taken the pointer back since
-    uint64_t epoch = 0;    // of the scheduler's buffers
-    bool is_known = false; // the contents are `values`
+    int owner = 0;            // the number of the scheduler, for Home::Scheduler
+    bool is_lost = false;     // the scheduler no longer keeps this memory for the tensor
+    bool is_vague = false;    // the scheduler may have taken the pointer back since
+    uint64_t epoch = 0;       // of the scheduler's buffers
+    bool is_writable = false; // by the caller; what is not flagged is so until the run
+    bool is_known = false;    // the contents are `values`
     Values values;
 };
 

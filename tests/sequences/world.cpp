@@ -151,6 +151,7 @@ void World::build(int slot, const GraphSpec & spec, uint64_t seed) {
     for (const auto & [id, place] : places) {
         memory.buffers.push_back(put(model.tensors[id].real, place));
         model.tensors[id].home = Home::Caller;
+        model.tensors[id].is_writable = true;
         write(id, seed++);
     }
 }
