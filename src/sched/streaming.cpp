@@ -83,7 +83,8 @@ void Streaming::measure_link(const GraphView & graph, const Splits & splits) {
     }
 }
 
-Status Streaming::run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts) {
+// The observer is a copy: it may be exchanged while it runs.
+Status Streaming::run(const plan::Plan & plan, Work work, Observer observer, const StreamedExperts & experts) {
     if (experts.bytes == 0) {
         return executor_.run(plan, work, observer);
     }

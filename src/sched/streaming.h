@@ -34,7 +34,7 @@ class Streaming {
 
     bool streams_whole(const StreamedExperts & experts) const { return gate_.streams_whole(experts.batch); }
     // Performs the plan of a graph with these experts, if it has any.
-    Status run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts);
+    Status run(const plan::Plan & plan, Work work, Observer observer, const StreamedExperts & experts);
 
   private:
     Status run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
