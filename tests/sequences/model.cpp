@@ -47,13 +47,6 @@ bool Model::is_allocated(int sched, int slot) const {
            state.generation == graphs[static_cast<size_t>(slot)].generation;
 }
 
-bool Model::is_fresh(int slot) const {
-    const Graph & graph = graphs[static_cast<size_t>(slot)];
-    const auto is_placed = [&](int id) { return tensors.root_of(id).home == Home::Scheduler; };
-    return graph.is_built && std::none_of(graph.nodes.begin(), graph.nodes.end(), is_placed) &&
-           std::none_of(graph.leafs.begin(), graph.leafs.end(), is_placed);
-}
-
 // True if the tensor points into memory that another scheduler may have freed.
 bool Model::dangles(const Tensor & root, int sched) const {
     if (root.home != Home::Scheduler || lies_here(root, sched)) {

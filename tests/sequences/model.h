@@ -61,9 +61,6 @@ class Model {
 
     bool is_allocated(int sched, int slot) const; // this graph of this slot, and it is certain
 
-    bool is_empty(int sched) const { return scheds[static_cast<size_t>(sched)].phase == SchedState::Phase::Empty; }
-    bool is_fresh(int slot) const; // no scheduler has given this graph memory
-
     // What the calls change, by what they returned
     void did_alloc(int sched, int slot, bool ok);
     void did_perhaps_alloc(int sched, int slot); // the call has failed, and the contract leaves open where

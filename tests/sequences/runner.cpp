@@ -186,8 +186,7 @@ int Runner::write_cache(const Call & call) {
 
 int Runner::alloc(int s, int slot) {
     const Verdict verdict = world_.model.alloc(s, slot);
-    const bool is_plain = verdict == Verdict::Right && world_.model.is_fresh(slot) && world_.model.is_empty(s);
-    if (verdict == Verdict::Skip || (checks_.only_legal && !is_plain)) {
+    if (verdict == Verdict::Skip) {
         return kLeftOut;
     }
     synchronize_others(s);
@@ -202,8 +201,7 @@ int Runner::measure(const Call & call) {
     const int s = sched_of(call);
     const int slot = slot_of(call);
     const Verdict verdict = world_.model.measure(s, slot);
-    const bool is_plain = verdict == Verdict::Right && world_.model.is_fresh(slot) && world_.model.is_empty(s);
-    if (verdict == Verdict::Skip || (checks_.only_legal && !is_plain)) {
+    if (verdict == Verdict::Skip) {
         return kLeftOut;
     }
     synchronize_others(s);
@@ -240,7 +238,7 @@ int Runner::compute(const Call & call) {
     const int s = sched_of(call);
     const int slot = slot_of(call);
     Verdict verdict = world_.model.compute(s, slot);
-    if (verdict == Verdict::Skip || (checks_.only_legal && !world_.model.is_allocated(s, slot))) {
+    if (verdict == Verdict::Skip) {
         return kLeftOut;
     }
     synchronize_others(s);
@@ -255,7 +253,7 @@ int Runner::compute(const Call & call) {
     }
     Verdict execution = verdict == Verdict::Refused ? Verdict::Right : world_.model.execution(slot);
     // Row numbers that nobody wrote may be good or bad.
-    const bool may_have_bad_rows = !checks_.only_legal && world_.platform().survives_bad_rows();
+    const bool may_have_bad_rows = world_.platform().survives_bad_rows();
     if (execution == Verdict::Either || (execution == Verdict::Refused && !may_have_bad_rows)) {
         world_.model = before;
         return kLeftOut;
@@ -376,9 +374,7 @@ int Runner::set_tensor_backend(const Call & call) {
         return kLeftOut;
     }
     std::vector<int> candidates = built.nodes;
-    if (!checks_.only_legal) {
-        candidates.insert(candidates.end(), built.leafs.begin(), built.leafs.end());
-    }
+    candidates.insert(candidates.end(), built.leafs.begin(), built.leafs.end());
     const int id = candidates[static_cast<size_t>(call.x) % candidates.size()];
     const int backend = call.y % static_cast<int>(world_.backends().size());
     ggml_tensor * tensor = world_.model.tensors[id].real;
@@ -497,9 +493,6 @@ void Runner::compare_results(int s) {
 void Runner::judge(Verdict verdict, bool ok, int s, const char * what) {
     counts_.right += ok;
     counts_.refused += !ok;
-    if (!checks_.refusals && verdict == Verdict::Refused) {
-        return;
-    }
     if (verdict != Verdict::Either && ok != (verdict == Verdict::Right)) {
         fail(std::string(what) + (ok ? " succeeded, but must be refused" : " failed, but must succeed: ") +
              (ok ? "" : ggml_sched_get_error(world_.sched(s))));

@@ -11,9 +11,7 @@ namespace sequences {
 
 struct Checks {
     bool errors = true;       // ggml_sched_get_error speaks of the last call
-    bool refusals = true;     // what must be refused is refused
     bool descriptions = true; // graphs are the caller's whenever no call runs
-    bool only_legal = false;  // leaves out what must be refused, and what is refused or undefined without the contract
     bool print = false;       // each call before it is made
 };
 

@@ -38,7 +38,7 @@ class Maker {
         Setup & setup = sequence_.setup;
         const int n_devices = 1 + pick(kMaxDevices);
         for (int i = 0; i < n_devices; i++) {
-            setup.devices.push_back(pick(options_.like_an_engine ? 5 : 6));
+            setup.devices.push_back(pick(6));
         }
         setup.n_scheds = options_.like_an_engine || one_in(2) ? 1 : 1 + pick(options_.max_scheds);
         setup.parallel = one_in(2);

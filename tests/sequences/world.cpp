@@ -171,7 +171,7 @@ void World::write(int id, uint64_t seed, bool is_bad) {
 
 std::string World::compare(int id) const {
     const Tensor & tensor = model.tensors[id];
-    if (!model.tensors.root_of(id).is_known) {
+    if (!model.tensors.root_of(id).is_known || !model.is_live(tensor.root)) {
         return "";
     }
     if (!tensor.real->buffer) {
