@@ -271,7 +271,7 @@ void GraphBuilder::add_node(const NodeSpec & spec) {
         ggml_set_output(made.real);
     }
     if (made.input) {
-        ggml_set_input(made.real);
+        made.real->flags |= GGML_TENSOR_FLAG_INPUT; // ggml_set_input takes no results everywhere
     }
     visit_or_drop(id);
 }

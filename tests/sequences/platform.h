@@ -29,6 +29,9 @@ class Platform {
     // True if an operation with bad row numbers fails when it is executed; else the program must not have any.
     virtual bool survives_bad_rows() const = 0;
 
+    // True if inputs keep their values after a run. In a real ggml, later nodes may take their memory.
+    virtual bool inputs_keep_values() const = 0;
+
     // What devices saw of broken contracts; "" if nothing
     virtual std::string violations() const = 0;
 };

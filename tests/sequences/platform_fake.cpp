@@ -34,6 +34,7 @@ class FakePlatform : public Platform {
     const std::vector<ggml_backend_t> & backends() const override { return backends_; }
     bool fail_launch(int, int) override { return false; }
     bool survives_bad_rows() const override { return false; }
+    bool inputs_keep_values() const override { return false; }
     std::string violations() const override { return ""; }
 
   private:

@@ -40,6 +40,7 @@ class SimPlatform : public Platform {
     }
 
     bool survives_bad_rows() const override { return true; }
+    bool inputs_keep_values() const override { return true; }
 
     std::string violations() const override {
         ggml_sim_counters counters;

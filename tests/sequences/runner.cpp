@@ -341,7 +341,7 @@ void Runner::run_ended(int s, const Call & call, ggml_status status) {
 void Runner::forget_unflagged(int slot) {
     for (const int id : graph(slot).leafs) {
         Tensor & leaf = world_.model.tensors[id];
-        const bool keeps = leaf.input || leaf.home == Home::Caller;
+        const bool keeps = leaf.home == Home::Caller || (leaf.input && world_.platform().inputs_keep_values());
         leaf.is_known = leaf.is_known && keeps;
         leaf.is_writable = leaf.is_writable && keeps;
     }
