@@ -11,6 +11,7 @@ class FakePlatform : public Platform {
   public:
     explicit FakePlatform(const Setup & setup)
         : cpu_(ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr)) {
+        use_one_thread();
         for (size_t i = 0; i < setup.devices.size(); i++) {
             const int profile = setup.devices[i] % kProfiles;
             parity::FakeTraits traits;
@@ -38,6 +39,15 @@ class FakePlatform : public Platform {
     std::string violations() const override { return ""; }
 
   private:
+    // Threads that wait for each other take longer than such small graphs.
+    void use_one_thread() const {
+        ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(ggml_backend_get_device(cpu_));
+        void * function = ggml_backend_reg_get_proc_address(reg, "ggml_backend_set_n_threads");
+        if (function) {
+            reinterpret_cast<ggml_backend_set_n_threads_t>(function)(cpu_, 1);
+        }
+    }
+
     ggml_backend_t cpu_;
     std::vector<std::unique_ptr<parity::FakeDevice>> devices_;
     std::vector<ggml_backend_t> backends_;
