@@ -142,11 +142,13 @@ void ggml_backend_sched_free(ggml_backend_sched_t sched) {
 }
 
 void ggml_backend_sched_reserve_size(ggml_backend_sched_t sched, ggml_cgraph * measure_graph, size_t * sizes) {
+    if (sched && sizes) {
+        std::memset(sizes, 0, sched->scheduler->backends().size() * sizeof(*sizes));
+    }
     guarded(sched, __func__, [&](Scheduler & scheduler) {
         if (!sizes) {
             return Status::failed("reserve_size needs an array for the sizes");
         }
-        std::memset(sizes, 0, scheduler.backends().size() * sizeof(*sizes));
         return scheduler.reserve_size(measure_graph, sizes);
     });
 }

@@ -74,6 +74,7 @@ ggml_backend_buffer_type_i buffer_type_interface() {
         return memory ? ggml_backend_buffer_init(buft, buffer_interface(), memory, size) : nullptr;
     };
     iface.get_alignment = [](ggml_backend_buffer_type_t) { return kAlignment; };
+    iface.is_host = [](ggml_backend_buffer_type_t buft) { return of(buft).traits.is_host; };
     return iface;
 }
 

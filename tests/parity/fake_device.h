@@ -19,6 +19,7 @@ struct FakeTraits {
     bool events = true;
     bool offloads = false;         // takes matrix multiplications with weights in host memory
     bool uses_host_memory = false; // supports buffers of host memory in place
+    bool is_host = false;          // says that its memory is host memory; some CPU backends compute in no other
     uint32_t unsupported = 0;      // seed: which operations it cannot do; 0: it can do all
 };
 

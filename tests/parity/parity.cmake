@@ -11,3 +11,22 @@ if("reserve_size" IN_LIST declared)
     target_compile_definitions(ggml-sched-parity PRIVATE PARITY_HAS_RESERVE_SIZE)
 endif()
 target_link_libraries(ggml-sched-parity PRIVATE ggml-base ggml GTest::gtest GTest::gtest_main)
+
+# Random sequences of the scheduler's calls; tests/sequences has the same with simulated devices.
+if("reserve_size" IN_LIST declared AND "split_graph" IN_LIST declared AND "get_buffer_type" IN_LIST declared)
+    set(sequences ${CMAKE_CURRENT_LIST_DIR}/../sequences)
+    add_executable(ggml-sched-sequences
+        ${parity}/fake_device.cpp ${sequences}/callbacks.cpp ${sequences}/graph_builder.cpp ${sequences}/isolated.cpp
+        ${sequences}/model.cpp ${sequences}/platform_fake.cpp ${sequences}/runner.cpp ${sequences}/sequence.cpp
+        ${sequences}/sequence_gen.cpp ${sequences}/standalone_test.cpp ${sequences}/tensors.cpp ${sequences}/world.cpp)
+    foreach(callback copy realloc)
+        if(NOT "set_${callback}_callback" IN_LIST declared)
+            string(TOUPPER ${callback} name)
+            target_compile_definitions(ggml-sched-sequences PRIVATE SEQUENCES_LACKS_${name}_CALLBACK)
+        endif()
+    endforeach()
+    target_compile_features(ggml-sched-sequences PRIVATE cxx_std_17)
+    target_include_directories(ggml-sched-sequences PRIVATE
+        ${parity} ${sequences} $<TARGET_PROPERTY:ggml-base,INCLUDE_DIRECTORIES>)
+    target_link_libraries(ggml-sched-sequences PRIVATE ggml-base ggml GTest::gtest)
+endif()

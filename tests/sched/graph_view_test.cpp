@@ -292,5 +292,24 @@ TEST(ViewOfAGraph, OfViewsOfViewsIsTheSameWhenTheyAreBuiltAnew) {
     }
 }
 
+// ggml_graph_add_node leaves the graph's list of leafs empty.
+TEST(ViewOfAGraph, CountsOperandsThatAreNotListedAsLeafs) {
+    const ContextPtr context = make_context();
+    ggml_tensor * x = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+    ggml_tensor * y = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+    ggml_set_input(x);
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_graph_add_node(graph, ggml_add(context.get(), x, y));
+    GraphView view;
+    for (int i = 0; i < 2; i++) {
+        view.build(graph);
+        ASSERT_EQ(view.leafs().size(), 2U);
+        EXPECT_EQ(view.tensor(view.leafs()[0]), x);
+        EXPECT_EQ(view.tensor(view.leafs()[1]), y);
+        EXPECT_EQ(view.inputs().size(), 1U);
+        expect_like_new(view, graph);
+    }
+}
+
 } // namespace
 } // namespace ggml_sched::test

@@ -55,6 +55,13 @@ Status check_user_assignments(const GraphView & graph, const std::vector<host::B
     return {};
 }
 
+// True if the tensor has memory that the backend cannot use. No assignment moves a tensor that has memory.
+bool lies_elsewhere(const GraphView & graph, const std::vector<host::Backend> & backends, TensorId id,
+                    BackendId backend) {
+    const ggml_backend_buffer_t buffer = host::buffer_of(graph.tensor(id));
+    return buffer && !ggml_backend_supports_buft(backends[backend].handle, host::buft_of(buffer));
+}
+
 // `writer` is set to the node that writes into a tensor of a backend that cannot run it, if that is what fails.
 Status assign_once(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
                    const PlacedByUser & moved, const AssignOptions & options, Assignment & result, TensorId & writer) {
@@ -66,6 +73,9 @@ Status assign_once(const GraphView & graph, const std::vector<host::Backend> & b
         result.cause[id] = Cause::WritesInto;
     }
     for (const auto & [id, backend] : user) {
+        if (lies_elsewhere(graph, backends, id, backend)) {
+            continue;
+        }
         result.backend[id] = backend;
         result.cause[id] = Cause::User;
     }

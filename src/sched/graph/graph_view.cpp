@@ -41,7 +41,7 @@ void GraphView::build(const ggml_cgraph * graph) {
 bool GraphView::build_like_last(const ggml_cgraph * graph) {
     const host::Nodes nodes = host::nodes_of(graph);
     const host::Nodes leafs = host::leafs_of(graph);
-    if (nodes_.size() != static_cast<size_t>(nodes.size) || leafs_.size() != static_cast<size_t>(leafs.size)) {
+    if (nodes_.size() != static_cast<size_t>(nodes.size) || n_listed_leafs_ != static_cast<size_t>(leafs.size)) {
         return false;
     }
     ids_.clear();
@@ -135,7 +135,9 @@ void GraphView::build_anew(const ggml_cgraph * graph) {
     for (int i = 0; i < leafs.size; i++) {
         leafs_.push_back(add(leafs[i]));
     }
+    n_listed_leafs_ = leafs_.size();
     add_nodes(nodes);
+    add_unlisted_leafs();
     inputs_.erase(std::remove_if(inputs_.begin(), inputs_.end(), [&](TensorId id) { return is_computed_here(id); }),
                   inputs_.end());
 }
@@ -181,6 +183,22 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
         previous_id = id;
     }
     n_operands_ = n_operands;
+}
+
+// ggml_graph_add_node adds a node alone, without the leafs that it reads.
+void GraphView::add_unlisted_leafs() {
+    if (ids_.size() == n_listed_leafs_ + nodes_.size()) {
+        return;
+    }
+    std::vector<bool> is_listed(ids_.size(), false);
+    for (size_t i = 0; i < n_listed_leafs_; i++) {
+        is_listed[leafs_[i]] = true;
+    }
+    for (TensorId id = 0; id < ids_.size(); id++) {
+        if (!is_listed[id] && !(facts_[id] & kIsNode)) {
+            leafs_.push_back(id);
+        }
+    }
 }
 
 // There is room for it. Most tensors are dense results without memory, about which there is no more to say.

@@ -93,6 +93,7 @@ class GraphView {
     const TensorId * roots() const { return roots_.data(); }
     bool views_another(TensorId id) const { return roots_[id] != id; }
 
+    // What no node computes: the graph's own list of leafs, and then operands that are neither there nor nodes
     const std::vector<TensorId> & leafs() const { return leafs_; }
     // What the caller writes: tensors and views that are flagged INPUT, and that nothing computes. What such a view
     // views counts as an input, too (kIsInput).
@@ -137,6 +138,7 @@ class GraphView {
     void describe_more(TensorId id, const ggml_tensor * tensor);
     void add_view(TensorId id, ggml_tensor * of);
     void add_nodes(const host::Nodes & nodes);
+    void add_unlisted_leafs();
     bool is_of_weights(ggml_backend_buffer_t buffer) {
         if (buffer != last_buffer_) { // neighbouring tensors share one
             find_buffer(buffer);
@@ -161,6 +163,7 @@ class GraphView {
     std::vector<uint64_t> changed_in_; // the number of that graph
     std::vector<uint64_t> op_changed_in_;
     std::vector<TensorId> leafs_;
+    size_t n_listed_leafs_ = 0; // the first of them: in the graph's own list
     std::vector<TensorId> inputs_;
     std::vector<TensorId> views_;
     std::vector<GraphNode> nodes_;

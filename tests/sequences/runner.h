@@ -1,0 +1,31 @@
+// Runner - makes the calls of a sequence and compares each with what the model says.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sequence.h"
+
+namespace sequences {
+
+struct Checks {
+    bool errors = true;       // ggml_sched_get_error speaks of the last call
+    bool descriptions = true; // graphs are the caller's whenever no call runs
+    bool print = false;       // each call before it is made
+};
+
+// How often the calls of sequences did what
+struct Counts {
+    long right = 0;
+    long refused = 0;
+    long left_out = 0;
+    long runs = 0;
+    long compared = 0; // tensors
+};
+
+// Runs the sequence with verification and without. "" if every call did as it should, and both returned the same;
+// else the first thing that is wrong.
+std::string run_sequence(const Sequence & sequence, const Checks & checks = {}, Counts * counts = nullptr);
+
+} // namespace sequences
