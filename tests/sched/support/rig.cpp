@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ggml-backend-impl.h"
 #include "handle.h"
 
 namespace ggml_sched::test {
@@ -51,6 +52,10 @@ Rig::Rig(const RigOptions & options)
         EXPECT_TRUE(ggml_backend_sim_configure(index, &config));
         backends_.emplace_back(ggml_backend_dev_init(ggml_backend_sim_device(index), nullptr));
         EXPECT_NE(backends_.back(), nullptr);
+        if (options.only_launches) {
+            backends_.back()->iface.set_tensor_async = nullptr;
+            backends_.back()->iface.get_tensor_async = nullptr;
+        }
     }
     backends_.emplace_back(ggml_backend_cpu_init());
     ggml_backend_cpu_set_n_threads(cpu(), 1);

@@ -49,6 +49,7 @@ struct RigOptions {
     double link_bytes_per_us = 0;   // likewise
     bool offload = false;           // devices offer to take matrix products
     bool sets_ranges = false;       // and to send small inputs at once
+    bool only_launches = false;     // devices enqueue launches, and set and get tensors by blocking, as ggml's RPC
     bool expect_violations = false; // the test breaks the contract on purpose
 };
 
