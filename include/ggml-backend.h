@@ -246,10 +246,17 @@ GGML_API ggml_backend_buffer_type_t ggml_backend_cpu_buffer_type(void);
 //       ggml_backend_sched_synchronize(sched);
 //       ggml_backend_tensor_get(output, ...);
 //
-// A graph's description must stay until it has been reset or synchronized. Allocating it rewrites its nodes' operands to
-// point at the scheduler's copies: an allocated graph can be run many times, its inputs keep their values until the caller
-// writes them, but it must not be changed or allocated twice. Graphs that were only measured, reserved or split are left as they were,
-// or are when they are given again before a reset.
+// A graph's description must stay until the scheduler is reset or synchronized, or is given another graph. An allocated
+// graph can be run many times. Its inputs keep their values until the caller writes them. It must not be changed.
+// Between calls the nodes have the operands that the caller built. They point at the scheduler's copies only during a call.
+//
+// Every function may be called in every state. docs/memory-model.md has the table of states and calls. In short:
+//   - alloc_graph may be called while a graph is allocated, the same one or another. Tensors that the scheduler has placed
+//     before get new memory. What the caller has written into leafs of the allocated graph is kept for those that are in
+//     the new graph, too. After a reset it is lost.
+//   - A call that fails says why: ggml_sched_get_error. The scheduler is then as after a reset, and can be used again.
+//   - A callback may call getters, setters of callbacks, ggml_sched_set_sync_mode, ggml_sched_set_verify and
+//     ggml_backend_sched_synchronize of the scheduler that called it. All other functions are refused, with an error.
 // ggml-sched.h has what only this scheduler offers: modes, statistics, plans.
 //
 
@@ -267,14 +274,16 @@ typedef bool (*ggml_backend_sched_eval_callback)(struct ggml_tensor * t, bool as
 // parallel: keep several copies of the inputs (ggml_backend_sched_get_n_copies), so that a run can start while earlier ones
 // are in flight. op_offload: let a device run expensive operations whose weights are in host memory.
 // NULL, with the reason in the log: no backends or too many, a NULL backend, the last one no CPU, a buffer type that its
-// backend does not support, or no memory.
+// backend does not support, or no memory. A backend may be listed twice: it then computes on its first place.
 GGML_API ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends,
                                                      size_t graph_size, bool parallel, bool op_offload);
 // Waits for what is in flight, by events: it touches no backend, so these may be gone. What has been enqueued on backends
-// without events is not waited for: synchronize, or free these backends, before. NULL is allowed.
+// without events is not waited for: synchronize, or free these backends, before. NULL is allowed. A graph that it has
+// allocated must not be used any more, except after ggml_sched_unalloc_graph. In a callback it frees nothing.
 GGML_API void ggml_backend_sched_free(ggml_backend_sched_t sched);
 
-// Writes the bytes that each backend's buffer would need for the graph to sizes[n_backends]. Allocates nothing.
+// Writes the bytes that each backend's buffer would need for the graph to sizes[n_backends]: SIZE_MAX if no size_t can
+// hold them, 0 after an error. Allocates nothing, and resets.
 GGML_API void ggml_backend_sched_reserve_size(ggml_backend_sched_t sched, struct ggml_cgraph * measure_graph, size_t * sizes);
 // Waits for what is in flight, makes the buffers large enough for the graph, and resets. False when memory runs out or an
 // operation has no backend.
@@ -288,7 +297,8 @@ GGML_API int            ggml_backend_sched_get_n_copies(ggml_backend_sched_t sch
 GGML_API ggml_backend_buffer_type_t ggml_backend_sched_get_buffer_type(ggml_backend_sched_t sched, ggml_backend_t backend);
 GGML_API size_t                     ggml_backend_sched_get_buffer_size(ggml_backend_sched_t sched, ggml_backend_t backend); // bytes
 
-// Fixes where a node runs, until the next reset. get returns NULL for a tensor that has no backend (yet).
+// Fixes where a node runs, until the next reset. The graph is refused if that backend does not support the node. get
+// returns NULL for a tensor that has no backend (yet).
 GGML_API void           ggml_backend_sched_set_tensor_backend(ggml_backend_sched_t sched, struct ggml_tensor * node, ggml_backend_t backend);
 GGML_API ggml_backend_t ggml_backend_sched_get_tensor_backend(ggml_backend_sched_t sched, struct ggml_tensor * node);
 
@@ -297,7 +307,10 @@ GGML_API void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, struct 
 
 // Gives every tensor of the graph its place. The caller may write every tensor flagged INPUT then: where earlier runs
 // still use those bytes, the call has waited for exactly that. If a buffer has to grow, it waits for what is in flight and uses that buffer.
-// False: memory ran out, or an operation has no backend; the scheduler is reset and can be used again.
+// A view that is flagged INPUT makes what it views an input, if no node computes that.
+// False: memory ran out, an operation has no backend, a backend has refused a tensor, or the graph cannot be known: one of
+// its nodes lies in memory of another scheduler, or it reads a result of an earlier graph that has lost its memory. The
+// scheduler is reset and can be used again; tensors have no memory that it had given them.
 GGML_API bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 
 // Run the graph, allocating it first if that has not been done. async returns when everything is enqueued and the
@@ -305,6 +318,10 @@ GGML_API bool ggml_backend_sched_alloc_graph(ggml_backend_sched_t sched, struct 
 // ordered after earlier ones on the bytes that both touch. Results may be read after synchronize; those flagged OUTPUT
 // also with tensor_get_async on the backend that computed them, enqueued before the next run, allocation or reset.
 // On an error the scheduler waits for what is in flight and stays usable; what the run would have written is undefined.
+// graph_compute also fails if this run fails on a device after it has been launched. graph_compute_async cannot know
+// that: the next call of synchronize, graph_compute or graph_compute_async tells it, by ggml_sched_get_error and in the
+// log, and is carried out all the same.
+// A graph that is not allocated any more, and whose inputs have lost their values by that, is refused.
 GGML_API enum ggml_status ggml_backend_sched_graph_compute(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 GGML_API enum ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, struct ggml_cgraph * graph);
 GGML_API void             ggml_backend_sched_synchronize(ggml_backend_sched_t sched); // waits for every backend
@@ -328,7 +345,7 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 //   - write, in host memory, the weights of this graph for which it is asked. It may also write any other part of a
 //     buffer if it is asked for every weight that is copied from that buffer. The scheduler's own copies no longer read
 //     these bytes. Copies that the callback enqueued may still read them; the callback waits for those.
-// It may call nothing of the scheduler.
+// What it may call of the scheduler is said above, at "every state".
 //
 // A graph that runs while a callback is set begins a split at each node that reads a weight in host memory other than as
 // the matrix of MUL_MAT or the experts of MUL_MAT_ID, if the split before has inputs.
@@ -346,7 +363,7 @@ GGML_API void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched, g
 // alloc_graph calls it before it replaces a compute buffer that is too small for the graph; reserve does not call it.
 // backend_ids_changed: a tensor is in another type of buffer than in the graph before (of the same number of tensors).
 // size_changed: the graph has another number of tensors or copies than the one before. If both are false, a tensor has
-// grown. The callback may call nothing of the scheduler.
+// grown. What the callback may call of the scheduler is said above, at "every state".
 //
 // GGML_SCHED_DEBUG_REALLOC in the environment when a scheduler is made: with 1 alloc_graph fails, with an error, if both
 // would be false; with 2 it fails at every such replacement.

@@ -112,7 +112,9 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 // resets. Without an allocated graph it only resets.
 GGML_API void ggml_sched_unalloc_graph(ggml_backend_sched_t sched);
 
-// The text of the last error of this scheduler; "" if there was none. Valid until the next call with this sched.
+// The error of the last call of this scheduler that can fail, "" if it went well. A call that went well may have learnt
+// that an earlier run has failed on a device: then this is the text. Getters change nothing here. Valid until the next
+// call with this sched.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);
 
 #ifdef __cplusplus

@@ -117,7 +117,7 @@ bool can_become_stock(const ggml_backend_sched * sched, const std::string & func
                         "ggml-sched's. Unset GGML_SCHED, or set it to stock.");
         return false;
     }
-    if (sched->is_ours && sched->is_running) {
+    if (sched->is_ours && sched->n_running > 0) {
         host::log_error(function + " did nothing: it is a function of ggml's scheduler alone, and this scheduler is "
                                    "running. Call it outside of callbacks, or set GGML_SCHED=stock.");
         return false;

@@ -80,7 +80,7 @@ ggml_status compute(Compute * stock, Compute * ours, ggml_backend_sched_t sched,
     const Running running(sched);
     const bool noted = note(sched, [graph](Record & record) {
         if (record.graph && !record.is_allocated(graph)) {
-            record.reset(); // Our scheduler forgets the graph that was allocated.
+            record.forget_graph(); // Our scheduler does so.
         }
         record.begin_allocation(graph);
     });
@@ -158,8 +158,12 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
 }
 
 void ggml_backend_sched_free(ggml_backend_sched_t sched) {
-    if (sched) {
-        call(ggml_stock_sched_free, ggml_ours_sched_free, sched);
+    if (!sched) {
+        return;
+    }
+    call(ggml_stock_sched_free, ggml_ours_sched_free, sched);
+    const bool is_refused = sched->is_ours && sched->n_running > 0; // by our scheduler, in a callback
+    if (!is_refused) {
         delete sched;
     }
 }
@@ -191,6 +195,7 @@ size_t ggml_backend_sched_get_buffer_size(ggml_backend_sched_t sched, ggml_backe
 }
 
 void ggml_backend_sched_set_tensor_backend(ggml_backend_sched_t sched, ggml_tensor * node, ggml_backend_t backend) {
+    const Running running(sched);
     if (note(sched, [=](Record & record) { record.assign(node, backend); })) {
         call(ggml_stock_sched_set_tensor_backend, ggml_ours_sched_set_tensor_backend, sched, node, backend);
     }
@@ -225,6 +230,7 @@ void ggml_backend_sched_synchronize(ggml_backend_sched_t sched) {
 }
 
 void ggml_backend_sched_reset(ggml_backend_sched_t sched) {
+    const Running running(sched);
     note_reset(sched);
     call(ggml_stock_sched_reset, ggml_ours_sched_reset, sched);
 }
@@ -301,6 +307,7 @@ bool ggml_sched_trace_stop(ggml_backend_sched_t sched) {
 
 void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
     if (is_ours(sched)) {
+        const Running running(sched);
         note_reset(sched);
         ggml_ours_sched_unalloc_graph(sched->scheduler);
     }

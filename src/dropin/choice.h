@@ -19,7 +19,7 @@ struct ggml_backend_sched {
     ggml_backend_sched_t scheduler; // what the stock functions, or ours, made
     bool is_ours;
     bool stays_ours = false; // GGML_SCHED=ours: the scheduler never becomes ggml's own.
-    bool is_running = false; // True during a call that may call the engine back.
+    int n_running = 0;       // How many calls work with it: more than one if a callback calls.
     ggml_sched::Callbacks callbacks = {};
     ggml_sched::Record record = {};
 };
@@ -41,9 +41,11 @@ Result call(Result (*stock)(ggml_backend_sched_t, Parameters...), Result (*ours)
     return (sched->is_ours ? ours : stock)(sched->scheduler, arguments...);
 }
 
-// Returns the record of a scheduler that may become ggml's own. Returns NULL if there is nothing to record.
+// Returns the record of a scheduler that may become ggml's own, during a call that is Running. Returns NULL if there is
+// nothing to record. What a callback calls is refused by our scheduler, so it is not recorded.
 inline Record * record_of(ggml_backend_sched_t sched) {
-    return GGML_SCHED_PASSES_ON && sched && sched->is_ours && !sched->stays_ours ? &sched->record : nullptr;
+    const bool records = GGML_SCHED_PASSES_ON && sched && sched->is_ours && !sched->stays_ours;
+    return records && sched->n_running == 1 ? &sched->record : nullptr;
 }
 
 // Keeps the engine's callback, and gives it to the scheduler by `give`. A scheduler must be there.
@@ -58,15 +60,14 @@ void set_callback(ggml_backend_sched & sched, Callback & callback, void (*give)(
 class Running {
   public:
     explicit Running(ggml_backend_sched_t sched)
-        : sched_(sched)
-        , was_running_(sched && sched->is_running) {
+        : sched_(sched) {
         if (sched_) {
-            sched_->is_running = true;
+            sched_->n_running++;
         }
     }
     ~Running() {
         if (sched_) {
-            sched_->is_running = was_running_;
+            sched_->n_running--;
         }
     }
     Running(const Running &) = delete;
@@ -74,7 +75,6 @@ class Running {
 
   private:
     ggml_backend_sched_t sched_;
-    bool was_running_;
 };
 
 } // namespace ggml_sched

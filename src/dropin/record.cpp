@@ -8,19 +8,23 @@ namespace ggml_sched {
 
 namespace {
 
-bool has_no_memory(const ggml_tensor * tensor) {
-    return !tensor->buffer && !tensor->data && !tensor->view_src;
+// A tensor in a buffer for results has perhaps been placed by our scheduler before; then it will be placed again.
+bool may_get_memory(const ggml_tensor * tensor) {
+    const bool has_memory = tensor->buffer
+                                ? ggml_backend_buffer_get_usage(tensor->buffer) != GGML_BACKEND_BUFFER_USAGE_COMPUTE
+                                : tensor->data != nullptr;
+    return !has_memory && !tensor->view_src;
 }
 
 } // namespace
 
-std::vector<ggml_tensor *> find_inputs_without_memory(ggml_cgraph * graph) {
+std::vector<ggml_tensor *> find_inputs_to_place(ggml_cgraph * graph) {
     std::vector<ggml_tensor *> inputs;
     const int n_nodes = ggml_graph_n_nodes(graph);
     for (int i = 0; i < n_nodes; i++) {
         for (ggml_tensor * src : ggml_graph_node(graph, i)->src) {
             ggml_tensor * tensor = src && src->view_src ? src->view_src : src;
-            if (tensor && tensor->op == GGML_OP_NONE && has_no_memory(tensor)) {
+            if (tensor && tensor->op == GGML_OP_NONE && may_get_memory(tensor)) {
                 inputs.push_back(tensor);
             }
         }
@@ -57,7 +61,7 @@ bool Record::is_allocated(ggml_cgraph * other) const {
 
 void Record::begin_allocation(ggml_cgraph * next) {
     if (next && !is_allocated(next)) {
-        inputs = find_inputs_without_memory(next);
+        inputs = find_inputs_to_place(next);
     }
 }
 

@@ -58,8 +58,7 @@ struct Record {
     void end_run(ggml_cgraph * graph, ggml_status status);
 };
 
-// Returns the inputs of a graph that have no memory yet. Allocating the graph may replace them in the operands of
-// nodes.
-std::vector<ggml_tensor *> find_inputs_without_memory(ggml_cgraph * graph);
+// Returns the operands of a graph that no node computes, and that the scheduler will place.
+std::vector<ggml_tensor *> find_inputs_to_place(ggml_cgraph * graph);
 
 } // namespace ggml_sched

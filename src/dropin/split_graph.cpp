@@ -5,6 +5,7 @@
 GGML_SCHED_DECLARE_BOTH(split_graph)
 
 void ggml_backend_sched_split_graph(ggml_backend_sched_t sched, ggml_cgraph * graph) {
+    const ggml_sched::Running running(sched);
     if (ggml_sched::Record * record = ggml_sched::record_of(sched)) {
         record->forget_graph();
     }

@@ -427,17 +427,17 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
         flight_.abandon("the run failed");
         return status;
     }
-    return {GGML_STATUS_SUCCESS, executor_->take_failures().text()};
+    return {GGML_STATUS_SUCCESS, executor_->take_failures_of_earlier_runs()};
 }
 
 Status Scheduler::compute(ggml_cgraph * graph) {
     Status status = compute_async(graph);
     wait_for_all();
     const Executor::Failures failures = executor_->take_failures();
-    if (status.ok() && !failures.last_run.empty()) {
+    if (status.ok() && failures.of_last_run) {
         status.code = GGML_STATUS_FAILED;
     }
-    status.message += (status.message.empty() || failures.text().empty() ? "" : "; ") + failures.text();
+    status.message += (status.message.empty() || failures.text.empty() ? "" : "; ") + failures.text;
     return status;
 }
 
@@ -459,7 +459,8 @@ Status Scheduler::run() {
     last_plan_ = cached.plan;
     last_names_ = lowered_[turn_].names;
     flight_.add_run(cached.after, cached.idle);
-    return streaming_.run(*cached.plan, work(), observer_, splits().experts);
+    const Observer observer = observer_; // the callback may exchange it
+    return streaming_.run(*cached.plan, work(), observer, splits().experts);
 }
 
 Work Scheduler::work() {
@@ -474,7 +475,7 @@ void Scheduler::wait() const {
 
 Status Scheduler::synchronize() {
     wait_for_all();
-    return {GGML_STATUS_SUCCESS, executor_->take_failures().text()};
+    return {GGML_STATUS_SUCCESS, executor_->take_failures().text};
 }
 
 void Scheduler::wait_for_all() {

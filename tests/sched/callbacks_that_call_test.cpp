@@ -42,6 +42,10 @@ class CallingCallback : public testing::Test {
         }
         return true;
     }
+    static void on_reallocation(ggml_backend_sched_t /*sched*/, ggml_cgraph * /*graph*/, bool /*backends_changed*/,
+                                bool /*size_changed*/, void * self) {
+        static_cast<CallingCallback *>(self)->during_();
+    }
     void call_during_runs(std::function<void()> call) {
         during_ = std::move(call);
         ggml_backend_sched_set_eval_callback(sched(), on_node, this);
@@ -137,12 +141,7 @@ TEST_F(CallingCallback, OfReallocationsIsRefusedToo) {
         ggml_backend_sched_reset(sched());
         ggml_backend_sched_set_realloc_callback(sched(), nullptr, nullptr);
     };
-    ggml_backend_sched_set_realloc_callback(
-        sched(),
-        [](ggml_backend_sched_t, ggml_cgraph *, bool, bool, void * self) {
-            static_cast<CallingCallback *>(self)->during_();
-        },
-        this);
+    ggml_backend_sched_set_realloc_callback(sched(), on_reallocation, this);
     ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched(), graph_)) << error();
     EXPECT_EQ(n_calls, 1);
     expect_runs_right(3);

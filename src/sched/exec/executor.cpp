@@ -10,7 +10,7 @@ namespace ggml_sched {
 static constexpr size_t kSharedFrom = size_t{512} << 10;
 
 // Runs that nobody waits for may fail again and again.
-static constexpr size_t kMostFailureText = 500;
+static constexpr size_t kMostFailedRuns = 8;
 
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
@@ -332,7 +332,7 @@ void Executor::abandon(const char * why) {
     forget_runs();
     forget_weights(); // copies may have failed, too
     note_failures();
-    failures_.last_run.clear(); // the run that is abandoned has told its own failure
+    forget_failures(run_); // the run that is abandoned has told its own failure
 }
 
 bool Executor::note_failure(plan::Lane lane) {
@@ -341,13 +341,11 @@ bool Executor::note_failure(plan::Lane lane) {
     if (!backend || host::take_failure(*backend, run) == GGML_STATUS_SUCCESS) {
         return false;
     }
-    const bool is_last = run == run_;
-    std::string & text = is_last ? failures_.last_run : failures_.earlier_runs;
-    if (text.size() < kMostFailureText) {
-        text += (text.empty() ? "" : "; ") + std::string(is_last ? "the run" : "an earlier run") + " failed on " +
-                backend->name + " after it had been launched: its results are not valid, and the log says why";
+    if (failed_runs_.size() == kMostFailedRuns) {
+        failed_runs_.erase(failed_runs_.begin());
     }
-    return !is_last;
+    failed_runs_.push_back({run, backend});
+    return run < run_;
 }
 
 void Executor::note_failures() {
@@ -356,9 +354,40 @@ void Executor::note_failures() {
     }
 }
 
+void Executor::forget_failures(uint64_t first_run) {
+    failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(),
+                                      [=](const FailedRun & failed) { return failed.run >= first_run; }),
+                       failed_runs_.end());
+}
+
+std::string Executor::text_of_failures(uint64_t end) const {
+    std::string text;
+    for (const FailedRun & failed : failed_runs_) {
+        if (failed.run < end) {
+            text += (text.empty() ? "" : "; ") + std::string(failed.run == run_ ? "the run" : "an earlier run") +
+                    " failed on " + failed.backend->name +
+                    " after it had been launched: its results are not valid, and the log says why";
+        }
+    }
+    return text;
+}
+
 Executor::Failures Executor::take_failures() {
     note_failures();
-    return std::exchange(failures_, {});
+    Failures result;
+    result.text = text_of_failures(run_ + 1);
+    result.of_last_run = std::any_of(failed_runs_.begin(), failed_runs_.end(),
+                                     [this](const FailedRun & failed) { return failed.run == run_; });
+    failed_runs_.clear();
+    return result;
+}
+
+std::string Executor::take_failures_of_earlier_runs() {
+    std::string text = text_of_failures(run_);
+    failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(),
+                                      [this](const FailedRun & failed) { return failed.run < run_; }),
+                       failed_runs_.end());
+    return text;
 }
 
 // Nothing is in flight.

@@ -74,14 +74,11 @@ class Executor {
 
     // Failures that devices have met since they were asked last, as far as backends tell
     struct Failures {
-        std::string last_run; // what failed of the run that was started last; "": nothing
-        std::string earlier_runs;
-
-        std::string text() const {
-            return earlier_runs + (earlier_runs.empty() || last_run.empty() ? "" : "; ") + last_run;
-        }
+        bool of_last_run = false; // one of them belongs to the run that was started last
+        std::string text;         // "": none
     };
     Failures take_failures();
+    std::string take_failures_of_earlier_runs(); // leaves those of the last run
 
     ggml_sched_stats stats = {};
 
@@ -120,7 +117,9 @@ class Executor {
     static Status observe(const Slices * slices);
     // Asks the backend of the lane, and notes what it says. True: an earlier run has failed there.
     bool note_failure(plan::Lane lane);
-    void note_failures(); // of all lanes
+    void note_failures();                             // of all lanes
+    std::string text_of_failures(uint64_t end) const; // of runs before `end`
+    void forget_failures(uint64_t first_run);         // of this run and later ones
     void wait_unplanned(plan::Lane lane, const char * why);
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
@@ -147,7 +146,11 @@ class Executor {
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;
     BackendId refused_dst_ = kNoBackend;
-    Failures failures_;
+    struct FailedRun {
+        uint64_t run;
+        const host::Backend * backend;
+    };
+    std::vector<FailedRun> failed_runs_; // those that nobody has been told of
 };
 
 } // namespace ggml_sched

@@ -15,7 +15,7 @@ struct Observer {
 
 class Slices {
   public:
-    // `whole` must stay.
+    // Both must stay.
     Slices(const host::GraphHandle & whole, const Observer & observer);
 
     // Asks the observer how far the next slice goes. False if there is none any more.
@@ -27,7 +27,7 @@ class Slices {
 
   private:
     const host::GraphHandle & whole_;
-    const Observer observer_; // the callback may be exchanged while it runs
+    const Observer & observer_;
     const host::Nodes nodes_;
     host::GraphHandle slice_;
     int end_ = 0;

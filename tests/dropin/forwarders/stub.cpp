@@ -21,6 +21,10 @@ bool stub::fails(const std::string & call) {
 
 namespace ggml_sched::host {
 
+void log_error(const char * text) {
+    log_error(std::string(text));
+}
+
 void log_error(const std::string & text) {
     stub::say("error: " + text);
 }
@@ -105,6 +109,9 @@ ggml_backend_buffer_type_t ggml_backend_get_default_buffer_type(ggml_backend_t) 
     return nullptr;
 }
 
+enum ggml_backend_buffer_usage ggml_backend_buffer_get_usage(ggml_backend_buffer_t) {
+    return GGML_BACKEND_BUFFER_USAGE_ANY;
+}
 size_t ggml_backend_buft_get_max_size(ggml_backend_buffer_type_t) {
     return SIZE_MAX;
 }
