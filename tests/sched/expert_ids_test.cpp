@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <tuple>
 
@@ -19,6 +20,27 @@ constexpr size_t kOthers = 1024;        // ids and activations are smaller
 constexpr int64_t kWideRow = kUsed + 3; // of tensors of which the ids are a view
 
 using Ids = std::vector<int32_t>; // of one token
+
+enum class Device {
+    Cuda,
+    Vulkan,
+    NoEvents,
+    NoAsync,
+    OnlyLaunches, // are enqueued; copies block
+    Uma,          // reads the weights where they are
+};
+
+std::string name_of(Device device) {
+    constexpr std::array<const char *, 6> names = {"Cuda", "Vulkan", "NoEvents", "NoAsync", "OnlyLaunches", "Uma"};
+    return names[static_cast<size_t>(device)];
+}
+
+ggml_sim_profile profile_of(Device device) {
+    constexpr std::array<ggml_sim_profile, 6> profiles = {GGML_SIM_PROFILE_CUDA,      GGML_SIM_PROFILE_VULKAN,
+                                                          GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_NO_ASYNC,
+                                                          GGML_SIM_PROFILE_CUDA,      GGML_SIM_PROFILE_UMA};
+    return profiles[static_cast<size_t>(device)];
+}
 
 enum class Way {
     Input,          // of the graph, in host memory
@@ -67,7 +89,7 @@ ggml_tensor * end_of(ggml_context * context, ggml_tensor * row) {
     return offset == 0 ? row : ggml_view_2d(context, row, kUsed, 1, row->nb[1], offset);
 }
 
-// Two weights in host memory, and the caller's own tensor of ids
+// Weights in host memory, and the caller's own tensor of ids
 struct Model {
     ContextPtr context = make_context();
     ContextPtr store_context = make_context();
@@ -75,6 +97,7 @@ struct Model {
     BufferPtr store_buffer;
     ggml_tensor * up;
     ggml_tensor * down;
+    ggml_tensor * other;
     ggml_tensor * store;
 
     Model(ggml_backend_t cpu, ggml_backend_t store_backend, int64_t n_stored) {
@@ -82,6 +105,7 @@ struct Model {
         down = ggml_new_tensor_3d(context.get(), GGML_TYPE_F32, kWidth, kWidth, kExperts);
         ggml_set_name(up, "up_exps");
         ggml_set_name(down, "down_exps");
+        other = ggml_new_tensor_3d(context.get(), GGML_TYPE_F32, kWidth, kWidth, kExperts);
         buffer = put(context.get(), cpu, true);
         write_floats(up, ramp(kWidth * kWidth * kExperts, -1.0F, 1.0F / 4096));
         write_floats(down, ramp(kWidth * kWidth * kExperts, 1.0F, -1.0F / 8192));
@@ -120,7 +144,7 @@ struct Graph {
         return product;
     }
 
-    // Both weights, with the same ids
+    // Two weights, with the same ids
     void add_products(const Model & model, ggml_tensor * ids) {
         ggml_set_name(ids, "topk");
         result = add_product(model.down, add_product(model.up, x, ids, "up"), ids, "down");
@@ -193,11 +217,12 @@ class Reference {
     Model model_;
 };
 
-using Parameters = std::tuple<ggml_sim_profile, bool, Way>; // streamed
+using Parameters = std::tuple<Device, bool, Way>; // streamed
 
-RigOptions options_of(ggml_sim_profile profile, bool streamed, bool parallel) {
+RigOptions options_of(Device device, bool streamed, bool parallel) {
     RigOptions options;
-    options.devices = {profile};
+    options.devices = {profile_of(device)};
+    options.only_launches = device == Device::OnlyLaunches;
     options.parallel = parallel;
     options.stream = streamed ? 4 * kExperts * kExpertBytes : 0;
     options.link_bytes_per_us = 1000; // sending all experts would take long
@@ -211,6 +236,7 @@ class ExpertIds : public testing::TestWithParam<Parameters> {
         , model_(rig_.cpu(), is_store_on_device() ? rig_.device(0) : rig_.cpu(), is_wide(way()) ? kWideRow : kUsed) {}
 
     static Way way() { return std::get<2>(GetParam()); }
+    static bool needs_copies() { return std::get<0>(GetParam()) != Device::Uma; }
     static bool is_store_on_device() { return way() == Way::StoredOnDevice || way() == Way::ViewOfStoredOnDevice; }
 
     void allocate(const Graph & graph) {
@@ -257,14 +283,17 @@ TEST_P(ExpertIds, MoveOnlyTheExpertsThatTheyName) {
     for (size_t i = 0; i < 3 * cases.size(); i++) { // so often that what is measured could change how they are sent
         const Case & one = cases[i % cases.size()];
         ASSERT_EQ(run(one.ids, x), GGML_STATUS_SUCCESS) << error();
-        const size_t experts = 2 * (kUsed * kExpertBytes + one.n_padded * kPadding);
+        const size_t experts = needs_copies() ? 2 * (kUsed * kExpertBytes + one.n_padded * kPadding) : 0;
         EXPECT_GE(rig_.stats().bytes_copied, experts);
         EXPECT_LT(rig_.stats().bytes_copied, experts + kOthers) << rig_.plan();
         EXPECT_EQ(read_floats(graph_.result), reference_.run(one.ids, x));
     }
 }
 
-TEST_P(ExpertIds, OutOfRangeFailTheRunAndNotTheNext) {
+// Of experts that are copied
+class WrongExpertIds : public ExpertIds {};
+
+TEST_P(WrongExpertIds, FailTheRunAndNotTheNext) {
     const std::vector<float> x = ramp(kWidth, 1.0F, 0.25F);
     const Ids valid = {2, 9, 3, 15};
     for (const int32_t wrong : {static_cast<int32_t>(kExperts), -1, INT32_MAX, INT32_MIN}) {
@@ -288,14 +317,24 @@ std::vector<Way> all_ways() {
 }
 
 std::string parameters_name(const testing::TestParamInfo<Parameters> & info) {
-    return std::string(ggml_sim_profile_name(std::get<0>(info.param))) +
-           (std::get<1>(info.param) ? "Streamed" : "Copied") + name_of(std::get<2>(info.param));
+    return name_of(std::get<0>(info.param)) + (std::get<1>(info.param) ? "Streamed" : "Copied") +
+           name_of(std::get<2>(info.param));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllWays, ExpertIds,
-                         testing::Combine(testing::Values(GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN),
-                                          testing::Bool(), testing::ValuesIn(all_ways())),
-                         parameters_name);
+// Nothing is streamed to the others.
+const auto kStreaming = testing::Values(Device::Cuda, Device::Vulkan);
+const auto kNotStreaming = testing::Values(Device::NoEvents, Device::NoAsync, Device::OnlyLaunches);
+
+const auto kAllWays = testing::Combine(kStreaming, testing::Bool(), testing::ValuesIn(all_ways()));
+const auto kAllWaysNotStreaming =
+    testing::Combine(kNotStreaming, testing::Values(false), testing::ValuesIn(all_ways()));
+const auto kAllWaysInPlace =
+    testing::Combine(testing::Values(Device::Uma), testing::Bool(), testing::ValuesIn(all_ways()));
+INSTANTIATE_TEST_SUITE_P(Streaming, ExpertIds, kAllWays, parameters_name);
+INSTANTIATE_TEST_SUITE_P(NotStreaming, ExpertIds, kAllWaysNotStreaming, parameters_name);
+INSTANTIATE_TEST_SUITE_P(InPlace, ExpertIds, kAllWaysInPlace, parameters_name);
+INSTANTIATE_TEST_SUITE_P(Streaming, WrongExpertIds, kAllWays, parameters_name);
+INSTANTIATE_TEST_SUITE_P(NotStreaming, WrongExpertIds, kAllWaysNotStreaming, parameters_name);
 
 class StoredExpertIds : public ExpertIds {};
 
@@ -318,10 +357,13 @@ TEST_P(StoredExpertIds, MayBeOverwrittenBetweenTheirReaders) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(StoredWays, StoredExpertIds,
-                         testing::Combine(testing::Values(GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN),
-                                          testing::Bool(), testing::Values(Way::StoredOnHost, Way::StoredOnDevice)),
+const auto kStoredWays = testing::Values(Way::StoredOnHost, Way::StoredOnDevice);
+INSTANTIATE_TEST_SUITE_P(Streaming, StoredExpertIds, testing::Combine(kStreaming, testing::Bool(), kStoredWays),
                          parameters_name);
+INSTANTIATE_TEST_SUITE_P(NotStreaming, StoredExpertIds,
+                         testing::Combine(kNotStreaming, testing::Values(false), kStoredWays), parameters_name);
+INSTANTIATE_TEST_SUITE_P(InPlace, StoredExpertIds,
+                         testing::Combine(testing::Values(Device::Uma), testing::Bool(), kStoredWays), parameters_name);
 
 // The caller has its ids back when the call returns, and they are in host memory from the start.
 class InputExpertIds : public ExpertIds {
@@ -369,36 +411,83 @@ TEST_P(RotatingExpertIds, AreNeitherWaitedForNorReadAfterTheCall) {
     run_without_waiting();
 }
 
-const auto kInputWays = testing::Combine(testing::Values(GGML_SIM_PROFILE_CUDA), testing::Bool(),
-                                         testing::Values(Way::Input, Way::ViewOfInput));
+const auto kInputWays =
+    testing::Combine(testing::Values(Device::Cuda), testing::Bool(), testing::Values(Way::Input, Way::ViewOfInput));
 INSTANTIATE_TEST_SUITE_P(InputWays, InputExpertIds, kInputWays, parameters_name);
 INSTANTIATE_TEST_SUITE_P(InputWays, RotatingExpertIds, kInputWays, parameters_name);
 
 // 4 of 64 experts of 16 KiB, for one token: ggml copies 4 experts, 3 times what is behind a group, x and the ids.
-TEST(ExpertIdsOfOneToken, MoveAsManyBytesAsWithGgml) {
+class ExpertIdsOfOneToken : public testing::TestWithParam<std::tuple<Device, bool>> {}; // streamed
+
+TEST_P(ExpertIdsOfOneToken, MoveAsManyBytesAsWithGgml) {
     constexpr int64_t kRow = 64;
-    for (const bool streamed : {false, true}) {
-        RigOptions options = options_of(GGML_SIM_PROFILE_CUDA, false, false);
-        options.stream = streamed ? size_t{4} << 20 : 0;
-        Rig rig(options);
-        const ContextPtr weights = make_context();
-        ggml_tensor * experts = ggml_new_tensor_3d(weights.get(), GGML_TYPE_F32, kRow, kRow, 64);
-        const BufferPtr buffer = put(weights.get(), rig.cpu(), true);
-        write_floats(experts, std::vector<float>(ggml_nelements(experts), 0.5F));
+    RigOptions options = options_of(std::get<0>(GetParam()), false, false);
+    options.stream = std::get<1>(GetParam()) ? size_t{4} << 20 : 0;
+    Rig rig(options);
+    const ContextPtr weights = make_context();
+    ggml_tensor * experts = ggml_new_tensor_3d(weights.get(), GGML_TYPE_F32, kRow, kRow, 64);
+    const BufferPtr buffer = put(weights.get(), rig.cpu(), true);
+    write_floats(experts, std::vector<float>(ggml_nelements(experts), 0.5F));
+    Graph graph;
+    ggml_tensor * x = ggml_new_tensor_3d(graph.context.get(), GGML_TYPE_F32, kRow, 1, 1);
+    ggml_set_input(x);
+    graph.result = graph.add_product(experts, x, graph.new_input(kUsed), "up");
+    ggml_backend_sched_set_tensor_backend(rig.sched(), graph.result, rig.device(0));
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph.graph));
+    write_ids(graph.input, {60, 5, 20, 63});
+    write_floats(x, std::vector<float>(kRow, 1.0F));
+    ggml_sched_reset_stats(rig.sched());
+    ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph.graph), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(rig.stats().bytes_copied, 67344U) << rig.plan();
+    EXPECT_EQ(read_floats(graph.result), std::vector<float>(kRow * kUsed, 32.0F));
+}
+
+INSTANTIATE_TEST_SUITE_P(Streaming, ExpertIdsOfOneToken, testing::Combine(kStreaming, testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(NotStreaming, ExpertIdsOfOneToken, testing::Combine(kNotStreaming, testing::Values(false)));
+
+// Ids of no tokens. Another product of the same graph has ids.
+class EmptyExpertIds : public testing::TestWithParam<std::tuple<Device, bool, bool>> {}; // streamed, on the device
+
+TEST_P(EmptyExpertIds, MoveNothingAndLeaveTheRestRight) {
+    const auto [device, streamed, on_device] = GetParam();
+    const std::vector<float> x = ramp(kWidth, 1.0F, 0.25F);
+    const Ids ids = {2, 9, 3, 15};
+    for (const bool verify : {true, false}) {
+        Rig rig(options_of(device, streamed, false));
+        ggml_sched_set_verify(rig.sched(), verify);
+        const Model model(rig.cpu(), rig.cpu(), kUsed);
         Graph graph;
-        ggml_tensor * x = ggml_new_tensor_3d(graph.context.get(), GGML_TYPE_F32, kRow, 1, 1);
-        ggml_set_input(x);
-        graph.result = graph.add_product(experts, x, graph.new_input(kUsed), "up");
-        ggml_backend_sched_set_tensor_backend(rig.sched(), graph.result, rig.device(0));
-        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph.graph));
-        write_ids(graph.input, {60, 5, 20, 63});
-        write_floats(x, std::vector<float>(kRow, 1.0F));
-        ggml_sched_reset_stats(rig.sched());
-        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph.graph), GGML_STATUS_SUCCESS);
-        EXPECT_EQ(rig.stats().bytes_copied, 67344U) << rig.plan();
-        EXPECT_EQ(read_floats(graph.result), std::vector<float>(kRow * kUsed, 32.0F));
+        ggml_context * ctx = graph.context.get();
+        ggml_tensor * none = ggml_new_tensor_2d(ctx, GGML_TYPE_I32, kUsed, 0);
+        ggml_tensor * no_tokens = ggml_new_tensor_3d(ctx, GGML_TYPE_F32, kWidth, 1, 0);
+        ggml_set_input(none);
+        ggml_set_input(no_tokens);
+        ggml_tensor * computed = ggml_cont(ctx, none);
+        graph.placed.emplace_back(computed, on_device);
+        ggml_tensor * nothing = graph.add_product(model.other, no_tokens, computed, "nothing");
+        ggml_set_output(nothing);
+        graph.add_products(model, graph.new_input(kUsed));
+        for (const auto & [tensor, is_on_device] : graph.placed) {
+            ggml_backend_sched_set_tensor_backend(rig.sched(), tensor, is_on_device ? rig.device(0) : rig.cpu());
+        }
+        for (int run = 0; run < 3; run++) {
+            ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph.graph)) << ggml_sched_get_error(rig.sched());
+            write_ids(graph.input, ids);
+            write_floats(graph.x, x);
+            ggml_sched_reset_stats(rig.sched());
+            ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph.graph), GGML_STATUS_SUCCESS)
+                << ggml_sched_get_error(rig.sched());
+            EXPECT_LT(rig.stats().bytes_copied, 2 * (kUsed * kExpertBytes + 2 * kPadding) + kOthers) << rig.plan();
+            EXPECT_EQ(read_floats(graph.result), Reference().run(ids, x));
+        }
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Streaming, EmptyExpertIds, testing::Combine(kStreaming, testing::Bool(), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(NotStreaming, EmptyExpertIds,
+                         testing::Combine(kNotStreaming, testing::Values(false), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(InPlace, EmptyExpertIds,
+                         testing::Combine(testing::Values(Device::Uma), testing::Values(false), testing::Bool()));
 
 } // namespace
 } // namespace ggml_sched::test

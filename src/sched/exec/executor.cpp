@@ -240,7 +240,11 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
             return set_written(copy, work, task.lane);
         }
         if (copy.ids != kNoBinding) {
-            return set_used_experts(copy, work.copies[copy.ids], task.lane);
+            Status status = find_used_experts(copy, work.copies[copy.ids], task.lane);
+            if (status.ok()) {
+                send(copy, task.lane);
+            }
+            return status;
         }
         if (copy.n_merged > 1) {
             set_range(copy, task);
@@ -251,10 +255,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
     case plan::TaskKind::Offer: offer(copy, task, work); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
-    default:
-        host::copy_blocking(copy.src, copy.dst);
-        stats.blocking_copies++;
-        break;
+    default: return copy_now(copy, work, task.lane);
     }
     stats.bytes_copied += copy.bytes;
     return {};

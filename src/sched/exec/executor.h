@@ -65,7 +65,7 @@ class Executor {
     void set_listener(StepListener * listener);
     bool has_listener() const { return listener_ != nullptr; }
 
-    // Of experts, those that ids named in the last run
+    // Of streamed experts, those that ids named in the last run
     size_t bytes_by_ids() const { return bytes_by_ids_; }
 
     // An asynchronous copy between these backends was refused: it was done by waiting, which is correct but slow.
@@ -108,7 +108,8 @@ class Executor {
     void send(const CopyBinding & copy, plan::Lane lane);
     void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
     Status set_written(const CopyBinding & copy, const Work & work, plan::Lane lane);
-    Status set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
+    Status find_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
+    Status copy_now(const CopyBinding & copy, const Work & work, plan::Lane lane);
     void offer(const CopyBinding & copy, const plan::Task & task, const Work & work);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
@@ -135,7 +136,7 @@ class Executor {
     uint64_t run_ = 0;
     uint64_t mark_ = 0;       // of this run, among those of all schedulers
     size_t moved_bytes_ = 0;  // by the copy that was made last
-    size_t bytes_by_ids_ = 0; // of experts, in the last run
+    size_t bytes_by_ids_ = 0; // of streamed experts, in the last run
     Ring ring_;
     Stager stager_;
     std::vector<Piece> pieces_; // of the copy that is being made

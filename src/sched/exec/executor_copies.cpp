@@ -136,7 +136,8 @@ static Status no_such_expert(const CopyBinding & copy, const CopyBinding & ids, 
                           std::to_string(copy.src->ne[2] - 1) + "; give valid ids");
 }
 
-Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane) {
+// Makes them pieces_.
+Status Executor::find_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane) {
     const char * named = ids.via_ring ? ring(ids) : static_cast<const char *>(ids.src->data);
     const int64_t n_experts = copy.src->ne[2];
     if (const std::optional<int32_t> unknown = used_experts_.find(ids.src, named, n_experts)) {
@@ -157,9 +158,28 @@ Status Executor::set_used_experts(const CopyBinding & copy, const CopyBinding & 
         const size_t bytes =
             static_cast<size_t>(range.end - range.begin) * size + (range.end < n_experts ? padding : 0);
         pieces_.push_back({offset, static_cast<const char *>(copy.src->data) + offset, bytes});
-        bytes_by_ids_ += bytes;
+        bytes_by_ids_ += copy.streamed ? bytes : 0;
     }
-    send(copy, lane);
+    return {};
+}
+
+Status Executor::copy_now(const CopyBinding & copy, const Work & work, plan::Lane lane) {
+    if (copy.ids == kNoBinding) {
+        copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
+        stats.blocking_copies++;
+        stats.bytes_copied += copy.bytes;
+        return {};
+    }
+    if (Status status = find_used_experts(copy, work.copies[copy.ids], lane); !status.ok()) {
+        return status;
+    }
+    moved_bytes_ = 0;
+    for (const Piece & piece : pieces_) {
+        host::set_blocking(copy.dst, piece.data, piece.offset, piece.bytes);
+        moved_bytes_ += piece.bytes;
+        stats.blocking_copies++;
+        stats.bytes_copied += piece.bytes;
+    }
     return {};
 }
 

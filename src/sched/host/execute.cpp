@@ -75,6 +75,14 @@ bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const gg
            dst_backend->iface.cpy_tensor_async(src_backend, dst_backend, src, dst);
 }
 
+void set_blocking(ggml_tensor * dst, const void * data, size_t offset, size_t size) {
+    ggml_backend_tensor_set(dst, data, offset, size);
+}
+
+void get_blocking(const ggml_tensor * src, void * data) {
+    ggml_backend_tensor_get(src, data, 0, ggml_nbytes(src));
+}
+
 void copy_blocking(const ggml_tensor * src, ggml_tensor * dst) {
     ggml_backend_tensor_copy(const_cast<ggml_tensor *>(src), dst); // it only reads it; older versions do not say so
 }

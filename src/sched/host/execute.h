@@ -32,6 +32,9 @@ void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, siz
 void set_range_async(ggml_backend_t backend, const ggml_tensor * first, const void * data, size_t size);
 void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data);
 bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst);
+// Blocking: `data` is copied, or holds the tensor's bytes, when the call returns.
+void set_blocking(ggml_tensor * dst, const void * data, size_t offset, size_t size);
+void get_blocking(const ggml_tensor * src, void * data);
 void copy_blocking(const ggml_tensor * src, ggml_tensor * dst);
 
 } // namespace ggml_sched::host

@@ -4,19 +4,14 @@ namespace ggml_sched {
 
 using plan::TaskKind;
 
-bool HostIds::can_read(TensorId ids) const {
-    const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(ids));
-    return (buffer && host::is_host(buffer)) || backends_[assignment_.backend[ids]].get_async;
-}
-
 void HostIds::read(int32_t split, const WrittenIds & ids) {
-    if (binding_of(ids) != kNoBinding || !can_read(ids.tensor)) {
+    if (binding_of(ids) != kNoBinding) {
         return;
     }
     CopyBinding copy = binding_for(ids.tensor);
     if (!out_.is_host(copy.src)) {
         out_.reserve_ring(copy);
-        out_.push_copy(TaskKind::GetAsync, split, copy);
+        out_.push_copy(backends_[copy.src_backend].get_async ? TaskKind::GetAsync : TaskKind::CopyNow, split, copy);
     } else if (ids.written_by == kNoNode && !snapshots_.find(copy)) {
         out_.reserve_ring(copy);
         out_.push_copy(TaskKind::Snapshot, split, copy);

@@ -1,8 +1,9 @@
 // HostIds - ids that the host reads when it issues a copy: they say which experts, or which rows, the copy moves.
 //
-// Ids in a device's memory are fetched into the ring. Ids that are in host memory before the run begins are copied
-// aside into the ring: a copy on a device's queue then reads nothing that the caller, or a later node, writes again.
-// Ids that the host computes during the run are read where they are.
+// Ids in a device's memory are fetched into the ring, by a blocking copy if the device has no asynchronous one. Ids
+// that are in host memory before the run begins are copied aside into the ring: a copy on a device's queue then reads
+// nothing that the caller, or a later node, writes again. Ids that the host computes during the run are read where they
+// are.
 
 #pragma once
 
@@ -26,10 +27,8 @@ class HostIds {
         , snapshots_(snapshots)
         , out_(out) {}
 
-    // True if the host can get these ids. The graph is allocated.
-    bool can_read(TensorId ids) const;
-    // Issues, in the section of `split`, what brings the ids to the host; nothing if that has been issued, or if the
-    // host cannot get them. The ids must be known, and not be overwritten yet.
+    // Issues, in the section of `split`, what brings the ids to the host; nothing if that has been issued. The graph is
+    // allocated, and the ids must be known, and not be overwritten yet.
     void read(int32_t split, const WrittenIds & ids);
     // The binding by which copies name the ids; kNoBinding: read() has not issued anything for them.
     uint32_t binding_of(const WrittenIds & ids) const;

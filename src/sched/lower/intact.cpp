@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lower/program_builder.h"
+
 namespace ggml_sched {
 
 namespace {
@@ -56,11 +58,11 @@ class Search {
 
     // The tensors that a task takes out of the ring
     template <typename Visit> void for_each_ring_read(const Task & task, Visit visit) const {
-        if (task.kind != TaskKind::SetAsync) {
+        if (task.kind != TaskKind::SetAsync && task.kind != TaskKind::CopyNow) {
             return;
         }
         const CopyBinding & first = lowered_.copies[task.binding];
-        for (uint32_t i = 0; i < first.n_merged && first.via_ring; i++) {
+        for (uint32_t i = 0; task.kind == TaskKind::SetAsync && i < first.n_merged && first.via_ring; i++) {
             visit(lowered_.copies[task.binding + i]);
         }
         if (first.ids != kNoBinding && lowered_.copies[first.ids].via_ring) {
@@ -69,9 +71,8 @@ class Search {
     }
 
     std::string check_ring(const Task & task) {
-        const bool writes = task.kind == TaskKind::Snapshot ||
-                            (task.kind == TaskKind::GetAsync && lowered_.copies[task.binding].via_ring);
-        if (writes) {
+        const bool moves = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
+        if (moves && writes_ring(task.kind, lowered_.copies[task.binding])) {
             in_ring_.push_back(&lowered_.copies[task.binding]);
             if (end_in_ring(*in_ring_.back()) > lowered_.ring_bytes) {
                 return name_of(task) + " goes beyond the end of the ring";

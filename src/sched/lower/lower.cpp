@@ -239,19 +239,20 @@ class Lowering {
         }
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
         return !input.streamed && buffer && out_.buffers().of(buffer).facts.host &&
-               out_.buffers().of(buffer).facts.weights && backends_[input.backend].set_async;
+               out_.buffers().of(buffer).facts.weights;
     }
 
     bool is_whole(uint32_t copy) const {
         const InputCopy & input = splits_.copies[copy];
-        const WrittenIds * ids = experts_.ids_of(copy);
-        return input.streamed ? input.offered : !ids || !host_ids_.can_read(ids->tensor);
+        return input.streamed ? input.offered : !experts_.ids_of(copy);
     }
 
-    // The ids by which a copy can be restricted to the experts that are used; kNoBinding if it cannot.
-    uint32_t ids_of(uint32_t index) const {
-        const WrittenIds * needed = experts_.ids_of(index);
-        return needed ? host_ids_.binding_of(*needed) : kNoBinding;
+    // Names the ids that say which experts are used, if the copy can be restricted to them.
+    void restrict_to_ids(uint32_t index, CopyBinding & copy) const {
+        if (const WrittenIds * needed = experts_.ids_of(index)) {
+            copy.ids = host_ids_.binding_of(*needed);
+            note_reader(index, copy);
+        }
     }
 
     // Names the node of which a message speaks if its ids turn out to be wrong.
@@ -295,11 +296,9 @@ class Lowering {
                 snapshots_.note(copy);
             }
             copy.pageable = is_staged(copy);
-            copy.ids = ids_of(index);
-            note_reader(index, copy);
+            restrict_to_ids(index, copy);
             copy.ahead = goes_ahead(split, copy);
-            std::vector<Task> & tasks = copy.ids == kNoBinding ? late_.direct : late_.experts;
-            tasks.push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
+            tasks_for(copy).push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
         } else if (!from_host && out_.is_host(copy.dst) && src.get_async) {
             out_.push_copy(TaskKind::GetAsync, split, copy);
         } else if (!from_host && link.async) {
@@ -309,8 +308,13 @@ class Lowering {
             out_.push_copy(TaskKind::GetAsync, split, copy);
             late_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
         } else {
-            late_.direct.push_back(out_.copy_task(TaskKind::CopyNow, split, copy));
+            restrict_to_ids(index, copy);
+            tasks_for(copy).push_back(out_.copy_task(TaskKind::CopyNow, split, copy));
         }
+    }
+
+    std::vector<Task> & tasks_for(const CopyBinding & copy) {
+        return copy.ids == kNoBinding ? late_.direct : late_.experts;
     }
 
     // A small weight is copied aside, so that the callback may write it again while the device still reads the copy.

@@ -5,7 +5,7 @@
 //   host memory     async device   SetAsync, or Snapshot + SetAsync if the host will soon write the source again
 //   async device    host memory    GetAsync
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
-//   anything else                  CopyNow
+//   anything else                  CopyNow, which is done when its call returns
 //
 // An input that several devices need is copied aside once. Small snapshots that lie side by side on the device, too,
 // are one SetAsync where the device sets ranges.
@@ -21,8 +21,8 @@
 // rows that ids name only those are sent; the ids, which the caller has written, are copied aside when the run begins.
 //
 // Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent. The task that sends the
-// weights reads the ids when it is issued. Ids that are computed are fetched to the host once they are, ids that are
-// there before the run are copied aside.
+// weights, SetAsync or CopyNow, reads the ids when it is issued. Ids that are computed are fetched to the host once
+// they are, ids that are there before the run are copied aside.
 //
 // Weights in host memory that would be copied whole are an Offer if there is a copy callback, behind the other inputs
 // of their split. The Offer also makes the copy that the callback leaves to it. A small one has been streamed out of a
@@ -49,7 +49,7 @@ struct CopyBinding {
     BackendId src_backend;
     BackendId dst_backend;
     size_t bytes;
-    bool via_ring;
+    bool via_ring;                        // one end of the copy, or of a CopyNow the destination
     size_t ring_offset;                   // in the run's part of the ring
     uint32_t ids = kNoBinding;            // the binding of the ids that say which experts, or rows, are needed
     bool streamed = false;                // a weight

@@ -21,6 +21,10 @@ Access in_ring(const CopyBinding & copy, bool write) {
 
 } // namespace
 
+bool writes_ring(TaskKind kind, const CopyBinding & copy) {
+    return kind == TaskKind::Snapshot || (copy.via_ring && (kind == TaskKind::GetAsync || kind == TaskKind::CopyNow));
+}
+
 void ProgramBuilder::reserve_ring(CopyBinding & copy) {
     copy.via_ring = true;
     copy.ring_offset = lowered_.ring_bytes;
@@ -32,7 +36,6 @@ void ProgramBuilder::reserve_ring(CopyBinding & copy) {
 
 Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, const CopyBinding & copy) {
     const bool reads_ring = kind == TaskKind::SetAsync && copy.via_ring;
-    const bool writes_ring = kind == TaskKind::Snapshot || (kind == TaskKind::GetAsync && copy.via_ring);
     Task task = {kind, plan::kHost};
     set_lanes(task, copy);
     task.split = split;
@@ -40,7 +43,7 @@ Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, const CopyBinding &
     task.binding = binding_of(copy);
     begin(task);
     accesses().push_back(reads_ring ? in_ring(copy, false) : access_to(copy.src, false, buffers_));
-    accesses().push_back(writes_ring ? in_ring(copy, true) : access_to(copy.dst, true, buffers_));
+    accesses().push_back(writes_ring(kind, copy) ? in_ring(copy, true) : access_to(copy.dst, true, buffers_));
     task.n_accesses = 2;
     if (copy.ids != kNoBinding) {
         add_ids(task, lowered_.copies[copy.ids]);
@@ -75,7 +78,7 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
         break;
     default:
         task.source = src;
-        task.destination = dst;
+        task.destination = copy.via_ring ? plan::kHost : dst;
         break;
     }
 }
@@ -89,7 +92,7 @@ bool ProgramBuilder::sets_async(const CopyBinding & copy) {
 void ProgramBuilder::add_ids(Task & task, const CopyBinding & ids) {
     accesses().push_back(ids.via_ring ? in_ring(ids, false) : access_to(ids.src, false, buffers_));
     task.n_accesses++;
-    task.reads_at_call = true;
+    task.reads_at_call = task.kind != TaskKind::CopyNow; // which the host makes during the call anyway
 }
 
 uint32_t ProgramBuilder::binding_of(const CopyBinding & copy) {

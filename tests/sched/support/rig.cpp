@@ -63,6 +63,10 @@ Rig::Rig(const RigOptions & options)
         if (options.optimizes) {
             backends_.back()->iface.graph_optimize = put_nodes_back;
         }
+        if (options.only_launches) {
+            backends_.back()->iface.set_tensor_async = nullptr;
+            backends_.back()->iface.get_tensor_async = nullptr;
+        }
     }
     backends_.emplace_back(ggml_backend_cpu_init());
     ggml_backend_cpu_set_n_threads(cpu(), 1);
