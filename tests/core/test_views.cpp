@@ -59,7 +59,7 @@ TEST_F(Views, MayTouchTheLastByteAndNoneBehind) {
     EXPECT_NE(ggml_view_2d(ctx, a, 8, 4, 0, 0), nullptr) << "rows may overlap";
     expect_refused([&] { return ggml_view_1d(ctx, a, 33, 0); });
     expect_refused([&] { return ggml_view_1d(ctx, a, 1, 128); });
-    expect_refused([&] { return ggml_view_1d(ctx, a, 0, 132); });
+    EXPECT_NE(ggml_view_1d(ctx, a, 0, 132), nullptr) << "without elements it may be anywhere, as in ggml";
     expect_refused([&] { return ggml_view_2d(ctx, a, 5, 4, 32, 16); });
     expect_refused([&] { return ggml_view_2d(ctx, a, 4, 4, 64, 0); });
     ggml_tensor * head = ggml_view_1d(ctx, a, 4, 0);
