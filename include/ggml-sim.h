@@ -14,7 +14,8 @@
 // launch or transfer with memory that the device cannot use, that has been freed, or beyond the end of its buffer.
 // An operation that fails when it executes also lets the next launch on its backend fail; each failure is told once.
 //
-// Threading: one thread at a time for all simulated devices together. Log callbacks must not call in here.
+// Threading: any thread; a backend is used by one at a time. One mutex is held during each call, also while a log
+// callback runs, so log callbacks must not call in here. With several threads a seed does not repeat what has happened.
 
 #pragma once
 

