@@ -23,7 +23,7 @@ namespace {
 
 constexpr uint64_t kSeed = 1; // says which allocations fail where there are many
 #ifdef GGML_SCHED_TEST_THIN
-constexpr uint64_t kMostOfAKind = 40;
+constexpr uint64_t kMostOfAKind = 12;
 #else
 constexpr uint64_t kMostOfAKind = 150;
 #endif
