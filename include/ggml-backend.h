@@ -327,7 +327,8 @@ GGML_API enum ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sc
 GGML_API void             ggml_backend_sched_synchronize(ggml_backend_sched_t sched); // waits for every backend
 
 // Forgets the graph, its assignments and its places (not the buffers): call it before changing assignments or allocating
-// another graph. Does not wait: work in flight stays protected. Tensors that were allocated point nowhere from then on.
+// another graph. Does not wait: work in flight stays protected. Tensors that were allocated must be neither read nor
+// written from then on, until their graph is allocated again.
 GGML_API void ggml_backend_sched_reset(ggml_backend_sched_t sched);
 
 // NULL ends the observation.

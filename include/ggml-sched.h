@@ -101,15 +101,15 @@ GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
 GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes);
 
 // Weights that are still in the ring from an earlier run are not copied again. The caller promises that nobody writes to
-// weights in host memory as long as this is on, which no scheduler could notice (some engines merge adapters into them).
+// weights in host memory as long as this is on, neither the program nor a graph, and that no other weights come to lie there.
+// No scheduler could notice (some engines merge adapters into them).
 // Of use where the ring is large enough for all that is streamed, or nearly so: give it budget and lookahead. Off unless
 // GGML_SCHED_STREAM_KEEP=1 in the environment when the scheduler is made. Setting it, to whatever, forgets what is there:
 // so call it after weights have been written. Takes effect at the next run.
 GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 
-// Undoes ggml_backend_sched_alloc_graph: gives the allocated graph the operands back that the caller built, and takes
-// the memory from the tensors that the scheduler had placed; their contents are lost. Waits for what is in flight, then
-// resets. Without an allocated graph it only resets.
+// Undoes ggml_backend_sched_alloc_graph: takes the memory from the tensors that the scheduler had placed; their contents
+// are lost. The graph must exist. Waits for what is in flight, then resets. Without an allocated graph it only resets.
 GGML_API void ggml_sched_unalloc_graph(ggml_backend_sched_t sched);
 
 // The error of the last call of this scheduler that can fail, "" if it went well. A call that went well may have learnt

@@ -16,13 +16,13 @@ using ggml_sched::Status;
 
 constexpr const char * kOutOfMemory = "out of host memory; free some and call again";
 
-// A callback or another thread calls while the scheduler works. Only the first such call is logged: the log may be what
-// calls.
+// A callback or another thread calls while the scheduler works. Not logged is what the log itself calls meanwhile.
 Status refuse(ggml_backend_sched_t sched, const char * name, const char * running) {
     Status status = Status::failed(std::string(name) + " was called while " + running +
                                    " runs, by a callback or by another thread; call it after that has returned");
-    if (!std::exchange(sched->has_refused, true)) {
+    if (!std::exchange(sched->is_refusing, true)) {
         ggml_sched::host::log_error(status.message);
+        sched->is_refusing = false;
     }
     return status;
 }
@@ -47,11 +47,7 @@ class Running {
   public:
     Running(ggml_backend_sched_t sched, const char * name)
         : sched_(sched)
-        , is_first_(sched->running.compare_exchange_strong(other_, name)) {
-        if (is_first_) {
-            sched_->has_refused = false;
-        }
-    }
+        , is_first_(sched->running.compare_exchange_strong(other_, name)) {}
     ~Running() {
         if (is_first_) {
             sched_->running = nullptr;
@@ -133,11 +129,13 @@ void ggml_backend_sched_free(ggml_backend_sched_t sched) {
     if (!sched) {
         return;
     }
-    if (const char * running = sched->running) {
+    const char * running = nullptr;
+    if (!sched->running.compare_exchange_strong(running, __func__)) {
         ggml_sched::host::log_error(std::string(__func__) + " was called while " + running +
                                     " runs, and frees nothing; call it after that has returned");
         return;
     }
+    sched->scheduler->end_trace(); // which may log, and the log may call
     delete sched;
 }
 

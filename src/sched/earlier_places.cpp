@@ -13,6 +13,12 @@ Status is_placed_by_another(const ggml_tensor * node) {
                           "the graph anew");
 }
 
+Status is_gone(const ggml_tensor * tensor) {
+    return Status::failed(std::string("'") + tensor->name +
+                          "' lies in memory of another scheduler, which has replaced it since; compute it there again, "
+                          "or copy it to a tensor of your own");
+}
+
 Status is_lost(const ggml_tensor * result) {
     return Status::failed(std::string("the graph reads '") + result->name +
                           "', a result of an earlier graph, which has lost its memory; flag it as an output and "
@@ -35,10 +41,14 @@ Status EarlierPlaces::find(const GraphView & graph, const void * owner, const st
         if (by && by != owner && is_node && is_computed && !graph.views_another(id)) {
             return is_placed_by_another(tensor);
         }
+        if (by && by != owner && ggml_nbytes(tensor) > 0 &&
+            ggml_backend_buffer_get_size(graph.content(id).buffer()) == 0) {
+            return is_gone(tensor);
+        }
         if (by != owner) {
             continue;
         }
-        placed_.push_back(tensor);
+        placed_.push_back({tensor, tensor->buffer, tensor->data});
         if (graph.views_another(id) || (is_node && is_computed) || ggml_nbytes(tensor) == 0) {
             continue;
         }
@@ -58,13 +68,22 @@ void EarlierPlaces::take_away() {
         content.bytes.resize(ggml_nbytes(content.tensor));
         ggml_backend_tensor_get(content.tensor, content.bytes.data(), 0, content.bytes.size());
     }
-    for (ggml_tensor * tensor : placed_) {
-        tensor->buffer = nullptr;
-        tensor->data = nullptr;
+    is_taken_away_ = true;
+    for (const Placed & placed : placed_) {
+        placed.tensor->buffer = nullptr;
+        placed.tensor->data = nullptr;
     }
 }
 
-void EarlierPlaces::give_back() const {
+EarlierPlaces::~EarlierPlaces() {
+    for (size_t i = 0; is_taken_away_ && i < placed_.size(); i++) {
+        placed_[i].tensor->buffer = placed_[i].buffer;
+        placed_[i].tensor->data = placed_[i].data;
+    }
+}
+
+void EarlierPlaces::give_back() {
+    is_taken_away_ = false;
     for (const Content & content : contents_) {
         if (content.tensor->buffer) { // what nothing reads gets no memory
             ggml_backend_tensor_set(content.tensor, content.bytes.data(), 0, content.bytes.size());

@@ -22,6 +22,12 @@ struct LastingTensor {
 
 class EarlierPlaces {
   public:
+    EarlierPlaces() = default;
+    // Undoes take_away() if the tensors got no new places: so they are known again to have lost their contents.
+    ~EarlierPlaces();
+    EarlierPlaces(const EarlierPlaces &) = delete;
+    EarlierPlaces & operator=(const EarlierPlaces &) = delete;
+
     // Finds the tensors of the graph that `owner` has placed. `allocated`: the lasting tensors of the graph that is
     // still allocated. Fails, naming the tensor, if the graph reads an earlier result whose contents are lost, or if
     // another scheduler has placed one of its nodes.
@@ -33,8 +39,8 @@ class EarlierPlaces {
     // Copies the contents that are carried over, and takes the memory from all tensors that were found. Nothing may be
     // in flight if there are such contents.
     void take_away();
-    // Writes the contents into the new memory of their tensors.
-    void give_back() const;
+    // The tensors have got new places: writes the contents there.
+    void give_back();
 
     // Returns a tensor that nothing computes, and that has lost what the caller may have written there. NULL: none.
     const ggml_tensor * lost_input() const { return lost_; }
@@ -45,7 +51,13 @@ class EarlierPlaces {
         std::vector<char> bytes;
     };
 
-    std::vector<ggml_tensor *> placed_;
+    struct Placed {
+        ggml_tensor * tensor;
+        ggml_backend_buffer_t buffer;
+        void * data;
+    };
+    std::vector<Placed> placed_;
+    bool is_taken_away_ = false;
     std::vector<Content> contents_;
     const ggml_tensor * lost_ = nullptr;
 };

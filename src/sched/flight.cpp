@@ -66,8 +66,8 @@ Status Flight::wait_before(const plan::Program & program, const plan::Rules & ru
 
 void Flight::abandon(const char * why) {
     executor_.abandon(why);
-    history_ = kNothing;
-    verifier_.forget();
+    history_ = idle_; // the caller may read what has been computed
+    verifier_.forget(idle_->caller_reads);
 }
 
 void Flight::synchronize() {

@@ -12,5 +12,5 @@ struct ggml_backend_sched {
     std::unique_ptr<ggml_sched::Scheduler> scheduler;
     std::string error;                           // of the last call that can fail; "": it went well
     std::atomic<const char *> running = nullptr; // the call that works with the scheduler now
-    bool has_refused = false;                    // a call, since that one began
+    bool is_refusing = false;                    // the log is being told of a call that is refused
 };

@@ -73,6 +73,7 @@ class Scheduler {
     void set_verify(bool verify) { settings_.verify = verify; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();
+    void end_trace() noexcept;                                       // if there is one; logs what fails
     void switch_off(plan::Rule rule);                                // for tests
     void refuse_superfluous_waits() { refuses_superfluous_ = true; } // for tests; needs verification on
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -220,7 +221,122 @@ TEST_P(CallSequence, ReserveOfTheAllocatedGraph) {
     ASSERT_TRUE(allocate(graph_));
     expect_runs_right();
     ASSERT_TRUE(ggml_backend_sched_reserve(sched(), graph_)) << error();
-    EXPECT_EQ(input_->buffer, nullptr);
+    ASSERT_TRUE(allocate(graph_));
+    expect_runs_right(2);
+}
+
+// A refused call does not make the next one forget why.
+TEST_P(CallSequence, LostInputStaysLostUntilTheGraphIsAllocated) {
+    const LogCapture log;
+    const std::vector<std::function<void()>> ways_to_lose = {
+        [&] { ggml_backend_sched_reset(sched()); },
+        [&] { EXPECT_TRUE(ggml_backend_sched_reserve(sched(), graph_)); },
+        [&] { ggml_backend_sched_split_graph(sched(), graph_); },
+        [&] {
+            size_t sizes[2];
+            ggml_backend_sched_reserve_size(sched(), graph_, sizes);
+        },
+        [&] { EXPECT_FALSE(ggml_backend_sched_alloc_graph(sched(), nullptr)); },
+    };
+    for (const auto & lose : ways_to_lose) {
+        ASSERT_TRUE(allocate(graph_));
+        expect_runs_right(3);
+        lose();
+        for (int i = 0; i < 3; i++) {
+            EXPECT_EQ(ggml_backend_sched_graph_compute(sched(), graph_), GGML_STATUS_FAILED);
+            EXPECT_TRUE(error_has("'x' has lost its value")) << error();
+        }
+        ASSERT_TRUE(allocate(graph_));
+        expect_runs_right(4);
+    }
+}
+
+TEST_P(CallSequence, LostResultStaysLostWhenTheGraphIsReserved) {
+    const LogCapture log;
+    ASSERT_TRUE(allocate(graph_));
+    expect_runs_right(2);
+    ggml_tensor * reader = ggml_scale(context_.get(), ggml_view_tensor(context_.get(), steps_[2]), 10.0f);
+    ggml_set_output(reader);
+    ggml_cgraph * graph = ggml_new_graph(context_.get());
+    ggml_build_forward_expand(graph, reader);
+    ggml_backend_sched_reset(sched());
+    for (int i = 0; i < 3; i++) {
+        EXPECT_FALSE(ggml_backend_sched_reserve(sched(), graph));
+        ggml_backend_sched_split_graph(sched(), graph);
+        EXPECT_FALSE(ggml_backend_sched_alloc_graph(sched(), graph));
+        EXPECT_TRUE(error_has("a result of an earlier graph, which has lost its memory")) << error();
+    }
+    ASSERT_TRUE(allocate(graph_));
+    expect_runs_right();
+}
+
+// The memory of what is read is given to another graph, whose inputs the caller writes at once.
+TEST_P(CallSequence, ResultOfAnAbortedRunMayBeReadOnItsDevice) {
+    ggml_set_output(steps_[1]);
+    ASSERT_TRUE(allocate(graph_));
+    write_floats(input_, ramp(kSize, 2));
+    const auto stop_behind = [](ggml_tensor * node, bool ask, void * last) { return ask ? node == last : false; };
+    ggml_backend_sched_set_eval_callback(sched(), stop_behind, steps_[1]);
+    ASSERT_EQ(ggml_backend_sched_graph_compute_async(sched(), graph_), GGML_STATUS_ABORTED);
+    std::vector<float> seen(kSize);
+    ggml_backend_tensor_get_async(rig_.device(0), steps_[1], seen.data(), 0, kSize * sizeof(float));
+    ggml_backend_sched_set_eval_callback(sched(), nullptr, nullptr);
+    ggml_backend_sched_reset(sched());
+    const ContextPtr first = std::move(context_);
+    build();
+    for (ggml_tensor * step : steps_) {
+        ggml_backend_sched_set_tensor_backend(sched(), step, rig_.device(0));
+    }
+    ggml_backend_sched_set_tensor_backend(sched(), input_, rig_.device(0));
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched(), graph_));
+    write_floats(input_, ramp(kSize, -70));
+    ggml_backend_sched_synchronize(sched());
+    EXPECT_EQ(seen, times(ramp(kSize, 2), 4));
+}
+
+TEST_P(CallSequence, InputWrittenInPlaceIsReadAsItIsThen) {
+    ggml_tensor * x = ggml_new_tensor_1d(context_.get(), GGML_TYPE_F32, kSize);
+    ggml_set_input(x);
+    ggml_tensor * tripled = ggml_scale_inplace(context_.get(), x, 3.0f);
+    ggml_tensor * doubled = ggml_scale(context_.get(), x, 2.0f);
+    ggml_set_output(doubled);
+    ggml_cgraph * graph = ggml_new_graph(context_.get());
+    ggml_build_forward_expand(graph, tripled);
+    ggml_build_forward_expand(graph, doubled);
+    for (const ggml_sched_sync_mode mode : {GGML_SCHED_SYNC_AUTO, GGML_SCHED_SYNC_BARRIER, GGML_SCHED_SYNC_SERIAL}) {
+        ggml_sched_set_sync_mode(sched(), mode);
+        ggml_backend_sched_set_tensor_backend(sched(), x, rig_.cpu());
+        ggml_backend_sched_set_tensor_backend(sched(), doubled, rig_.device(0));
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched(), graph)) << error();
+        for (float first = 1; first < 4; first++) {
+            write_floats(x, ramp(kSize, first));
+            ASSERT_EQ(ggml_backend_sched_graph_compute_async(sched(), graph), GGML_STATUS_SUCCESS) << error();
+            write_floats(x, ramp(kSize, -50)); // the run has read it
+            ggml_backend_sched_synchronize(sched());
+            EXPECT_EQ(read_floats(doubled), times(ramp(kSize, first), 6));
+        }
+        ggml_backend_sched_reset(sched());
+    }
+}
+
+TEST_P(CallSequence, TensorsOfReplacedMemoryAreNeitherReadNorWritten) {
+    ASSERT_TRUE(allocate(graph_));
+    expect_runs_right();
+    const ContextPtr context = make_context();
+    ggml_tensor * large = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, 100 * kSize);
+    ggml_tensor * result = ggml_scale(context.get(), ggml_scale(context.get(), large, 2.0f), 2.0f);
+    ggml_cgraph * graph = ggml_new_graph(context.get());
+    ggml_build_forward_expand(graph, result);
+    ggml_backend_sched_set_tensor_backend(sched(), result, rig_.device(0));
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched(), graph));
+    const LogCapture log;
+    std::vector<float> values(kSize);
+    for (ggml_tensor * tensor : {input_, steps_[1], steps_[2]}) {
+        ggml_backend_tensor_set(tensor, values.data(), 0, kSize * sizeof(float));
+        ggml_backend_tensor_get(tensor, values.data(), 0, kSize * sizeof(float));
+        ggml_backend_tensor_memset(tensor, 0, 0, kSize * sizeof(float));
+    }
+    EXPECT_TRUE(log.contains("lies in memory that its scheduler has replaced; allocate its graph again"));
     ASSERT_TRUE(allocate(graph_));
     expect_runs_right(2);
 }

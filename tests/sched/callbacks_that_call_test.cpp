@@ -173,6 +173,48 @@ TEST_F(CallingCallback, OfTheLogDoesNotCallItselfForEver) {
     expect_runs_right(1);
 }
 
+TEST_F(CallingCallback, IsToldOfEachRefusedCall) {
+    const LogCapture log;
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched(), graph_));
+    call_during_runs([&] {
+        ggml_backend_sched_reset(sched());
+        ggml_sched_unalloc_graph(sched());
+        ggml_backend_sched_set_tensor_backend(sched(), result_, rig_.cpu());
+    });
+    expect_runs_right(1);
+    for (const char * call :
+         {"ggml_backend_sched_reset", "ggml_sched_unalloc_graph", "ggml_backend_sched_set_tensor_backend"}) {
+        EXPECT_TRUE(log.contains(std::string(call) + " was called while ggml_backend_sched_graph_compute runs"));
+    }
+}
+
+// The last lines of a trace cannot be written; the log calls the scheduler that is being freed.
+TEST(LogWhileASchedulerIsFreed, MayCallIt) {
+    Rig rig({{GGML_SIM_PROFILE_CUDA}});
+    struct State {
+        ggml_backend_sched_t sched;
+        int n_calls;
+    } state = {rig.sched(), 0};
+    ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), "/dev/full"));
+    ggml_log_callback previous = nullptr;
+    void * previous_data = nullptr;
+    ggml_log_get(&previous, &previous_data);
+    ggml_log_set(
+        [](ggml_log_level, const char *, void * data) {
+            auto * state = static_cast<State *>(data);
+            if (state->n_calls++ < 4) {
+                ggml_backend_sched_free(state->sched);
+                ggml_backend_sched_reset(state->sched);
+                ggml_backend_sched_synchronize(state->sched);
+                EXPECT_EQ(ggml_backend_sched_get_n_backends(state->sched), 2);
+            }
+        },
+        &state);
+    rig.free_sched();
+    ggml_log_set(previous, previous_data);
+    EXPECT_GE(state.n_calls, 1);
+}
+
 TEST_F(CallingCallback, MayRunAnotherScheduler) {
     ASSERT_TRUE(ggml_backend_sched_alloc_graph(sched(), graph_));
     ggml_backend_t backends[] = {rig_.device(0), rig_.cpu()};

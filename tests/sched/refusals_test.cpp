@@ -107,6 +107,32 @@ TEST_F(DeviceWithoutScale, RefusesANodeThatIsAssignedToIt) {
     expect_runs_right();
 }
 
+TEST(AddressWithoutABuffer, IsRefusedWhereADeviceReadsIt) {
+    for (const bool is_input : {false, true}) {
+        const LogCapture log;
+        Rig rig({{GGML_SIM_PROFILE_CUDA}});
+        const ContextPtr context(ggml_init({1 << 20, nullptr, false})); // which gives tensors an address
+        ggml_tensor * x = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, kSize);
+        ggml_set_name(x, "x");
+        x->flags = is_input ? GGML_TENSOR_FLAG_INPUT : 0;
+        const ContextPtr described = make_context();
+        ggml_tensor * result = ggml_scale(described.get(), x, 2.0f);
+        ggml_cgraph * graph = ggml_new_graph(described.get());
+        ggml_build_forward_expand(graph, result);
+        ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.device(0));
+        EXPECT_FALSE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+        EXPECT_TRUE(log.contains("'x' has an address and no buffer, so only the CPU can use it")) << log.text();
+        for (int64_t i = 0; i < kSize; i++) {
+            static_cast<float *>(x->data)[i] = static_cast<float>(i);
+        }
+        ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.cpu());
+        ggml_backend_sched_set_tensor_backend(rig.sched(), x, rig.cpu());
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS)
+            << ggml_sched_get_error(rig.sched());
+        EXPECT_EQ(read_floats(result), ramp(kSize, 0, 2));
+    }
+}
+
 TEST(ViewWithoutElements, MayLieAnywhereInASumOverExpertsForNoTokens) {
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
     ggml_sched_set_verify(rig.sched(), true);

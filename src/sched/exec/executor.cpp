@@ -276,9 +276,12 @@ Status Executor::launch(const plan::Task & task, const Work & work, const Slices
         code = host::launch(backend.handle, graph.get()); // it was refused for what an earlier run had done
     }
     if (code != GGML_STATUS_SUCCESS) {
-        const std::string nodes = slices ? ", up to '" + std::string(slices->last()->name) + "'," : "";
-        return {code, "split " + std::to_string(task.binding) + nodes + " failed on " + backend.name + ": " +
-                          ggml_status_to_string(code)};
+        const host::Nodes nodes = host::nodes_of(graph.get());
+        const std::string which =
+            nodes.size == 0 ? ""
+                            : std::string(" (nodes '") + nodes[0]->name + "' to '" + nodes[nodes.size - 1]->name + "')";
+        return {code, "split " + std::to_string(task.binding) + which + " failed on " + backend.name + ": " +
+                          ggml_status_to_string(code) + "; the log of the backend says why"};
     }
     return {};
 }

@@ -20,6 +20,28 @@ OwnedBuffers & owned_buffers() {
     return *buffers;
 }
 
+void log_lost(const ggml_tensor * tensor) {
+    GGML_LOG_ERROR("ggml-sched: tensor '%s' lies in memory that its scheduler has replaced; allocate its graph again\n",
+                   tensor->name);
+}
+
+// Tensors of earlier graphs may still name the buffer: reading and writing them does nothing, and says so.
+ggml_backend_buffer_i interface_without_memory() {
+    ggml_backend_buffer_i iface = {};
+    iface.get_base = [](ggml_backend_buffer_t) -> void * { return nullptr; };
+    iface.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor * tensor, uint8_t, size_t, size_t) {
+        log_lost(tensor);
+    };
+    iface.set_tensor = [](ggml_backend_buffer_t, ggml_tensor * tensor, const void *, size_t, size_t) {
+        log_lost(tensor);
+    };
+    iface.get_tensor = [](ggml_backend_buffer_t, const ggml_tensor * tensor, void *, size_t, size_t) {
+        log_lost(tensor);
+    };
+    iface.clear = [](ggml_backend_buffer_t, uint8_t) {};
+    return iface;
+}
+
 void remove(ggml_backend_buffer_t buffer) {
     OwnedBuffers & owned = owned_buffers();
     const std::lock_guard<std::mutex> lock(owned.mutex);
@@ -49,8 +71,7 @@ void free_memory_of(ggml_backend_buffer_t buffer) {
     if (buffer->iface.free_buffer) {
         buffer->iface.free_buffer(buffer);
     }
-    // Without an interface and without bytes, the buffer answers like one of size 0.
-    buffer->iface = {};
+    buffer->iface = interface_without_memory();
     buffer->context = nullptr;
     buffer->size = 0;
 }

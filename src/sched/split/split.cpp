@@ -280,6 +280,10 @@ class Splitter {
         if (!(graph_.facts(root) & kIsInput) || !backends_[backend].async) {
             return false;
         }
+        // A node of this split has written it where it is; a copy is made before that.
+        if (!result_.splits.empty() && written_at_[root] >= result_.splits.back().begin) {
+            return false;
+        }
         return tensor->buffer ? host::is_host(tensor->buffer)
                               : ggml_backend_buft_is_host(backends_[assignment_.backend[root]].buft);
     }
@@ -343,6 +347,22 @@ class Splitter {
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits, bool offers) {
     return Splitter(graph, backends, assignment, rotates, limits, offers).run();
+}
+
+const ggml_tensor * find_address_without_buffer(const GraphView & graph, const Splits & splits,
+                                                const Assignment & assignment, BackendId cpu) {
+    const auto lacks_buffer = [&](TensorId id) {
+        const TensorId root = graph.root(id);
+        return !(graph.facts(root) & (kIsHomeless | kIsPlaced));
+    };
+    for (TensorId id = 0; id < graph.n_tensors(); id++) {
+        if (lacks_buffer(id) && assignment.backend[id] != cpu && assignment.backend[id] != kNoBackend) {
+            return graph.tensor(id);
+        }
+    }
+    const auto copy = std::find_if(splits.copies.begin(), splits.copies.end(),
+                                   [&](const InputCopy & input) { return lacks_buffer(input.tensor); });
+    return copy == splits.copies.end() ? nullptr : graph.tensor(copy->tensor);
 }
 
 bool are_alike(const Splits & a, const Splits & b) {

@@ -89,6 +89,10 @@ struct Splits {
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
              bool rotates, const StreamLimits & limits = {}, bool offers = false);
 
+// Returns a tensor that is copied, or used by a device, and that has an address but no buffer. NULL: there is none.
+const ggml_tensor * find_address_without_buffer(const GraphView & graph, const Splits & splits,
+                                                const Assignment & assignment, BackendId cpu);
+
 // Are the graphs cut and their inputs copied in the same way? For two of the same structure; sizes may differ.
 bool are_alike(const Splits & a, const Splits & b);
 
