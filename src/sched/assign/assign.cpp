@@ -73,7 +73,7 @@ Status assign_once(const GraphView & graph, const std::vector<host::Backend> & b
         result.cause[id] = Cause::WritesInto;
     }
     for (const auto & [id, backend] : user) {
-        if (lies_elsewhere(graph, backends, id, backend)) {
+        if (options.keep_writes && lies_elsewhere(graph, backends, id, backend)) {
             continue;
         }
         result.backend[id] = backend;
