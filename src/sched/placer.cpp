@@ -16,9 +16,10 @@ size_t saturated_sum(size_t a, size_t b) {
     return a > SIZE_MAX - b ? SIZE_MAX : a + b;
 }
 
-// Nothing computes it, or it is a result that the caller reads later.
+// No node of the graph computes it, or it is a result that the caller reads later.
 bool lasts(uint8_t facts) {
-    return !(facts & kIsComputed) || (facts & (kIsInput | kIsOutput));
+    constexpr uint8_t kComputedHere = kIsComputed | kIsNode;
+    return (facts & kComputedHere) != kComputedHere || (facts & (kIsInput | kIsOutput));
 }
 
 } // namespace

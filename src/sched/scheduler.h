@@ -143,6 +143,7 @@ class Scheduler {
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;
     observe::Verifier verifier_;
+    bool has_unverified_runs_ = false; // in flight, perhaps
     Observer observer_;
     CopyCallback copy_callback_;
     Offered offered_ = Offered::Nothing; // of the graph that was cut last

@@ -118,7 +118,10 @@ Verdict Model::results_verdict(int sched, const Graph & graph) const {
         } else if (state.is_gone || state.is_vague) {
             verdict = worse(verdict, Verdict::Either);
         } else if (!result.output && !result.input) {
-            verdict = worse(verdict, Verdict::Refused);
+            // The allocated graph may only read it, too: then nothing has overwritten it.
+            const std::vector<int> & nodes = graphs[static_cast<size_t>(state.slot)].nodes;
+            const bool is_computed = std::find(nodes.begin(), nodes.end(), id) != nodes.end();
+            verdict = worse(verdict, is_computed ? Verdict::Refused : Verdict::Either);
         }
     }
     return verdict;
@@ -159,7 +162,10 @@ Verdict Model::compute(int sched, int slot) const {
         return Verdict::Skip;
     }
     if (is_allocated(sched, slot)) {
-        const Verdict places = places_verdict(sched, graph);
+        const bool reads_foreign_garbage = std::any_of(graph.results.begin(), graph.results.end(), [&](int id) {
+            return tensors[id].home != Home::None && !lies_here(tensors[id], sched) && !is_live(id);
+        });
+        const Verdict places = reads_foreign_garbage ? Verdict::Skip : places_verdict(sched, graph);
         return places == Verdict::Skip ? places : is_tight_ || state.is_vague ? Verdict::Either : Verdict::Right;
     }
     const Verdict verdict = alloc(sched, slot);
@@ -265,6 +271,14 @@ void Model::did_alloc(int sched, int slot, bool ok) {
     state.phase = SchedState::Phase::Allocated;
     state.slot = slot;
     state.generation = graph.generation;
+    // Views in the graphs of other schedulers may show where these tensors were before.
+    for (size_t other = 0; other < scheds.size(); other++) {
+        SchedState & its = scheds[other];
+        if (static_cast<int>(other) != sched && its.phase == SchedState::Phase::Allocated && its.slot != slot &&
+            (uses(its.slot, slot) || uses(slot, its.slot))) {
+            its.is_vague = true;
+        }
+    }
 }
 
 void Model::did_perhaps_alloc(int sched, int slot) {
@@ -327,8 +341,11 @@ void Model::did_unalloc(int sched) {
 
 void Model::did_renew(int sched) {
     did_reset(sched);
+    // Devices tell the next scheduler of runs that have failed.
+    const bool may_owe_error = scheds[static_cast<size_t>(sched)].may_owe_error;
     scheds[static_cast<size_t>(sched)] = {};
     scheds[static_cast<size_t>(sched)].number = ++n_scheds_made_;
+    scheds[static_cast<size_t>(sched)].may_owe_error = may_owe_error;
 }
 
 void Model::did_null_graph(int sched) {

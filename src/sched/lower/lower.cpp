@@ -370,12 +370,19 @@ class Lowering {
     // Results in a device's memory may be read by the caller on that device's queue, at any time before the next run.
     void note_caller_reads() {
         std::vector<plan::CallerRead> & reads = out_.lowered().program.caller_reads;
+        std::vector<plan::Lane> last_writer(graph_.n_tensors(), plan::kHost); // by root
+        for (const GraphNode & node : graph_.nodes()) {
+            if (!node.is_view) {
+                last_writer[graph_.root(node.tensor)] = out_.lane_of(assignment_.backend[node.tensor]);
+            }
+        }
         for (const GraphNode & node : graph_.nodes()) {
             if (!(graph_.facts(node.tensor) & kIsOutput)) {
                 continue;
             }
             const plan::Lane lane = out_.lane_of(assignment_.backend[node.tensor]);
-            if (lane == plan::kHost) {
+            // What another lane has changed in place since is read where it was changed.
+            if (lane == plan::kHost || last_writer[graph_.root(node.tensor)] != lane) {
                 continue;
             }
             const Access access = access_to(graph_.tensor(node.tensor), false, out_.buffers());
