@@ -346,7 +346,7 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 //   - write, in host memory, the weights of this graph for which it is asked. It may also write any other part of a
 //     buffer if it is asked for every weight that is copied from that buffer. The scheduler's own copies no longer read
 //     these bytes. Copies that the callback enqueued may still read them; the callback waits for those.
-// What it may call of the scheduler is said above, at "every state".
+// The callback may call what is listed above, at "every state".
 //
 // A graph that runs while a callback is set begins a split at each node that reads a weight in host memory other than as
 // the matrix of MUL_MAT or the experts of MUL_MAT_ID, if the split before has inputs.

@@ -124,7 +124,7 @@ GGML_BACKEND_API const char * ggml_sim_call_name(enum ggml_sim_call call);
 // Fault injection: of the next such calls into device `index` the n-th fails, n = 1 the very next; 0 takes it back.
 // False, and a line in the log: no such device, no such call, or n is negative.
 GGML_BACKEND_API bool ggml_backend_sim_fail(int index, enum ggml_sim_call call, int n);
-// The same for GGML_SIM_CALL_LAUNCH
+// Does the same for GGML_SIM_CALL_LAUNCH.
 GGML_BACKEND_API bool ggml_backend_sim_fail_launch(int index, int n);
 
 #ifdef __cplusplus

@@ -112,7 +112,7 @@ class Simulator {
 
     // Counts the call, and returns true if it is the one that ggml_backend_sim_fail has told to fail.
     bool is_to_fail(Device & device, enum ggml_sim_call call);
-    // The same for a call that can return nothing: the next launch of the queue fails.
+    // Does the same for a call that can return nothing: the next launch of the queue fails.
     bool is_to_fail(Queue & queue, enum ggml_sim_call call);
 
     // A program broke the contract: log, count, and let the next launch of queue (may be NULL) fail.

@@ -33,7 +33,7 @@ class Cutter {
 
     // The caller may free the graph. What was found stays.
     void let_go() { view_.clear(); }
-    // What was found does not hold for the next graph. Also where cut() was left by an exception.
+    // Makes the next graph be assigned and cut anew. It may follow a cut() that was left by an exception.
     void forget() noexcept;
 
     const GraphView & view() const { return view_; }

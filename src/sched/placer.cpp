@@ -179,7 +179,7 @@ Status Placer::give_places(const CutGraph & graph) {
         const ggml_tensor * root = graph.view.tensor(graph.view.root(id));
         // Without an address, it lies in a buffer of no bytes.
         char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
-        // What a view views may have got another place since the view got its own.
+        // The root of a view may have got another place since the view got its own.
         if (root->buffer && (tensor->buffer != root->buffer || tensor->data != address)) {
             placed_views_.push_back(id);
             if (host::place(tensor, root->buffer, address) != GGML_STATUS_SUCCESS) {

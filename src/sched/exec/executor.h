@@ -65,7 +65,7 @@ class Executor {
     void set_listener(StepListener * listener);
     bool has_listener() const { return listener_ != nullptr; }
 
-    // Of streamed experts, those that ids named in the last run
+    // Bytes of streamed experts that ids named in the last run
     size_t bytes_by_ids() const { return bytes_by_ids_; }
 
     // An asynchronous copy between these backends was refused: it was done by waiting, which is correct but slow.

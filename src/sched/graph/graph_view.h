@@ -93,10 +93,10 @@ class GraphView {
     const TensorId * roots() const { return roots_.data(); }
     bool views_another(TensorId id) const { return roots_[id] != id; }
 
-    // What no node computes: the graph's own list of leafs, and then operands that are neither there nor nodes
+    // Lists what no node computes: the graph's own leafs, then operands that are neither there nor nodes.
     const std::vector<TensorId> & leafs() const { return leafs_; }
-    // What the caller writes: tensors and views that are flagged INPUT, and that nothing computes. What such a view
-    // views counts as an input, too (kIsInput).
+    // Lists what the caller writes: tensors and views that are flagged INPUT, and that nothing computes. The root of
+    // such a view counts as an input, too (kIsInput).
     const std::vector<TensorId> & inputs() const { return inputs_; }
     const std::vector<TensorId> & views() const { return views_; } // of another tensor
     // True if a tensor of the graph lies in a compute buffer of some scheduler: an earlier allocation has placed it.

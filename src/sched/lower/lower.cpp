@@ -381,7 +381,7 @@ class Lowering {
                 continue;
             }
             const plan::Lane lane = out_.lane_of(assignment_.backend[node.tensor]);
-            // What another lane has changed in place since is read where it was changed.
+            // A result that another lane has changed in place since is read there.
             if (lane == plan::kHost || last_writer[graph_.root(node.tensor)] != lane) {
                 continue;
             }

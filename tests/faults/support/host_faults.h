@@ -12,7 +12,7 @@ enum class HostCall { Allocate, StartThread };
 
 class HostFault {
   public:
-    // Of the thread's next such calls the n-th fails, once. 0: none fails, and all are counted. One at a time.
+    // Lets the n-th of the thread's next such calls fail, once. 0: none fails, and all are counted. One at a time.
     HostFault(HostCall call, uint64_t n);
     ~HostFault();
     HostFault(const HostFault &) = delete;
