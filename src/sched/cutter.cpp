@@ -1,6 +1,7 @@
 #include "cutter.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace ggml_sched {
@@ -30,6 +31,13 @@ Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits, bo
         }
     }
     Splits splits = split(view_, backends_, assignment_, options_.rotates, limits, offers);
+    const auto cpu = static_cast<BackendId>(backends_.size() - 1);
+    if (const ggml_tensor * tensor = find_address_without_buffer(view_, splits, assignment_, cpu)) {
+        is_cut_ = false;
+        return Status::failed(std::string("tensor '") + tensor->name +
+                              "' has an address and no buffer, so only the CPU can use it; make its context with "
+                              "no_alloc, or put it into a buffer (ggml_backend_cpu_buffer_from_ptr)");
+    }
     if (!is_assigned || !are_alike(splits, splits_)) {
         number(splits);
         streamed = limits.empty() ? StreamedLayout{} : streamed_layout(splits, view_, backends_);

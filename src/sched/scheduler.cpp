@@ -170,12 +170,6 @@ Status Scheduler::cut(Memory memory) {
     if (Status status = cut_and_stream(memory); !status.ok()) {
         return status;
     }
-    if (const ggml_tensor * lost =
-            find_address_without_buffer(view(), splits(), assignment(), static_cast<BackendId>(backends_.size() - 1))) {
-        return Status::failed(std::string("tensor '") + lost->name +
-                              "' has an address and no buffer, so only the CPU can use it; make its context with "
-                              "no_alloc, or put it into a buffer (ggml_backend_cpu_buffer_from_ptr)");
-    }
     slots_.make(view(), splits(), backends_, n_copies_, turn_);
     if (memory == Memory::Needed) {
         if (Status status = streams_.place(slots_); !status.ok()) {

@@ -72,7 +72,7 @@ struct Seen {
     int n_splits = 0;
     int n_copies = 0;
     std::vector<std::string> overlaps; // of nodes in memory
-    std::vector<std::string> nodes;    // its backend, and the operands as they are after the split
+    std::vector<std::string> nodes;    // its backend, and the operands as they are when it runs
     std::map<std::string, size_t> buffers;
     std::vector<std::vector<char>> results;
     Traffic traffic; // of all devices, during the computation
@@ -82,15 +82,28 @@ const char * name_of(ggml_backend_t backend) {
     return backend ? ggml_backend_name(backend) : "none";
 }
 
+using Operands = std::map<const ggml_tensor *, std::string>; // by node: their names
+
+// Notes the operands of a node that is about to run. It does not want to see the result.
+bool note_operands(ggml_tensor * node, bool /*ask*/, void * operands) {
+    std::string & names = (*static_cast<Operands *>(operands))[node];
+    names.clear();
+    for (const ggml_tensor * src : node->src) {
+        names += src ? std::string(" ") + src->name : "";
+    }
+    return false;
+}
+
+// Runs the graph once more, to look at its nodes meanwhile.
 std::vector<std::string> describe(ggml_backend_sched_t sched, const RandomGraph & graph) {
+    Operands operands;
+    ggml_backend_sched_set_eval_callback(sched, note_operands, &operands);
+    EXPECT_EQ(ggml_backend_sched_graph_compute(sched, graph.get()), GGML_STATUS_SUCCESS);
+    ggml_backend_sched_set_eval_callback(sched, nullptr, nullptr);
     std::vector<std::string> lines;
     for (ggml_tensor * node : graph.nodes()) {
-        std::string line = std::string(ggml_op_desc(node)) + " '" + node->name + "' on " +
-                           name_of(ggml_backend_sched_get_tensor_backend(sched, node)) + ":";
-        for (ggml_tensor * src : node->src) {
-            line += src ? std::string(" ") + src->name : "";
-        }
-        lines.push_back(line);
+        lines.push_back(std::string(ggml_op_desc(node)) + " '" + node->name + "' on " +
+                        name_of(ggml_backend_sched_get_tensor_backend(sched, node)) + ":" + operands[node]);
     }
     return lines;
 }
@@ -139,8 +152,8 @@ Seen run(Machine & machine, ggml_backend_sched_t sched, const RandomGraph & grap
     }
     seen.n_splits = ggml_backend_sched_get_n_splits(sched);
     seen.n_copies = ggml_backend_sched_get_n_copies(sched);
-    seen.nodes = describe(sched, graph);
     seen.results = graph.results();
+    seen.nodes = describe(sched, graph);
     for (ggml_backend_t backend : machine.backends) {
         seen.buffers[ggml_backend_name(backend)] = ggml_backend_sched_get_buffer_size(sched, backend);
     }
