@@ -161,22 +161,24 @@ Status Placer::give_places(const CutGraph & graph) {
     // operands that are neither leafs nor nodes come later, which full graphs do not have.
     const Place * places = places_.plan.tensors.data();
     const auto n = static_cast<TensorId>(places_.plan.tensors.size());
+    const uint8_t * const facts = graph.view.facts();
+    const TensorId * const roots = graph.view.roots();
     const auto place_root = [&](TensorId id) {
         ggml_tensor * const tensor = graph.view.tensor(id);
         if (!tensor->buffer) {
             place(tensor, places[id]);
-            if (lasts(graph.view.facts(id))) {
+            if (lasts(facts[id])) {
                 lasting_.push_back({tensor, tensor->data});
             }
         }
     };
     for (TensorId id = 0; id < n; id++) {
-        place_root(graph.view.root(id));
-        if (!graph.view.views_another(id)) {
+        place_root(roots[id]);
+        if (roots[id] == id) {
             continue;
         }
         ggml_tensor * const tensor = graph.view.tensor(id);
-        const ggml_tensor * root = graph.view.tensor(graph.view.root(id));
+        const ggml_tensor * root = graph.view.tensor(roots[id]);
         // Without an address, it lies in a buffer of no bytes.
         char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
         // The root of a view may have got another place since the view got its own.
