@@ -118,6 +118,7 @@ class Scheduler {
     Settings settings_;
     plan::Rules rules_;
     bool refuses_superfluous_ = false;
+    bool has_unverified_runs_ = false; // Runs may be in flight that the verifier does not know.
     const int n_copies_;
     std::vector<host::Backend> backends_;
     Topology topology_;
@@ -143,7 +144,6 @@ class Scheduler {
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;
     observe::Verifier verifier_;
-    bool has_unverified_runs_ = false; // in flight, perhaps
     Observer observer_;
     CopyCallback copy_callback_;
     Offered offered_ = Offered::Nothing; // of the graph that was cut last

@@ -388,9 +388,9 @@ std::string Executor::text_of_failures() const {
 
 Executor::Failures Executor::take_failures() {
     note_failures();
-    const Failures result = {std::any_of(failed_runs_.begin(), failed_runs_.end(),
-                                         [this](const FailedRun & failed) { return failed.mark == mark_; }),
-                             text_of_failures()};
+    Failures result = {std::any_of(failed_runs_.begin(), failed_runs_.end(),
+                                   [this](const FailedRun & failed) { return failed.mark == mark_; }),
+                       text_of_failures()};
     failed_runs_.clear();
     return result;
 }
