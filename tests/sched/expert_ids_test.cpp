@@ -290,7 +290,7 @@ TEST_P(ExpertIds, MoveOnlyTheExpertsThatTheyName) {
     }
 }
 
-// Of experts that are copied
+// Tests experts that are copied
 class WrongExpertIds : public ExpertIds {};
 
 TEST_P(WrongExpertIds, FailTheRunAndNotTheNext) {

@@ -12,7 +12,7 @@
 
 namespace sequences {
 
-// What has happened in the call that runs now
+// Notes what has happened in the call that runs now
 struct RunSeen {
     int slot = -1;     // the graph that is computed
     size_t n_done = 0; // nodes that the model has computed

@@ -56,7 +56,7 @@ bool Model::dangles(const Tensor & root, int sched) const {
     return other < 0 || root.is_vague || (root.is_lost && root.epoch != scheds[static_cast<size_t>(other)].epoch);
 }
 
-// What does the memory of the nodes and leafs say?
+// Reads what the memory of the nodes and leafs says.
 Verdict Model::places_verdict(int sched, const Graph & graph) const {
     Verdict verdict = Verdict::Right;
     for (const int node : graph.nodes) {

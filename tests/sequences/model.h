@@ -61,7 +61,7 @@ class Model {
 
     bool is_allocated(int sched, int slot) const; // this graph of this slot, and it is certain
 
-    // What the calls change, by what they returned
+    // Notes what the calls have changed, by what they returned.
     void did_alloc(int sched, int slot, bool ok);
     void did_perhaps_alloc(int sched, int slot); // the call has failed, and the contract leaves open where
     void did_measure(int sched, int slot, bool is_split);

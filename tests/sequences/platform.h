@@ -32,7 +32,7 @@ class Platform {
     // True if inputs keep their values after a run. In a real ggml, later nodes may take their memory.
     virtual bool inputs_keep_values() const = 0;
 
-    // What devices saw of broken contracts; "" if nothing
+    // Returns what devices saw of broken contracts; "" if nothing.
     virtual std::string violations() const = 0;
 };
 

@@ -31,7 +31,7 @@ inline void PrintTo(const Scene & scene, std::ostream * out) {
 // More than 30, each with another part of the scheduler in it
 std::vector<Scene> all_scenes();
 
-// What a graph of a scene gives, by the CPU alone
+// The results of a graph of a scene, by the CPU alone
 struct Results {
     std::vector<Bytes> outputs;
     std::vector<Bytes> kept; // in tensors that stay: caches and ids

@@ -92,7 +92,7 @@ void add_places(std::vector<Scene> & scenes) {
     scenes.push_back(scene("UnlikeDevices", {GGML_SIM_PROFILE_VULKAN, GGML_SIM_PROFILE_CUDA}, {wide(), other}));
 }
 
-// What the caller asks for
+// The request of the caller
 void add_settings(std::vector<Scene> & scenes) {
     const GraphSpec graph = chain(kFirst, kSecond, kOnCpu);
     scenes.push_back(scene("Pipeline", kTwo, {graph, wide()}));

@@ -166,7 +166,7 @@ Outcome Trial::run(size_t graph, Again again, Compute compute) {
     if (ggml_backend_sched_graph_compute_async(sched(), built.graph) != GGML_STATUS_SUCCESS) {
         return failure();
     }
-    // What fails on a device is told by text, now or after waiting.
+    // A failure on a device is told by text, now or after waiting.
     std::string told = failure().text;
     ggml_backend_sched_synchronize(sched());
     const HostFaultPause pause;

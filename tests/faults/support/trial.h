@@ -11,7 +11,7 @@
 
 namespace ggml_sched::test {
 
-// What a series of calls came to
+// The outcome of a series of calls
 struct Outcome {
     bool ok = false;
     bool returned_failure = false; // a call did; else what is wrong was only told
@@ -25,7 +25,7 @@ class Trial {
     Trial(const Trial &) = delete;
     Trial & operator=(const Trial &) = delete;
 
-    // What precedes the first run and must not fail: graphs are described.
+    // Describes the graphs. This precedes the first run and must not fail.
     void describe();
 
     // The calls of a caller who runs a graph. Host faults are armed within the scheduler's functions only.
