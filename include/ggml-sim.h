@@ -109,11 +109,15 @@ enum ggml_sim_call {
     GGML_SIM_CALL_INIT_TENSOR       = 4,  // GGML_STATUS_FAILED; needs ggml_sim_config::inits_tensors
     GGML_SIM_CALL_EVENT_NEW         = 5,  // NULL
     GGML_SIM_CALL_COPY_ASYNC        = 6,  // refused; counted are those that would not be
-    GGML_SIM_CALL_SET_ASYNC         = 7,  // this and those below can return nothing: nothing is enqueued, and the next
-    GGML_SIM_CALL_GET_ASYNC         = 8,  // launch on the backend fails
-    GGML_SIM_CALL_EVENT_RECORD      = 9,
-    GGML_SIM_CALL_EVENT_WAIT        = 10,
-    GGML_SIM_CALL_SYNCHRONIZE       = 11, // waits all the same
+    // These five return nothing. Nothing is enqueued, and the next launch on the backend fails.
+    GGML_SIM_CALL_SET_ASYNC    = 7,
+    GGML_SIM_CALL_GET_ASYNC    = 8,
+    GGML_SIM_CALL_EVENT_RECORD = 9,
+    GGML_SIM_CALL_EVENT_WAIT   = 10,
+    GGML_SIM_CALL_SYNCHRONIZE  = 11, // waits all the same
+    // Waits all the same, and the next launch on the backend that has recorded the event fails.
+    GGML_SIM_CALL_EVENT_SYNCHRONIZE    = 12,
+    GGML_SIM_CALL_BUFFER_FROM_HOST_PTR = 13, // NULL
 
     GGML_SIM_CALL_COUNT,
 };

@@ -277,6 +277,9 @@ bool is_host(ggml_backend_buffer_type_t) {
 
 ggml_backend_buffer_t buffer_from_host_ptr(Device & device, void * bytes, size_t size) {
     Session sim;
+    if (sim->is_to_fail(device, GGML_SIM_CALL_BUFFER_FROM_HOST_PTR)) {
+        return nullptr;
+    }
     AllocationRef allocation;
     try {
         allocation =

@@ -97,7 +97,7 @@ void event_free(ggml_backend_dev_t, ggml_backend_event_t event) {
     sim->free_event(event);
 }
 
-void event_synchronize(ggml_backend_dev_t, ggml_backend_event_t handle) {
+void event_synchronize(ggml_backend_dev_t device, ggml_backend_event_t handle) {
     Session sim;
     sim->counters.event_synchronize_calls++;
     sim->let_adversary_act();
@@ -108,6 +108,9 @@ void event_synchronize(ggml_backend_dev_t, ggml_backend_event_t handle) {
         const CompletionRef record = event->record;
         sim->execute_until(record);
         sim->counters.event_synchronize_blocked += sim->wait_on_clock(*record) ? 1 : 0;
+        if (sim->is_to_fail(context_of(device), GGML_SIM_CALL_EVENT_SYNCHRONIZE)) {
+            sim->fail_queue_of(*record);
+        }
     }
     sim->let_adversary_act();
 }

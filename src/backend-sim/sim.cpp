@@ -140,8 +140,20 @@ void ggml_backend_sim_reset_counters(void) {
 
 const char * ggml_sim_call_name(enum ggml_sim_call call) {
     static const char * const names[GGML_SIM_CALL_COUNT] = {
-        "launch",     "init_backend", "alloc_buffer", "alloc_host_buffer", "init_tensor", "event_new",
-        "copy_async", "set_async",    "get_async",    "event_record",      "event_wait",  "synchronize",
+        "launch",
+        "init_backend",
+        "alloc_buffer",
+        "alloc_host_buffer",
+        "init_tensor",
+        "event_new",
+        "copy_async",
+        "set_async",
+        "get_async",
+        "event_record",
+        "event_wait",
+        "synchronize",
+        "event_synchronize",
+        "buffer_from_host_ptr",
     };
     return ggml_sched::core::is_below(call, GGML_SIM_CALL_COUNT) ? names[ggml_sched::core::number_of(call)] : nullptr;
 }

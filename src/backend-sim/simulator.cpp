@@ -298,6 +298,13 @@ bool Simulator::is_to_fail(Queue & queue, enum ggml_sim_call call) {
     return fails;
 }
 
+void Simulator::fail_queue_of(const Completion & completion) {
+    const auto queue = std::find(queues_.begin(), queues_.end(), completion.queue);
+    if (queue != queues_.end()) {
+        (*queue)->fail((*queue)->mark);
+    }
+}
+
 //
 // Rules
 //

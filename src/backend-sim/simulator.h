@@ -114,6 +114,8 @@ class Simulator {
     bool is_to_fail(Device & device, enum ggml_sim_call call);
     // Does the same for a call that can return nothing: the next launch of the queue fails.
     bool is_to_fail(Queue & queue, enum ggml_sim_call call);
+    // Lets the next launch of the queue fail that this operation was enqueued on, if that queue still exists.
+    void fail_queue_of(const Completion & completion);
 
     // A program broke the contract: log, count, and let the next launch of queue (may be NULL) fail.
     void violation(Queue * queue, const char * format, ...) GGML_ATTRIBUTE_FORMAT(3, 4);

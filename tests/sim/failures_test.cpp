@@ -47,7 +47,14 @@ TEST_F(SimFailures, OfCallsThatReturnSomethingAreReturnedOnce) {
         return ggml_backend_tensor_alloc(buffer, tensor, ggml_backend_buffer_get_base(buffer)) == GGML_STATUS_SUCCESS;
     });
     ggml_backend_buffer_free(buffer);
-    EXPECT_EQ(counters().injected_failures, 5u);
+    std::vector<char> bytes(64);
+    fails_once(GGML_SIM_CALL_BUFFER_FROM_HOST_PTR, [&] {
+        ggml_backend_buffer_t made =
+            ggml_backend_dev_buffer_from_host_ptr(told(), bytes.data(), bytes.size(), bytes.size());
+        ggml_backend_buffer_free(made);
+        return made != nullptr;
+    });
+    EXPECT_EQ(counters().injected_failures, 6u);
 }
 
 TEST_F(SimFailures, OfAnAsynchronousCopyIsARefusal) {
@@ -75,9 +82,11 @@ TEST_F(SimFailures, OfOtherCallsAreToldByTheNextLaunch) {
         ggml_backend_event_record(event, device);
         ggml_backend_event_wait(device, event);
         ggml_backend_synchronize(device);
+        ggml_backend_event_synchronize(event);
     };
-    for (const ggml_sim_call call : {GGML_SIM_CALL_SET_ASYNC, GGML_SIM_CALL_GET_ASYNC, GGML_SIM_CALL_EVENT_RECORD,
-                                     GGML_SIM_CALL_EVENT_WAIT, GGML_SIM_CALL_SYNCHRONIZE}) {
+    for (const ggml_sim_call call :
+         {GGML_SIM_CALL_SET_ASYNC, GGML_SIM_CALL_GET_ASYNC, GGML_SIM_CALL_EVENT_RECORD, GGML_SIM_CALL_EVENT_WAIT,
+          GGML_SIM_CALL_SYNCHRONIZE, GGML_SIM_CALL_EVENT_SYNCHRONIZE}) {
         SCOPED_TRACE(ggml_sim_call_name(call));
         fill(a, 1.0f);
         got.assign(n, 7.0f);
@@ -88,7 +97,26 @@ TEST_F(SimFailures, OfOtherCallsAreToldByTheNextLaunch) {
         EXPECT_EQ(ggml_backend_graph_compute(device, scale(a, 2.0f, a)), GGML_STATUS_FAILED);
         EXPECT_EQ(ggml_backend_graph_compute(device, scale(a, 2.0f, a)), GGML_STATUS_SUCCESS);
     }
-    EXPECT_EQ(counters().injected_failures, 5u);
+    EXPECT_EQ(counters().injected_failures, 6u);
+}
+
+TEST_F(SimFailures, OfAWaitForAnEventConcernTheBackendThatRecordedIt) {
+    ggml_backend_t recorder = backend(0);
+    ggml_backend_t other = ggml_backend_dev_init(ggml_backend_get_device(recorder), nullptr);
+    ggml_backend_event_t event = event_of(0);
+    const auto wait_in_vain = [&] {
+        EXPECT_TRUE(ggml_backend_sim_fail(0, GGML_SIM_CALL_EVENT_SYNCHRONIZE, 1));
+        ggml_backend_event_synchronize(event);
+    };
+    ggml_tensor * a = vector_on(recorder, 1.0f);
+    ggml_backend_event_record(event, recorder);
+    wait_in_vain();
+    EXPECT_EQ(ggml_backend_graph_compute(other, scale(a, 2.0f, a)), GGML_STATUS_SUCCESS);
+    EXPECT_EQ(ggml_backend_graph_compute(recorder, scale(a, 2.0f, a)), GGML_STATUS_FAILED);
+    ggml_backend_event_record(event, other);
+    ggml_backend_free(other);
+    wait_in_vain(); // the backend that would tell it is gone
+    EXPECT_EQ(ggml_backend_graph_compute(recorder, scale(a, 2.0f, a)), GGML_STATUS_SUCCESS);
 }
 
 TEST_F(SimFailures, AreOfCallsThatExist) {
