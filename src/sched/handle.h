@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "scheduler.h"
+#include "session/scheduler.h"
 
 struct ggml_backend_sched {
     std::unique_ptr<ggml_sched::Scheduler> scheduler;

@@ -39,7 +39,7 @@ class Rule:
 
 
 # What a stage of the scheduler sees, besides the stages before it
-_STAGE = [r"include/.*", r"src/sched/host/(query|graph_handle|max_copies)\.h", r"src/sched/status\.h"]
+_STAGE = [r"include/.*", r"src/sched/host/(query|graph_handle|max_copies|status)\.h"]
 _VALUES = [r"src/sched/plan/.*"]
 
 # All of host/ but the header through which it sees ggml's internal ones
@@ -71,21 +71,29 @@ RULES = [
     Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
     Rule(r"src/sched/alloc/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc") + [r"src/sched/host/(in_place|owned_buffers)\.h"]),
+    # The only part of streaming that touches devices is stream/rings: it owns queues and memory.
+    Rule(r"src/sched/stream/.*",
+         _STAGE + _stages("graph", "assign", "split", "stream") + [r"src/sched/host/(topology|clock|execute|log)\.h"]),
     Rule(r"src/sched/lower/.*",
-         _STAGE + _stages("graph", "assign", "split", "alloc", "lower") + [r"src/sched/plan/(program|machine)\.h"]),
+         _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower")
+         + [r"src/sched/host/topology\.h", r"src/sched/plan/(program|machine)\.h"]),
     # The executor sees a finished plan, and the tensors that its numbers stand for; no planner.
     Rule(r"src/sched/exec/.*",
-         [r"include/.*", _HOST, r"src/sched/status\.h", r"src/sched/exec/.*",
-          r"src/sched/plan/(plan|program|machine)\.h", r"src/sched/lower/lower\.h"]),
+         [r"include/.*", _HOST, r"src/sched/exec/.*", r"src/sched/plan/(plan|program|machine)\.h",
+          r"src/sched/lower/bindings\.h"]),
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
-          r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log)|status)\.h"]),
-    Rule(r"src/sched/(scheduler|capi|cutter|flight|earlier_places|lowered_graph|placer|plan_cache|plan_names|reallocations|streaming|streams|tensors_at).*",
-         [r"include/.*", r"src/sched/(?!host/)[^/]*(/.*)?", _HOST]),
-    Rule(r"src/sched/setup\..*",
-         [r"include/.*", r"src/sched/[^/]*\.h", _HOST, r"src/sched/lower/lower\.h",
-          r"src/sched/plan/machine\.h"]),
-    Rule(r"src/sched/[^/]*", [r"include/.*", r"src/sched/[^/]*\.h", r"src/sched/host/log\.h"]),
+          r"src/sched/lower/(bindings|accesses|spaces)\.h",
+          r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log|status|topology))\.h"]),
+    # What is kept for the next graph. No stage includes it.
+    Rule(r"src/sched/reuse/.*",
+         _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "reuse")
+         + [r"src/sched/observe/text\.h"]),
+    Rule(r"src/sched/session/.*",
+         [r"include/.*", _HOST]
+         + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse", "session")),
+    Rule(r"src/sched/(capi\.cpp|handle\.h)",
+         [r"include/.*", r"src/sched/handle\.h", r"src/sched/host/(log|status)\.h"] + _stages("session", "observe", "plan")),
     # Chooses between ggml's scheduler and ours, by the public API of both.
     Rule(r"src/dropin/.*", [r"include/.*", r"src/dropin/.*", r"src/sched/host/log\.h"]),
 ]

@@ -16,8 +16,9 @@ HEADERS = """
     src/sched/host/query.h src/sched/host/execute.h src/sched/host/graph_handle.h src/sched/host/log.h src/sched/host/ggml_api.h
     src/sched/graph/graph_view.h src/sched/assign/assign.h src/sched/split/split.h src/sched/alloc/memory_plan.h
     src/sched/lower/lower.h src/sched/plan/machine.h src/sched/plan/program.h src/sched/plan/plan.h
-    src/sched/plan/planner.h src/sched/exec/executor.h src/sched/observe/verifier.h src/sched/scheduler.h
-    src/sched/settings.h src/backend-cpu/compute.h src/backend-sim/simulator.h src/backend-gpu/stream.h
+    src/sched/plan/planner.h src/sched/exec/executor.h src/sched/observe/verifier.h src/sched/session/scheduler.h
+    src/sched/session/settings.h src/sched/reuse/split_memo.h src/sched/stream/layout.h src/sched/lower/bindings.h
+    src/sched/host/topology.h src/backend-cpu/compute.h src/backend-sim/simulator.h src/backend-gpu/stream.h
     src/backend-cuda/vendor.h
     """.split()
 
@@ -42,9 +43,13 @@ ALLOWED = """
     src/sched/plan/planner.cpp     "plan/plan.h"
     src/sched/exec/executor.cpp    "host/execute.h"
     src/sched/observe/verifier.cpp "plan/plan.h"
-    src/sched/scheduler.cpp        "observe/verifier.h"
+    src/sched/session/scheduler.cpp "observe/verifier.h"
+    src/sched/session/scheduler.cpp "reuse/split_memo.h"
+    src/sched/reuse/split_memo.cpp "split/split.h"
+    src/sched/lower/lower.cpp      "stream/layout.h"
+    src/sched/exec/executor.cpp    "lower/bindings.h"
     src/sched/capi.cpp             "observe/verifier.h"
-    src/sched/setup.cpp            "plan/machine.h"
+    src/sched/host/topology.cpp    "plan/machine.h"
     """
 
 FORBIDDEN = """
@@ -86,9 +91,15 @@ FORBIDDEN = """
     src/sched/exec/executor.cpp    "ggml-backend-impl.h"
     src/sched/observe/verifier.cpp "plan/planner.h"
     src/sched/observe/verifier.cpp "exec/executor.h"
-    src/sched/setup.cpp            "observe/verifier.h"
-    src/sched/settings.cpp         "observe/verifier.h"
-    src/sched/scheduler.cpp        "ggml-impl.h"
+    src/sched/host/topology.cpp    "observe/verifier.h"
+    src/sched/split/split.cpp      "stream/layout.h"
+    src/sched/lower/lower.cpp      "reuse/split_memo.h"
+    src/sched/exec/executor.cpp    "reuse/split_memo.h"
+    src/sched/exec/executor.cpp    "lower/lower.h"
+    src/sched/reuse/split_memo.cpp "session/scheduler.h"
+    src/sched/observe/verifier.cpp "session/settings.h"
+    src/sched/stream/layout.cpp    "lower/lower.h"
+    src/sched/session/scheduler.cpp "ggml-impl.h"
     src/sched/stray/stray.cpp      "ggml.h"
     src/sched/plan/planner.cpp     "plan/no_such_file.h"
     """

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <random>
 
-#include "alloc/stream_layout.h"
+#include "stream/layout.h"
 
 namespace ggml_sched::test {
 namespace {

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "assign/questions.h"
-#include "status.h"
+#include "host/status.h"
 
 namespace ggml_sched {
 

@@ -7,13 +7,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "graph/backend_id.h"
 #include "graph/graph_view.h"
 #include "host/query.h"
 
 namespace ggml_sched {
-
-using BackendId = int8_t;
-constexpr BackendId kNoBackend = -1;
 
 class Questions {
   public:

@@ -18,8 +18,9 @@
 #include "exec/written_rows.h"
 #include "ggml-sched.h"
 #include "host/execute.h"
+#include "host/status.h"
+#include "host/topology.h"
 #include "plan/plan.h"
-#include "status.h"
 
 namespace ggml_sched {
 

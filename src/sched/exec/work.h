@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/graph_handle.h"
-#include "lower/lower.h"
+#include "lower/bindings.h"
 
 namespace ggml_sched {
 

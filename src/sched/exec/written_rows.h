@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ggml.h"
-#include "status.h"
+#include "host/status.h"
 
 namespace ggml_sched {
 

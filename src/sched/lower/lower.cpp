@@ -9,7 +9,7 @@
 #include "lower/offers.h"
 #include "lower/program_builder.h"
 #include "lower/shared_snapshots.h"
-#include "lower/stream_order.h"
+#include "stream/issue_order.h"
 
 namespace ggml_sched {
 

@@ -21,10 +21,6 @@ Access in_ring(const CopyBinding & copy, bool write) {
 
 } // namespace
 
-bool writes_ring(TaskKind kind, const CopyBinding & copy) {
-    return kind == TaskKind::Snapshot || (copy.via_ring && (kind == TaskKind::GetAsync || kind == TaskKind::CopyNow));
-}
-
 void ProgramBuilder::reserve_ring(CopyBinding & copy) {
     copy.via_ring = true;
     copy.ring_offset = lowered_.ring_bytes;

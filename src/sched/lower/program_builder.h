@@ -11,9 +11,6 @@
 
 namespace ggml_sched {
 
-// True if a task of this kind puts what the copy moves into the ring.
-bool writes_ring(plan::TaskKind kind, const CopyBinding & copy);
-
 class ProgramBuilder {
   public:
     // All of them must stay.

@@ -13,8 +13,9 @@
 
 #include "exec/step_listener.h"
 #include "host/clock.h"
+#include "host/status.h"
+#include "host/topology.h"
 #include "observe/trace.h"
-#include "status.h"
 
 namespace ggml_sched::observe {
 

@@ -1,0 +1,55 @@
+// Bindings - what the numbers in a lowered program stand for: the tensors that its copies move, and how.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "plan/program.h"
+#include "split/split.h"
+
+namespace ggml_sched {
+
+constexpr uint32_t kNoBinding = UINT32_MAX;
+
+// What a copy task moves.
+struct CopyBinding {
+    uint32_t copy; // index into Splits::copies; kNoBinding: ids that only the host reads, and dst is src
+    TensorId tensor;
+    ggml_tensor * src;
+    ggml_tensor * dst;
+    BackendId src_backend;
+    BackendId dst_backend;
+    size_t bytes;
+    bool via_ring;                        // one end of the copy, or of a CopyNow the destination
+    size_t ring_offset;                   // in the run's part of the ring
+    uint32_t ids = kNoBinding;            // the binding of the ids that say which experts, or rows, are needed
+    bool streamed = false;                // a weight
+    bool cache = false;                   // streamed like one
+    bool ahead = false;                   // on the lane that streams weights
+    bool pageable = false;                // large, and in memory that the device cannot read by itself
+    TensorId writer = kNoTensor;          // of a cache: the node that has written what is sent,
+    ggml_tensor * written = nullptr;      // which is this; NULL: all of it is sent
+    uint32_t sent = kNoBinding;           // of an Offer: the binding by which the weight has been sent ahead
+    TensorId reader_id = kNoTensor;       // of experts that are sent by ids: the first node that reads them,
+    const ggml_tensor * reader = nullptr; // and its tensor, for messages
+    uint32_t n_merged = 1;                // so many bindings from here on are sent at once, with what lies between
+};
+
+// True if a task of this kind puts what the copy moves into the ring.
+inline bool writes_ring(plan::TaskKind kind, const CopyBinding & copy) {
+    using plan::TaskKind;
+    return kind == TaskKind::Snapshot || (copy.via_ring && (kind == TaskKind::GetAsync || kind == TaskKind::CopyNow));
+}
+
+struct Lowered {
+    plan::Program program; // Task::binding is an index into `copies`, or the split of a launch
+    std::vector<CopyBinding> copies;
+    size_t ring_bytes = 0; // of one run
+    // By lane: bytes out of pageable memory that wait for others on the queue; 0 if nothing comes from there
+    std::array<size_t, plan::kMaxLanes> staged = {};
+};
+
+} // namespace ggml_sched

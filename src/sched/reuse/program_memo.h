@@ -1,0 +1,61 @@
+// LoweredGraph - a program and the plans made for it, kept for the next graph that it fits: engines build the same
+// graph anew for every token.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lower/lower.h"
+#include "observe/text.h"
+#include "reuse/plan_memo.h"
+
+namespace ggml_sched {
+
+class LoweredGraph {
+  public:
+    // What a program depends on: numbers that change with it
+    struct Key {
+        uint64_t layout;  // of the graph's tensors
+        uint64_t given;   // places that tensors had before
+        uint64_t placed;  // places that they were given, which are found anew for other splits
+        uint64_t streams; // memory of streamed weights
+        uint64_t links;   // the topology
+        plan::Mode mode;
+        bool observed;
+        bool whole_experts;
+        Offered offered;
+
+        friend bool operator==(const Key & a, const Key & b) {
+            return a.layout == b.layout && a.given == b.given && a.placed == b.placed && a.streams == b.streams &&
+                   a.links == b.links && a.mode == b.mode && a.observed == b.observed &&
+                   a.whole_experts == b.whole_experts && a.offered == b.offered;
+        }
+    };
+
+    bool is_for(const Key & key) const { return valid_ && key_ == key; }
+    void take(const Key & key, Lowered lowered);
+    // The tensors of the graph that is to run next, which has the same key
+    void bind(const GraphView & graph, const Slots & slots);
+    void forget() { valid_ = false; }
+
+    const Lowered & lowered() const { return lowered_; }
+    PlanCache & plans() { return plans_; }
+
+    // Made when they are needed; NULL before.
+    std::shared_ptr<const observe::Names> names;
+    // The history after which the caller of a graph with this key may write its inputs without a wait; NULL: not known.
+    // The graph need not have been lowered yet.
+    std::shared_ptr<const plan::History> & inputs_are_free(const Key & key);
+
+  private:
+    bool valid_ = false;
+    Key key_ = {};
+    Key key_of_inputs_ = {}; // whose inputs are free
+    std::shared_ptr<const plan::History> free_after_;
+    Lowered lowered_;
+    PlanCache plans_;
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,89 @@
+// Placer - gives a graph's tensors their places, and waits first for exactly what still uses that memory.
+//
+// The places of a graph are kept for later ones that are split in the same way: each fits there if none of its tensors
+// is larger.
+
+#pragma once
+
+#include "alloc/compute_buffers.h"
+#include "alloc/memory_planner.h"
+#include "alloc/split_graphs.h"
+#include "lower/spaces.h"
+#include "session/earlier_places.h"
+#include "session/in_flight.h"
+
+namespace ggml_sched {
+
+class Placer {
+  public:
+    // All of them must stay.
+    Placer(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces, Flight & flight,
+           const plan::Rules & rules)
+        : backends_(backends)
+        , buffers_(buffers)
+        , spaces_(spaces)
+        , flight_(flight)
+        , rules_(rules)
+        , planner_(backends) {}
+
+    // Finds the places of a graph. `prepared` is the graph's, `splits` the number of its splits: see Cutter::number().
+    Status find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    // True if a buffer is too small for the places that were found.
+    bool must_grow() const { return !buffers_.have_room_for(places_.plan); }
+    // Makes the buffers large enough for the places that were found, and gives each tensor its place. On a failure no
+    // tensor has one.
+    Status give(const CutGraph & graph);
+    // Undoes give(): the tensors of that graph, which must exist, have no memory again.
+    void take_back(const GraphView & view, const Splits & splits) const;
+    // The tensors of the last give() whose contents outlive a run
+    const std::vector<LastingTensor> & lasting() const { return lasting_; }
+    // No places are known any more.
+    void forget() noexcept;
+    // Makes the buffers that the graph would need, and keeps its places in mind.
+    Status reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    // What the buffers of each backend would need for the graph, in bytes
+    Status measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes);
+    // The caller writes its inputs as soon as they have their places, and earlier runs may still use that memory.
+    // `free_after` is the history after which no wait was needed for these places, and is kept so; NULL if not known.
+    Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
+
+    const Followers & followers() const { return places_.plan.followers; }
+
+    // Another one for other places
+    uint64_t version() const { return (places_.number << 32) + buffers_.number(); }
+
+  private:
+    struct Places {
+        MemoryPlan plan;
+        uint64_t number = 0;
+        uint64_t splits = 0;      // that they are for,
+        bool are_known = false;   // also in other graphs
+        GraphVersion last_fitted; // the last graph that they were good for,
+        uint64_t fitted = 0;      // and its number
+
+        void fit(const GraphView & graph) {
+            last_fitted = graph.version();
+            fitted = graph.number();
+        }
+    };
+
+    void recall(uint64_t splits);
+    bool knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    Status find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    Status make_room();
+    Status give_places(const CutGraph & graph);
+
+    const std::vector<host::Backend> & backends_;
+    ComputeBuffers & buffers_;
+    Spaces & spaces_;
+    Flight & flight_;
+    const plan::Rules & rules_;
+    MemoryPlanner planner_;
+    Places places_;
+    std::vector<Places> others_; // for other splits, the oldest first
+    uint64_t n_plans_ = 0;
+    std::vector<TensorId> placed_views_; // by the last give()
+    std::vector<LastingTensor> lasting_;
+};
+
+} // namespace ggml_sched

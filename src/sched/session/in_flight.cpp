@@ -1,0 +1,79 @@
+#include "session/in_flight.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "plan/planner.h"
+
+namespace ggml_sched {
+
+namespace {
+
+const std::shared_ptr<const plan::History> kNothing = std::make_shared<const plan::History>();
+
+bool overlap(const plan::Access & a, plan::Space space, uint64_t begin, uint64_t end) {
+    return a.space == space && a.begin < end && begin < a.end;
+}
+
+// Only what has bytes in common with something in flight can have to wait.
+bool overlaps(const std::vector<plan::Access> & accesses, const plan::History & history) {
+    return std::any_of(accesses.begin(), accesses.end(), [&](const plan::Access & access) {
+        return std::any_of(
+                   history.accesses.begin(), history.accesses.end(),
+                   [&](const plan::PastAccess & past) { return overlap(access, past.space, past.begin, past.end); }) ||
+               std::any_of(history.caller_reads.begin(), history.caller_reads.end(),
+                           [&](const plan::CallerRead & read) {
+                               return overlap(access, read.bytes.space, read.bytes.begin, read.bytes.end);
+                           });
+    });
+}
+
+} // namespace
+
+Flight::Flight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier)
+    : machine_(machine)
+    , executor_(executor)
+    , verifier_(verifier)
+    , history_(kNothing)
+    , idle_(kNothing) {}
+
+void Flight::add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle) {
+    history_ = std::move(after);
+    idle_ = std::move(idle);
+}
+
+Status Flight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
+    waited = false;
+    if (!overlaps(program.accesses, *history_)) {
+        return {};
+    }
+    // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
+    plan::Machine unthrottled = machine_;
+    unthrottled.window++;
+    waited = !plan::make_plan(unthrottled, program, *history_, rules).plan.waits.empty();
+    if (!waited) {
+        return {};
+    }
+    plan::Planned planned = plan::make_plan(machine_, program, *history_, rules);
+    if (Status status = executor_.prepare(planned.plan); !status.ok()) {
+        return status;
+    }
+    const auto plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
+    history_ = std::make_shared<const plan::History>(std::move(planned.next));
+    verifier_.note(plan);
+    return executor_.run_waits(*plan);
+}
+
+void Flight::abandon(const char * why) {
+    executor_.abandon(why);
+    history_ = idle_; // the caller may read what has been computed
+    verifier_.forget(idle_->caller_reads);
+}
+
+void Flight::synchronize() {
+    executor_.synchronize();
+    history_ = idle_;
+    verifier_.forget(idle_->caller_reads);
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,158 @@
+// Scheduler - runs the stages in order and keeps their results:
+//
+//   graph -> assign -> split -> alloc -> lower -> plan -> (verify) -> exec
+//
+// Everything that can fail returns a Status; the C API in capi.cpp turns it into what ggml's signatures allow.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "exec/executor.h"
+#include "observe/tracer.h"
+#include "observe/verifier.h"
+#include "plan/history.h"
+#include "plan/rules.h"
+#include "reuse/program_memo.h"
+#include "reuse/split_memo.h"
+#include "session/allocation.h"
+#include "session/earlier_places.h"
+#include "session/in_flight.h"
+#include "session/reallocations.h"
+#include "session/settings.h"
+#include "session/streaming.h"
+
+namespace ggml_sched {
+
+class Scheduler {
+  public:
+    // A copy of that size takes longer than the waits around it.
+    static constexpr size_t kAheadFrom = size_t{256} << 10;
+
+    struct Options {
+        size_t graph_size;
+        bool parallel;
+        bool op_offload;
+        // For tests; the C API leaves them alone.
+        int n_copies = 0;                 // with parallel: 1 to kMaxCopies; 0 is kMaxCopies
+        size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight, if the default limit allows them at all
+        size_t ahead_from = kAheadFrom;   // smaller inputs are copied on the queue that computes
+    };
+
+    static std::unique_ptr<Scheduler> create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
+                                             int n_backends, const Options & options, Status & status);
+
+    Status reserve_size(ggml_cgraph * graph, size_t * sizes);
+    Status reserve(ggml_cgraph * graph);
+    Status split(ggml_cgraph * graph);
+    Status allocate(ggml_cgraph * graph) { return allocate(graph, Inputs::Writable); }
+    // Makes the allocated graph what it was before; see ggml_sched_unalloc_graph.
+    void unallocate();
+    // Success with a text: an earlier run has failed on a device.
+    Status compute_async(ggml_cgraph * graph);
+    Status compute(ggml_cgraph * graph); // and waits; fails also if the run fails on a device
+    Status synchronize();
+    void wait() const; // as synchronize(), while a call of this scheduler runs
+    void reset();
+    // After an exception has left a call: nothing is in flight or kept, and no graph is allocated.
+    void recover() noexcept;
+
+    Status assign_by_user(ggml_tensor * tensor, ggml_backend_t backend);
+    ggml_backend_t backend_of(const ggml_tensor * tensor) const;
+
+    void set_observer(const Observer & observer) { observer_ = observer; }
+    void set_copy_callback(const CopyCallback & callback) { copy_callback_ = callback; }
+    void set_realloc_callback(const ReallocCallback & callback) { reallocations_.set_callback(callback); }
+    void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
+    ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
+    void set_streaming(const StreamSettings & settings); // waits for what is in flight
+    void keep_weights(bool keep) { executor_->keep_weights(keep); }
+    void set_verify(bool verify) { settings_.verify = verify; }
+    Status start_trace(const std::string & path); // ends the trace that there may be
+    Status stop_trace();
+    void end_trace() noexcept;                                       // if there is one; logs what fails
+    void switch_off(plan::Rule rule);                                // for tests
+    void refuse_superfluous_waits() { refuses_superfluous_ = true; } // for tests; needs verification on
+
+    const std::vector<host::Backend> & backends() const { return backends_; }
+    int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
+    int n_splits() const { return static_cast<int>(splits().splits.size()); }
+    int n_copies() const { return n_copies_; }
+    size_t buffer_size(int backend) const { return buffers_.size(static_cast<BackendId>(backend)); }
+    ggml_sched_stats & stats() { return executor_->stats; }
+    const plan::Plan * last_plan() const { return last_plan_.get(); } // NULL: no run yet; valid until the next one
+    const plan::Machine & machine() const { return machine_; }
+
+    std::string pattern(int split) const;
+    std::string plan_text() const;
+
+  private:
+    Scheduler(std::vector<host::Backend> backends, const Options & options);
+
+    enum class Memory { None, Needed };      // for streaming
+    enum class Inputs { Writable, Written }; // by the caller, later or already
+    Status take(ggml_cgraph * graph, EarlierPlaces & earlier);
+    Status cut(Memory memory);
+    Status cut_and_stream(Memory memory);
+    Status allocate(ggml_cgraph * graph, Inputs inputs);
+    Status find_and_give_places();
+    bool has_made_room(const Status & status);
+    void wait_for_all();
+    CutGraph cut_graph() const;
+    LoweredGraph::Key key() const;
+    void lower_graph();
+    CachedPlan & find_plan();
+    Status verify(CachedPlan & cached);
+    Status run();
+    Work work();
+    void forget_results() noexcept;
+    bool is_same_graph(const ggml_cgraph * graph) const;
+    plan::Mode mode() const;
+    const GraphView & view() const { return cutter_.view(); }
+    const Splits & splits() const { return cutter_.splits(); }
+    const Assignment & assignment() const { return cutter_.assignment(); }
+
+    Settings settings_;
+    plan::Rules rules_;
+    bool refuses_superfluous_ = false;
+    bool has_unverified_runs_ = false; // Runs may be in flight that the verifier does not know.
+    const int n_copies_;
+    std::vector<host::Backend> backends_;
+    Topology topology_;
+    plan::Machine machine_;
+
+    // The graph and what the stages made of it
+    ggml_cgraph * graph_ = nullptr;
+    uint64_t identity_ = 0;
+    bool is_allocated_ = false;
+    int turn_ = 0;
+    int next_turn_ = 0;
+    UserAssignments user_;
+    Cutter cutter_;
+    Slots slots_;
+    SplitGraphs split_graphs_;
+    ComputeBuffers buffers_;
+    Spaces spaces_;
+    Streams streams_;
+    uint64_t links_number_ = 0;                    // changes with the topology
+    std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
+    bool is_lowered_ = false;                      // that of this turn is this graph's
+
+    std::shared_ptr<const plan::Plan> last_plan_;
+    std::shared_ptr<const observe::Names> last_names_;
+    observe::Verifier verifier_;
+    Observer observer_;
+    CopyCallback copy_callback_;
+    Offered offered_ = Offered::Nothing; // of the graph that was cut last
+    Reallocations reallocations_;
+    std::unique_ptr<observe::Tracer> tracer_; // NULL: none
+    std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
+    Flight flight_;
+    Placer placer_;
+    Streaming streaming_;
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,57 @@
+// Streaming - the part of the scheduler that brings streams together with what is in flight: gets memory when nothing
+// uses the old one any more, gives it back when it is needed elsewhere, and measures what the choice between ways to
+// stream experts depends on.
+
+#pragma once
+
+#include "exec/executor.h"
+#include "lower/spaces.h"
+#include "session/in_flight.h"
+#include "session/settings.h"
+#include "split/expert_gate.h"
+#include "stream/rings.h"
+
+namespace ggml_sched {
+
+class Streaming {
+  public:
+    // All of them must stay; the streams longer than the executor, which uses their queues.
+    Streaming(const std::vector<host::Backend> & backends, const Topology & topology, const Settings & settings,
+              Spaces & spaces, Streams & streams, Executor & executor, Flight & flight);
+
+    // Makes the queues of all devices, for more than weights. False: not all of them.
+    bool make_queues();
+
+    // Nothing may be in flight.
+    void set(const StreamSettings & settings);
+
+    // What may be streamed now. Other modes than auto show what ggml does, one copy at a time.
+    const StreamLimits & limits(plan::Mode mode);
+    // Gets the memory that the graph that was laid out needs, and measures the link to its experts. `fits` says if
+    // there was enough; if not, the limits are lower now, and the graph has to be cut and laid out again.
+    Status get_memory(const GraphView & graph, const Splits & splits, bool & fits);
+    // Memory for something else has run out: what streaming has is given back, and it ends. False: it has none.
+    bool give_memory_back();
+
+    bool streams_whole(const StreamedExperts & experts) const { return gate_.streams_whole(experts.batch); }
+    // Performs the plan of a graph with these experts, if it has any.
+    Status run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts);
+
+  private:
+    Status run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
+                      const StreamedExperts & experts);
+    void use_queues();
+    Status wait_for_old_memory();
+    void measure_link(const GraphView & graph, const Splits & splits);
+
+    const std::vector<host::Backend> & backends_;
+    const Topology & topology_;
+    const Settings & settings_;
+    Spaces & spaces_;
+    Streams & streams_;
+    Executor & executor_;
+    Flight & flight_;
+    ExpertGate gate_;
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,290 @@
+#include "stream/rings.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "host/clock.h"
+#include "host/execute.h"
+#include "host/log.h"
+
+namespace ggml_sched {
+
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+// How far copies run ahead. More gains nothing: they only have to bridge what the device computes in between.
+constexpr size_t kLookahead = 1024 * kMiB;
+// A split begins when its weights are there, so large splits begin late; but many small ones cost launches.
+constexpr size_t kMostPerSplit = 64 * kMiB;
+// The ring holds this many splits' weights at least: one is used, one arrives, and the others keep both busy.
+constexpr size_t kSplitsInRing = 4;
+// In auto, the part of the free memory that is taken at most; engines want memory later, too.
+constexpr size_t kShareOfFree = 4;
+// In auto, less than that is not worth a queue.
+constexpr size_t kLeastAuto = kMiB;
+// In auto, smaller weights are not worth it: events and another queue cost more than copying them.
+constexpr size_t kLeastMean = size_t{256} << 10;
+constexpr size_t kLeastCache = size_t{1} << 20;
+// A ring that has three of four bytes of what it should is kept: caches grow from graph to graph, and new memory would
+// have to wait for what is in flight.
+constexpr size_t kLeastOfRing = 3;
+// To measure a link with
+constexpr size_t kSample = 128 * kMiB;
+constexpr int kSamples = 4;
+constexpr double kManySlots = 1e6;
+
+struct Free {
+    void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
+    void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
+};
+using BackendPtr = std::unique_ptr<ggml_backend, Free>;
+using BufferPtr = std::unique_ptr<ggml_backend_buffer, Free>;
+
+StreamLimit limit_of(size_t capacity, bool is_auto) {
+    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, is_auto ? kLeastMean : 0,
+            is_auto ? kLeastCache : 0};
+}
+
+std::string mib(size_t bytes) {
+    return std::to_string(bytes / kMiB) + " MiB";
+}
+
+} // namespace
+
+Streams::Streams(const std::vector<host::Backend> & backends, const Topology & topology,
+                 const StreamSettings & settings)
+    : backends_(backends)
+    , topology_(topology)
+    , settings_(settings)
+    , streams_(backends.size())
+    , slots_(backends.size()) {}
+
+Streams::~Streams() {
+    for (Stream & stream : streams_) {
+        ggml_backend_buffer_free(stream.memory);
+        if (stream.queue) {
+            ggml_backend_free(stream.queue->handle);
+        }
+    }
+}
+
+void Streams::set(const StreamSettings & settings) {
+    settings_ = settings;
+    limits_.clear();
+    for (Stream & stream : streams_) {
+        ggml_backend_buffer_free(stream.memory);
+        stream.memory = nullptr;
+    }
+    number_++;
+}
+
+void Streams::give_up(const char * why) {
+    host::log_warning(std::string("weights are not streamed any more: ") + why);
+    set({0, 0});
+}
+
+const StreamLimits & Streams::limits() {
+    if (limits_.empty()) {
+        find_capacities();
+    }
+    return limits_;
+}
+
+void Streams::find_capacities() {
+    const size_t lookahead = settings_.lookahead == 0 ? kLookahead : settings_.lookahead;
+    limits_.assign(backends_.size(), {});
+    for (size_t b = 0; b < backends_.size() && settings_.budget > 0; b++) {
+        if (topology_.stream_of[b] == plan::kHost) {
+            continue;
+        }
+        lower_capacity(static_cast<BackendId>(b), std::min(budget_of(backends_[b]), lookahead));
+    }
+}
+
+size_t Streams::budget_of(const host::Backend & backend) const {
+    if (settings_.budget != StreamSettings::kAuto) {
+        return settings_.budget;
+    }
+    const size_t share = host::free_memory(backend) / kShareOfFree;
+    return share < kLeastAuto ? 0 : share;
+}
+
+void Streams::lower_capacity(BackendId backend, size_t capacity) {
+    streams_[backend].capacity = capacity;
+    limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto);
+    number_++;
+}
+
+bool Streams::have_memory() const {
+    return std::any_of(streams_.begin(), streams_.end(), [](const Stream & stream) { return stream.memory; });
+}
+
+void Streams::lay_out(const GraphView & graph, const Splits & splits) {
+    say_what_is_missing(graph, splits);
+    for (size_t b = 0; b < streams_.size(); b++) {
+        slots_[b] = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
+        // Cut by these limits no split needs more than half of the ring, so it always fits.
+        const size_t wanted = ring_size(slots_[b], streams_[b].capacity);
+        const size_t had = size_of(streams_[b].memory);
+        const bool is_enough = had < wanted && had / kLeastOfRing >= wanted / (kLeastOfRing + 1);
+        streams_[b].needed = is_enough && ggml_sched::lay_out(slots_[b], had) ? had : wanted;
+        ggml_sched::lay_out(slots_[b], streams_[b].needed);
+    }
+}
+
+// Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.
+void Streams::say_what_is_missing(const GraphView & graph, const Splits & splits) {
+    for (const InputCopy & copy : splits.copies) {
+        Stream & stream = streams_[copy.backend];
+        const ggml_backend_buffer_t buffer = host::buffer_of(graph.tensor(copy.tensor));
+        if (settings_.budget == 0 || stream.has_said_why_not || topology_.stream_of[copy.backend] != plan::kHost ||
+            !buffer || !host::is_weights(buffer) || !host::is_host(buffer)) {
+            continue;
+        }
+        const host::Backend & backend = backends_[copy.backend];
+        const std::string text = "weights are not streamed to " + backend.name + ": " +
+                                 (!backend.set_async ? "it has no asynchronous copies"
+                                  : !backend.events  ? "it has no events"
+                                                     : "there are too many backends for a queue of its own");
+        if (settings_.budget == StreamSettings::kAuto) {
+            host::log_debug("ggml-sched: " + text + "\n");
+        } else {
+            host::log_warning(text);
+        }
+        stream.has_said_why_not = true;
+    }
+}
+
+size_t Streams::size_of(ggml_backend_buffer_t memory) {
+    return memory ? ggml_backend_buffer_get_size(memory) : 0;
+}
+
+std::vector<ggml_backend_buffer_t> Streams::in_the_way() const {
+    std::vector<ggml_backend_buffer_t> result;
+    for (const Stream & stream : streams_) {
+        if (stream.memory && stream.needed > size_of(stream.memory)) {
+            result.push_back(stream.memory);
+        }
+    }
+    return result;
+}
+
+bool Streams::fit() {
+    bool ok = true;
+    for (size_t b = 0; b < streams_.size(); b++) {
+        ok = fit(static_cast<BackendId>(b)) && ok;
+    }
+    return ok;
+}
+
+bool Streams::fit(BackendId backend) {
+    Stream & stream = streams_[backend];
+    if (stream.needed <= size_of(stream.memory)) {
+        return true;
+    }
+    if (!make_queue(backend)) {
+        host::log_warning("weights are not streamed to " + backends_[backend].name +
+                          ": its device makes no second queue");
+        lower_capacity(backend, 0);
+        return false;
+    }
+    ggml_backend_buffer_free(stream.memory);
+    stream.memory = ggml_backend_buft_alloc_buffer(backends_[backend].buft, stream.needed);
+    number_++;
+    if (!stream.memory) {
+        host::log_warning("no " + mib(stream.needed) + " on " + backends_[backend].name +
+                          " for streaming weights; trying with half of it");
+        lower_capacity(backend, std::min(stream.needed, stream.capacity) / 2);
+        return false;
+    }
+    // Weights' buffers have their padding cleared when a tensor is placed, while an earlier one may be in use there.
+    ggml_backend_buffer_set_usage(stream.memory, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
+    return true;
+}
+
+bool Streams::make_queues() {
+    bool ok = true;
+    for (size_t b = 0; b < streams_.size(); b++) {
+        ok = ok && (topology_.stream_of[b] == plan::kHost || make_queue(static_cast<BackendId>(b)));
+    }
+    return ok;
+}
+
+bool Streams::make_queue(BackendId backend) {
+    Stream & stream = streams_[backend];
+    if (!stream.queue) {
+        BackendPtr handle(host::second_backend(backends_[backend]));
+        if (!handle) {
+            return false;
+        }
+        auto queue = std::make_unique<host::Backend>(host::describe(handle.get(), backends_[backend].buft));
+        queue->name = backends_[backend].name + " stream";
+        stream.queue = std::move(queue);
+        (void) handle.release(); // the destructor frees it
+    }
+    return true;
+}
+
+void Streams::measure(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send) {
+    Stream & stream = streams_[backend];
+    if (stream.bytes_per_us > 0 || !stream.queue || slots_[backend].empty()) {
+        return;
+    }
+    const ggml_tensor * sample = nullptr;
+    for (const StreamSlot & slot : slots_[backend]) {
+        const InputCopy & copy = splits.copies[slot.copy];
+        const ggml_tensor * weight = graph.tensor(copy.tensor);
+        sample = copy.cache || (sample && ggml_nbytes(weight) <= ggml_nbytes(sample)) ? sample : weight;
+    }
+    if (!sample) {
+        return;
+    }
+    const size_t bytes = std::min(ggml_nbytes(sample), kSample);
+    const BufferPtr buffer(ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes));
+    if (!buffer) {
+        return;
+    }
+    ggml_tensor target = {};
+    target.type = GGML_TYPE_I8;
+    target.ne[0] = static_cast<int64_t>(bytes);
+    target.ne[1] = target.ne[2] = target.ne[3] = 1;
+    target.nb[0] = 1;
+    target.nb[1] = target.nb[2] = target.nb[3] = bytes;
+    if (host::place(&target, buffer.get(), ggml_backend_buffer_get_base(buffer.get())) == GGML_STATUS_SUCCESS) {
+        const bool pageable = !host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(sample)));
+        const host::Clock clock({*stream.queue});
+        for (int i = 0; i < kSamples; i++) {
+            const double begin = clock.now_us();
+            send({&target, static_cast<const char *>(sample->data), bytes, pageable});
+            stream.bytes_per_us = std::max(stream.bytes_per_us, static_cast<double>(bytes) / (clock.now_us() - begin));
+        }
+    }
+}
+
+double Streams::slots_in_ring(BackendId backend) const {
+    size_t largest = 1;
+    size_t total = 0;
+    for (const StreamSlot & slot : slots_[backend]) {
+        largest = std::max(largest, slot.size);
+        total += slot.size;
+    }
+    const bool has_all = total <= streams_[backend].needed; // no copy has to wait for a slot
+    return has_all ? kManySlots : static_cast<double>(streams_[backend].needed) / static_cast<double>(largest);
+}
+
+Status Streams::place(const Slots & slots) const {
+    for (size_t b = 0; b < streams_.size(); b++) {
+        char * base =
+            streams_[b].memory ? static_cast<char *>(ggml_backend_buffer_get_base(streams_[b].memory)) : nullptr;
+        for (const StreamSlot & slot : slots_[b]) {
+            const ggml_status code = host::place(slots.of(slot.copy), streams_[b].memory, base + slot.offset);
+            if (code != GGML_STATUS_SUCCESS) {
+                return {code, "a streamed weight could not be placed on " + backends_[b].name};
+            }
+        }
+    }
+    return {};
+}
+
+} // namespace ggml_sched
