@@ -107,11 +107,11 @@ size_t write_text(const std::string & text, char * buf, size_t size) {
 } // namespace
 
 ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
-                                            int n_backends, size_t graph_size, bool parallel, bool op_offload) {
+                                            int n_backends, size_t /* graph_size */, bool parallel, bool op_offload) {
     try {
         Status status;
         auto sched = std::make_unique<ggml_backend_sched>();
-        const Scheduler::Options options = {graph_size, parallel, op_offload};
+        const Scheduler::Options options = {parallel, op_offload};
         sched->scheduler = Scheduler::create(backends, bufts, n_backends, options, status);
         if (!sched->scheduler) {
             ggml_sched::host::log_error(status.message);

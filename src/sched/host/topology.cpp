@@ -8,11 +8,6 @@ namespace {
 
 constexpr int kMaxBackends = plan::kMaxLanes - 1;
 
-// Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs that
-// overlap pay for a copy on the host rather than for waiting.
-constexpr size_t kSnapshotLimit = size_t{1} << 20;
-constexpr size_t kSnapshotLimitParallel = size_t{64} << 20;
-
 } // namespace
 
 plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topology & topology, int n_copies) {
@@ -36,9 +31,8 @@ plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topo
     return machine;
 }
 
-Topology topology_of(const std::vector<host::Backend> & backends, bool parallel) {
+Topology topology_of(const std::vector<host::Backend> & backends) {
     Topology topology;
-    topology.snapshot_limit = parallel ? kSnapshotLimitParallel : kSnapshotLimit;
     topology.ring_buft = ggml_backend_cpu_buffer_type();
     for (const host::Backend & backend : backends) {
         if (backend.async) {

@@ -16,21 +16,19 @@ namespace ggml_sched {
 struct Topology {
     std::array<plan::Lane, plan::kMaxLanes> lane_of = {};   // by backend
     std::array<plan::Lane, plan::kMaxLanes> stream_of = {}; // the lane that streams weights to it; kHost: none
-    size_t ahead_from = SIZE_MAX; // bytes; larger inputs are copied on that lane where slots take turns
     struct Link {
         bool async = false;
         plan::CopyOrder order = plan::CopyOrder::Unordered;
     };
     std::array<std::array<Link, plan::kMaxLanes>, plan::kMaxLanes> links = {}; // by source and destination backend
     ggml_backend_buffer_type_t ring_buft = nullptr;
-    size_t snapshot_limit = 0; // bytes; larger inputs are copied straight, and waited for before the call returns
 };
 
 // Fails, saying why, for backends or buffer types that a scheduler cannot work with. bufts may be NULL.
 Status check_backends(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts, int n_backends);
 
-// Lanes, links between backends, and how inputs travel.
-Topology topology_of(const std::vector<host::Backend> & backends, bool parallel);
+// Returns the lanes of the backends and the links between them.
+Topology topology_of(const std::vector<host::Backend> & backends);
 
 // The planner's picture of it.
 plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topology & topology, int n_copies);

@@ -36,6 +36,7 @@ class Lowering {
         , topology_(topology)
         , whole_experts_(options.whole_experts)
         , offered_(options.offered)
+        , limits_(options.limits)
         , out_(backends, topology, followers, spaces)
         , launch_accesses_(graph_, out_.buffers())
         , experts_(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); })
@@ -322,7 +323,7 @@ class Lowering {
         CopyBinding copy = binding_for(index);
         const bool is_async = out_.sets_async(copy);
         copy.sent = sent_ahead_[index];
-        if (is_async && copy.bytes <= std::min(kSmallTable, topology_.snapshot_limit)) {
+        if (is_async && copy.bytes <= std::min(kSmallTable, limits_.snapshot)) {
             out_.reserve_ring(copy);
         }
         copy.pageable = is_async && is_staged(copy);
@@ -347,13 +348,13 @@ class Lowering {
         const bool is_input = graph_.facts(graph_.root(id)) & kIsInput;
         const bool by_host = (graph_.facts(id) & kIsNode) && out_.lane_of(copy.src_backend) == plan::kHost;
         return out_.lowered().program.mode == plan::Mode::Auto && (is_input || by_host) &&
-               copy.bytes <= topology_.snapshot_limit;
+               copy.bytes <= limits_.snapshot;
     }
 
     // What StreamOrder says, and large inputs whose slots take turns; the call must not wait for that queue.
     bool goes_ahead(int32_t split, const CopyBinding & copy) const {
         const BackendId backend = copy.dst_backend;
-        const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= topology_.ahead_from &&
+        const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= limits_.ahead_from &&
                                  topology_.stream_of[backend] != plan::kHost;
         const bool is_fed = copy.ids == kNoBinding && order_.is_fed(backend, split);
         return (takes_turns || is_fed) &&
@@ -403,6 +404,7 @@ class Lowering {
     const Topology & topology_;
     const bool whole_experts_;
     const Offered offered_;
+    const CopyLimits limits_;
     ProgramBuilder out_;
     LaunchAccesses launch_accesses_;
     const ExpertCopies experts_;

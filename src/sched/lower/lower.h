@@ -45,11 +45,18 @@ enum class Offered : uint8_t {
     AllWeights,  // all that are copied
 };
 
+// Sizes, in bytes, that decide how inputs travel
+struct CopyLimits {
+    size_t snapshot = 0;          // larger inputs are copied straight, and waited for before the call returns
+    size_t ahead_from = SIZE_MAX; // where copies take turns, larger inputs go on the lane that streams weights
+};
+
 struct LoweringOptions {
     plan::Mode mode = plan::Mode::Auto;
     bool observed = false;      // the caller looks at nodes while the graph runs
     bool whole_experts = false; // of what is streamed; else only those that ids name
     Offered offered = Offered::Nothing;
+    CopyLimits limits = {};
 };
 
 // The graph is allocated; `followers` are those of its memory plan. `streams` has the layout of what is streamed, by

@@ -19,6 +19,14 @@ int n_copies_of(const Scheduler::Options & options) {
     return options.n_copies > 0 ? std::min(options.n_copies, kMaxCopies) : kMaxCopies;
 }
 
+CopyLimits copy_limits_of(const Scheduler::Options & options) {
+    // Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs
+    // that overlap pay for a copy on the host rather than for waiting.
+    constexpr size_t kSnapshot = size_t{1} << 20;
+    constexpr size_t kSnapshotParallel = size_t{64} << 20;
+    return {std::min(options.parallel ? kSnapshotParallel : kSnapshot, options.snapshot_limit), SIZE_MAX};
+}
+
 } // namespace
 
 std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
@@ -46,8 +54,9 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     : settings_(read_settings())
     , n_copies_(n_copies_of(options))
     , backends_(std::move(backends))
-    , topology_(topology_of(backends_, options.parallel))
+    , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
+    , copy_limits_(copy_limits_of(options))
     , cutter_(backends_, rules_, {options.op_offload, n_copies_ > 1})
     , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
@@ -57,17 +66,16 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , flight_(machine_, *executor_, verifier_)
     , placer_(backends_, buffers_, spaces_, flight_, rules_)
     , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
-    topology_.snapshot_limit = std::min(topology_.snapshot_limit, options.snapshot_limit);
     executor_->keep_weights(settings_.keep_weights);
     if (n_copies_ > 1 && streaming_.make_queues()) {
-        topology_.ahead_from = options.ahead_from;
+        copy_limits_.ahead_from = options.ahead_from;
     }
 }
 
 void Scheduler::switch_off(plan::Rule rule) {
     rules_.switch_off(rule);
     if (rule == plan::Rule::CallerInputs) {
-        topology_.snapshot_limit = 0;
+        copy_limits_.snapshot = 0;
     }
     forget_results();
 }

@@ -29,11 +29,10 @@ namespace ggml_sched {
 
 class Scheduler {
   public:
-    // A copy of that size takes longer than the waits around it.
+    // A copy of this size takes longer than the waits around it.
     static constexpr size_t kAheadFrom = size_t{256} << 10;
 
     struct Options {
-        size_t graph_size;
         bool parallel;
         bool op_offload;
         // For tests; the C API leaves them alone.
@@ -123,6 +122,7 @@ class Scheduler {
     std::vector<host::Backend> backends_;
     Topology topology_;
     plan::Machine machine_;
+    CopyLimits copy_limits_;
 
     // The graph and what the stages made of it
     ggml_cgraph * graph_ = nullptr;

@@ -48,7 +48,7 @@ void Scheduler::lower_graph() {
         lowered.bind(view(), slots_);
     } else {
         Lowered made = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                             {now.mode, now.observed, now.whole_experts, now.offered}, spaces_);
+                             {now.mode, now.observed, now.whole_experts, now.offered, copy_limits_}, spaces_);
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
             if (const size_t bytes = made.staged[static_cast<size_t>(lane)]; bytes > 0) {
                 executor_->prepare_staging(static_cast<plan::Lane>(lane), bytes);

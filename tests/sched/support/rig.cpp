@@ -33,7 +33,7 @@ SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & o
     Status status; // what the C API does not offer
     SchedPtr sched(new ggml_backend_sched);
     sched->scheduler = Scheduler::create(backends.data(), nullptr, n,
-                                         {size, options.parallel, options.op_offload, options.n_copies,
+                                         {options.parallel, options.op_offload, options.n_copies,
                                           options.snapshot_limit, std::min(options.ahead_from, Scheduler::kAheadFrom)},
                                          status);
     EXPECT_TRUE(status.ok()) << status.message;
