@@ -88,7 +88,7 @@ RULES = [
     # What is kept for the next graph. No stage includes it.
     Rule(r"src/sched/reuse/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "reuse")
-         + [r"src/sched/observe/text\.h"]),
+         + [r"src/sched/observe/text\.h", r"src/sched/host/in_place\.h"]),
     Rule(r"src/sched/session/.*",
          [r"include/.*", _HOST]
          + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse", "session")),

@@ -9,14 +9,16 @@
 namespace ggml_sched::test {
 namespace {
 
-// Verification changes nothing: a case is right with it and without it, or the case has failed.
+// A case is right with verification, which proves all that is kept, without it, and where nothing is kept.
 void expect_right(const Case & job, const CaseChecks & checks = {}) {
     CaseChecks unverified = checks;
     unverified.verify = unverified.refuse_superfluous_waits = false;
-    for (const CaseChecks & either : {checks, unverified}) {
-        const std::string wrong = run_case(job, either);
+    CaseChecks anew = unverified;
+    anew.reuse = false;
+    for (const CaseChecks & way : {checks, unverified, anew}) {
+        const std::string wrong = run_case(job, way);
         if (!wrong.empty()) {
-            ADD_FAILURE() << (either.verify ? "" : "without verification: ") << wrong;
+            ADD_FAILURE() << (way.verify ? "" : way.reuse ? "without verification: " : "without reuse: ") << wrong;
             return;
         }
     }
@@ -34,6 +36,12 @@ TEST(AnyGraph, OfAFewNodesEqualsTheCpu) {
     CaseOptions options;
     options.max_nodes = options.max_nodes_of_large = 8;
     expect_all_right(options, 6000);
+}
+
+TEST(AnyGraph, ThatDiffersLittleFromTheLastEqualsTheCpu) {
+    CaseOptions options;
+    options.alike = true;
+    expect_all_right(options, 2000);
 }
 
 TEST(AnyGraph, OfHundredsOfNodesEqualsTheCpu) {

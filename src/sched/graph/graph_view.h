@@ -71,6 +71,11 @@ class GraphView {
 
     // Forgets the tensors, which may cease to exist; what follows on the next graph's version stays.
     void clear() { ids_.clear(); }
+    // Lets build() number the next graph anew.
+    void forget() noexcept {
+        ids_.clear();
+        is_valid_ = false;
+    }
 
     // The nodes may have been put into another order meanwhile. False if not.
     bool reorder(const ggml_cgraph * graph);

@@ -47,6 +47,16 @@ class TensorContent {
         return true;
     }
 
+    // Each returns true if two contents are equal in this part; see Difference.
+    bool has_kind_of(const TensorContent & other) const {
+        return op_ == other.op_ && flags_ == other.flags_ && buffer_ == other.buffer_;
+    }
+    bool has_layout_of(const TensorContent & other) const {
+        return type_ == other.type_ && ne_ == other.ne_ && nb_ == other.nb_;
+    }
+    bool has_parameters_of(const TensorContent & other) const { return op_params_ == other.op_params_; }
+    bool has_place_of(const TensorContent & other) const { return place_ == other.place_; }
+
     ggml_backend_buffer_t buffer() const { return buffer_; } // of the bytes; NULL before allocation
     ggml_op op() const { return op_; }
     int32_t flags() const { return flags_; }

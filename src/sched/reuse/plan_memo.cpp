@@ -10,9 +10,9 @@ constexpr size_t kMostPlans = 16;
 
 } // namespace
 
-CachedPlan * PlanCache::find(const std::shared_ptr<const plan::History> & history) {
+CachedPlan * PlanCache::find(const std::shared_ptr<const plan::History> & history, const IgnoredFields & ignored) {
     for (CachedPlan & cached : plans_) {
-        if (cached.before == history || *cached.before == *history) {
+        if (cached.before == history || *cached.before == *history || ignored.has(KeyField::History)) {
             return &cached;
         }
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "plan/planner.h"
+#include "reuse/key_field.h"
 
 namespace ggml_sched {
 
@@ -21,7 +22,7 @@ struct CachedPlan {
 class PlanCache {
   public:
     // NULL if there is none. Pointers are good until the next add() or clear().
-    CachedPlan * find(const std::shared_ptr<const plan::History> & history);
+    CachedPlan * find(const std::shared_ptr<const plan::History> & history, const IgnoredFields & ignored);
     CachedPlan & add(const std::shared_ptr<const plan::History> & history, plan::Planned planned);
     void clear() { plans_.clear(); }
 

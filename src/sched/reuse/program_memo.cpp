@@ -4,6 +4,15 @@
 
 namespace ggml_sched {
 
+bool LoweredGraph::Key::equals(const Key & other, const IgnoredFields & ignored) const {
+    const auto is_same = [&](bool same, KeyField field) { return same || ignored.has(field); };
+    return is_same(layout == other.layout, KeyField::Layout) && is_same(given == other.given, KeyField::GivenPlaces) &&
+           is_same(placed == other.placed, KeyField::FoundPlaces) &&
+           is_same(streams == other.streams, KeyField::Rings) && is_same(links == other.links, KeyField::Links) &&
+           is_same(mode == other.mode, KeyField::Mode) && is_same(observed == other.observed, KeyField::Observed) &&
+           is_same(whole_experts == other.whole_experts, KeyField::WholeExperts);
+}
+
 void LoweredGraph::take(const Key & key, Lowered lowered) {
     names.reset();
     plans_.clear();

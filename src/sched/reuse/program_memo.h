@@ -9,13 +9,15 @@
 
 #include "lower/lower.h"
 #include "observe/text.h"
+#include "reuse/key_field.h"
 #include "reuse/plan_memo.h"
 
 namespace ggml_sched {
 
 class LoweredGraph {
   public:
-    // What a program depends on: numbers that change with it
+    // What a program depends on: numbers that change with it. Which weights are offered to a copy callback is among
+    // what the splits depend on, and other splits get other places.
     struct Key {
         uint64_t layout;  // of the graph's tensors
         uint64_t given;   // places that tensors had before
@@ -25,16 +27,12 @@ class LoweredGraph {
         plan::Mode mode;
         bool observed;
         bool whole_experts;
-        Offered offered;
 
-        friend bool operator==(const Key & a, const Key & b) {
-            return a.layout == b.layout && a.given == b.given && a.placed == b.placed && a.streams == b.streams &&
-                   a.links == b.links && a.mode == b.mode && a.observed == b.observed &&
-                   a.whole_experts == b.whole_experts && a.offered == b.offered;
-        }
+        friend bool operator==(const Key & a, const Key & b) { return a.equals(b, {}); }
+        bool equals(const Key & other, const IgnoredFields & ignored) const;
     };
 
-    bool is_for(const Key & key) const { return valid_ && key_ == key; }
+    bool is_for(const Key & key, const IgnoredFields & ignored) const { return valid_ && key_.equals(key, ignored); }
     void take(const Key & key, Lowered lowered);
     // The tensors of the graph that is to run next, which has the same key
     void bind(const GraphView & graph, const Slots & slots);

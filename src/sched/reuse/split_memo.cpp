@@ -4,9 +4,14 @@
 #include <string>
 #include <utility>
 
+#include "reuse/differences.h"
+
 namespace ggml_sched {
 
 Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits, bool offers) {
+    if (is_cut_ && ignored_.has(KeyField::Structure)) {
+        return {}; // the numbers may be those of another graph: nothing else may be looked at
+    }
     PlacedByUser by_user = placed_by_user(view_, user);
     const bool is_assigned = is_assigned_alike(by_user, limits, offers);
     StreamedLayout streamed;
@@ -17,16 +22,14 @@ Status Cutter::cut(const UserAssignments & user, const StreamLimits & limits, bo
     if (is_assigned && is_cut_alike(streamed)) {
         version_ = view_.version();
         streamed_ = std::move(streamed);
-        streamed_number_++;
+        streamed_number_ += ignored_.has(KeyField::StreamedNumber) ? 0 : 1;
         return {};
     }
     if (!is_assigned) {
         is_cut_ = false;
         splits_ = {};
         earlier_.clear();
-        const bool keep_writes = rules_.is_on(plan::Rule::WritesInPlace);
-        if (Status status = assign(view_, backends_, by_user, {options_.op_offload, keep_writes}, assignment_);
-            !status.ok()) {
+        if (Status status = assign(view_, backends_, by_user, assign_options(), assignment_); !status.ok()) {
             return status;
         }
     }
@@ -75,18 +78,19 @@ void Cutter::number(const Splits & splits) {
 // Is this graph assigned as the last one? Parameters and layout matter only to the backends.
 bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits, bool offers) {
     const GraphVersion & now = view_.version();
-    if (!is_cut_ || now.structure != version_.structure || by_user != by_user_ || limits != limits_ ||
-        offers != offers_) {
+    const auto is_same = [this](bool same, KeyField field) { return same || ignored_.has(field); };
+    if (!is_cut_ || now.structure != version_.structure || !is_same(by_user == by_user_, KeyField::UserAssignments) ||
+        !is_same(limits == limits_, KeyField::StreamLimits) || !is_same(offers == offers_, KeyField::SplitOffers)) {
         return false;
     }
     return (now.layout == version_.layout && now.parameters == version_.parameters) ||
-           assignment_.questions.have_same_answers(backends_, view_);
+           is_same(assignment_.questions.have_same_answers(backends_, view_), KeyField::Answers);
 }
 
 // And if so, is it split in the same way? Layout matters only to streaming: a cache that grows, or other ids.
 // If not, `now` is what is streamed with the last graph's splits.
 bool Cutter::is_streamed_alike(StreamedLayout & now) const {
-    if (view_.version().layout == version_.layout || limits_.empty()) {
+    if (view_.version().layout == version_.layout || limits_.empty() || ignored_.has(KeyField::StreamedSizes)) {
         return true;
     }
     now = streamed_layout(splits_, view_, backends_);
@@ -102,7 +106,25 @@ bool Cutter::is_cut_alike(const StreamedLayout & now) const {
 void Cutter::forget() noexcept {
     is_cut_ = false;
     earlier_.clear();
-    view_.clear();
+    view_.forget();
+    graph_proof_.forget();
+}
+
+std::string Cutter::find_stale(const ggml_cgraph * graph, const UserAssignments & user, const StreamLimits & limits,
+                               bool offers) {
+    if (std::string difference = graph_proof_.check(view_, graph); !difference.empty()) {
+        return "graph: " + difference;
+    }
+    Assignment fresh;
+    if (Status status = assign(view_, backends_, placed_by_user(view_, user), assign_options(), fresh); !status.ok()) {
+        return "assignment: " + status.message;
+    }
+    if (std::string difference = find_difference(view_, assignment_, fresh); !difference.empty()) {
+        return "assignment: " + difference;
+    }
+    const Splits splits = split(view_, backends_, fresh, options_.rotates, limits, offers);
+    const std::string difference = find_difference(view_, splits_, splits);
+    return difference.empty() ? "" : "splits: " + difference;
 }
 
 BackendId Cutter::backend_of(const ggml_tensor * tensor) const {

@@ -9,6 +9,8 @@
 #include "assign/assign.h"
 #include "host/status.h"
 #include "plan/rules.h"
+#include "reuse/graph_proof.h"
+#include "reuse/key_field.h"
 #include "split/split.h"
 
 namespace ggml_sched {
@@ -20,16 +22,22 @@ class Cutter {
         bool rotates; // runs may overlap
     };
 
-    // Both must stay.
-    Cutter(const std::vector<host::Backend> & backends, const plan::Rules & rules, const Options & options)
+    // The first three must stay.
+    Cutter(const std::vector<host::Backend> & backends, const plan::Rules & rules, const IgnoredFields & ignored,
+           const Options & options)
         : backends_(backends)
         , rules_(rules)
+        , ignored_(ignored)
         , options_(options) {}
 
     // The graph that is cut next, again and again if it has to be.
     void take(ggml_cgraph * graph) { view_.build(graph); }
     // `offers`: a copy callback may write weights; see split().
     Status cut(const UserAssignments & user, const StreamLimits & limits, bool offers);
+    // Returns the first difference between what the last cut() has kept and what is found afresh, or "". `graph` is
+    // the one that was taken last, and nothing has changed it since. Slow.
+    std::string find_stale(const ggml_cgraph * graph, const UserAssignments & user, const StreamLimits & limits,
+                           bool offers);
 
     // The caller may free the graph. What was found stays.
     void let_go() { view_.clear(); }
@@ -55,10 +63,13 @@ class Cutter {
     bool is_streamed_alike(StreamedLayout & now) const;
     bool is_cut_alike(const StreamedLayout & now) const;
     void number(const Splits & splits);
+    AssignOptions assign_options() const { return {options_.op_offload, rules_.is_on(plan::Rule::WritesInPlace)}; }
 
     const std::vector<host::Backend> & backends_;
     const plan::Rules & rules_;
+    const IgnoredFields & ignored_;
     const Options options_;
+    GraphProof graph_proof_;
     GraphView view_;
     Assignment assignment_;
     Splits splits_;

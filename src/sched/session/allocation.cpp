@@ -46,9 +46,13 @@ Status Placer::give(const CutGraph & graph) {
 }
 
 void Placer::forget() noexcept {
+    forget_places();
+    lasting_.clear();
+}
+
+void Placer::forget_places() noexcept {
     places_ = {};
     others_.clear();
-    lasting_.clear();
 }
 
 Status Placer::reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
@@ -90,9 +94,13 @@ void Placer::recall(uint64_t splits) {
 
 // Nodes in an order of their own may share memory that would be in use in another order.
 bool Placer::knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
+    if (places_.are_known && ignored_.has(KeyField::Splits)) {
+        return true; // nothing of this graph may be looked up
+    }
     recall(splits);
     return places_.are_known && prepared.keep_order() &&
-           (places_.last_fitted == graph.view.version() || fits(places_.plan, graph, backends_, places_.fitted));
+           (ignored_.has(KeyField::Sizes) || places_.last_fitted == graph.view.version() ||
+            fits(places_.plan, graph, backends_, places_.fitted));
 }
 
 Status Placer::find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
@@ -208,6 +216,10 @@ void Placer::take_back(const GraphView & view, const Splits & splits) const {
         }
     }
     std::for_each(placed_views_.begin(), placed_views_.end(), clear);
+}
+
+bool Placer::must_wait_for_inputs(const GraphView & view) const {
+    return flight_.must_wait_before(lower_caller_writes(view, spaces_), rules_);
 }
 
 Status Placer::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {

@@ -9,6 +9,8 @@
 #include "alloc/memory_planner.h"
 #include "alloc/split_graphs.h"
 #include "lower/spaces.h"
+#include "reuse/key_field.h"
+#include "reuse/place_proof.h"
 #include "session/earlier_places.h"
 #include "session/in_flight.h"
 
@@ -18,12 +20,13 @@ class Placer {
   public:
     // All of them must stay.
     Placer(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces, Flight & flight,
-           const plan::Rules & rules)
+           const plan::Rules & rules, const IgnoredFields & ignored)
         : backends_(backends)
         , buffers_(buffers)
         , spaces_(spaces)
         , flight_(flight)
         , rules_(rules)
+        , ignored_(ignored)
         , planner_(backends) {}
 
     // Finds the places of a graph. `prepared` is the graph's, `splits` the number of its splits: see Cutter::number().
@@ -37,8 +40,14 @@ class Placer {
     void take_back(const GraphView & view, const Splits & splits) const;
     // The tensors of the last give() whose contents outlive a run
     const std::vector<LastingTensor> & lasting() const { return lasting_; }
+    // Returns the first fault of the places that were found last, or "". The nodes read the copies. Slow.
+    std::string find_misplaced(const CutGraph & graph) const {
+        return ggml_sched::find_misplaced(places_.plan, graph, backends_);
+    }
     // No places are known any more.
     void forget() noexcept;
+    // Lets the next graph get new places. What the last one has stays.
+    void forget_places() noexcept;
     // Makes the buffers that the graph would need, and keeps its places in mind.
     Status reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
     // What the buffers of each backend would need for the graph, in bytes
@@ -46,6 +55,8 @@ class Placer {
     // The caller writes its inputs as soon as they have their places, and earlier runs may still use that memory.
     // `free_after` is the history after which no wait was needed for these places, and is kept so; NULL if not known.
     Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
+    // True if the host would have to wait now before the caller writes its inputs.
+    bool must_wait_for_inputs(const GraphView & view) const;
 
     const Followers & followers() const { return places_.plan.followers; }
 
@@ -78,6 +89,7 @@ class Placer {
     Spaces & spaces_;
     Flight & flight_;
     const plan::Rules & rules_;
+    const IgnoredFields & ignored_;
     MemoryPlanner planner_;
     Places places_;
     std::vector<Places> others_; // for other splits, the oldest first

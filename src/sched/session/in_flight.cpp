@@ -42,15 +42,18 @@ void Flight::add_run(std::shared_ptr<const plan::History> after, std::shared_ptr
     idle_ = std::move(idle);
 }
 
-Status Flight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
-    waited = false;
+bool Flight::must_wait_before(const plan::Program & program, const plan::Rules & rules) const {
     if (!overlaps(program.accesses, *history_)) {
-        return {};
+        return false;
     }
     // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
     plan::Machine unthrottled = machine_;
     unthrottled.window++;
-    waited = !plan::make_plan(unthrottled, program, *history_, rules).plan.waits.empty();
+    return !plan::make_plan(unthrottled, program, *history_, rules).plan.waits.empty();
+}
+
+Status Flight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
+    waited = must_wait_before(program, rules);
     if (!waited) {
         return {};
     }

@@ -23,6 +23,8 @@ class Flight {
     // everything.
     void add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle);
 
+    // True if the host has to wait before it does what this program says.
+    bool must_wait_before(const plan::Program & program, const plan::Rules & rules) const;
     // Waits until the host may do what this program says; where it has to wait, that is a small run of its own.
     Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
     // Something that no plan knew: a run broke off and nobody knows how much of it was started, or memory is needed for

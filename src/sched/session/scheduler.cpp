@@ -57,14 +57,14 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , copy_limits_(copy_limits_of(options))
-    , cutter_(backends_, rules_, {options.op_offload, n_copies_ > 1})
+    , cutter_(backends_, rules_, ignored_, {options.op_offload, n_copies_ > 1})
     , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
     , verifier_(machine_)
     , reallocations_(backends_, settings_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , flight_(machine_, *executor_, verifier_)
-    , placer_(backends_, buffers_, spaces_, flight_, rules_)
+    , placer_(backends_, buffers_, spaces_, flight_, rules_, ignored_)
     , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
     executor_->keep_weights(settings_.keep_weights);
     if (n_copies_ > 1 && streaming_.make_queues()) {
@@ -157,6 +157,10 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
                                                  : Offered::WholeCopies;
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
+    if (!settings_.reuse || std::exchange(is_stale_, false)) {
+        cutter_.forget();
+        placer_.forget_places();
+    }
     cutter_.take(graph);
     if (!view().has_owned_buffers()) {
         return {};
@@ -200,6 +204,9 @@ Status Scheduler::cut_and_stream(Memory memory) {
         }
         if (cutter_.streamed_number() != before) {
             streams_.lay_out(view(), splits());
+        }
+        if (Status status = prove_cut(); !status.ok()) {
+            return status;
         }
         if (memory != Memory::Needed) {
             return {};
@@ -297,6 +304,9 @@ Status Scheduler::find_and_give_places() {
         if (status.ok()) {
             status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
         }
+        if (status.ok()) {
+            status = prove_places();
+        }
         if (status.ok() && placer_.must_grow() && !std::exchange(is_told, true)) {
             status = reallocations_.tell(graph_, cut_graph());
         }
@@ -305,7 +315,11 @@ Status Scheduler::find_and_give_places() {
         }
     } while (has_made_room(status));
     if (status.ok()) {
-        status = placer_.wait_for_inputs(view(), lowered_[turn_].inputs_are_free(key()));
+        std::shared_ptr<const plan::History> unknown;
+        status = placer_.wait_for_inputs(view(), settings_.reuse ? lowered_[turn_].inputs_are_free(key()) : unknown);
+        if (status.ok() && settings_.verify && placer_.must_wait_for_inputs(view())) {
+            status = stale("inputs: an earlier run may still use their memory, and it is kept that none does");
+        }
         if (!status.ok()) {
             placer_.take_back(view(), splits());
         }

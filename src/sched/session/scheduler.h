@@ -70,11 +70,15 @@ class Scheduler {
     void set_streaming(const StreamSettings & settings); // waits for what is in flight
     void keep_weights(bool keep) { executor_->keep_weights(keep); }
     void set_verify(bool verify) { settings_.verify = verify; }
+    // False: every stage runs anew for each graph, and each run is lowered and planned anew.
+    void set_reuse(bool reuse) { settings_.reuse = reuse; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();
     void end_trace() noexcept;                                       // if there is one; logs what fails
     void switch_off(plan::Rule rule);                                // for tests
     void refuse_superfluous_waits() { refuses_superfluous_ = true; } // for tests; needs verification on
+    // For tests; needs verification on, which refuses what is then wrongly reused.
+    void ignore(KeyField field) { ignored_.ignore(field); }
 
     const std::vector<host::Backend> & backends() const { return backends_; }
     int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
@@ -102,8 +106,15 @@ class Scheduler {
     void wait_for_all();
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
-    void lower_graph();
-    CachedPlan & find_plan();
+    Status lower_graph();
+    Status stale(const std::string & what);
+    Status prove_cut();
+    Status prove_places();
+    LoweringOptions lowering_options(const LoweredGraph::Key & key) const {
+        return {key.mode, key.observed, key.whole_experts, offered_, copy_limits_};
+    }
+    CachedPlan & find_plan(bool & is_kept);
+    Status prove(const CachedPlan & kept);
     Status verify(CachedPlan & cached);
     Status run();
     Work work();
@@ -116,6 +127,7 @@ class Scheduler {
 
     Settings settings_;
     plan::Rules rules_;
+    IgnoredFields ignored_;
     bool refuses_superfluous_ = false;
     bool has_unverified_runs_ = false; // Runs may be in flight that the verifier does not know.
     const int n_copies_;
@@ -140,6 +152,7 @@ class Scheduler {
     uint64_t links_number_ = 0;                    // changes with the topology
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's
+    bool is_stale_ = false;                        // what is kept was found to be wrong
 
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;

@@ -7,6 +7,7 @@
 #include "observe/plan_names.h"
 #include "observe/tensors_at.h"
 #include "plan/planner.h"
+#include "reuse/differences.h"
 #include "session/scheduler.h"
 
 namespace ggml_sched {
@@ -20,8 +21,7 @@ LoweredGraph::Key Scheduler::key() const {
             links_number_,
             mode(),
             observer_.callback != nullptr,
-            streaming_.streams_whole(splits().experts),
-            offered_};
+            streaming_.streams_whole(splits().experts)};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -32,7 +32,7 @@ plan::Mode Scheduler::mode() const {
     }
 }
 
-void Scheduler::lower_graph() {
+Status Scheduler::lower_graph() {
     BackendId src = kNoBackend;
     BackendId dst = kNoBackend;
     if (executor_->take_refusal(src, dst)) {
@@ -41,14 +41,21 @@ void Scheduler::lower_graph() {
     }
     const LoweredGraph::Key now = key();
     LoweredGraph & lowered = lowered_[turn_];
-    if (is_lowered_ && lowered.is_for(now)) {
-        return;
-    }
-    if (lowered.is_for(now)) {
-        lowered.bind(view(), slots_);
+    const bool is_kept = settings_.reuse && lowered.is_for(now, ignored_);
+    if (is_kept) {
+        if (!is_lowered_) {
+            lowered.bind(view(), slots_);
+        }
+        if (settings_.verify) {
+            const Lowered fresh = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
+                                        lowering_options(now), spaces_);
+            if (std::string difference = find_difference(lowered.lowered(), fresh); !difference.empty()) {
+                return stale("program: " + difference);
+            }
+        }
     } else {
         Lowered made = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                             {now.mode, now.observed, now.whole_experts, now.offered, copy_limits_}, spaces_);
+                             lowering_options(now), spaces_);
         for (int lane = 1; lane < machine_.n_lanes; lane++) {
             if (const size_t bytes = made.staged[static_cast<size_t>(lane)]; bytes > 0) {
                 executor_->prepare_staging(static_cast<plan::Lane>(lane), bytes);
@@ -57,12 +64,52 @@ void Scheduler::lower_graph() {
         lowered.take(now, std::move(made));
     }
     is_lowered_ = true;
+    return {};
 }
 
-CachedPlan & Scheduler::find_plan() {
+// Nothing of what is kept may be used again. The allocated graph still needs its tensors' numbers.
+Status Scheduler::stale(const std::string & what) {
+    is_stale_ = true;
+    for (LoweredGraph & lowered : lowered_) {
+        lowered.forget();
+    }
+    return Status::failed("what was kept of an earlier graph does not hold for this one: " + what +
+                          "; please report it. GGML_SCHED_REUSE=0 keeps nothing");
+}
+
+Status Scheduler::prove_cut() {
+    if (!settings_.verify) {
+        return {};
+    }
+    std::string difference = cutter_.find_stale(graph_, user_, streaming_.limits(mode()), offered_ != Offered::Nothing);
+    if (difference.empty()) {
+        difference = streams_.find_stale(view(), splits());
+        difference = difference.empty() ? "" : "ring: " + difference;
+    }
+    return difference.empty() ? Status{} : stale(difference);
+}
+
+Status Scheduler::prove_places() {
+    const std::string fault = settings_.verify ? placer_.find_misplaced(cut_graph()) : "";
+    return fault.empty() ? Status{} : stale("places: " + fault);
+}
+
+Status Scheduler::prove(const CachedPlan & kept) {
+    const plan::Planned fresh =
+        plan::make_plan(machine_, lowered_[turn_].lowered().program, *flight_.history(), rules_);
+    std::string difference = find_difference(*kept.plan, fresh.plan);
+    if (difference.empty() && !(*kept.after == fresh.next)) {
+        difference = "it leaves something else in flight";
+    }
+    return difference.empty() ? Status{} : stale("plan: " + difference);
+}
+
+CachedPlan & Scheduler::find_plan(bool & is_kept) {
     LoweredGraph & lowered = lowered_[turn_];
     const std::shared_ptr<const plan::History> & in_flight = flight_.history();
-    if (CachedPlan * cached = lowered.plans().find(in_flight)) {
+    CachedPlan * cached = settings_.reuse ? lowered.plans().find(in_flight, ignored_) : nullptr;
+    is_kept = cached != nullptr;
+    if (is_kept) {
         return *cached;
     }
     executor_->stats.plans++;
@@ -137,14 +184,22 @@ Status Scheduler::compute(ggml_cgraph * graph) {
 Status Scheduler::run() {
     const OperandsGuard guard(split_graphs_);
     split_graphs_.rewire();
-    lower_graph();
+    if (Status status = lower_graph(); !status.ok()) {
+        return status;
+    }
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
     }
     if (settings_.verify && std::exchange(has_unverified_runs_, false)) {
         flight_.synchronize(); // the verifier knows nothing of these runs
     }
-    CachedPlan & cached = find_plan();
+    bool is_kept = false;
+    CachedPlan & cached = find_plan(is_kept);
+    if (is_kept && settings_.verify) {
+        if (Status status = prove(cached); !status.ok()) {
+            return status;
+        }
+    }
     if (Status status = verify(cached); !status.ok()) {
         return status;
     }

@@ -69,6 +69,7 @@ Settings read_settings() {
     }
     settings.keep_weights = env("GGML_SCHED_STREAM_KEEP") == "1";
     settings.verify = env("GGML_SCHED_VERIFY") == "1";
+    settings.reuse = env("GGML_SCHED_REUSE") != "0";
     settings.debug = std::atoi(env("GGML_SCHED_DEBUG").c_str());
     settings.realloc_check = realloc_check();
     settings.trace = trace_path();

@@ -17,6 +17,7 @@ enum class ReallocCheck : uint8_t { None, Unexpected, All };
 struct Settings {
     ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC=auto|barrier|serial
     bool verify = false;                                   // GGML_SCHED_VERIFY=1
+    bool reuse = true;                                     // GGML_SCHED_REUSE=0
     int debug = 0;                                         // GGML_SCHED_DEBUG=1|2
     StreamSettings streaming;                              // GGML_SCHED_STREAM=MiB|auto|0
     bool keep_weights = false;                             // GGML_SCHED_STREAM_KEEP=1

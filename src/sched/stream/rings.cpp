@@ -1,6 +1,7 @@
 #include "stream/rings.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "host/clock.h"
@@ -131,6 +132,25 @@ void Streams::lay_out(const GraphView & graph, const Splits & splits) {
         streams_[b].needed = is_enough && ggml_sched::lay_out(slots_[b], had) ? had : wanted;
         ggml_sched::lay_out(slots_[b], streams_[b].needed);
     }
+}
+
+std::string Streams::find_stale(const GraphView & graph, const Splits & splits) const {
+    const auto fields = [](const StreamSlot & slot) {
+        return std::tie(slot.copy, slot.split, slot.size, slot.known_after);
+    };
+    for (size_t b = 0; b < streams_.size(); b++) {
+        const StreamSlots fresh = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
+        if (fresh.size() != slots_[b].size()) {
+            return "other weights are streamed to " + backends_[b].name;
+        }
+        for (size_t i = 0; i < fresh.size(); i++) {
+            if (fields(fresh[i]) != fields(slots_[b][i])) {
+                return std::string("'") + graph.tensor(splits.copies[fresh[i].copy].tensor)->name +
+                       "' is laid out in another size, or for another split";
+            }
+        }
+    }
+    return "";
 }
 
 // Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "host/topology.h"
@@ -40,6 +41,8 @@ class Streams {
     // Lays out what of a graph is streamed, which has been cut by limits().
     void lay_out(const GraphView & graph, const Splits & splits);
     const std::vector<StreamSlots> & slots() const { return slots_; } // by backend
+    // Returns the first difference between what was laid out and what the graph needs, or "".
+    std::string find_stale(const GraphView & graph, const Splits & splits) const;
 
     // The memory that fit() frees, because the graph that was laid out needs more.
     std::vector<ggml_backend_buffer_t> in_the_way() const;

@@ -15,10 +15,10 @@ auto fields(const NodeSpec & node) {
 }
 auto fields(const RunSpec & run) {
     return std::tie(run.graph, run.rebuild, run.same_memory, run.reserve, run.write, run.spoil, run.synchronize,
-                    run.mode, run.watch, run.stop);
+                    run.mode, run.watch, run.stop, run.offers, run.ring, run.refuses);
 }
 auto fields(const GraphSpec & graph) {
-    return std::tie(graph.inputs, graph.nodes);
+    return std::tie(graph.rows, graph.inputs, graph.nodes);
 }
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep,
@@ -94,6 +94,7 @@ int n_extras(Op op) {
 }
 
 void normalize(GraphSpec & graph, int n_devices) {
+    graph.rows = std::clamp(graph.rows / 2 * 2, 2, kRows);
     if (graph.inputs.empty()) {
         graph.inputs.push_back(kAnywhere);
     }
@@ -194,10 +195,11 @@ void normalize(Case & job) {
     const RunSpec * before = nullptr;
     for (RunSpec & run : job.runs) {
         run.graph = modulo(run.graph, static_cast<int>(job.graphs.size()));
-        run.rebuild = run.rebuild || run.reserve || !before || before->graph != run.graph;
+        run.rebuild = run.rebuild || run.reserve || run.ring > 0 || !before || before->graph != run.graph;
         run.same_memory = run.same_memory && run.rebuild && before;
         run.write = run.write || run.rebuild || before->spoil;
         run.mode = modulo(run.mode, 3);
+        run.offers = run.offers || !run.rebuild || !job.scribbles;
         run.watch = std::max(run.watch, 0);
         run.stop = run.watch == 0 ? -1 : std::max(run.stop, -1);
         before = &run;
@@ -249,6 +251,9 @@ void show_extra(const Case & job, const NodeSpec & node, std::ostream & out) {
 }
 
 void show(const Case & job, const GraphSpec & graph, std::ostream & out) {
+    if (graph.rows != kRows) {
+        out << "  values of " << graph.rows << " rows\n";
+    }
     for (size_t i = 0; i < graph.inputs.size(); i++) {
         if (graph.inputs[i] != kAnywhere) {
             out << "  input" << i << " on " << place_name(graph.inputs[i]) << "\n";
@@ -274,6 +279,10 @@ void show(const RunSpec & run, std::ostream & out) {
     if (run.watch > 0) {
         out << ", watching each " << run.watch << ". node";
     }
+    if (run.ring > 0) {
+        out << ", a ring of " << run.ring << " bytes";
+    }
+    out << (run.offers ? "" : ", without the copy callback") << (run.refuses ? ", copies refused" : "");
     if (run.stop >= 0) {
         out << ", stopped after " << run.stop << " of them";
     }

@@ -15,7 +15,7 @@
 
 namespace ggml_sched::test {
 
-constexpr int kRows = 32;   // of every value; fewer are not worth offloading
+constexpr int kRows = 32;   // most of a value; fewer are not worth offloading
 constexpr int kWeights = 4; // tensors that stay from graph to graph
 constexpr int kCaches = 3;
 constexpr int kCacheParts = 3;    // of kRows rows each
@@ -43,7 +43,7 @@ enum class Op {
     StoreRows,
     Experts,  // each row is multiplied with those of a weight that ids name
     StoreIds, // ids from a router, for Experts of this graph and later ones
-    LoadAll,  // rows of a whole cache, which the caller chooses
+    LoadAll,  // rows that the caller chooses, out of as much of a cache as graphs of so many rows use
     Count,
 };
 
@@ -79,6 +79,7 @@ struct NodeSpec {
 struct GraphSpec {
     std::vector<int> inputs; // their places
     std::vector<NodeSpec> nodes;
+    int rows = kRows; // of every value; even
 };
 
 // One call of graph_compute_async, and what the caller does before and after it
@@ -93,6 +94,9 @@ struct RunSpec {
     int mode = 0;             // ggml_sched_sync_mode
     int watch = 0;            // the eval callback asks for each watch-th node; 0: there is none
     int stop = -1;            // it ends the run when it has seen that many; -1: never
+    bool offers = true;       // the copy callback, if there is one, is set while the graph is built anew
+    size_t ring = 0;      // bytes of the ring for streamed weights from here on; 0: it stays. The graph is built anew
+    bool refuses = false; // each device refuses an asynchronous copy to another
 };
 
 struct Case {

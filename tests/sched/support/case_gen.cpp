@@ -50,7 +50,7 @@ class Maker {
         for (int & place : job.experts) { // a device gets those in host memory in more ways than one
             place = options_.host && one_in(2) ? kOnCpu : place;
         }
-        streams_ = options_.host && one_in(4);
+        streams_ = options_.host && one_in(options_.alike ? 2 : 4);
         if (streams_) { // much of it, and round and round in the ring
             for (std::vector<int> * places : {&job.weights, &job.caches, &job.experts}) {
                 std::fill(places->begin(), places->end(), kOnCpu);
@@ -58,9 +58,9 @@ class Maker {
             job.stream = 2 * kExpertsBytes + static_cast<size_t>(pick(static_cast<int>(4 * kExpertsBytes)));
         }
         job.stored_ids = pick_place();
-        const int n_graphs = 1 + pick(3);
+        const int n_graphs = (options_.alike ? 2 : 1) + pick(3);
         for (int i = 0; i < n_graphs; i++) {
-            job.graphs.push_back(graph());
+            job.graphs.push_back(i > 0 && (options_.alike || one_in(2)) ? variant_of(job.graphs[pick(i)]) : graph());
         }
         add_runs(job);
         job.caller_ids = options_.host && one_in(4) ? pick_place() : kOnCpu;
@@ -79,8 +79,27 @@ class Maker {
     int pick_place() { return options_.host ? pick(n_places_) : 1 + pick(n_places_ - 1); }
     int pick_mode() { return options_.host ? pick(3) : 0; }
 
+    int pick_rows() { return one_in(2) ? kRows : kRows >> (1 + pick(3)); }
+
+    // The same operations with other sizes, places, weights or caches: much of what was found for one may be kept.
+    GraphSpec variant_of(GraphSpec graph) {
+        const bool changes_rows = one_in(2);
+        graph.rows = changes_rows ? pick_rows() : graph.rows;
+        const int n_changes = changes_rows ? 0 : pick(3);
+        for (int i = 0; i < n_changes; i++) {
+            NodeSpec & node = graph.nodes[pick(static_cast<int>(graph.nodes.size()))];
+            if (one_in(2)) {
+                node.place = pick_place();
+            } else if (node.op != Op::Experts && node.op != Op::StoreIds) {
+                node.extra = pick(1000);
+            }
+        }
+        return graph;
+    }
+
     GraphSpec graph() {
         GraphSpec graph;
+        graph.rows = one_in(3) ? pick_rows() : kRows;
         const int n_inputs = 1 + pick(3);
         for (int i = 0; i < n_inputs; i++) {
             graph.inputs.push_back(options_.host && one_in(5) ? pick_place() : kAnywhere);
@@ -131,15 +150,18 @@ class Maker {
     }
 
     void add_runs(Case & job) {
-        const bool steady = one_in(4); // one graph often enough for what is measured to matter
+        const bool steady = !options_.alike && one_in(4); // one graph often enough for what is measured to matter
         const int n_runs = steady ? options_.max_runs : 1 + pick(options_.max_runs);
         const int mode = steady || pick(5) < 3 ? 0 : pick_mode();
         const int rebuilds = 1 + pick(5);
         const bool observed = options_.observed && one_in(3);
         const int n_graphs = steady ? 1 : static_cast<int>(job.graphs.size());
+        const bool restless =
+            options_.host && one_in(options_.alike ? 2 : 4); // what the scheduler is told changes, too
+        const bool toggles = one_in(2);                      // the copy callback
         for (int i = 0; i < n_runs; i++) {
             RunSpec run;
-            run.rebuild = one_in(rebuilds);
+            run.rebuild = options_.alike || one_in(rebuilds);
             run.graph = run.rebuild || i == 0 ? pick(n_graphs) : job.runs.back().graph;
             run.same_memory = one_in(2);
             run.reserve = one_in(20);
@@ -149,6 +171,9 @@ class Maker {
             run.mode = one_in(12) ? pick_mode() : mode;
             run.watch = observed && one_in(3) ? 1 + pick(9) : 0;
             run.stop = one_in(3) ? pick(6) : -1;
+            run.offers = !toggles || one_in(2);
+            run.ring = restless && one_in(5) ? 2 * kExpertsBytes + static_cast<size_t>(pick(4)) * kExpertsBytes : 0;
+            run.refuses = restless && one_in(5);
             job.runs.push_back(run);
         }
     }
@@ -303,6 +328,9 @@ class Edits {
         set_in_run(&RunSpec::write, false);
         set_in_run(&RunSpec::spoil, false);
         set_in_run(&RunSpec::synchronize, false);
+        set_in_run(&RunSpec::offers, true);
+        set_in_run(&RunSpec::ring, size_t{0});
+        set_in_run(&RunSpec::refuses, false);
     }
 
     void make_graph_plainer(size_t g) {
@@ -310,6 +338,7 @@ class Edits {
         if (graph.inputs.size() > 1) {
             edits_.emplace_back([g](Case & job) { remove_last_input(job.graphs[g]); });
         }
+        set([g](Case & job) -> int & { return job.graphs[g].rows; }, kRows);
         for (size_t i = 0; i < graph.inputs.size(); i++) {
             if (graph.inputs[i] != kAnywhere) {
                 set([g, i](Case & job) -> int & { return job.graphs[g].inputs[i]; }, kAnywhere);

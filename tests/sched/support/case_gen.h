@@ -17,6 +17,7 @@ struct CaseOptions {
     int max_nodes = 40;          // most graphs have fewer: it grows with RapidCheck's size
     int max_nodes_of_large = 40; // of every tenth case or so
     bool observed = true;        // eval callbacks, too
+    bool alike = false;          // all graphs differ little, and each run builds one: much may be kept, and some not
     bool host = true;            // something is on the CPU, the host copies and waits; else only inputs, and mode auto
 };
 

@@ -18,6 +18,7 @@ class Builder {
   public:
     Builder(const GraphSpec & spec, const Persistent & persistent, GraphMemory * memory)
         : spec_(spec)
+        , rows_(spec.rows)
         , persistent_(persistent) {
         const size_t bytes = memory ? memory->size() : graph_memory_size(spec);
         built_.context = ContextPtr(ggml_init({bytes, memory ? memory->data() : nullptr, true}));
@@ -26,7 +27,7 @@ class Builder {
 
     BuiltGraph run() {
         for (size_t i = 0; i < spec_.inputs.size(); i++) {
-            ggml_tensor * input = ggml_new_tensor_2d(ctx(), GGML_TYPE_F32, kWidth, kRows);
+            ggml_tensor * input = ggml_new_tensor_2d(ctx(), GGML_TYPE_F32, kWidth, rows_);
             ggml_format_name(input, "input%zu", i);
             ggml_set_input(input);
             place(input, spec_.inputs[i]);
@@ -45,7 +46,7 @@ class Builder {
     ggml_context * ctx() { return built_.context.get(); }
 
     ggml_tensor * new_ids(const char * name) {
-        ggml_tensor * ids = ggml_new_tensor_1d(ctx(), GGML_TYPE_I32, kRows);
+        ggml_tensor * ids = ggml_new_tensor_1d(ctx(), GGML_TYPE_I32, rows_);
         ggml_set_name(ids, name);
         ggml_set_input(ids);
         return ids;
@@ -76,16 +77,16 @@ class Builder {
         switch (node.op) {
         case Op::Scale: return ggml_scale(ctx(), a, 0.75f);
         case Op::Add: return ggml_add(ctx(), a, b);
-        case Op::AddRow: return ggml_add(ctx(), a, rows_of(b, 1, node.extra));
+        case Op::AddRow: return ggml_add(ctx(), a, rows_of(b, 1, node.extra % rows_));
         case Op::Mul: return normalized(ggml_mul(ctx(), a, b));
         case Op::Norm: return normalized(a);
         case Op::SoftMax: return ggml_soft_max(ctx(), a);
         case Op::Silu: return ggml_silu(ctx(), a);
-        case Op::View: return rows_of(a, kRows, 0);
-        case Op::Transposed: return ggml_reshape_2d(ctx(), ggml_cont(ctx(), ggml_transpose(ctx(), a)), kWidth, kRows);
+        case Op::View: return rows_of(a, rows_, 0);
+        case Op::Transposed: return ggml_reshape_2d(ctx(), ggml_cont(ctx(), ggml_transpose(ctx(), a)), kWidth, rows_);
         case Op::InPlace: return ggml_add_inplace(ctx(), a, b);
         case Op::MatMul: return normalized(ggml_mul_mat(ctx(), weight(node), a));
-        case Op::Lookup: return ggml_add(ctx(), b, ggml_get_rows(ctx(), weight(node), ggml_argmax(ctx(), a)));
+        case Op::Lookup: return ggml_add(ctx(), b, rows_of_weight(node, a));
         case Op::Load: return ggml_add(ctx(), a, ggml_scale(ctx(), part_of_cache(node), 0.5f));
         case Op::StoreCopy: return stored(ggml_cpy(ctx(), a, part_of_cache(node)));
         case Op::StoreRows: return stored(ggml_set_rows(ctx(), cache(node), a, built_.rows));
@@ -100,16 +101,16 @@ class Builder {
     ggml_tensor * experts(const NodeSpec & node, ggml_tensor * a, ggml_tensor * b) {
         const ExpertsUse use = ExpertsUse::of(node.extra);
         const int64_t n_used = use.is_small ? 2 : 1;
-        ggml_tensor * tokens = ggml_reshape_3d(ctx(), a, kWidth, n_used, kRows / n_used);
+        ggml_tensor * tokens = ggml_reshape_3d(ctx(), a, kWidth, n_used, rows_ / n_used);
         ggml_tensor * product =
             ggml_mul_mat_id(ctx(), persistent_.experts[use.weight], tokens, ids(use.ids, n_used, b));
         place(product, node.place);
-        return ggml_reshape_2d(ctx(), product, kWidth, kRows);
+        return ggml_reshape_2d(ctx(), product, kWidth, rows_);
     }
 
     ggml_tensor * ids_stored(const NodeSpec & node, ggml_tensor * a, ggml_tensor * b) {
         ggml_tensor * fresh = ids(static_cast<IdsFrom>(node.extra), 1, b);
-        ggml_tensor * store = ggml_reshape_2d(ctx(), persistent_.stored_ids, 1, kRows);
+        ggml_tensor * store = stored_ids(1);
         ggml_build_forward_expand(built_.graph, ggml_cpy(ctx(), fresh, store));
         return ggml_scale(ctx(), a, 0.5f);
     }
@@ -124,25 +125,39 @@ class Builder {
     }
 
     ggml_tensor * make_ids(IdsFrom from, int64_t n_used, ggml_tensor * b) {
-        const int64_t n_tokens = kRows / n_used;
+        const int64_t n_tokens = rows_ / n_used;
         switch (from) {
         case IdsFrom::Copy: return ggml_cont(ctx(), ids(IdsFrom::Caller, n_used, b));
         case IdsFrom::Router: {
             ggml_tensor * order = ggml_argsort(ctx(), rows_of(b, n_tokens, 0), GGML_SORT_ORDER_DESC);
             return ggml_view_2d(ctx(), order, n_used, n_tokens, order->nb[1], 0);
         }
-        case IdsFrom::Store: return ggml_reshape_2d(ctx(), persistent_.stored_ids, n_used, n_tokens);
+        case IdsFrom::Store: return stored_ids(n_used);
         default: return ggml_reshape_2d(ctx(), built_.ids, n_used, n_tokens);
         }
+    }
+
+    // As many of them as a value has rows
+    ggml_tensor * stored_ids(int64_t n_used) {
+        ggml_tensor * all = persistent_.stored_ids;
+        return rows_ == kRows ? ggml_reshape_2d(ctx(), all, n_used, rows_ / n_used)
+                              : ggml_view_2d(ctx(), all, n_used, rows_ / n_used, n_used * all->nb[0], 0);
     }
 
     ggml_tensor * weight(const NodeSpec & node) const { return persistent_.weights[node.extra]; }
     ggml_tensor * cache(const NodeSpec & node) const { return persistent_.caches[node.extra % kCaches]; }
     ggml_tensor * part_of_cache(const NodeSpec & node) {
-        return rows_of(cache(node), kRows, int64_t{node.extra / kCaches} * kRows);
+        return rows_of(cache(node), rows_, int64_t{node.extra / kCaches} * kRows);
+    }
+    ggml_tensor * rows_of_weight(const NodeSpec & node, ggml_tensor * a) {
+        ggml_tensor * rows = ggml_get_rows(ctx(), weight(node), ggml_argmax(ctx(), a));
+        place(rows, node.place);
+        return rows;
     }
     ggml_tensor * rows_of_cache(const NodeSpec & node) {
-        ggml_tensor * rows = ggml_get_rows(ctx(), cache(node), built_.rows);
+        const int64_t n = rows_ * kCacheParts; // all that is in use
+        ggml_tensor * used = n == kCacheRows ? cache(node) : rows_of(cache(node), n, 0);
+        ggml_tensor * rows = ggml_get_rows(ctx(), used, built_.rows);
         place(rows, node.place);
         return rows;
     }
@@ -155,10 +170,11 @@ class Builder {
     // What was stored, as a value
     ggml_tensor * stored(ggml_tensor * store) {
         ggml_build_forward_expand(built_.graph, store);
-        return ggml_scale(ctx(), rows_of(store, kRows, 0), 0.5f);
+        return ggml_scale(ctx(), rows_of(store, rows_, 0), 0.5f);
     }
 
     const GraphSpec & spec_;
+    const int64_t rows_;
     const Persistent & persistent_;
     BuiltGraph built_;
     std::vector<ggml_tensor *> values_;

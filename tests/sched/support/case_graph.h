@@ -11,8 +11,8 @@
 
 namespace ggml_sched::test {
 
-// All values are F32 [kWidth, kRows]; weights are [kWidth, kWidth], those of experts [kWidth, kWidth, kExperts]; caches
-// hold kCacheParts values.
+// All values are F32 [kWidth, GraphSpec::rows]; weights are [kWidth, kWidth], those of experts [kWidth, kWidth,
+// kExperts]; caches hold kCacheParts values.
 constexpr int64_t kWidth = 8;
 constexpr int64_t kExperts = kWidth; // so a value's row has a score for each
 constexpr size_t kWeightBytes = kWidth * kWidth * sizeof(float);
@@ -48,8 +48,8 @@ size_t graph_memory_size(const GraphSpec & spec);
 struct BuiltGraph {
     ContextPtr context;
     std::vector<ggml_tensor *> inputs;
-    ggml_tensor * rows; // I32 [kRows]: where store_rows writes
-    ggml_tensor * ids;  // I32 [kRows]: of experts, from the caller
+    ggml_tensor * rows; // I32 [rows]: where store_rows writes
+    ggml_tensor * ids;  // I32 [rows]: of experts, from the caller
     std::vector<ggml_tensor *> outputs;
     std::vector<std::pair<ggml_tensor *, int>> placed; // tensors with a place of their own
     ggml_cgraph * graph;

@@ -43,17 +43,19 @@ Inputs garbage_inputs(size_t n) {
 }
 
 void write_inputs(const BuiltGraph & graph, const Inputs & inputs) {
-    for (size_t i = 0; i < graph.inputs.size(); i++) {
-        if (graph.inputs[i]->buffer) {
-            write_floats(graph.inputs[i], inputs.values[i]);
-        }
-    }
-    const auto write = [](ggml_tensor * tensor, const std::vector<int32_t> & values) {
+    const auto write = [](ggml_tensor * tensor, const auto & values) { // as many as it has
         if (tensor->buffer) {
-            ggml_backend_tensor_set(tensor, values.data(), 0, values.size() * sizeof(int32_t));
+            ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
         }
     };
-    write(graph.rows, inputs.rows);
+    for (size_t i = 0; i < graph.inputs.size(); i++) {
+        write(graph.inputs[i], inputs.values[i]);
+    }
+    // Distinct in any part of a cache
+    std::vector<int32_t> rows = inputs.rows;
+    const auto n_used = static_cast<int32_t>(graph.rows->ne[0] * kCacheParts);
+    std::for_each(rows.begin(), rows.end(), [n_used](int32_t & row) { row %= n_used; });
+    write(graph.rows, rows);
     write(graph.ids, inputs.ids);
 }
 

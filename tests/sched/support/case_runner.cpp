@@ -75,6 +75,10 @@ class Runner {
         if (checks.refuse_superfluous_waits) {
             scheduler().refuse_superfluous_waits();
         }
+        scheduler().set_reuse(checks.reuse);
+        for (const KeyField field : checks.ignored) {
+            scheduler().ignore(field);
+        }
         for (const plan::Rule rule : checks.off) {
             scheduler().switch_off(rule);
         }
@@ -145,6 +149,12 @@ class Runner {
 
     bool rebuild(const RunSpec & run) {
         const GraphSpec & spec = job_.graphs[run.graph];
+        if (job_.scribbles) {
+            run.offers ? scribbler_.attach_to(rig_.sched()) : Scribbler::detach_from(rig_.sched());
+        }
+        if (run.ring > 0) {
+            ggml_sched_set_streaming(rig_.sched(), run.ring, 0);
+        }
         if (run.reserve) {
             const BuiltGraph measure = build_and_place(spec, nullptr);
             if (!ggml_backend_sched_reserve(rig_.sched(), measure.graph)) {
@@ -175,7 +185,7 @@ class Runner {
         ggml_backend_sched_set_eval_callback(rig_.sched(), run.watch > 0 ? Watcher::call : nullptr, &watcher);
         const ggml_sched_stats before = rig_.stats();
         scribbler_.begin_run();
-        const ggml_status status = ggml_backend_sched_graph_compute_async(rig_.sched(), graph().graph);
+        const ggml_status status = compute_async(run);
         report_.offered = scribbler_.n_asked();
         if (!scribbler_.mistake().empty()) {
             return scribbler_.mistake() + "\n" + rig_.plan();
@@ -194,7 +204,23 @@ class Runner {
         if (std::string wait = avoidable_host_wait(*scheduler().last_plan(), scheduler().machine()); !wait.empty()) {
             return wait + "\n" + rig_.plan();
         }
-        return run.watch > 0 ? "" : check_host_waits(before.host_waits);
+        return run.watch > 0 || run.refuses ? "" : check_host_waits(before.host_waits);
+    }
+
+    ggml_status compute_async(const RunSpec & run) {
+        if (!run.refuses) {
+            return ggml_backend_sched_graph_compute_async(rig_.sched(), graph().graph);
+        }
+        const LogCapture log; // devices say that they refuse
+        const auto refuse_nth = [this](int n) {
+            for (int device = 0; device < rig_.n_devices(); device++) {
+                ggml_backend_sim_fail(device, GGML_SIM_CALL_COPY_ASYNC, n);
+            }
+        };
+        refuse_nth(1);
+        const ggml_status status = ggml_backend_sched_graph_compute_async(rig_.sched(), graph().graph);
+        refuse_nth(0);
+        return status;
     }
 
     void note_experts(const ggml_sched_stats & before) {

@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "plan/rules.h"
+#include "reuse/key_field.h"
 #include "support/case.h"
 
 namespace ggml_sched::test {
 
 struct CaseChecks {
     bool verify = true;
+    bool reuse = true;                     // false: nothing is kept from graph to graph
+    std::vector<KeyField> ignored;         // of what kept results depend on; needs verify
     bool refuse_superfluous_waits = false; // takes time that grows with the square of the plan
     bool refuse_host_waits = false;        // except to throttle
     std::vector<plan::Rule> off;

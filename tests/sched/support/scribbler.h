@@ -18,6 +18,9 @@ class Scribbler {
         : state_(seed * 2 + 1) {}
 
     void attach_to(ggml_backend_sched_t sched) { ggml_backend_sched_set_copy_callback(sched, call, this); }
+    static void detach_from(ggml_backend_sched_t sched) {
+        ggml_backend_sched_set_copy_callback(sched, nullptr, nullptr);
+    }
     // Must be called before each run: tables that were asked for before it may be something else in the next graph.
     void begin_run() { asked_.clear(); }
 

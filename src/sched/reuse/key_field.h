@@ -1,0 +1,48 @@
+// KeyField - the parts of what kept results depend on. A test can let the scheduler ignore one of them, and then wants
+// to see that the proof of reuse finds it out.
+
+#pragma once
+
+#include <cstdint>
+
+namespace ggml_sched {
+
+enum class KeyField : uint8_t {
+    // of splits
+    Structure,
+    UserAssignments,
+    StreamLimits,
+    SplitOffers,
+    Answers,
+    StreamedSizes,
+    StreamedNumber, // by which it is known that what is streamed must be laid out again
+    // of places
+    Splits,
+    Sizes,
+    // of programs
+    Layout,
+    GivenPlaces,
+    FoundPlaces,
+    Rings,
+    Links,
+    Mode,
+    Observed,
+    WholeExperts,
+    // of plans
+    History,
+
+    Count,
+};
+
+class IgnoredFields {
+  public:
+    void ignore(KeyField field) { bits_ |= bit(field); }
+    bool has(KeyField field) const { return (bits_ & bit(field)) != 0; }
+
+  private:
+    static uint32_t bit(KeyField field) { return uint32_t{1} << static_cast<uint32_t>(field); }
+
+    uint32_t bits_ = 0;
+};
+
+} // namespace ggml_sched
