@@ -205,8 +205,10 @@ Status Scheduler::cut_and_stream(Memory memory) {
         if (cutter_.streamed_number() != before) {
             streams_.lay_out(view(), splits());
         }
-        if (Status status = prove_cut(); !status.ok()) {
-            return status;
+        if (settings_.verify) {
+            if (Status status = prove_cut(); !status.ok()) {
+                return status;
+            }
         }
         if (memory != Memory::Needed) {
             return {};
@@ -304,7 +306,7 @@ Status Scheduler::find_and_give_places() {
         if (status.ok()) {
             status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
         }
-        if (status.ok()) {
+        if (status.ok() && settings_.verify) {
             status = prove_places();
         }
         if (status.ok() && placer_.must_grow() && !std::exchange(is_told, true)) {

@@ -106,7 +106,7 @@ class Scheduler {
     void wait_for_all();
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;
-    Status lower_graph();
+    void lower_graph();
     Status stale(const std::string & what);
     Status prove_cut();
     Status prove_places();
@@ -114,7 +114,8 @@ class Scheduler {
         return {key.mode, key.observed, key.whole_experts, offered_, copy_limits_};
     }
     CachedPlan & find_plan(bool & is_kept);
-    Status prove(const CachedPlan & kept);
+    Status prove_program();
+    Status prove_plan(const CachedPlan & kept);
     Status verify(CachedPlan & cached);
     Status run();
     Work work();

@@ -32,7 +32,7 @@ plan::Mode Scheduler::mode() const {
     }
 }
 
-Status Scheduler::lower_graph() {
+void Scheduler::lower_graph() {
     BackendId src = kNoBackend;
     BackendId dst = kNoBackend;
     if (executor_->take_refusal(src, dst)) {
@@ -41,17 +41,9 @@ Status Scheduler::lower_graph() {
     }
     const LoweredGraph::Key now = key();
     LoweredGraph & lowered = lowered_[turn_];
-    const bool is_kept = settings_.reuse && lowered.is_for(now, ignored_);
-    if (is_kept) {
+    if (settings_.reuse && lowered.is_for(now, ignored_)) {
         if (!is_lowered_) {
             lowered.bind(view(), slots_);
-        }
-        if (settings_.verify) {
-            const Lowered fresh = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                                        lowering_options(now), spaces_);
-            if (std::string difference = find_difference(lowered.lowered(), fresh); !difference.empty()) {
-                return stale("program: " + difference);
-            }
         }
     } else {
         Lowered made = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
@@ -64,7 +56,6 @@ Status Scheduler::lower_graph() {
         lowered.take(now, std::move(made));
     }
     is_lowered_ = true;
-    return {};
 }
 
 // Nothing of what is kept may be used again. The allocated graph still needs its tensors' numbers.
@@ -78,9 +69,6 @@ Status Scheduler::stale(const std::string & what) {
 }
 
 Status Scheduler::prove_cut() {
-    if (!settings_.verify) {
-        return {};
-    }
     std::string difference = cutter_.find_stale(graph_, user_, streaming_.limits(mode()), offered_ != Offered::Nothing);
     if (difference.empty()) {
         difference = streams_.find_stale(view(), splits());
@@ -90,11 +78,18 @@ Status Scheduler::prove_cut() {
 }
 
 Status Scheduler::prove_places() {
-    const std::string fault = settings_.verify ? placer_.find_misplaced(cut_graph()) : "";
+    const std::string fault = placer_.find_misplaced(cut_graph());
     return fault.empty() ? Status{} : stale("places: " + fault);
 }
 
-Status Scheduler::prove(const CachedPlan & kept) {
+Status Scheduler::prove_program() {
+    const Lowered fresh = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
+                                lowering_options(key()), spaces_);
+    const std::string difference = find_difference(lowered_[turn_].lowered(), fresh);
+    return difference.empty() ? Status{} : stale("program: " + difference);
+}
+
+Status Scheduler::prove_plan(const CachedPlan & kept) {
     const plan::Planned fresh =
         plan::make_plan(machine_, lowered_[turn_].lowered().program, *flight_.history(), rules_);
     std::string difference = find_difference(*kept.plan, fresh.plan);
@@ -184,8 +179,11 @@ Status Scheduler::compute(ggml_cgraph * graph) {
 Status Scheduler::run() {
     const OperandsGuard guard(split_graphs_);
     split_graphs_.rewire();
-    if (Status status = lower_graph(); !status.ok()) {
-        return status;
+    lower_graph();
+    if (settings_.verify) {
+        if (Status status = prove_program(); !status.ok()) {
+            return status;
+        }
     }
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
@@ -196,7 +194,7 @@ Status Scheduler::run() {
     bool is_kept = false;
     CachedPlan & cached = find_plan(is_kept);
     if (is_kept && settings_.verify) {
-        if (Status status = prove(cached); !status.ok()) {
+        if (Status status = prove_plan(cached); !status.ok()) {
             return status;
         }
     }
