@@ -95,14 +95,19 @@ class Scheduler {
   private:
     Scheduler(std::vector<host::Backend> backends, const Options & options);
 
-    enum class Memory { None, Needed };      // for streaming
-    enum class Inputs { Writable, Written }; // by the caller, later or already
+    enum class Goal { Split, Measure, Reserve, Allocate }; // what is wanted of a graph, and of its stages
+    enum class Inputs { Writable, Written };               // by the caller, later or already
     Status take(ggml_cgraph * graph, EarlierPlaces & earlier);
-    Status cut(Memory memory);
-    Status cut_and_stream(Memory memory);
     Status allocate(ggml_cgraph * graph, Inputs inputs);
-    Status find_and_give_places();
-    bool has_made_room(const Status & status);
+    Status prepare(Goal goal, size_t * sizes = nullptr);
+    Status assign_and_split();
+    Status get_ring(Goal goal, bool & fits);
+    Status make_copies(Goal goal);
+    Status find_places(Goal goal, size_t * sizes);
+    Status give_places(bool & is_told);
+    bool has_made_room(Goal goal, const Status & status);
+    Status wait_for_inputs();
+    static bool needs_memory(Goal goal) { return goal == Goal::Reserve || goal == Goal::Allocate; }
     void wait_for_all();
     CutGraph cut_graph() const;
     LoweredGraph::Key key() const;

@@ -176,21 +176,27 @@ Status Scheduler::compute(ggml_cgraph * graph) {
     return status;
 }
 
+// The table of contents of graph_compute_async.
 Status Scheduler::run() {
+    // Between calls the nodes have the operands that the caller built; now they read the copies.
     const OperandsGuard guard(split_graphs_);
     split_graphs_.rewire();
+    // Copies and launches, in order, with the bytes that each touches.
     lower_graph();
     if (settings_.verify) {
         if (Status status = prove_program(); !status.ok()) {
             return status;
         }
     }
+    // Snapshots, and what goes from device to device through the host, pass through a ring of host memory.
     if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
         return status;
     }
+    // The verifier knows nothing of runs without verification, so they end first.
     if (settings_.verify && std::exchange(has_unverified_runs_, false)) {
-        flight_.synchronize(); // the verifier knows nothing of these runs
+        flight_.synchronize();
     }
+    // The waits: between the tasks of this run, and for what earlier runs may still be doing.
     bool is_kept = false;
     CachedPlan & cached = find_plan(is_kept);
     if (is_kept && settings_.verify) {
@@ -198,12 +204,15 @@ Status Scheduler::run() {
             return status;
         }
     }
+    // A plan that does not order every hazard is not performed.
     if (Status status = verify(cached); !status.ok()) {
         return status;
     }
+    // Events exist before the first step: then a run breaks off only where a device fails.
     if (Status status = executor_->prepare(*cached.plan); !status.ok()) {
         return status;
     }
+    // From here on the run counts as started, and the next one is planned behind it.
     executor_->stats.runs++;
     last_plan_ = cached.plan;
     last_names_ = lowered_[turn_].names;
