@@ -235,23 +235,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
         stats.snapshots++;
         stats.snapshot_bytes += copy.bytes;
         return {};
-    case plan::TaskKind::SetAsync:
-        if (copy.written) {
-            return set_written(copy, work, task.lane);
-        }
-        if (copy.ids != kNoBinding) {
-            Status status = find_used_experts(copy, work.copies[copy.ids], task.lane);
-            if (status.ok()) {
-                send(copy, task.lane);
-            }
-            return status;
-        }
-        if (copy.n_merged > 1) {
-            set_range(copy, task);
-            return {};
-        }
-        set_async(copy, task.lane);
-        return {};
+    case plan::TaskKind::SetAsync: return set(copy, task, work);
     case plan::TaskKind::Offer: offer(copy, task, work); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;

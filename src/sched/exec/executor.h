@@ -108,6 +108,8 @@ class Executor {
     void leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts);
     void send(const CopyBinding & copy, plan::Lane lane);
     void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
+    Status set(const CopyBinding & copy, const plan::Task & task, const Work & work);
+    Status set_experts(const CopyBinding & copy, const Work & work, plan::Lane lane);
     Status set_written(const CopyBinding & copy, const Work & work, plan::Lane lane);
     Status find_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
     Status copy_now(const CopyBinding & copy, const Work & work, plan::Lane lane);

@@ -38,6 +38,16 @@ class Executor::ChunkEvents final : public Stager::Events {
     const plan::Lane lane_;
 };
 
+Status Executor::set(const CopyBinding & copy, const plan::Task & task, const Work & work) {
+    switch (copy.form) {
+    case CopyForm::Whole: set_async(copy, task.lane); return {};
+    case CopyForm::Merged: set_range(copy, task); return {};
+    case CopyForm::NamedExperts: return set_experts(copy, work, task.lane);
+    case CopyForm::WrittenRows: return set_written(copy, work, task.lane);
+    }
+    return {};
+}
+
 void Executor::set_async(const CopyBinding & copy, plan::Lane lane) {
     if (is_kept(copy, lane)) {
         stats.kept_bytes += copy.bytes;
@@ -70,7 +80,7 @@ void Executor::send(const CopyBinding & copy, plan::Lane lane) {
         stats.async_copies++;
         stats.bytes_copied += piece.bytes;
         stats.streamed_bytes += copy.streamed ? piece.bytes : 0;
-        stats.cache_bytes += copy.cache && !copy.written ? piece.bytes : 0;
+        stats.cache_bytes += copy.cache && copy.form == CopyForm::Whole ? piece.bytes : 0;
     }
 }
 
@@ -163,8 +173,16 @@ Status Executor::find_used_experts(const CopyBinding & copy, const CopyBinding &
     return {};
 }
 
+Status Executor::set_experts(const CopyBinding & copy, const Work & work, plan::Lane lane) {
+    Status status = find_used_experts(copy, work.copies[copy.ids], lane);
+    if (status.ok()) {
+        send(copy, lane);
+    }
+    return status;
+}
+
 Status Executor::copy_now(const CopyBinding & copy, const Work & work, plan::Lane lane) {
-    if (copy.ids == kNoBinding) {
+    if (copy.form != CopyForm::NamedExperts) {
         copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
         stats.blocking_copies++;
         stats.bytes_copied += copy.bytes;

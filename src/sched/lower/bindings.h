@@ -14,6 +14,14 @@ namespace ggml_sched {
 
 constexpr uint32_t kNoBinding = UINT32_MAX;
 
+// What of its source a copy sends
+enum class CopyForm : uint8_t {
+    Whole,
+    Merged,       // whole, and at once the copies of the next CopyBinding::n_merged - 1 bindings
+    NamedExperts, // the experts that CopyBinding::ids name
+    WrittenRows,  // what the node CopyBinding::writer has written: the rows that ids name, or all if there are none
+};
+
 // What a copy task moves.
 struct CopyBinding {
     uint32_t copy; // index into Splits::copies; kNoBinding: ids that only the host reads, and dst is src
@@ -31,11 +39,12 @@ struct CopyBinding {
     bool ahead = false;                   // on the lane that streams weights
     bool pageable = false;                // large, and in memory that the device cannot read by itself
     TensorId writer = kNoTensor;          // of a cache: the node that has written what is sent,
-    ggml_tensor * written = nullptr;      // which is this; NULL: all of it is sent
+    ggml_tensor * written = nullptr;      // which is this
     uint32_t sent = kNoBinding;           // of an Offer: the binding by which the weight has been sent ahead
     TensorId reader_id = kNoTensor;       // of experts that are sent by ids: the first node that reads them,
     const ggml_tensor * reader = nullptr; // and its tensor, for messages
     uint32_t n_merged = 1;                // so many bindings from here on are sent at once, with what lies between
+    CopyForm form = CopyForm::Whole;
 };
 
 // True if a task of this kind puts what the copy moves into the ring.

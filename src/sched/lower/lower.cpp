@@ -177,6 +177,7 @@ class Lowering {
 
     void send_written(int32_t split, uint32_t index, const CacheWrite & write) {
         CopyBinding copy = binding_for(index);
+        copy.form = CopyForm::WrittenRows;
         copy.writer = write.node;
         copy.written = graph_.tensor(write.node);
         copy.ids = host_ids_.binding_of({write.ids, kNoNode});
@@ -217,8 +218,7 @@ class Lowering {
         if (input.ids != kNoTensor && !whole_experts_) {
             const WrittenIds ids = {input.ids, input.ids_node};
             host_ids_.read(section, ids);
-            copy.ids = host_ids_.binding_of(ids);
-            note_reader(slot.copy, copy);
+            name_experts(slot.copy, ids, copy);
         }
         out_.push_copy(TaskKind::SetAsync, section, copy);
     }
@@ -251,9 +251,14 @@ class Lowering {
     // Names the ids that say which experts are used, if the copy can be restricted to them.
     void restrict_to_ids(uint32_t index, CopyBinding & copy) const {
         if (const WrittenIds * needed = experts_.ids_of(index)) {
-            copy.ids = host_ids_.binding_of(*needed);
-            note_reader(index, copy);
+            name_experts(index, *needed, copy);
         }
+    }
+
+    void name_experts(uint32_t index, const WrittenIds & ids, CopyBinding & copy) const {
+        copy.ids = host_ids_.binding_of(ids);
+        copy.form = copy.ids == kNoBinding ? CopyForm::Whole : CopyForm::NamedExperts;
+        note_reader(index, copy);
     }
 
     // Names the node of which a message speaks if its ids turn out to be wrong.
@@ -315,7 +320,7 @@ class Lowering {
     }
 
     std::vector<Task> & tasks_for(const CopyBinding & copy) {
-        return copy.ids == kNoBinding ? late_.direct : late_.experts;
+        return copy.form == CopyForm::NamedExperts ? late_.experts : late_.direct;
     }
 
     // A small weight is copied aside, so that the callback may write it again while the device still reads the copy.

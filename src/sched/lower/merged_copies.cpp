@@ -54,7 +54,9 @@ void merge_neighbours(std::vector<Task> & tasks, const Followers & followers, Lo
     for (const Task & task : tasks) {
         if (n > 0 && joins(tasks[n - 1], task)) {
             extend(tasks[n - 1], task, lowered.program.accesses);
-            copies[tasks[n - 1].binding].n_merged++;
+            CopyBinding & first = copies[tasks[n - 1].binding];
+            first.form = CopyForm::Merged;
+            first.n_merged++;
         } else {
             tasks[n++] = task;
         }
