@@ -9,15 +9,19 @@ void HostIds::read(int32_t split, const WrittenIds & ids) {
         return;
     }
     CopyBinding copy = binding_for(ids.tensor);
-    if (!out_.is_host(copy.src)) {
+    const bool is_fetched = !out_.is_host(copy.src);
+    const bool is_copied_aside = !is_fetched && ids.written_by == kNoNode && !snapshots_.find(copy);
+    if (is_fetched || is_copied_aside) {
         out_.reserve_ring(copy);
-        out_.push_copy(backends_[copy.src_backend].get_async ? TaskKind::GetAsync : TaskKind::CopyNow, split, copy);
-    } else if (ids.written_by == kNoNode && !snapshots_.find(copy)) {
-        out_.reserve_ring(copy);
-        out_.push_copy(TaskKind::Snapshot, split, copy);
+    }
+    const uint32_t binding = out_.bind(copy);
+    bindings_[{ids.tensor, ids.written_by}] = binding;
+    if (is_fetched) {
+        out_.push_copy(backends_[copy.src_backend].get_async ? TaskKind::GetAsync : TaskKind::CopyNow, split, binding);
+    } else if (is_copied_aside) {
+        out_.push_copy(TaskKind::Snapshot, split, binding);
         snapshots_.note(copy);
     }
-    bindings_[{ids.tensor, ids.written_by}] = out_.binding_of(copy);
 }
 
 uint32_t HostIds::binding_of(const WrittenIds & ids) const {

@@ -184,7 +184,7 @@ class Lowering {
         copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
         copy.pageable = !is_pinned(index);
         copy.ahead = order_.is_fed(copy.dst_backend, split);
-        late_.direct.push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
+        late_.direct.push_back(out_.copy_task(TaskKind::SetAsync, split, out_.bind(copy)));
     }
 
     int32_t end_of(int32_t split) const {
@@ -210,17 +210,21 @@ class Lowering {
         if (copy.cache && copy.pageable) {
             note_waiting(slot, copy);
         }
-        if (input.offered && copy.bytes > 0) {
-            out_.reserve_ring(copy);
-            out_.push_copy(TaskKind::Snapshot, section, copy);
-            sent_ahead_[slot.copy] = out_.binding_of(copy);
-        }
         if (input.ids != kNoTensor && !whole_experts_) {
             const WrittenIds ids = {input.ids, input.ids_node};
             host_ids_.read(section, ids);
             name_experts(slot.copy, ids, copy);
         }
-        out_.push_copy(TaskKind::SetAsync, section, copy);
+        const bool is_copied_aside = input.offered && copy.bytes > 0;
+        if (is_copied_aside) {
+            out_.reserve_ring(copy);
+        }
+        const uint32_t binding = out_.bind(copy);
+        if (is_copied_aside) {
+            out_.push_copy(TaskKind::Snapshot, section, binding);
+            sent_ahead_[slot.copy] = binding;
+        }
+        out_.push_copy(TaskKind::SetAsync, section, binding);
     }
 
     // Those of one split, and those of the next, may wait for weights. If these have to be copied by the host, too,
@@ -283,7 +287,6 @@ class Lowering {
     }
 
     void lower_copy(int32_t split, uint32_t index) {
-        const InputCopy & input = splits_.copies[index];
         CopyBinding copy = binding_for(index);
         if (copy.bytes == 0) {
             return;
@@ -296,27 +299,36 @@ class Lowering {
         if (offers_.includes(index)) {
             late_.offers.push_back(index);
         } else if (from_host && dst.set_async) {
-            if (needs_snapshot(input.tensor, copy) && !snapshots_.find(copy)) {
-                out_.reserve_ring(copy);
-                out_.push_copy(TaskKind::Snapshot, split, copy);
-                snapshots_.note(copy);
-            }
-            copy.pageable = is_staged(copy);
-            restrict_to_ids(index, copy);
-            copy.ahead = goes_ahead(split, copy);
-            tasks_for(copy).push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
+            set_from_host(split, index, copy);
         } else if (!from_host && out_.is_host(copy.dst) && src.get_async) {
-            out_.push_copy(TaskKind::GetAsync, split, copy);
+            out_.push_copy(TaskKind::GetAsync, split, out_.bind(copy));
         } else if (!from_host && link.async) {
-            late_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, copy));
+            late_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, out_.bind(copy)));
         } else if (!from_host && src.get_async && dst.set_async) {
             out_.reserve_ring(copy);
-            out_.push_copy(TaskKind::GetAsync, split, copy);
-            late_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, copy));
+            const uint32_t binding = out_.bind(copy);
+            out_.push_copy(TaskKind::GetAsync, split, binding);
+            late_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
         } else {
             restrict_to_ids(index, copy);
-            tasks_for(copy).push_back(out_.copy_task(TaskKind::CopyNow, split, copy));
+            tasks_for(copy).push_back(out_.copy_task(TaskKind::CopyNow, split, out_.bind(copy)));
         }
+    }
+
+    void set_from_host(int32_t split, uint32_t index, CopyBinding copy) {
+        const bool is_copied_aside = needs_snapshot(copy.tensor, copy) && !snapshots_.find(copy);
+        if (is_copied_aside) {
+            out_.reserve_ring(copy);
+            snapshots_.note(copy);
+        }
+        copy.pageable = is_staged(copy);
+        restrict_to_ids(index, copy);
+        copy.ahead = goes_ahead(split, copy);
+        const uint32_t binding = out_.bind(copy);
+        if (is_copied_aside) {
+            out_.push_copy(TaskKind::Snapshot, split, binding);
+        }
+        tasks_for(copy).push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
     }
 
     std::vector<Task> & tasks_for(const CopyBinding & copy) {
@@ -332,7 +344,7 @@ class Lowering {
             out_.reserve_ring(copy);
         }
         copy.pageable = is_async && is_staged(copy);
-        Task task = out_.copy_task(TaskKind::Offer, split, copy);
+        Task task = out_.copy_task(TaskKind::Offer, split, out_.bind(copy));
         offers_.append_writes(copy.dst_backend, out_.lowered().program);
         if (is_first) { // the others come behind it, on the same lane
             const Split & to = splits_.splits[static_cast<size_t>(split)];

@@ -30,18 +30,19 @@ void ProgramBuilder::reserve_ring(CopyBinding & copy) {
     lowered_.ring_bytes = padded(copy.ring_offset + copy.bytes, kRingAlignment);
 }
 
-Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, const CopyBinding & copy) {
+Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, uint32_t binding) {
+    const CopyBinding & copy = lowered_.copies[binding];
     const bool reads_ring = kind == TaskKind::SetAsync && copy.via_ring;
     Task task = {kind, plan::kHost};
     set_lanes(task, copy);
     task.split = split;
     task.bytes = copy.bytes;
-    task.binding = binding_of(copy);
+    task.binding = binding;
     begin(task);
     accesses().push_back(reads_ring ? in_ring(copy, false) : access_to(copy.src, false, buffers_));
     accesses().push_back(writes_ring(kind, copy) ? in_ring(copy, true) : access_to(copy.dst, true, buffers_));
     task.n_accesses = 2;
-    if (copy.ids != kNoBinding) {
+    if (copy.ids != kNoBinding && kind != TaskKind::Snapshot) {
         add_ids(task, lowered_.copies[copy.ids]);
     }
     return task;
@@ -91,13 +92,9 @@ void ProgramBuilder::add_ids(Task & task, const CopyBinding & ids) {
     task.reads_at_call = task.kind != TaskKind::CopyNow; // which the host makes during the call anyway
 }
 
-uint32_t ProgramBuilder::binding_of(const CopyBinding & copy) {
-    std::vector<CopyBinding> & copies = lowered_.copies;
-    if (copies.empty() || copies.back().dst != copy.dst || copies.back().writer != copy.writer ||
-        copies.back().sent != copy.sent) {
-        copies.push_back(copy);
-    }
-    return static_cast<uint32_t>(copies.size() - 1);
+uint32_t ProgramBuilder::bind(const CopyBinding & copy) {
+    lowered_.copies.push_back(copy);
+    return static_cast<uint32_t>(lowered_.copies.size() - 1);
 }
 
 void ProgramBuilder::begin(Task & task) const {

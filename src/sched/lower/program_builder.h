@@ -29,13 +29,13 @@ class ProgramBuilder {
 
     // Gives the copy its part of the ring: behind the one that was bound last as on the device, if both may be merged.
     void reserve_ring(CopyBinding & copy);
-    // A task that is one end of the copy, or all of it. Its accesses are written down, it is not.
-    plan::Task copy_task(plan::TaskKind kind, int32_t split, const CopyBinding & copy);
-    void push_copy(plan::TaskKind kind, int32_t split, const CopyBinding & copy) {
-        lowered_.program.tasks.push_back(copy_task(kind, split, copy));
+    // Writes down what a copy moves, and returns the binding by which its tasks name it.
+    uint32_t bind(const CopyBinding & copy);
+    // Returns a task that is one end of the copy, or all of it. Its accesses are written down, the task is not.
+    plan::Task copy_task(plan::TaskKind kind, int32_t split, uint32_t binding);
+    void push_copy(plan::TaskKind kind, int32_t split, uint32_t binding) {
+        lowered_.program.tasks.push_back(copy_task(kind, split, binding));
     }
-    // The tasks of one copy share a binding: that of the last task, if it is of this copy.
-    uint32_t binding_of(const CopyBinding & copy);
 
     // All accesses between the two are the task's.
     void begin(plan::Task & task) const;
