@@ -29,13 +29,13 @@ void expect_all_right(const CaseOptions & options, int n_cases, const CaseChecks
 }
 
 TEST(AnyGraph, OnMixedDevicesEqualsTheCpu) {
-    expect_all_right({}, 6000);
+    expect_all_right({}, 5000);
 }
 
 TEST(AnyGraph, OfAFewNodesEqualsTheCpu) {
     CaseOptions options;
     options.max_nodes = options.max_nodes_of_large = 8;
-    expect_all_right(options, 6000);
+    expect_all_right(options, 4000);
 }
 
 TEST(AnyGraph, ThatDiffersLittleFromTheLastEqualsTheCpu) {
@@ -47,25 +47,25 @@ TEST(AnyGraph, ThatDiffersLittleFromTheLastEqualsTheCpu) {
 TEST(AnyGraph, OfHundredsOfNodesEqualsTheCpu) {
     CaseOptions options;
     options.max_nodes_of_large = 400;
-    expect_all_right(options, 2000);
+    expect_all_right(options, 1500);
 }
 
 TEST(AnyGraph, OnOneDeviceEqualsTheCpu) {
     CaseOptions options;
     options.max_devices = 1;
-    expect_all_right(options, 2500);
+    expect_all_right(options, 2000);
 }
 
 TEST(AnyGraph, OnDevicesWithoutEventsEqualsTheCpu) {
     CaseOptions options;
     options.profiles = {GGML_SIM_PROFILE_NO_EVENTS};
-    expect_all_right(options, 2000);
+    expect_all_right(options, 1500);
 }
 
 TEST(AnyGraph, OnDevicesThatReadHostMemoryEqualsTheCpu) {
     CaseOptions options;
     options.profiles = {GGML_SIM_PROFILE_UMA, GGML_SIM_PROFILE_VULKAN};
-    expect_all_right(options, 2000);
+    expect_all_right(options, 1500);
 }
 
 // The properties say something about caches and experts only if a device gets them in each way in some of the cases.
@@ -108,7 +108,7 @@ CaseOptions devices_with_events() {
 TEST(AnyGraph, OnDevicesWithEventsEqualsTheCpuAndNeverMakesTheHostWait) {
     CaseChecks checks;
     checks.refuse_host_waits = true;
-    expect_all_right(devices_with_events(), 3000, checks);
+    expect_all_right(devices_with_events(), 2500, checks);
 }
 
 // The scheduler refuses plans from which a wait can be taken without a hazard coming up.
@@ -120,11 +120,11 @@ void expect_all_waits_needed(CaseOptions options, int n_cases) {
 }
 
 TEST(AnyGraph, OnMixedDevicesNeedsEachWaitOfItsPlans) {
-    expect_all_waits_needed({}, 4000);
+    expect_all_waits_needed({}, 3000);
 }
 
 TEST(AnyGraph, OnDevicesWithEventsNeedsEachWaitOfItsPlans) {
-    expect_all_waits_needed(devices_with_events(), 2000);
+    expect_all_waits_needed(devices_with_events(), 1500);
 }
 
 } // namespace
