@@ -64,7 +64,7 @@ GGML_API size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf,
 // Before each run with a plan that has not been checked yet, prove that the plan orders every hazard. A plan that does
 // not is not executed: graph_compute_async returns GGML_STATUS_FAILED and the log names the hazard. What is kept from
 // an earlier graph is proved, too: each stage also runs afresh, and a difference fails the call. Off unless
-// GGML_SCHED_VERIFY=1 in the environment when the scheduler is made. With GGML_SCHED_REUSE=0 then, nothing is kept.
+// GGML_SCHED_VERIFY=1 in the environment when the scheduler is made. With GGML_SCHED_REUSE=0 then, every stage runs anew.
 GGML_API void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify);
 
 // Writes what the following runs do, and when, to a file in Chrome's trace format, which Perfetto and chrome://tracing

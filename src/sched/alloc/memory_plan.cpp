@@ -19,9 +19,10 @@ Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t co
 
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends,
           uint64_t since) {
+    // How much memory a result takes may depend on what it is computed from.
     const auto fits_in = [&](const Place & place, TensorId id, const ggml_tensor * tensor) {
-        return !place.is_known() || !graph.view.has_changed(id, since) ||
-               size_on(backends[place.pool], tensor) <= place.range.size;
+        const bool has_changed = graph.view.has_changed(id, since) || graph.view.has_changed_op(id, since);
+        return !place.is_known() || !has_changed || size_on(backends[place.pool], tensor) <= place.range.size;
     };
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     for (TensorId id = 0; id < plan.tensors.size(); id++) {

@@ -4,7 +4,10 @@ namespace ggml_sched {
 
 void TensorContent::find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {
     const bool gets_or_loses_place = !tensor.view_src && !place_ != !tensor.data;
-    if (op_ != tensor.op || flags_ != tensor.flags || buffer_ != host::buffer_of(&tensor) || gets_or_loses_place) {
+    // As in ggml, a view of a weight counts as one where it has a buffer of its own.
+    const bool becomes_weight = has_buffer_ != (tensor.buffer != nullptr) && is_in_weights();
+    if (becomes_weight || op_ != tensor.op || flags_ != tensor.flags || buffer_ != host::buffer_of(&tensor) ||
+        gets_or_loses_place) {
         difference.kind = true;
         return;
     }

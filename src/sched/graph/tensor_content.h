@@ -29,6 +29,7 @@ class TensorContent {
         type_ = tensor.type;
         op_ = tensor.op;
         flags_ = tensor.flags;
+        has_buffer_ = tensor.buffer != nullptr;
         std::memcpy(ne_.data(), tensor.ne, sizeof(ne_));
         std::memcpy(nb_.data(), tensor.nb, sizeof(nb_));
         std::memcpy(op_params_.data(), tensor.op_params, sizeof(op_params_));
@@ -49,7 +50,8 @@ class TensorContent {
 
     // Each returns true if two contents are equal in this part; see Difference.
     bool has_kind_of(const TensorContent & other) const {
-        return op_ == other.op_ && flags_ == other.flags_ && buffer_ == other.buffer_;
+        return op_ == other.op_ && flags_ == other.flags_ && buffer_ == other.buffer_ &&
+               (has_buffer_ == other.has_buffer_ || !is_in_weights());
     }
     bool has_layout_of(const TensorContent & other) const {
         return type_ == other.type_ && ne_ == other.ne_ && nb_ == other.nb_;
@@ -62,13 +64,14 @@ class TensorContent {
     int32_t flags() const { return flags_; }
 
   private:
+    bool is_in_weights() const { return buffer_ && host::is_weights(buffer_); }
     // All at once, without a branch for each: nearly always it does.
     bool equals(const ggml_tensor & tensor) const {
         const uint64_t difference =
             static_cast<uint64_t>(op_ ^ tensor.op) | static_cast<uint64_t>(flags_ ^ tensor.flags) |
             static_cast<uint64_t>(type_ ^ tensor.type) | (place_ ^ place_of(tensor)) | differing_bits(ne_, tensor.ne) |
             differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params);
-        return difference == 0 && buffer_ == host::buffer_of(&tensor);
+        return difference == 0 && buffer_ == host::buffer_of(&tensor) && has_buffer_ == (tensor.buffer != nullptr);
     }
     void find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference);
 
@@ -91,6 +94,7 @@ class TensorContent {
     ggml_type type_;
     ggml_op op_;
     int32_t flags_;
+    bool has_buffer_; // itself; a view may have none, and lie in one all the same
     std::array<int64_t, GGML_MAX_DIMS> ne_;
     std::array<size_t, GGML_MAX_DIMS> nb_;
     std::array<int32_t, GGML_MAX_OP_PARAMS / sizeof(int32_t)> op_params_;

@@ -75,7 +75,7 @@ void Cutter::number(const Splits & splits) {
     }
 }
 
-// Is this graph assigned as the last one? Parameters and layout matter only to the backends.
+// Is this graph assigned as the last one? Parameters, layout and places matter only to the backends.
 bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits, bool offers) {
     const GraphVersion & now = view_.version();
     const auto is_same = [this](bool same, KeyField field) { return same || ignored_.has(field); };
@@ -83,7 +83,7 @@ bool Cutter::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits 
         !is_same(limits == limits_, KeyField::StreamLimits) || !is_same(offers == offers_, KeyField::SplitOffers)) {
         return false;
     }
-    return (now.layout == version_.layout && now.parameters == version_.parameters) ||
+    return (now.layout == version_.layout && now.parameters == version_.parameters && now.place == version_.place) ||
            is_same(assignment_.questions.have_same_answers(backends_, view_), KeyField::Answers);
 }
 

@@ -158,6 +158,7 @@ class Scheduler {
     uint64_t links_number_ = 0;                    // changes with the topology
     std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
     bool is_lowered_ = false;                      // that of this turn is this graph's
+    bool are_places_proved_ = false;               // those of the allocated graph
     bool is_stale_ = false;                        // what is kept was found to be wrong
 
     std::shared_ptr<const plan::Plan> last_plan_;

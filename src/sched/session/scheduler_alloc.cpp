@@ -79,6 +79,7 @@ Status Scheduler::find_places(Goal goal, size_t * sizes) {
     case Goal::Reserve: return placer_.reserve(cut_graph(), split_graphs_, cutter_.number());
     default: break;
     }
+    are_places_proved_ = settings_.verify;
     Status status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
     return status.ok() && settings_.verify ? prove_places() : status;
 }

@@ -65,7 +65,7 @@ Status Scheduler::stale(const std::string & what) {
         lowered.forget();
     }
     return Status::failed("what was kept of an earlier graph does not hold for this one: " + what +
-                          "; please report it. GGML_SCHED_REUSE=0 keeps nothing");
+                          "; please report it. GGML_SCHED_REUSE=0 runs every stage anew");
 }
 
 Status Scheduler::prove_cut() {
@@ -181,6 +181,12 @@ Status Scheduler::run() {
     // Between calls the nodes have the operands that the caller built; now they read the copies.
     const OperandsGuard guard(split_graphs_);
     split_graphs_.rewire();
+    // Verification may have been switched on after the allocation.
+    if (settings_.verify && !std::exchange(are_places_proved_, true)) {
+        if (Status status = prove_places(); !status.ok()) {
+            return status;
+        }
+    }
     // Copies and launches, in order, with the bytes that each touches.
     lower_graph();
     if (settings_.verify) {
