@@ -1,4 +1,5 @@
-// What is kept from graph to graph is found anew where something changes that only a backend or a buffer looks at.
+// KeptResults - results that are kept from graph to graph are found anew where something changes that only a backend or
+// a buffer looks at.
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// What a new scheduler finds out about its backends.
+// Topology - the facts that a new scheduler finds out about its backends: lanes, links, and whether they can be used.
 
 #pragma once
 

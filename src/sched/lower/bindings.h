@@ -14,7 +14,7 @@ namespace ggml_sched {
 
 constexpr uint32_t kNoBinding = UINT32_MAX;
 
-// What of its source a copy sends
+// The part of its source that a copy sends
 enum class CopyForm : uint8_t {
     Whole,
     Merged,       // whole, and at once the copies of the next CopyBinding::n_merged - 1 bindings
@@ -22,7 +22,7 @@ enum class CopyForm : uint8_t {
     WrittenRows,  // what the node CopyBinding::writer has written: the rows that ids name, or all if there are none
 };
 
-// What a copy task moves.
+// CopyBinding - the tensors and bytes that a copy task moves, and how.
 struct CopyBinding {
     uint32_t copy; // index into Splits::copies; kNoBinding: ids that only the host reads, and dst is src
     TensorId tensor;

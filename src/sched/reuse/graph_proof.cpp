@@ -26,7 +26,7 @@ std::string name_of(const GraphView & view, TensorId id) {
     return std::string("tensor '") + view.tensor(id)->name + "'";
 }
 
-// What the stages read of one tensor
+// Compares all that the stages read of one tensor.
 std::string difference_of(const GraphView & view, const GraphView & fresh, TensorId id) {
     if (view.tensor(id) != fresh.tensor(id)) {
         return "has the number of '" + std::string(fresh.tensor(id)->name) + "'";

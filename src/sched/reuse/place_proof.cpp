@@ -165,7 +165,7 @@ class Play {
         }
     }
 
-    // What no node computes and what the caller writes is there from the start, and so are the copies of other turns.
+    // Leafs and inputs have their values from the start. So do inputs and copies of other turns, which must stay.
     void write_what_is_there() {
         for (TensorId id = 0; id < n_; id++) {
             if ((view_.facts(id) & (kIsNode | kIsInput)) != kIsNode && !view_.views_another(id)) {

@@ -16,8 +16,8 @@ namespace ggml_sched {
 
 class LoweredGraph {
   public:
-    // What a program depends on: numbers that change with it. Which weights are offered to a copy callback is among
-    // what the splits depend on, and other splits get other places.
+    // A program depends on these: numbers that change with it. It also depends on which weights are offered to a copy
+    // callback. These decide the splits, and other splits get other places.
     struct Key {
         uint64_t layout;  // of the graph's tensors
         uint64_t given;   // places that tensors had before

@@ -1,4 +1,4 @@
-// What the user says about streaming.
+// StreamSettings - how much memory the user grants to streaming.
 
 #pragma once
 

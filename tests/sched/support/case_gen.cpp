@@ -81,7 +81,8 @@ class Maker {
 
     int pick_rows() { return one_in(2) ? kRows : kRows >> (1 + pick(3)); }
 
-    // The same operations with other sizes, places, weights or caches: much of what was found for one may be kept.
+    // Returns a graph of the same operations with other sizes, places, weights or caches. Much that was found for one
+    // graph may be kept for the other.
     GraphSpec variant_of(GraphSpec graph) {
         const bool changes_rows = one_in(2);
         graph.rows = changes_rows ? pick_rows() : graph.rows;
