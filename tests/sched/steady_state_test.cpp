@@ -22,6 +22,7 @@ void * counted(size_t size) {
 
 } // namespace
 
+// GCC, when it inlines only one half of a pair, takes malloc and free for a mismatch: the halves stay calls.
 void * operator new(size_t size) {
     return counted(size);
 }
@@ -32,19 +33,19 @@ void * operator new(size_t size, const std::nothrow_t &) noexcept { // the libra
     n_allocations++;
     return std::malloc(size);
 }
-void operator delete(void * memory) noexcept {
+[[gnu::noinline]] void operator delete(void * memory) noexcept {
     std::free(memory);
 }
-void operator delete[](void * memory) noexcept {
+[[gnu::noinline]] void operator delete[](void * memory) noexcept {
     std::free(memory);
 }
-void operator delete(void * memory, const std::nothrow_t &) noexcept {
+[[gnu::noinline]] void operator delete(void * memory, const std::nothrow_t &) noexcept {
     std::free(memory);
 }
-void operator delete(void * memory, size_t) noexcept {
+[[gnu::noinline]] void operator delete(void * memory, size_t) noexcept {
     std::free(memory);
 }
-void operator delete[](void * memory, size_t) noexcept {
+[[gnu::noinline]] void operator delete[](void * memory, size_t) noexcept {
     std::free(memory);
 }
 
