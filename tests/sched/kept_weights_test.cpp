@@ -6,7 +6,7 @@
 #include <array>
 #include <random>
 
-#include "exec/kept_weights.h"
+#include "stream/kept_weights.h"
 
 namespace ggml_sched::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/kept_weights.h"
+#include "stream/kept_weights.h"
 #include "exec/ring.h"
 #include "exec/slices.h"
 #include "exec/stager.h"

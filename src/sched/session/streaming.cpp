@@ -109,7 +109,7 @@ Status Streaming::run_by_ids(const plan::Plan & plan, const Work & work, const O
     executor_.stats.expert_bytes_of_all += experts.bytes;
     const double rate = streams_.bytes_per_us(experts.backend);
     if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
-        const ExpertGate::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
+        const ExpertChoice::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
                                      static_cast<double>(experts.bytes) / rate,
                                      streams_.slots_in_ring(experts.backend)};
         if (gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {

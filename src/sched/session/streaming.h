@@ -8,7 +8,7 @@
 #include "lower/spaces.h"
 #include "session/in_flight.h"
 #include "session/settings.h"
-#include "split/expert_gate.h"
+#include "stream/expert_choice.h"
 #include "stream/rings.h"
 
 namespace ggml_sched {
@@ -51,7 +51,7 @@ class Streaming {
     Streams & streams_;
     Executor & executor_;
     Flight & flight_;
-    ExpertGate gate_;
+    ExpertChoice gate_;
 };
 
 } // namespace ggml_sched

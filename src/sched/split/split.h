@@ -11,8 +11,8 @@
 
 #include <vector>
 
-#include "split/expert_gate.h"
-#include "split/size_decisions.h"
+#include "stream/expert_choice.h"
+#include "stream/size_decisions.h"
 
 namespace ggml_sched {
 

@@ -1,4 +1,4 @@
-#include "split/expert_gate.h"
+#include "stream/expert_choice.h"
 
 #include <algorithm>
 
@@ -19,7 +19,7 @@ ExpertBatch ExpertBatch::of(const ggml_tensor * mul_mat_id) {
     return {mul_mat_id->src[0]->ne[2], ids->ne[0], ids->ne[1]};
 }
 
-ExpertGate::Key ExpertGate::key_of(const ExpertBatch & batch) {
+ExpertChoice::Key ExpertChoice::key_of(const ExpertBatch & batch) {
     int magnitude = 0;
     while ((int64_t{1} << magnitude) < batch.n_tokens) {
         magnitude++;
@@ -27,16 +27,16 @@ ExpertGate::Key ExpertGate::key_of(const ExpertBatch & batch) {
     return {batch.n_experts, batch.n_used, magnitude};
 }
 
-bool ExpertGate::is_whole(const Known & known) {
+bool ExpertChoice::is_whole(const Known & known) {
     return known.n_measured >= kFirstRuns && known.n_since < kMeasureEach && known.prefers_whole;
 }
 
-bool ExpertGate::streams_whole(const ExpertBatch & batch) const {
+bool ExpertChoice::streams_whole(const ExpertBatch & batch) const {
     const auto known = known_.find(key_of(batch));
     return known != known_.end() && is_whole(known->second);
 }
 
-std::string ExpertGate::text_of(const ExpertBatch & batch) const {
+std::string ExpertChoice::text_of(const ExpertBatch & batch) const {
     const auto found = known_.find(key_of(batch));
     if (found == known_.end()) {
         return "nothing is known of such batches yet; experts are streamed by the ids";
@@ -49,7 +49,7 @@ std::string ExpertGate::text_of(const ExpertBatch & batch) const {
            us(known.all_us) + "; they are streamed " + (is_whole(known) ? "whole" : "by the ids");
 }
 
-bool ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
+bool ExpertChoice::note_by_ids(const ExpertBatch & batch, const Run & run) {
     Known & known = known_[key_of(batch)];
     const bool before = is_whole(known);
     const double compute_us = std::max(0.0, run.us - run.copied_us);
@@ -64,7 +64,7 @@ bool ExpertGate::note_by_ids(const ExpertBatch & batch, const Run & run) {
     return before != is_whole(known);
 }
 
-void ExpertGate::note_whole(const ExpertBatch & batch) {
+void ExpertChoice::note_whole(const ExpertBatch & batch) {
     known_[key_of(batch)].n_since++;
 }
 

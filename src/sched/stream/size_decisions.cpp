@@ -1,4 +1,4 @@
-#include "split/size_decisions.h"
+#include "stream/size_decisions.h"
 
 namespace ggml_sched {
 

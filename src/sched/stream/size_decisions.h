@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "split/caches.h"
+#include "stream/cache_writes.h"
 
 namespace ggml_sched {
 

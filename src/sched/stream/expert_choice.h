@@ -1,4 +1,4 @@
-// ExpertGate - decides how the weights of experts are streamed: whole and ahead of their use, or, once the ids are
+// ExpertChoice - decides how the weights of experts are streamed: whole and ahead of their use, or, once the ids are
 // known, only the experts that they name.
 //
 // By the ids the host waits for those of each layer, and the times add up; whole, the longer one counts:
@@ -37,7 +37,7 @@ struct ExpertBatch {
     }
 };
 
-class ExpertGate {
+class ExpertChoice {
   public:
     bool streams_whole(const ExpertBatch & batch) const;
 

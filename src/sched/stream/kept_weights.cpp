@@ -1,4 +1,4 @@
-#include "exec/kept_weights.h"
+#include "stream/kept_weights.h"
 
 #include <iterator>
 

@@ -1,4 +1,4 @@
-#include "split/caches.h"
+#include "stream/cache_writes.h"
 
 #include <algorithm>
 

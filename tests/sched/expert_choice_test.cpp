@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "split/expert_gate.h"
+#include "stream/expert_choice.h"
 
 namespace ggml_sched::test {
 namespace {
@@ -14,18 +14,18 @@ constexpr double kAll = 150000; // microseconds that copying all experts takes
 
 constexpr double kManySlots = 1000;
 
-ExpertGate::Run run(double compute_us, double share, double slots = kManySlots) {
+ExpertChoice::Run run(double compute_us, double share, double slots = kManySlots) {
     return {compute_us + share * kAll, share * kAll, kAll, slots};
 }
 
-void measure(ExpertGate & gate, const ExpertBatch & batch, double compute_us, double share, double slots = kManySlots) {
+void measure(ExpertChoice & gate, const ExpertBatch & batch, double compute_us, double share, double slots = kManySlots) {
     for (int i = 0; i < kFirstRuns; i++) {
         gate.note_by_ids(batch, run(compute_us, share, slots));
     }
 }
 
-TEST(ExpertGate, GoesByTheIdsUntilItHasMeasuredAFewRuns) {
-    ExpertGate gate;
+TEST(ExpertChoice, GoesByTheIdsUntilItHasMeasuredAFewRuns) {
+    ExpertChoice gate;
     for (int i = 0; i < kFirstRuns; i++) {
         EXPECT_FALSE(gate.streams_whole(kLarge));
         gate.note_by_ids(kLarge, run(kAll, 0.9));
@@ -33,8 +33,8 @@ TEST(ExpertGate, GoesByTheIdsUntilItHasMeasuredAFewRuns) {
     EXPECT_TRUE(gate.streams_whole(kLarge));
 }
 
-TEST(ExpertGate, IsNotMisledByRunsThatWereDisturbed) {
-    ExpertGate gate;
+TEST(ExpertChoice, IsNotMisledByRunsThatWereDisturbed) {
+    ExpertChoice gate;
     gate.note_by_ids(kSmall, run(900000, 0.3)); // also pays for what devices do once
     gate.note_by_ids(kSmall, run(30000, 0.3));
     gate.note_by_ids(kSmall, run(400000, 0.3));
@@ -42,7 +42,7 @@ TEST(ExpertGate, IsNotMisledByRunsThatWereDisturbed) {
     EXPECT_FALSE(gate.streams_whole(kSmall)) << gate.text_of(kSmall);
 }
 
-TEST(ExpertGate, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
+TEST(ExpertChoice, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
     // compute, share -> whole?
     struct {
         double compute_us;
@@ -57,23 +57,23 @@ TEST(ExpertGate, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
         {300000, 0.01, false}, // 300 < 301.5, which is no difference
     };
     for (const auto & c : cases) {
-        ExpertGate gate;
+        ExpertChoice gate;
         measure(gate, kLarge, c.compute_us, c.share);
         EXPECT_EQ(gate.streams_whole(kLarge), c.whole) << c.compute_us << " us, share " << c.share;
         EXPECT_NE(gate.text_of(kLarge).find(c.whole ? "streamed whole" : "by the ids"), std::string::npos);
     }
 }
 
-TEST(ExpertGate, ExpectsLittleOfARingOfFewSlots) {
+TEST(ExpertChoice, ExpectsLittleOfARingOfFewSlots) {
     for (const auto & [slots, whole] : {std::pair(2.0, false), {3.0, false}, {5.0, true}, {20.0, true}}) {
-        ExpertGate gate;
+        ExpertChoice gate;
         measure(gate, kLarge, 110000, 0.6, slots); // by the ids 200; whole 260, 205, 178, 156
         EXPECT_EQ(gate.streams_whole(kLarge), whole) << slots << " slots";
     }
 }
 
-TEST(ExpertGate, TellsBatchesOfOtherSizesApart) {
-    ExpertGate gate;
+TEST(ExpertChoice, TellsBatchesOfOtherSizesApart) {
+    ExpertChoice gate;
     measure(gate, kLarge, 100000, 0.8);
     measure(gate, kSmall, 30000, 0.3);
     EXPECT_TRUE(gate.streams_whole(kLarge));
@@ -83,8 +83,8 @@ TEST(ExpertGate, TellsBatchesOfOtherSizesApart) {
     EXPECT_FALSE(gate.streams_whole({64, 8, 2048}));
 }
 
-TEST(ExpertGate, MeasuresAgainNowAndThen) {
-    ExpertGate gate;
+TEST(ExpertChoice, MeasuresAgainNowAndThen) {
+    ExpertChoice gate;
     measure(gate, kLarge, 100000, 0.8);
     int n_whole = 0;
     while (gate.streams_whole(kLarge) && n_whole < 1000) {
@@ -97,8 +97,8 @@ TEST(ExpertGate, MeasuresAgainNowAndThen) {
     EXPECT_FALSE(gate.streams_whole(kLarge));
 }
 
-TEST(ExpertGate, SaysWhenItsAnswerChanges) {
-    ExpertGate gate;
+TEST(ExpertChoice, SaysWhenItsAnswerChanges) {
+    ExpertChoice gate;
     for (int i = 1; i < kFirstRuns; i++) {
         EXPECT_FALSE(gate.note_by_ids(kLarge, run(100000, 0.8)));
     }
