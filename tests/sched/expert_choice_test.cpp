@@ -18,7 +18,8 @@ ExpertChoice::Run run(double compute_us, double share, double slots = kManySlots
     return {compute_us + share * kAll, share * kAll, kAll, slots};
 }
 
-void measure(ExpertChoice & gate, const ExpertBatch & batch, double compute_us, double share, double slots = kManySlots) {
+void measure(ExpertChoice & gate, const ExpertBatch & batch, double compute_us, double share,
+             double slots = kManySlots) {
     for (int i = 0; i < kFirstRuns; i++) {
         gate.note_by_ids(batch, run(compute_us, share, slots));
     }

@@ -242,7 +242,7 @@ TEST(GraphsOfTheSameSize, ArePlannedAnewWhereTheyLieElsewhere) {
     }
     EXPECT_EQ(rig.stats().plans, 1u) << "nothing is in flight before each run";
 
-    Product(3, 3).reserve_on(rig.sched());
+    Product(150, 150).reserve_on(rig.sched());
     const Product graph(3, 3);
     EXPECT_EQ(graph.run_on(rig.sched()), product(3, 3));
     EXPECT_NE(graph.b->data, places.back()) << "the test needs that the allocator moves it";

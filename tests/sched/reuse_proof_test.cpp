@@ -51,13 +51,14 @@ INSTANTIATE_TEST_SUITE_P(
         Field{KeyField::StreamLimits, "StreamLimits", "splits: "},
         Field{KeyField::SplitOffers, "SplitOffers", "program: "}, Field{KeyField::Answers, "Answers", "assignment: "},
         Field{KeyField::StreamedSizes, "StreamedSizes", "splits: "},
-        Field{KeyField::StreamedNumber, "StreamedNumber", "ring: "}, Field{KeyField::Splits, "Splits", "places: "},
-        Field{KeyField::Sizes, "Sizes", "places: "}, Field{KeyField::Layout, "Layout", "program: "},
-        Field{KeyField::GivenPlaces, "GivenPlaces", "program: "},
-        Field{KeyField::FoundPlaces, "FoundPlaces", "program: "}, Field{KeyField::Rings, "Rings", "program: "},
-        Field{KeyField::Links, "Links", "program: "}, Field{KeyField::Mode, "Mode", "program: "},
-        Field{KeyField::Observed, "Observed", "program: "}, Field{KeyField::WholeExperts, "WholeExperts", "program: "},
-        Field{KeyField::History, "History", "plan: "}),
+        Field{KeyField::StreamedInputs, "StreamedInputs", "streaming: "}, Field{KeyField::Rings, "Rings", "program: "},
+        Field{KeyField::WholeExperts, "WholeExperts", "streaming: "}, Field{KeyField::Splits, "Splits", "places: "},
+        Field{KeyField::Sizes, "Sizes", "places: "}, Field{KeyField::Turn, "Turn", "program: "},
+        Field{KeyField::Layout, "Layout", "program: "}, Field{KeyField::GivenPlaces, "GivenPlaces", "program: "},
+        Field{KeyField::FoundPlaces, "FoundPlaces", "program: "},
+        Field{KeyField::StreamPlans, "StreamPlans", "program: "}, Field{KeyField::Refusals, "Refusals", "program: "},
+        Field{KeyField::Mode, "Mode", "program: "}, Field{KeyField::Observed, "Observed", "program: "},
+        Field{KeyField::Offered, "Offered", "program: "}, Field{KeyField::History, "History", "plan: "}),
     [](const auto & info) { return std::string(info.param.name); });
 
 } // namespace

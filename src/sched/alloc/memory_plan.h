@@ -72,8 +72,4 @@ inline bool have_same_layout(const ggml_tensor * node, const ggml_tensor * opera
 Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t copy, size_t turn,
                     const std::vector<host::Backend> & backends);
 
-// Does the plan also fit this graph, which is split in the same way? Asked when its operands are the copies already.
-// `since` is the number of a graph that it fits.
-bool fits(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends, uint64_t since);
-
 } // namespace ggml_sched

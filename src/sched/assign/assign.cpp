@@ -108,7 +108,7 @@ BackendId find_backend_of_all_writers(const GraphView & graph, const std::vector
 
 Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
               const AssignOptions & options, Assignment & result) {
-    result.questions.begin(graph);
+    result.questions.begin();
     if (Status status = check_user_assignments(graph, backends, user, result); !status.ok()) {
         return status;
     }

@@ -4,9 +4,10 @@
 
 namespace ggml_sched {
 
-bool Questions::have_same_answers(const Backends & backends, const GraphView & graph) {
-    const bool are_same = std::all_of(asked_.begin(), asked_.end(), [&](const Question & question) {
-        if (!graph.has_changed_op(question.node, graph_)) {
+bool Questions::have_same_answers(const Backends & backends, const GraphView & graph,
+                                  const GraphComparison & comparison, uint64_t since) const {
+    return std::all_of(asked_.begin(), asked_.end(), [&](const Question & question) {
+        if (!comparison.has_changed_op(question.node, since)) {
             return true;
         }
         const ggml_backend_t backend = backends[question.backend].handle;
@@ -15,8 +16,6 @@ bool Questions::have_same_answers(const Backends & backends, const GraphView & g
                                                             : ggml_backend_offload_op(backend, node);
         return answer == question.answer;
     });
-    graph_ = are_same ? graph.number() : graph_;
-    return are_same;
 }
 
 } // namespace ggml_sched

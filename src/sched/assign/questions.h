@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graph/backend_id.h"
-#include "graph/graph_view.h"
+#include "graph/comparison.h"
 #include "host/query.h"
 
 namespace ggml_sched {
@@ -17,10 +17,7 @@ class Questions {
   public:
     using Backends = std::vector<host::Backend>;
 
-    void begin(const GraphView & graph) {
-        asked_.clear();
-        graph_ = graph.number();
-    }
+    void begin() { asked_.clear(); }
     bool supports_op(const Backends & backends, BackendId backend, const GraphView & graph, TensorId node) {
         const bool answer = ggml_backend_supports_op(backends[backend].handle, graph.tensor(node));
         asked_.emplace_back(node, backend, Kind::Supports, answer);
@@ -32,9 +29,10 @@ class Questions {
         return answer;
     }
 
-    // Asks all that was asked since begin() again about another graph of the same structure, as far as that has
-    // changed.
-    bool have_same_answers(const Backends & backends, const GraphView & graph);
+    // Asks all that was asked since begin() again about another graph of the same structure, as far as that has changed
+    // since the graph of number `since`, for which the answers held.
+    bool have_same_answers(const Backends & backends, const GraphView & graph, const GraphComparison & comparison,
+                           uint64_t since) const;
 
   private:
     enum class Kind : uint8_t { Supports, Offloads };
@@ -53,7 +51,6 @@ class Questions {
     };
 
     std::vector<Question> asked_;
-    uint64_t graph_ = 0; // the number of the last one that these were the answers for
 };
 
 } // namespace ggml_sched

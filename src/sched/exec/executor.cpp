@@ -74,8 +74,8 @@ Status Executor::prepare(const plan::Plan & plan) {
     return {};
 }
 
-void Executor::prepare_staging(plan::Lane lane, size_t bytes_waiting) {
-    queues_[lane].stages = stager_.prepare(*queues_[lane].backend, bytes_waiting);
+bool Executor::prepare_staging(plan::Lane lane, size_t bytes_waiting) {
+    return stager_.prepare(*queues_[lane].backend, bytes_waiting);
 }
 
 Status Executor::prepare_ring(size_t bytes) {
@@ -109,11 +109,10 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     return run_steps<false>(plan, work, observer);
 }
 
-Status Executor::run_waits(const plan::Plan & plan) {
-    const std::vector<CopyBinding> no_copies;
+Status Executor::run(const plan::Plan & plan, const std::vector<CopyBinding> & copies) {
     const std::vector<Split> no_splits;
-    std::vector<host::GraphHandle> no_graphs;
-    return run(plan, {no_copies, no_splits, no_graphs}, {});
+    const std::vector<host::GraphHandle> no_graphs;
+    return run(plan, {copies, no_splits, no_graphs}, {});
 }
 
 // These are compiled with and without a listener, so that a run without one does not pay for the possibility.
@@ -239,7 +238,7 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
     case plan::TaskKind::Offer: offer(copy, task, work); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
-    default: return copy_now(copy, work, task.lane);
+    default: return copy_now(copy, work);
     }
     stats.bytes_copied += copy.bytes;
     return {};

@@ -1,4 +1,5 @@
-// Executor - performs a plan, step by step, and decides nothing.
+// Executor - performs a plan, step by step, and decides nothing: waits that are in no plan follow a failure, and parts
+// of a copy are what its form says.
 //
 // It owns what plans refer to by number: the events of each lane, for as many runs as may be in flight, and the ring of
 // host memory through which inputs and staged copies pass.
@@ -9,17 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "stream/kept_weights.h"
 #include "exec/ring.h"
 #include "exec/slices.h"
 #include "exec/stager.h"
 #include "exec/step_listener.h"
-#include "exec/used_experts.h"
-#include "exec/written_rows.h"
 #include "ggml-sched.h"
 #include "host/execute.h"
 #include "host/status.h"
 #include "host/topology.h"
+#include "lower/copy_parts.h"
 #include "plan/plan.h"
 
 namespace ggml_sched {
@@ -38,24 +37,20 @@ class Executor {
 
     // Makes the events that the plan needs. Nothing is allocated while a plan runs.
     Status prepare(const plan::Plan & plan);
-    // For plans with copies out of pageable memory on this lane, of which so many bytes wait for others there. Without
-    // memory for it each of them is waited for.
-    void prepare_staging(plan::Lane lane, size_t bytes_waiting);
-    // Copies some bytes as a plan would on that lane, and waits for them: to see how long it takes.
-    void send_sample(plan::Lane lane, ggml_tensor * dst, const char * data, size_t bytes, bool pageable);
-    // Does not copy again what is still in the memory that weights are streamed to. The caller promises that they do
-    // not change.
-    void keep_weights(bool keep);
-    // That memory is another one now.
-    void forget_weights();
+    // For plans with copies out of pageable memory on this lane, of which so many bytes wait for others there. False:
+    // there is no memory for it, and such plans must not be run.
+    bool prepare_staging(plan::Lane lane, size_t bytes_waiting);
+    // Does not copy again what is still in the rings, which are by backend; NULL: copies all. The caller promises that
+    // weights do not change. They count as gone now, and when a device has failed.
+    void keep_weights(std::vector<KeptWeights> * kept);
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
     // Performs one run; the plan says whether the observer looks at it. On a failure what was started is still in
     // flight. ABORTED if the observer stopped it.
     Status run(const plan::Plan & plan, const Work & work, const Observer & observer);
-    // A plan without copies and launches
-    Status run_waits(const plan::Plan & plan);
+    // A plan without launches
+    Status run(const plan::Plan & plan, const std::vector<CopyBinding> & copies);
 
     // The host waits for all lanes, and nothing is in flight then: because the caller wants that, or because of
     // something that no plan can know: a run broke off, memory ran out.
@@ -97,22 +92,15 @@ class Executor {
         const host::Backend * backend = nullptr;
         bool streams = false; // it carries nothing but what plans put there,
         bool idle = false;    // and has been waited for
-        bool stages = false;  // pageable memory, by the stager
-        KeptWeights kept = {};
 
         bool is_in_use() const { return backend && !idle; }
     };
-    void set_async(const CopyBinding & copy, plan::Lane lane);
-    void set_range(const CopyBinding & first, const plan::Task & task);
-    bool is_kept(const CopyBinding & copy, plan::Lane lane);
-    void leave_out_kept(const CopyBinding & copy, plan::Lane lane, std::vector<bool> & parts);
-    void send(const CopyBinding & copy, plan::Lane lane);
-    void send(ggml_tensor * dst, plan::Lane lane, bool pageable);
+    const char * source_of(const CopyBinding & copy) const;
+    Status find_parts(const CopyBinding & copy, const Work & work);
     Status set(const CopyBinding & copy, const plan::Task & task, const Work & work);
-    Status set_experts(const CopyBinding & copy, const Work & work, plan::Lane lane);
-    Status set_written(const CopyBinding & copy, const Work & work, plan::Lane lane);
-    Status find_used_experts(const CopyBinding & copy, const CopyBinding & ids, plan::Lane lane);
-    Status copy_now(const CopyBinding & copy, const Work & work, plan::Lane lane);
+    void set_range(const CopyBinding & first, const plan::Task & task);
+    void send(const CopyBinding & copy, plan::Lane lane);
+    Status copy_now(const CopyBinding & copy, const Work & work);
     void offer(const CopyBinding & copy, const plan::Task & task, const Work & work);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
@@ -123,9 +111,10 @@ class Executor {
     void note_failures(); // of all lanes
     std::string text_of_failures() const;
     void forget_failures_of_last_run();
-    void wait_unplanned(plan::Lane lane, const char * why);
+    void wait_unplanned(plan::Lane lane, const char * why); // after a failure
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
+    void forget_weights();
     void forget_runs();
     char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }
 
@@ -142,10 +131,8 @@ class Executor {
     size_t bytes_by_ids_ = 0; // of streamed experts, in the last run
     Ring ring_;
     Stager stager_;
-    std::vector<Piece> pieces_; // of the copy that is being made
-    UsedExperts used_experts_;  // of the copy that is being made
-    WrittenRows written_rows_;  // the same
-    bool keeps_weights_ = false;
+    CopyParts parts_;                           // of the copy that is being made
+    std::vector<KeptWeights> * kept_ = nullptr; // by backend; NULL: weights are not kept
     StepListener * listener_ = nullptr;
     bool refused_ = false;
     BackendId refused_src_ = kNoBackend;

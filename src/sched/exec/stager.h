@@ -17,15 +17,9 @@
 #include <vector>
 
 #include "host/query.h"
+#include "lower/copy_parts.h"
 
 namespace ggml_sched {
-
-// Host memory, and where in a tensor it goes
-struct Piece {
-    size_t offset;
-    const char * data;
-    size_t bytes;
-};
 
 class Stager {
   public:

@@ -6,104 +6,6 @@
 
 namespace ggml_sched {
 
-namespace {
-
-// Most tensors have two operands at most; of those the other slots need not be looked at one by one.
-int n_slots_of(const ggml_tensor & tensor) {
-    constexpr int kFew = 2;
-    uintptr_t others = 0;
-    for (int slot = kFew; slot < GGML_MAX_SRC; slot++) {
-        others |= reinterpret_cast<uintptr_t>(tensor.src[slot]);
-    }
-    return others ? GGML_MAX_SRC : kFew;
-}
-
-} // namespace
-
-void GraphView::build(const ggml_cgraph * graph) {
-    if (!unordered_nodes_.empty()) {
-        nodes_.swap(unordered_nodes_);
-        unordered_nodes_.clear();
-    }
-    const bool can_compare = is_valid_;
-    is_valid_ = false;
-    number_++;
-    if (!can_compare || !build_like_last(graph)) {
-        build_anew(graph);
-        version_.structure++;
-        changed_in_.assign(ids_.size(), number_);
-        op_changed_in_.assign(ids_.size(), number_);
-    }
-    is_valid_ = true;
-}
-
-// The walk is that of build_anew(), but knows which numbers it has to find. False as soon as it finds another.
-bool GraphView::build_like_last(const ggml_cgraph * graph) {
-    const host::Nodes nodes = host::nodes_of(graph);
-    const host::Nodes leafs = host::leafs_of(graph);
-    if (nodes_.size() != static_cast<size_t>(nodes.size) || n_listed_leafs_ != static_cast<size_t>(leafs.size)) {
-        return false;
-    }
-    ids_.clear();
-    difference_ = {};
-    for (int i = 0; i < leafs.size; i++) {
-        if (!meet(leafs_[i], leafs[i])) {
-            return false;
-        }
-    }
-    for (int i = 0; i < nodes.size; i++) {
-        if (!meet_node(nodes_[i], nodes[i])) {
-            return false;
-        }
-    }
-    if (!ids_.confirm() || !has_same_buffers()) {
-        return false;
-    }
-    version_.parameters += difference_.parameters;
-    version_.layout += difference_.layout;
-    version_.place += difference_.place;
-    return true;
-}
-
-bool GraphView::meet_node(const GraphNode & expected, ggml_tensor * tensor) {
-    if (!meet(expected.tensor, tensor)) {
-        return false;
-    }
-    bool has_changed = has_just_changed(expected.tensor);
-    const auto [first, end] = operands_of(expected);
-    const Operand * operand = first;
-    const int n_slots = n_slots_of(*tensor);
-    for (int slot = 0; slot < n_slots; slot++) {
-        if (!tensor->src[slot]) {
-            continue;
-        }
-        if (operand == end || operand->slot != slot || !meet(operand->tensor, tensor->src[slot])) {
-            return false;
-        }
-        has_changed = has_changed || has_just_changed(operand->tensor);
-        ++operand;
-    }
-    op_changed_in_[expected.tensor] = has_changed ? number_ : op_changed_in_[expected.tensor];
-    return operand == end;
-}
-
-// Has the tensor this number? It may be the next one, which the tensor then gets. That no tensor gets two is
-// confirmed at the end.
-bool GraphView::meet(TensorId expected, ggml_tensor * tensor) {
-    if (expected < ids_.size()) {
-        return ids_[expected] == tensor;
-    }
-    ids_.append(tensor);
-    if (contents_[expected].update(*tensor, bytes_[expected], difference_)) {
-        changed_in_[expected] = number_;
-        if (difference_.kind) {
-            return false;
-        }
-    }
-    const TensorId root = roots_[expected];
-    return tensor->view_src ? root != expected && meet(root, tensor->view_src) : root == expected;
-}
-
 bool GraphView::has_same_buffers() const {
     return std::all_of(buffers_.begin(), buffers_.end(),
                        [](const auto & known) { return host::facts_of(known.first) == known.second; });
@@ -119,7 +21,8 @@ const void * GraphView::owner(TensorId id) const {
     return known == buffers_.end() ? nullptr : known->second.owner;
 }
 
-void GraphView::build_anew(const ggml_cgraph * graph) {
+void GraphView::build(const ggml_cgraph * graph) {
+    restore_order();
     const host::Nodes nodes = host::nodes_of(graph);
     const host::Nodes leafs = host::leafs_of(graph);
 
@@ -247,6 +150,14 @@ void GraphView::find_buffer(ggml_backend_buffer_t buffer) {
     }
     last_buffer_ = buffer;
     last_is_of_weights_ = known->second.weights;
+}
+
+// The nodes are again in the order in which the graph had them.
+void GraphView::restore_order() {
+    if (!unordered_nodes_.empty()) {
+        nodes_.swap(unordered_nodes_);
+        unordered_nodes_.clear();
+    }
 }
 
 bool GraphView::reorder(const ggml_cgraph * graph) {

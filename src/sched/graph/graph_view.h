@@ -1,8 +1,5 @@
 // GraphView - a graph's tensors by number: the nodes in order, what each is computed from, and what each view views.
 // It is read-only and knows nothing about backends.
-//
-// Engines build the same graph anew for every token. So a graph is first compared with the last one, in one pass over
-// its tensors that takes their numbers from there; only where it has another structure they are numbered anew.
 
 #pragma once
 
@@ -50,42 +47,27 @@ struct GraphNode {
     uint32_t n_operands;
 };
 
-// Numbers that change when a graph differs in that from the one before: what was found out for a graph holds for
-// others of the same numbers. Compared is all that the stages up to the split look at, a backend's supports_op
-// included.
-struct GraphVersion {
-    uint64_t structure = 0;  // who reads and views whom, and each tensor's kind (see Difference)
-    uint64_t parameters = 0; // these three say nothing across a change of structure
-    uint64_t layout = 0;
-    uint64_t place = 0;
-
-    friend bool operator==(const GraphVersion & a, const GraphVersion & b) {
-        return a.structure == b.structure && a.parameters == b.parameters && a.layout == b.layout && a.place == b.place;
+// Most tensors have two operands at most; of those the other slots need not be looked at one by one.
+inline int n_slots_of(const ggml_tensor & tensor) {
+    constexpr int kFew = 2;
+    uintptr_t others = 0;
+    for (int slot = kFew; slot < GGML_MAX_SRC; slot++) {
+        others |= reinterpret_cast<uintptr_t>(tensor.src[slot]);
     }
-};
+    return others ? GGML_MAX_SRC : kFew;
+}
 
 class GraphView {
   public:
     // Numbers the leafs, the nodes and all their operands. Keeps its memory from graph to graph.
     void build(const ggml_cgraph * graph);
 
-    // Forgets the tensors, which may cease to exist; what follows on the next graph's version stays.
-    void clear() { ids_.clear(); }
-    // Lets build() number the next graph anew.
-    void forget() noexcept {
-        ids_.clear();
-        is_valid_ = false;
-    }
+    // Forgets the tensors, which may cease to exist. What was known of them stays.
+    void clear() noexcept { ids_.clear(); }
 
     // The nodes may have been put into another order meanwhile. False if not.
     bool reorder(const ggml_cgraph * graph);
 
-    const GraphVersion & version() const { return version_; }
-    // How many graphs have been built; and has a tensor changed since it were so many? Of an operation: or one of its
-    // operands, or what that views. All have where the structure has.
-    uint64_t number() const { return number_; }
-    bool has_changed(TensorId id, uint64_t since) const { return changed_in_[id] > since; }
-    bool has_changed_op(TensorId node, uint64_t since) const { return op_changed_in_[node] > since; }
     const TensorIds & ids() const { return ids_; }
     size_t n_tensors() const { return ids_.size(); }
     ggml_tensor * tensor(TensorId id) const { return ids_[id]; }
@@ -116,15 +98,9 @@ class GraphView {
     }
 
   private:
-    bool build_like_last(const ggml_cgraph * graph);
-    bool meet(TensorId expected, ggml_tensor * tensor);
-    bool meet_node(const GraphNode & expected, ggml_tensor * tensor);
-    bool has_just_changed(TensorId id) const {
-        return changed_in_[id] == number_ || changed_in_[roots_[id]] == number_;
-    }
+    friend class GraphComparison; // which takes the numbers of one graph for the next
     bool has_same_buffers() const;
-
-    void build_anew(const ggml_cgraph * graph);
+    void restore_order();
     TensorId add(ggml_tensor * tensor) {
         const size_t next = ids_.size();
         const TensorId id = ids_.number(tensor);
@@ -154,10 +130,6 @@ class GraphView {
     bool is_computed_here(TensorId id) const;
     void make_room(size_t n_tensors);
 
-    bool is_valid_ = false; // the structure below is that of a graph
-    GraphVersion version_;
-    uint64_t number_ = 0;
-    Difference difference_; // of this graph to the last, while it is built
     TensorIds ids_;
     // By tensor; there is room for more
     size_t room_ = 0;
@@ -165,8 +137,6 @@ class GraphView {
     std::vector<size_t> bytes_;
     std::vector<uint8_t> facts_;
     std::vector<TensorId> roots_;
-    std::vector<uint64_t> changed_in_; // the number of that graph
-    std::vector<uint64_t> op_changed_in_;
     std::vector<TensorId> leafs_;
     size_t n_listed_leafs_ = 0; // the first of them: in the graph's own list
     std::vector<TensorId> inputs_;

@@ -9,7 +9,6 @@
 #include "lower/offers.h"
 #include "lower/program_builder.h"
 #include "lower/shared_snapshots.h"
-#include "stream/issue_order.h"
 
 namespace ggml_sched {
 
@@ -24,7 +23,7 @@ constexpr size_t kStagedFrom = size_t{1} << 20;
 
 class Lowering {
   public:
-    Lowering(const CutGraph & graph, const Followers & followers, const std::vector<StreamSlots> & streams,
+    Lowering(const CutGraph & graph, const Followers & followers, const StreamPlan & streams,
              const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
              Spaces & spaces)
         : graph_(graph.view)
@@ -34,7 +33,7 @@ class Lowering {
         , followers_(followers)
         , backends_(backends)
         , topology_(topology)
-        , whole_experts_(options.whole_experts)
+        , streams_(streams)
         , offered_(options.offered)
         , limits_(options.limits)
         , out_(backends, topology, followers, spaces)
@@ -43,12 +42,8 @@ class Lowering {
         , snapshots_(graph_, backends)
         , host_ids_(graph_, assignment_, backends, snapshots_, out_)
         , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
-        , writes_(splits_.cache_writes, graph_)
-        , n_streams_(streams.size())
-        , order_(
-              splits_, writes_, streams, topology, options.whole_experts,
-              [this](uint32_t copy) { return is_pinned(copy); },
-              [this](uint32_t copy) { return out_.is_host(graph_.tensor(splits_.copies[copy].tensor)); }) {
+        , writes_(streams.cache_writes, graph_)
+        , next_issue_(streams.rings.size(), 0) {
         out_.lowered().program.mode = options.mode;
         out_.lowered().program.observed = options.observed;
         out_.lowered().program.n_splits = static_cast<int>(splits_.splits.size());
@@ -138,10 +133,12 @@ class Lowering {
 
     // Issues what may be streamed once this split has been launched.
     void stream_after(int32_t split) {
-        for (size_t backend = 0; backend < n_streams_; backend++) {
-            while (const StreamSlot * slot = order_.next(static_cast<BackendId>(backend), split)) {
-                streamed_after_[slot->copy] = split;
-                stream(std::max(split, 0), *slot);
+        for (size_t b = 0; b < streams_.rings.size(); b++) {
+            const StreamPlan::Ring & ring = streams_.rings[b];
+            for (; next_issue_[b] < ring.order.size() && ring.order[next_issue_[b]].after == split; next_issue_[b]++) {
+                const StreamSlot & slot = ring.slots[ring.order[next_issue_[b]].slot];
+                streamed_after_[slot.copy] = split;
+                stream(std::max(split, 0), slot);
             }
         }
     }
@@ -182,8 +179,8 @@ class Lowering {
         copy.written = graph_.tensor(write.node);
         copy.ids = host_ids_.binding_of({write.ids, kNoNode});
         copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
-        copy.pageable = !is_pinned(index);
-        copy.ahead = order_.is_fed(copy.dst_backend, split);
+        copy.pageable = must_stage(index);
+        copy.ahead = streams_.is_urgent(copy.dst_backend, split);
         late_.direct.push_back(out_.copy_task(TaskKind::SetAsync, split, out_.bind(copy)));
     }
 
@@ -191,13 +188,14 @@ class Lowering {
         return split == kBeforeTheRun ? 0 : splits_.splits[static_cast<size_t>(split)].end;
     }
 
-    bool is_pinned(uint32_t copy) {
+    // The device cannot read the source by itself.
+    bool must_stage(uint32_t copy) {
         const InputCopy & input = splits_.copies[copy];
-        if (input.offered) {
-            return true; // it is sent out of the ring
+        if (input.offered || topology_.cannot_stage[input.backend]) {
+            return false; // it is sent out of the ring, or the backend copies as it can
         }
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
-        return host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.buft);
+        return !host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.buft);
     }
 
     void stream(int32_t section, const StreamSlot & slot) {
@@ -206,11 +204,11 @@ class Lowering {
         copy.streamed = !input.cache;
         copy.cache = input.cache;
         copy.ahead = true;
-        copy.pageable = !is_pinned(slot.copy);
+        copy.pageable = must_stage(slot.copy);
         if (copy.cache && copy.pageable) {
             note_waiting(slot, copy);
         }
-        if (input.ids != kNoTensor && !whole_experts_) {
+        if (input.ids != kNoTensor && !streams_.whole_experts) {
             const WrittenIds ids = {input.ids, input.ids_node};
             host_ids_.read(section, ids);
             name_experts(slot.copy, ids, copy);
@@ -233,7 +231,7 @@ class Lowering {
         waiting_ = slot.split == waiting_for_ ? waiting_ + copy.bytes : copy.bytes;
         waiting_for_ = slot.split;
         size_t & staged = out_.lowered().staged[topology_.stream_of[copy.dst_backend]];
-        staged = order_.is_ahead(copy.dst_backend) ? std::max(staged, 2 * waiting_) : staged;
+        staged = streams_.runs_ahead(copy.dst_backend) ? std::max(staged, 2 * waiting_) : staged;
     }
 
     // Weights in host memory can be sent in parts.
@@ -355,7 +353,7 @@ class Lowering {
 
     bool is_staged(const CopyBinding & copy) const {
         const host::Backend & dst = backends_[copy.dst_backend];
-        return !copy.via_ring && dst.events && copy.bytes >= kStagedFrom &&
+        return !copy.via_ring && dst.events && copy.bytes >= kStagedFrom && !topology_.cannot_stage[copy.dst_backend] &&
                !host::is_pinned_for(dst, out_.source_buft(copy));
     }
 
@@ -368,13 +366,13 @@ class Lowering {
                copy.bytes <= limits_.snapshot;
     }
 
-    // What StreamOrder says, and large inputs whose slots take turns; the call must not wait for that queue.
+    // Copies for urgent splits, and large inputs whose slots take turns; the call must not wait for that queue.
     bool goes_ahead(int32_t split, const CopyBinding & copy) const {
         const BackendId backend = copy.dst_backend;
         const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= limits_.ahead_from &&
                                  topology_.stream_of[backend] != plan::kHost;
-        const bool is_fed = copy.ids == kNoBinding && order_.is_fed(backend, split);
-        return (takes_turns || is_fed) &&
+        const bool is_urgent = copy.ids == kNoBinding && streams_.is_urgent(backend, split);
+        return (takes_turns || is_urgent) &&
                (copy.pageable || host::is_pinned_for(backends_[backend], out_.source_buft(copy)));
     }
 
@@ -419,7 +417,7 @@ class Lowering {
     const Followers & followers_;
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
-    const bool whole_experts_;
+    const StreamPlan & streams_;
     const Offered offered_;
     const CopyLimits limits_;
     ProgramBuilder out_;
@@ -429,9 +427,8 @@ class Lowering {
     HostIds host_ids_;
     Offers offers_;
     const WritesByCache writes_;
-    const size_t n_streams_; // backends, or 0
-    StreamOrder order_;
-    size_t waiting_ = 0; // bytes of caches
+    std::vector<size_t> next_issue_; // by backend: the first of its ring's order that has not been lowered
+    size_t waiting_ = 0;             // bytes of caches
     int32_t waiting_for_ = kBeforeTheRun;
     std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
     std::vector<uint32_t> sent_ahead_;    // by copy that is offered: the binding by which it was streamed
@@ -440,7 +437,7 @@ class Lowering {
 
 } // namespace
 
-Lowered lower(const CutGraph & graph, const Followers & followers, const std::vector<StreamSlots> & streams,
+Lowered lower(const CutGraph & graph, const Followers & followers, const StreamPlan & streams,
               const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
               Spaces & spaces) {
     return Lowering(graph, followers, streams, backends, topology, options, spaces).run();

@@ -34,7 +34,7 @@
 #include "host/topology.h"
 #include "lower/bindings.h"
 #include "lower/spaces.h"
-#include "stream/layout.h"
+#include "stream/plan.h"
 
 namespace ggml_sched {
 
@@ -53,20 +53,23 @@ struct CopyLimits {
 
 struct LoweringOptions {
     plan::Mode mode = plan::Mode::Auto;
-    bool observed = false;      // the caller looks at nodes while the graph runs
-    bool whole_experts = false; // of what is streamed; else only those that ids name
+    bool observed = false; // the caller looks at nodes while the graph runs
     Offered offered = Offered::Nothing;
     CopyLimits limits = {};
 };
 
-// The graph is allocated; `followers` are those of its memory plan. `streams` has the layout of what is streamed, by
-// backend; empty if nothing is.
-Lowered lower(const CutGraph & graph, const Followers & followers, const std::vector<StreamSlots> & streams,
+// The graph is allocated; `followers` are those of its memory plan. `streams` is what is streamed of it.
+Lowered lower(const CutGraph & graph, const Followers & followers, const StreamPlan & streams,
               const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
               Spaces & spaces);
 
 // The program of a caller who writes all its inputs, which it may do between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);
+
+// The program of one copy as streamed weights are copied: `bytes` of a weight to a tensor in a buffer that the host
+// frees afterwards. Both tensors must stay until it has run.
+Lowered lower_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend, bool pageable,
+                     const Topology & topology, Spaces & spaces);
 
 // The program of a host that frees these buffers.
 plan::Program lower_freeing(const std::vector<ggml_backend_buffer_t> & buffers, Spaces & spaces);

@@ -65,8 +65,7 @@ std::string difference_of(const plan::Program & kept, const plan::Program & fres
     return difference_of("read of the caller", kept.caller_reads, fresh.caller_reads);
 }
 
-auto experts_of(const Splits & splits) {
-    const StreamedExperts & e = splits.experts;
+auto fields_of(const StreamedExperts & e) {
     return std::tie(e.batch.n_experts, e.batch.n_used, e.batch.n_tokens, e.backend, e.have_ids, e.bytes);
 }
 
@@ -99,7 +98,31 @@ std::string find_difference(const GraphView & graph, const Splits & kept, const 
         return std::to_string(kept.splits.size()) + " splits are kept, and " + std::to_string(fresh.splits.size()) +
                " splits with other inputs are right";
     }
-    return experts_of(kept) == experts_of(fresh) ? "" : "the streamed experts differ";
+    return "";
+}
+
+std::string find_difference(const StreamedInputs & kept, const StreamedInputs & fresh) {
+    if (!(kept.cache_writes == fresh.cache_writes)) {
+        return "other nodes write caches";
+    }
+    return fields_of(kept.experts) == fields_of(fresh.experts) ? "" : "the streamed experts differ";
+}
+
+std::string find_difference(const StreamPlan & kept, const StreamPlan & fresh) {
+    for (size_t b = 0; b < fresh.rings.size() && b < kept.rings.size(); b++) {
+        const StreamPlan::Ring & ring = kept.rings[b];
+        const StreamPlan::Ring & now = fresh.rings[b];
+        if (!(ring == now)) {
+            const char * what = ring.slots == now.slots   ? "the order of the copies"
+                                : ring.bytes == now.bytes ? "a weight, its size or its place"
+                                                          : "the size of the ring";
+            return std::string(what) + " of backend " + std::to_string(b) + " differs";
+        }
+    }
+    const bool is_same = kept.rings.size() == fresh.rings.size() && kept.cache_writes == fresh.cache_writes &&
+                         kept.whole_experts == fresh.whole_experts &&
+                         fields_of(kept.experts) == fields_of(fresh.experts);
+    return is_same ? "" : "other inputs are streamed";
 }
 
 std::string find_difference(const Lowered & kept, const Lowered & fresh) {

@@ -12,6 +12,8 @@ namespace ggml_sched {
 
 std::string find_difference(const GraphView & graph, const Assignment & kept, const Assignment & fresh);
 std::string find_difference(const GraphView & graph, const Splits & kept, const Splits & fresh);
+std::string find_difference(const StreamedInputs & kept, const StreamedInputs & fresh);
+std::string find_difference(const StreamPlan & kept, const StreamPlan & fresh);
 std::string find_difference(const Lowered & kept, const Lowered & fresh);
 std::string find_difference(const plan::Plan & kept, const plan::Plan & fresh);
 

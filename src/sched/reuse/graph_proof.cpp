@@ -61,21 +61,22 @@ std::string find_difference(const GraphView & view, const GraphView & fresh) {
 
 } // namespace
 
-std::string GraphProof::check(const GraphView & view, const ggml_cgraph * graph) {
+std::string GraphProof::check(const GraphView & view, const GraphComparison & comparison, const ggml_cgraph * graph) {
     auto fresh = std::make_unique<GraphView>();
     fresh->build(graph);
     std::string difference = find_difference(view, *fresh);
-    if (difference.empty() && last_ && view.version().structure == version_.structure) {
-        difference = check_changes(view, *fresh);
+    if (difference.empty() && last_ && comparison.version().structure == version_.structure) {
+        difference = check_changes(view, comparison, *fresh);
     }
     last_ = std::move(fresh);
-    version_ = view.version();
-    number_ = view.number();
+    version_ = comparison.version();
+    number_ = comparison.number();
     return difference;
 }
 
-std::string GraphProof::check_changes(const GraphView & view, const GraphView & fresh) const {
-    const GraphVersion & now = view.version();
+std::string GraphProof::check_changes(const GraphView & view, const GraphComparison & comparison,
+                                      const GraphView & fresh) const {
+    const GraphVersion & now = comparison.version();
     for (TensorId id = 0; id < fresh.n_tensors(); id++) {
         const TensorContent & before = last_->content(id);
         const TensorContent & content = fresh.content(id);
@@ -90,7 +91,7 @@ std::string GraphProof::check_changes(const GraphView & view, const GraphView & 
             return name_of(view, id) + " has another layout, place or parameters, and the version has not changed";
         }
         const bool has_changed = !content.has_layout_of(before) || !content.has_place_of(before) || has_new_parameters;
-        if (has_changed && number_ != view.number() && !view.has_changed(id, number_)) {
+        if (has_changed && number_ != comparison.number() && !comparison.has_changed(id, number_)) {
             return name_of(view, id) + " has changed, and is not listed as changed";
         }
     }

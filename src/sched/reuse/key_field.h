@@ -15,19 +15,23 @@ enum class KeyField : uint8_t {
     SplitOffers,
     Answers,
     StreamedSizes,
-    StreamedNumber, // by which it is known that what is streamed must be laid out again
+    // of stream plans
+    StreamedInputs,
+    Rings,
+    WholeExperts,
     // of places
     Splits,
     Sizes,
     // of programs
+    Turn,
     Layout,
     GivenPlaces,
     FoundPlaces,
-    Rings,
-    Links,
+    StreamPlans,
+    Refusals,
     Mode,
     Observed,
-    WholeExperts,
+    Offered,
     // of plans
     History,
 

@@ -4,33 +4,48 @@
 
 namespace ggml_sched {
 
-bool LoweredGraph::Key::equals(const Key & other, const IgnoredFields & ignored) const {
+bool ProgramKey::equals(const ProgramKey & other, const IgnoredFields & ignored) const {
     const auto is_same = [&](bool same, KeyField field) { return same || ignored.has(field); };
-    return is_same(layout == other.layout, KeyField::Layout) && is_same(given == other.given, KeyField::GivenPlaces) &&
-           is_same(placed == other.placed, KeyField::FoundPlaces) &&
-           is_same(streams == other.streams, KeyField::Rings) && is_same(links == other.links, KeyField::Links) &&
-           is_same(mode == other.mode, KeyField::Mode) && is_same(observed == other.observed, KeyField::Observed) &&
-           is_same(whole_experts == other.whole_experts, KeyField::WholeExperts);
+    return is_same(turn == other.turn, KeyField::Turn) && is_same(layout == other.layout, KeyField::Layout) &&
+           is_same(given == other.given, KeyField::GivenPlaces) &&
+           is_same(places == other.places && buffers == other.buffers, KeyField::FoundPlaces) &&
+           is_same(streams == other.streams, KeyField::StreamPlans) &&
+           is_same(n_refusals == other.n_refusals, KeyField::Refusals) && is_same(mode == other.mode, KeyField::Mode) &&
+           is_same(observed == other.observed, KeyField::Observed) &&
+           is_same(offered == other.offered, KeyField::Offered);
 }
 
-void LoweredGraph::take(const Key & key, Lowered lowered) {
-    names.reset();
-    plans_.clear();
-    key_ = key;
-    lowered_ = std::move(lowered);
-    valid_ = true;
+KeptPlan * PlanMemo::find(const std::shared_ptr<const plan::History> & before, const IgnoredFields & ignored) {
+    using Before = const std::shared_ptr<const plan::History> &;
+    KeptPlan * const same = plans_.find([&](Before kept, const KeptPlan &) { return kept == before; });
+    return same ? same : plans_.find([&](Before kept, const KeptPlan &) {
+        return *kept == *before || ignored.has(KeyField::History);
+    });
 }
 
-std::shared_ptr<const plan::History> & LoweredGraph::inputs_are_free(const Key & key) {
-    if (!(key_of_inputs_ == key)) {
-        key_of_inputs_ = key;
-        free_after_.reset();
-    }
-    return free_after_;
+KeptPlan & PlanMemo::add(const std::shared_ptr<const plan::History> & before, plan::Planned planned) {
+    // Waiting for everything leaves what the caller may enqueue afterwards: reads of the results.
+    plan::History idle;
+    idle.caller_reads = planned.plan.program.caller_reads;
+    KeptPlan & made = plans_.add(before, {std::make_shared<const plan::Plan>(std::move(planned.plan)),
+                                          std::make_shared<const plan::History>(std::move(planned.next)),
+                                          std::make_shared<const plan::History>(std::move(idle))});
+    share(made.after);
+    share(made.idle);
+    return made;
 }
 
-void LoweredGraph::bind(const GraphView & graph, const Slots & slots) {
-    for (CopyBinding & copy : lowered_.copies) {
+// Running the same graph again and again ends in a history that it began with: then the plan is found at once.
+void PlanMemo::share(std::shared_ptr<const plan::History> & history) {
+    (void) plans_.find([&](const std::shared_ptr<const plan::History> & before, const KeptPlan &) {
+        const bool is_same = *before == *history;
+        history = is_same ? before : history;
+        return is_same;
+    });
+}
+
+void KeptProgram::bind(const GraphView & graph, const Slots & slots) {
+    for (CopyBinding & copy : lowered.copies) {
         copy.src = graph.tensor(copy.tensor);
         copy.dst = copy.copy == kNoBinding ? copy.src : slots.of(copy.copy);
         copy.written = copy.writer == kNoTensor ? nullptr : graph.tensor(copy.writer);

@@ -1,59 +1,66 @@
-// LoweredGraph - a program and the plans made for it, kept for the next graph that it fits: engines build the same
-// graph anew for every token.
+// What is kept of a lowered graph for the next graph that it fits: engines build the same graph anew for every token.
 
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "lower/lower.h"
 #include "observe/text.h"
+#include "plan/planner.h"
 #include "reuse/key_field.h"
-#include "reuse/plan_memo.h"
+#include "reuse/memo.h"
 
 namespace ggml_sched {
 
-class LoweredGraph {
+// A program depends on these. It also depends on the splits, but other splits get other places.
+struct ProgramKey {
+    int turn = -1;                             // which copies the nodes read
+    uint64_t layout = 0;                       // of the graph's tensors, by number of the version
+    uint64_t given = 0;                        // places that tensors had before, likewise
+    std::shared_ptr<const MemoryPlan> places;  // that tensors were given
+    uint64_t buffers = 0;                      // that these are in: changes when they do
+    std::shared_ptr<const StreamPlan> streams; // what is streamed
+    size_t n_refusals = 0;                     // what devices have refused: see Topology
+    plan::Mode mode = plan::Mode::Auto;
+    bool observed = false;
+    Offered offered = Offered::Nothing;
+
+    bool equals(const ProgramKey & other, const IgnoredFields & ignored) const;
+};
+
+// A plan, and what it leaves in flight
+struct KeptPlan {
+    std::shared_ptr<const plan::Plan> plan;
+    std::shared_ptr<const plan::History> after;
+    std::shared_ptr<const plan::History> idle; // after it and a wait for everything
+    bool verified = false;
+};
+
+// Plans of one program, by what was in flight before. Running one graph again and again needs a plan or two for each
+// run that may be in flight; more pile up only where other graphs run in between.
+class PlanMemo {
   public:
-    // A program depends on these: numbers that change with it. It also depends on which weights are offered to a copy
-    // callback. These decide the splits, and other splits get other places.
-    struct Key {
-        uint64_t layout;  // of the graph's tensors
-        uint64_t given;   // places that tensors had before
-        uint64_t placed;  // places that they were given, which are found anew for other splits
-        uint64_t streams; // memory of streamed weights
-        uint64_t links;   // the topology
-        plan::Mode mode;
-        bool observed;
-        bool whole_experts;
-
-        friend bool operator==(const Key & a, const Key & b) { return a.equals(b, {}); }
-        bool equals(const Key & other, const IgnoredFields & ignored) const;
-    };
-
-    bool is_for(const Key & key, const IgnoredFields & ignored) const { return valid_ && key_.equals(key, ignored); }
-    void take(const Key & key, Lowered lowered);
-    // The tensors of the graph that is to run next, which has the same key
-    void bind(const GraphView & graph, const Slots & slots);
-    void forget() { valid_ = false; }
-
-    const Lowered & lowered() const { return lowered_; }
-    PlanCache & plans() { return plans_; }
-
-    // Made when they are needed; NULL before.
-    std::shared_ptr<const observe::Names> names;
-    // The history after which the caller of a graph with this key may write its inputs without a wait; NULL: not known.
-    // The graph need not have been lowered yet.
-    std::shared_ptr<const plan::History> & inputs_are_free(const Key & key);
+    // NULL if there is none. Pointers are good until the plan is forgotten.
+    KeptPlan * find(const std::shared_ptr<const plan::History> & before, const IgnoredFields & ignored);
+    KeptPlan & add(const std::shared_ptr<const plan::History> & before, plan::Planned planned);
 
   private:
-    bool valid_ = false;
-    Key key_ = {};
-    Key key_of_inputs_ = {}; // whose inputs are free
-    std::shared_ptr<const plan::History> free_after_;
-    Lowered lowered_;
-    PlanCache plans_;
+    void share(std::shared_ptr<const plan::History> & history);
+
+    Memo<std::shared_ptr<const plan::History>, KeptPlan> plans_{16};
 };
+
+// A program, and the plans that were made for it
+struct KeptProgram {
+    Lowered lowered;
+    PlanMemo plans;
+    std::shared_ptr<const observe::Names> names; // NULL: not needed yet
+
+    // Makes the copies move the tensors of a graph with the same key.
+    void bind(const GraphView & graph, const Slots & slots);
+};
+
+using ProgramMemo = Memo<ProgramKey, KeptProgram>;
 
 } // namespace ggml_sched

@@ -24,17 +24,20 @@ bool lasts(uint8_t facts) {
 
 } // namespace
 
-Status Placer::find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
-    if (!knows_places_for(graph, prepared, splits)) {
-        if (Status status = find_places(graph, prepared, splits); !status.ok()) {
-            return status;
-        }
+Status Allocation::find(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
+                        const SplitsId & splits) {
+    if (find_kept(graph, prepared, comparison, splits)) {
+        return {};
     }
-    places_.fit(graph.view);
-    return {};
+    Status status = find_new(graph, prepared);
+    if (status.ok() && prepared.keep_order()) {
+        kept_.forget_if([&](const SplitsId & known, const KeptPlaces &) { return known == splits; });
+        kept_.add(splits, {places_, comparison.version(), comparison.number()});
+    }
+    return status;
 }
 
-Status Placer::give(const CutGraph & graph) {
+Status Allocation::give(const CutGraph & graph) {
     if (Status status = make_room(); !status.ok()) {
         return status;
     }
@@ -45,91 +48,76 @@ Status Placer::give(const CutGraph & graph) {
     return status;
 }
 
-void Placer::forget() noexcept {
+void Allocation::forget() noexcept {
     forget_places();
     lasting_.clear();
 }
 
-void Placer::forget_places() noexcept {
-    places_ = {};
-    others_.clear();
+void Allocation::forget_places() noexcept {
+    kept_.forget();
 }
 
-Status Placer::reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
-    Status status = find_places(graph, prepared, splits);
+Status Allocation::reserve(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
+                           const SplitsId & splits) {
+    Status status = find(graph, prepared, comparison, splits);
     return status.ok() ? make_room() : status;
 }
 
-Status Placer::measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes) {
-    if (Status status = find_places(graph, prepared, 0); !status.ok()) {
+Status Allocation::measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes) {
+    if (Status status = find_new(graph, prepared); !status.ok()) {
         return status;
     }
     for (size_t b = 0; b < backends_.size(); b++) {
-        const std::vector<size_t> & parts = places_.plan.sizes[b];
+        const std::vector<size_t> & parts = places_->sizes[b];
         sizes[b] = std::accumulate(parts.begin(), parts.end(), size_t{0}, saturated_sum);
     }
-    places_.are_known = false;
     return {};
 }
 
-// Makes those for these splits the current ones, if there are any, and keeps what was current.
-void Placer::recall(uint64_t splits) {
-    constexpr size_t kMostOthers = 3;
-    if (places_.splits == splits) {
-        return;
-    }
-    if (places_.are_known) {
-        others_.push_back(std::move(places_));
-    }
-    places_ = {};
-    const auto known = std::find_if(others_.begin(), others_.end(),
-                                    [splits](const Places & places) { return places.splits == splits; });
-    if (known != others_.end()) {
-        places_ = std::move(*known);
-        others_.erase(known);
-    } else if (others_.size() > kMostOthers) {
-        others_.erase(others_.begin());
-    }
-}
-
 // Nodes in an order of their own may share memory that would be in use in another order.
-bool Placer::knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
-    if (places_.are_known && ignored_.has(KeyField::Splits)) {
-        return true; // nothing of this graph may be looked up
+bool Allocation::find_kept(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
+                           const SplitsId & splits) {
+    if (!prepared.keep_order()) {
+        return false;
     }
-    recall(splits);
-    return places_.are_known && prepared.keep_order() &&
-           (ignored_.has(KeyField::Sizes) || places_.last_fitted == graph.view.version() ||
-            fits(places_.plan, graph, backends_, places_.fitted));
+    const bool ignores_splits = ignored_.has(KeyField::Splits); // then nothing of this graph may be looked up
+    KeptPlaces * const kept = kept_.find([&](const SplitsId & known, const KeptPlaces & places) {
+        return ignores_splits ||
+               (known == splits && (ignored_.has(KeyField::Sizes) || places.last_fitted == comparison.version() ||
+                                    fits(*places.plan, graph, comparison, backends_, places.fitted)));
+    });
+    if (!kept) {
+        return false;
+    }
+    kept->last_fitted = comparison.version();
+    kept->fitted = comparison.number();
+    places_ = kept->plan;
+    return true;
 }
 
-Status Placer::find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits) {
-    recall(splits);
-    places_.are_known = false;
-    places_.number = ++n_plans_;
-    if (!planner_.make(graph, prepared.keeps(), places_.plan)) {
+Status Allocation::find_new(const CutGraph & graph, const SplitGraphs & prepared) {
+    MemoryPlan made;
+    if (!planner_.make(graph, prepared.keeps(), made)) {
         return Status::no_memory("the graph needs more memory than there can be; use smaller batches");
     }
-    places_.are_known = prepared.keep_order();
-    places_.splits = splits;
-    places_.fit(graph.view);
+    places_ = std::make_shared<const MemoryPlan>(std::move(made));
     return {};
 }
 
 // Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
-Status Placer::make_room() {
-    if (buffers_.have_room_for(places_.plan)) {
+Status Allocation::make_room() {
+    if (buffers_.have_room_for(*places_)) {
         return {};
     }
     if (rules_.is_on(plan::Rule::BufferGrowth) && !flight_.is_empty()) {
         bool waited = false;
-        const plan::Program freeing = lower_freeing(buffers_.too_small_for(places_.plan), spaces_);
+        const plan::Program freeing = lower_freeing(buffers_.too_small_for(*places_), spaces_);
         if (Status status = flight_.wait_before(freeing, plan::Rules(), waited); !status.ok()) {
             return status;
         }
     }
-    if (!buffers_.grow_for(places_.plan)) {
-        places_.are_known = false; // a smaller graph may have room in other places
+    if (!buffers_.grow_for(*places_)) {
+        kept_.forget(); // a smaller graph may have room in other places
         return Status::no_memory(
             "not enough memory to allocate the buffers of this graph; use smaller batches or fewer "
             "layers on the devices");
@@ -137,7 +125,7 @@ Status Placer::make_room() {
     return {};
 }
 
-Status Placer::give_places(const CutGraph & graph) {
+Status Allocation::give_places(const CutGraph & graph) {
     buffers_.reset();
     placed_views_.clear();
     lasting_.clear();
@@ -158,17 +146,17 @@ Status Placer::give_places(const CutGraph & graph) {
         }
     };
     for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
-        place(graph.slots.of(copy), place_of_copy(places_.plan, graph, copy, turn, backends_));
+        place(graph.slots.of(copy), place_of_copy(*places_, graph, copy, turn, backends_));
     }
     for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
         ggml_tensor * const input = graph.view.tensor(graph.splits.rotating[i].tensor);
-        place(input, places_.plan.rotating[i * n_copies + turn]);
+        place(input, places_->rotating[i * n_copies + turn]);
         lasting_.push_back({input, input->data});
     }
     // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it. Only
     // operands that are neither leafs nor nodes come later, which full graphs do not have.
-    const Place * places = places_.plan.tensors.data();
-    const auto n = static_cast<TensorId>(places_.plan.tensors.size());
+    const Place * places = places_->tensors.data();
+    const auto n = static_cast<TensorId>(places_->tensors.size());
     const uint8_t * const facts = graph.view.facts();
     const TensorId * const roots = graph.view.roots();
     const auto place_root = [&](TensorId id) {
@@ -202,7 +190,7 @@ Status Placer::give_places(const CutGraph & graph) {
                    : Status{};
 }
 
-void Placer::take_back(const GraphView & view, const Splits & splits) const {
+void Allocation::take_back(const GraphView & view, const Splits & splits) const {
     const auto clear = [&](TensorId id) {
         view.tensor(id)->buffer = nullptr;
         view.tensor(id)->data = nullptr;
@@ -210,19 +198,19 @@ void Placer::take_back(const GraphView & view, const Splits & splits) const {
     for (const InputCopy & input : splits.rotating) {
         clear(input.tensor);
     }
-    for (TensorId id = 0; id < places_.plan.tensors.size(); id++) {
-        if (!view.views_another(id) && places_.plan.tensors[id].is_known()) {
+    for (TensorId id = 0; id < places_->tensors.size(); id++) {
+        if (!view.views_another(id) && places_->tensors[id].is_known()) {
             clear(id);
         }
     }
     std::for_each(placed_views_.begin(), placed_views_.end(), clear);
 }
 
-bool Placer::must_wait_for_inputs(const GraphView & view) const {
+bool Allocation::must_wait_for_inputs(const GraphView & view) const {
     return flight_.must_wait_before(lower_caller_writes(view, spaces_), rules_);
 }
 
-Status Placer::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {
+Status Allocation::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {
     const std::shared_ptr<const plan::History> & now = flight_.history();
     if (flight_.is_empty() || (free_after && (free_after == now || *free_after == *now))) {
         return {};

@@ -1,4 +1,4 @@
-// Placer - gives a graph's tensors their places, and waits first for exactly what still uses that memory.
+// Allocation - gives a graph's tensors their places, and waits first for exactly what still uses that memory.
 //
 // The places of a graph are kept for later ones that are split in the same way: each fits there if none of its tensors
 // is larger.
@@ -10,17 +10,18 @@
 #include "alloc/split_graphs.h"
 #include "lower/spaces.h"
 #include "reuse/key_field.h"
+#include "reuse/place_memo.h"
 #include "reuse/place_proof.h"
 #include "session/earlier_places.h"
 #include "session/in_flight.h"
 
 namespace ggml_sched {
 
-class Placer {
+class Allocation {
   public:
     // All of them must stay.
-    Placer(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces, Flight & flight,
-           const plan::Rules & rules, const IgnoredFields & ignored)
+    Allocation(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces, Flight & flight,
+               const plan::Rules & rules, const IgnoredFields & ignored)
         : backends_(backends)
         , buffers_(buffers)
         , spaces_(spaces)
@@ -29,10 +30,14 @@ class Placer {
         , ignored_(ignored)
         , planner_(backends) {}
 
-    // Finds the places of a graph. `prepared` is the graph's, `splits` the number of its splits: see Cutter::number().
-    Status find(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    // The splits of a graph by identity: see SplitMemo::splits().
+    using SplitsId = std::shared_ptr<const Splits>;
+
+    // Finds the places of a graph. `prepared` is the graph's.
+    Status find(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
+                const SplitsId & splits);
     // True if a buffer is too small for the places that were found.
-    bool must_grow() const { return !buffers_.have_room_for(places_.plan); }
+    bool must_grow() const { return !buffers_.have_room_for(*places_); }
     // Makes the buffers large enough for the places that were found, and gives each tensor its place. On a failure no
     // tensor has one.
     Status give(const CutGraph & graph);
@@ -42,14 +47,15 @@ class Placer {
     const std::vector<LastingTensor> & lasting() const { return lasting_; }
     // Returns the first fault of the places that were found last, or "". The nodes read the copies. Slow.
     std::string find_misplaced(const CutGraph & graph) const {
-        return ggml_sched::find_misplaced(places_.plan, graph, backends_);
+        return ggml_sched::find_misplaced(*places_, graph, backends_);
     }
     // No places are known any more.
     void forget() noexcept;
     // Lets the next graph get new places. What the last one has stays.
     void forget_places() noexcept;
-    // Makes the buffers that the graph would need, and keeps its places in mind.
-    Status reserve(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    // Makes the buffers that the graph would need, and keeps its places.
+    Status reserve(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
+                   const SplitsId & splits);
     // What the buffers of each backend would need for the graph, in bytes
     Status measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes);
     // The caller writes its inputs as soon as they have their places, and earlier runs may still use that memory.
@@ -58,29 +64,15 @@ class Placer {
     // True if the host would have to wait now before the caller writes its inputs.
     bool must_wait_for_inputs(const GraphView & view) const;
 
-    const Followers & followers() const { return places_.plan.followers; }
-
-    // Another one for other places
-    uint64_t version() const { return (places_.number << 32) + buffers_.number(); }
+    const Followers & followers() const { return places_->followers; }
+    // The places of the last graph, and the number of the buffers that they are in: another one for other addresses
+    const std::shared_ptr<const MemoryPlan> & places() const { return places_; }
+    uint64_t buffers() const { return buffers_.number(); }
 
   private:
-    struct Places {
-        MemoryPlan plan;
-        uint64_t number = 0;
-        uint64_t splits = 0;      // that they are for,
-        bool are_known = false;   // also in other graphs
-        GraphVersion last_fitted; // the last graph that they were good for,
-        uint64_t fitted = 0;      // and its number
-
-        void fit(const GraphView & graph) {
-            last_fitted = graph.version();
-            fitted = graph.number();
-        }
-    };
-
-    void recall(uint64_t splits);
-    bool knows_places_for(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
-    Status find_places(const CutGraph & graph, const SplitGraphs & prepared, uint64_t splits);
+    bool find_kept(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
+                   const SplitsId & splits);
+    Status find_new(const CutGraph & graph, const SplitGraphs & prepared);
     Status make_room();
     Status give_places(const CutGraph & graph);
 
@@ -91,10 +83,9 @@ class Placer {
     const plan::Rules & rules_;
     const IgnoredFields & ignored_;
     MemoryPlanner planner_;
-    Places places_;
-    std::vector<Places> others_; // for other splits, the oldest first
-    uint64_t n_plans_ = 0;
-    std::vector<TensorId> placed_views_; // by the last give()
+    PlaceMemo kept_{4};
+    std::shared_ptr<const MemoryPlan> places_ = std::make_shared<const MemoryPlan>(); // of the last graph
+    std::vector<TensorId> placed_views_;                                              // by the last give()
     std::vector<LastingTensor> lasting_;
 };
 

@@ -57,6 +57,14 @@ Status Flight::wait_before(const plan::Program & program, const plan::Rules & ru
     if (!waited) {
         return {};
     }
+    return run(program, {}, rules);
+}
+
+Status Flight::run(const Lowered & lowered) {
+    return run(lowered.program, lowered.copies, plan::Rules());
+}
+
+Status Flight::run(const plan::Program & program, const std::vector<CopyBinding> & copies, const plan::Rules & rules) {
     plan::Planned planned = plan::make_plan(machine_, program, *history_, rules);
     if (Status status = executor_.prepare(planned.plan); !status.ok()) {
         return status;
@@ -64,7 +72,7 @@ Status Flight::wait_before(const plan::Program & program, const plan::Rules & ru
     const auto plan = std::make_shared<const plan::Plan>(std::move(planned.plan));
     history_ = std::make_shared<const plan::History>(std::move(planned.next));
     verifier_.note(plan);
-    return executor_.run_waits(*plan);
+    return executor_.run(*plan, copies);
 }
 
 void Flight::abandon(const char * why) {

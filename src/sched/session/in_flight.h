@@ -27,6 +27,8 @@ class Flight {
     bool must_wait_before(const plan::Program & program, const plan::Rules & rules) const;
     // Waits until the host may do what this program says; where it has to wait, that is a small run of its own.
     Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
+    // Runs a program without launches, behind what is in flight.
+    Status run(const Lowered & lowered);
     // Something that no plan knew: a run broke off and nobody knows how much of it was started, or memory is needed for
     // something else. The host waits for all lanes.
     void abandon(const char * why);
@@ -34,6 +36,8 @@ class Flight {
     void synchronize();
 
   private:
+    Status run(const plan::Program & program, const std::vector<CopyBinding> & copies, const plan::Rules & rules);
+
     const plan::Machine & machine_;
     Executor & executor_;
     observe::Verifier & verifier_;

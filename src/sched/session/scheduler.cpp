@@ -57,16 +57,19 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , copy_limits_(copy_limits_of(options))
-    , cutter_(backends_, rules_, ignored_, {options.op_offload, n_copies_ > 1})
+    , cut_(backends_, rules_, ignored_, {options.op_offload, n_copies_ > 1})
     , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
+    , kept_streams_(4)
+    , programs_(static_cast<size_t>(n_copies_))
+    , free_inputs_(static_cast<size_t>(n_copies_))
     , verifier_(machine_)
     , reallocations_(backends_, settings_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , flight_(machine_, *executor_, verifier_)
-    , placer_(backends_, buffers_, spaces_, flight_, rules_, ignored_)
+    , allocation_(backends_, buffers_, spaces_, flight_, rules_, ignored_)
     , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
-    executor_->keep_weights(settings_.keep_weights);
+    streaming_.keep_weights(settings_.keep_weights);
     if (n_copies_ > 1 && streaming_.make_queues()) {
         copy_limits_.ahead_from = options.ahead_from;
     }
@@ -82,12 +85,12 @@ void Scheduler::switch_off(plan::Rule rule) {
 
 // What was found out for the last graphs does not hold for the next ones.
 void Scheduler::forget_results() noexcept {
-    cutter_.forget();
-    placer_.forget();
-    is_lowered_ = false;
-    for (LoweredGraph & lowered : lowered_) {
-        lowered.forget();
-    }
+    cut_.forget();
+    allocation_.forget();
+    program_ = nullptr;
+    programs_.forget();
+    free_inputs_.forget();
+    kept_streams_.forget();
 }
 
 void Scheduler::recover() noexcept {
@@ -125,7 +128,7 @@ Status Scheduler::assign_by_user(ggml_tensor * tensor, ggml_backend_t backend) {
 }
 
 ggml_backend_t Scheduler::backend_of(const ggml_tensor * tensor) const {
-    if (const BackendId backend = cutter_.backend_of(tensor); backend != kNoBackend) {
+    if (const BackendId backend = cut_.backend_of(tensor); backend != kNoBackend) {
         return backends_[backend].handle;
     }
     const auto user = user_.find(tensor);
@@ -134,10 +137,10 @@ ggml_backend_t Scheduler::backend_of(const ggml_tensor * tensor) const {
 
 void Scheduler::reset() {
     user_.clear();
-    cutter_.let_go();
+    cut_.release_graph();
     graph_ = nullptr;
     is_allocated_ = false;
-    is_lowered_ = false;
+    program_ = nullptr;
 }
 
 // Looks at the graph that is to be cut, and takes away what earlier allocations have given to its tensors.
@@ -150,7 +153,7 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
                               "(ggml_new_graph_custom)");
     }
     const bool was_allocated = std::exchange(is_allocated_, false);
-    is_lowered_ = false;
+    program_ = nullptr;
     graph_ = graph;
     offered_ = !copy_callback_.function          ? Offered::Nothing
                : settings_.streaming.budget == 0 ? Offered::AllWeights
@@ -158,21 +161,21 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
     if (!settings_.reuse || std::exchange(is_stale_, false)) {
-        cutter_.forget();
-        placer_.forget_places();
+        cut_.forget();
+        allocation_.forget_places();
     }
-    cutter_.take(graph);
+    cut_.take(graph);
     if (!view().has_owned_buffers()) {
         return {};
     }
     static const std::vector<LastingTensor> kNone;
-    Status status = earlier.find(view(), buffers_.owner(), was_allocated ? placer_.lasting() : kNone);
+    Status status = earlier.find(view(), buffers_.owner(), was_allocated ? allocation_.lasting() : kNone);
     if (status.ok() && !earlier.are_none()) {
         if (earlier.have_contents()) {
             flight_.synchronize();
         }
         earlier.take_away();
-        cutter_.take(graph);
+        cut_.take(graph);
     }
     return status;
 }
@@ -187,7 +190,7 @@ void Scheduler::set_streaming(const StreamSettings & settings) {
 void Scheduler::unallocate() {
     if (is_allocated_) {
         flight_.synchronize();
-        placer_.take_back(view(), splits());
+        allocation_.take_back(view(), splits());
     }
     reset();
 }

@@ -18,6 +18,7 @@
 #include "plan/rules.h"
 #include "reuse/program_memo.h"
 #include "reuse/split_memo.h"
+#include "reuse/stream_memo.h"
 #include "session/allocation.h"
 #include "session/earlier_places.h"
 #include "session/in_flight.h"
@@ -68,7 +69,7 @@ class Scheduler {
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     void set_streaming(const StreamSettings & settings); // waits for what is in flight
-    void keep_weights(bool keep) { executor_->keep_weights(keep); }
+    void keep_weights(bool keep) { streaming_.keep_weights(keep); }
     void set_verify(bool verify) { settings_.verify = verify; }
     // False: every stage runs anew for each graph, and each run is lowered and planned anew.
     void set_reuse(bool reuse) { settings_.reuse = reuse; }
@@ -110,26 +111,29 @@ class Scheduler {
     static bool needs_memory(Goal goal) { return goal == Goal::Reserve || goal == Goal::Allocate; }
     void wait_for_all();
     CutGraph cut_graph() const;
-    LoweredGraph::Key key() const;
+    ProgramKey key() const;
+    bool is_streaming() const { return settings_.streaming.budget > 0 && mode() == plan::Mode::Auto; }
+    const StreamLimits & limits();
+    void plan_streaming();
+    Lowered lower_afresh();
+    bool prepare_staging(const Lowered & lowered);
     void lower_graph();
     Status stale(const std::string & what);
     Status prove_cut();
     Status prove_places();
-    LoweringOptions lowering_options(const LoweredGraph::Key & key) const {
-        return {key.mode, key.observed, key.whole_experts, offered_, copy_limits_};
-    }
-    CachedPlan & find_plan(bool & is_kept);
+    Status prove_streams();
+    KeptPlan & find_plan(bool & is_kept);
     Status prove_program();
-    Status prove_plan(const CachedPlan & kept);
-    Status verify(CachedPlan & cached);
+    Status prove_plan(const KeptPlan & kept);
+    Status verify(KeptPlan & kept);
     Status run();
     Work work();
     void forget_results() noexcept;
     bool is_same_graph(const ggml_cgraph * graph) const;
     plan::Mode mode() const;
-    const GraphView & view() const { return cutter_.view(); }
-    const Splits & splits() const { return cutter_.splits(); }
-    const Assignment & assignment() const { return cutter_.assignment(); }
+    const GraphView & view() const { return cut_.view(); }
+    const Splits & splits() const { return *cut_.splits(); }
+    const Assignment & assignment() const { return cut_.assignment(); }
 
     Settings settings_;
     plan::Rules rules_;
@@ -149,17 +153,20 @@ class Scheduler {
     int turn_ = 0;
     int next_turn_ = 0;
     UserAssignments user_;
-    Cutter cutter_;
+    SplitMemo cut_;
     Slots slots_;
     SplitGraphs split_graphs_;
     ComputeBuffers buffers_;
     Spaces spaces_;
     Streams streams_;
-    uint64_t links_number_ = 0;                    // changes with the topology
-    std::array<LoweredGraph, kMaxCopies> lowered_; // by turn
-    bool is_lowered_ = false;                      // that of this turn is this graph's
-    bool are_places_proved_ = false;               // those of the allocated graph
-    bool is_stale_ = false;                        // what is kept was found to be wrong
+    StreamMemo kept_streams_;
+    const std::shared_ptr<const StreamPlan> nothing_streamed_ = std::make_shared<const StreamPlan>();
+    KeptStreamPlan streams_plan_ = {nothing_streamed_, {}}; // of this graph
+    ProgramMemo programs_;
+    Memo<ProgramKey, std::shared_ptr<const plan::History>> free_inputs_; // after which no input is in use any more
+    KeptProgram * program_ = nullptr;                                    // of this graph; NULL: not lowered
+    bool are_places_proved_ = false;                                     // those of the allocated graph
+    bool is_stale_ = false;                                              // what is kept was found to be wrong
 
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;
@@ -171,7 +178,7 @@ class Scheduler {
     std::unique_ptr<observe::Tracer> tracer_; // NULL: none
     std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
     Flight flight_;
-    Placer placer_;
+    Allocation allocation_;
     Streaming streaming_;
 };
 

@@ -43,54 +43,80 @@ Status Scheduler::prepare(Goal goal, size_t * sizes) {
 }
 
 Status Scheduler::assign_and_split() {
-    const uint64_t before = cutter_.streamed_number();
-    if (Status status = cutter_.cut(user_, streaming_.limits(mode()), offered_ != Offered::Nothing); !status.ok()) {
-        return status;
-    }
-    if (cutter_.streamed_number() != before) {
-        streams_.lay_out(view(), splits());
-    }
-    return settings_.verify ? prove_cut() : Status{};
+    Status status = cut_.cut(user_, limits(), offered_ != Offered::Nothing);
+    return status.ok() && settings_.verify ? prove_cut() : status;
+}
+
+// What may be streamed now. Other modes than auto show what ggml does, one copy at a time.
+const StreamLimits & Scheduler::limits() {
+    static const StreamLimits kNothing;
+    return is_streaming() ? streams_.limits() : kNothing;
+}
+
+// Decides what is streamed of the graph, unless it is known.
+void Scheduler::plan_streaming() {
+    const bool whole = streaming_.streams_whole(cut_.streamed().experts);
+    const StreamKey now = {cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole};
+    streams_plan_ =
+        kept_streams_.get([&](const StreamKey & key, const KeptStreamPlan &) { return key.equals(now, ignored_); }, now,
+                          [&] {
+                              streams_.say_what_is_missing(view(), splits());
+                              const std::vector<RingMemory> memory = streams_.memory();
+                              return KeptStreamPlan{std::make_shared<const StreamPlan>(
+                                                        plan_streams(view(), splits(), cut_.streamed(), assignment(),
+                                                                     backends_, topology_, memory, whole)),
+                                                    memory};
+                          });
 }
 
 Status Scheduler::get_ring(Goal goal, bool & fits) {
-    fits = !needs_memory(goal);
-    return fits ? Status{} : streaming_.get_memory(view(), splits(), fits);
+    streams_plan_ = {nothing_streamed_, {}};
+    fits = !needs_memory(goal) || !is_streaming();
+    if (fits) {
+        return {};
+    }
+    plan_streaming();
+    Status status = streaming_.get_memory(*streams_plan_.plan, view(), splits(), fits);
+    if (status.ok() && fits) {
+        plan_streaming(); // memory that has grown is other memory
+        status = settings_.verify ? prove_streams() : status;
+    }
+    return status;
 }
 
 Status Scheduler::make_copies(Goal goal) {
     slots_.make(view(), splits(), backends_, n_copies_, turn_);
     if (needs_memory(goal)) {
-        if (Status status = streams_.place(slots_); !status.ok()) {
+        if (Status status = streams_.place(*streams_plan_.plan, slots_); !status.ok()) {
             return status;
         }
     }
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
     }
-    split_graphs_.prepare(cutter_.view(), graph_, splits(), slots_, backends_);
+    split_graphs_.prepare(cut_.view(), graph_, splits(), slots_, backends_);
     return {};
 }
 
 Status Scheduler::find_places(Goal goal, size_t * sizes) {
     switch (goal) {
     case Goal::Split: return {};
-    case Goal::Measure: return placer_.measure(cut_graph(), split_graphs_, sizes);
-    case Goal::Reserve: return placer_.reserve(cut_graph(), split_graphs_, cutter_.number());
+    case Goal::Measure: return allocation_.measure(cut_graph(), split_graphs_, sizes);
+    case Goal::Reserve: return allocation_.reserve(cut_graph(), split_graphs_, cut_.comparison(), cut_.splits());
     default: break;
     }
     are_places_proved_ = settings_.verify;
-    Status status = placer_.find(cut_graph(), split_graphs_, cutter_.number());
+    Status status = allocation_.find(cut_graph(), split_graphs_, cut_.comparison(), cut_.splits());
     return status.ok() && settings_.verify ? prove_places() : status;
 }
 
 Status Scheduler::give_places(bool & is_told) {
-    if (placer_.must_grow() && !std::exchange(is_told, true)) {
+    if (allocation_.must_grow() && !std::exchange(is_told, true)) {
         if (Status status = reallocations_.tell(graph_, cut_graph()); !status.ok()) {
             return status;
         }
     }
-    return placer_.give(cut_graph());
+    return allocation_.give(cut_graph());
 }
 
 // Is memory for anything else missing that streaming can give back? Then it has, and cutting the graph again helps.
@@ -99,18 +125,24 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
         return false;
     }
     split_graphs_.restore();
-    cutter_.take(graph_);
+    cut_.take(graph_);
     return true;
 }
 
 Status Scheduler::wait_for_inputs() {
     std::shared_ptr<const plan::History> unknown;
-    Status status = placer_.wait_for_inputs(view(), settings_.reuse ? lowered_[turn_].inputs_are_free(key()) : unknown);
-    if (status.ok() && settings_.verify && placer_.must_wait_for_inputs(view())) {
+    std::shared_ptr<const plan::History> * free_after = &unknown;
+    if (settings_.reuse) {
+        const ProgramKey now = key();
+        free_after = &free_inputs_.get([&](const ProgramKey & key, const auto &) { return key.equals(now, {}); }, now,
+                                       [] { return std::shared_ptr<const plan::History>(); });
+    }
+    Status status = allocation_.wait_for_inputs(view(), *free_after);
+    if (status.ok() && settings_.verify && allocation_.must_wait_for_inputs(view())) {
         status = stale("inputs: an earlier run may still use their memory, and it is kept that none does");
     }
     if (!status.ok()) {
-        placer_.take_back(view(), splits());
+        allocation_.take_back(view(), splits());
     }
     return status;
 }

@@ -12,16 +12,18 @@
 
 namespace ggml_sched {
 
-LoweredGraph::Key Scheduler::key() const {
-    const GraphVersion & version = view().version();
-    return {version.layout,
+ProgramKey Scheduler::key() const {
+    const GraphVersion & version = cut_.comparison().version();
+    return {turn_,
+            version.layout,
             version.place,
-            placer_.version(),
-            streams_.number(),
-            links_number_,
+            allocation_.places(),
+            allocation_.buffers(),
+            streams_plan_.plan,
+            topology_.n_refusals,
             mode(),
             observer_.callback != nullptr,
-            streaming_.streams_whole(splits().experts)};
+            offered_};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -32,66 +34,97 @@ plan::Mode Scheduler::mode() const {
     }
 }
 
+Lowered Scheduler::lower_afresh() {
+    const LoweringOptions options = {mode(), observer_.callback != nullptr, offered_, copy_limits_};
+    return lower(cut_graph(), allocation_.followers(), *streams_plan_.plan, backends_, topology_, options, spaces_);
+}
+
+// Makes what the executor needs for copies in chunks out of pageable memory. False: there is no memory for it, as the
+// topology says now.
+bool Scheduler::prepare_staging(const Lowered & lowered) {
+    for (size_t b = 0; b < backends_.size(); b++) {
+        for (const plan::Lane lane : {topology_.lane_of[b], topology_.stream_of[b]}) {
+            const size_t bytes = lane == plan::kHost ? 0 : lowered.staged[lane];
+            if (bytes > 0 && !executor_->prepare_staging(lane, bytes)) {
+                topology_.cannot_stage[b] = true;
+                topology_.n_refusals++;
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 void Scheduler::lower_graph() {
     BackendId src = kNoBackend;
     BackendId dst = kNoBackend;
     if (executor_->take_refusal(src, dst)) {
         topology_.links[src][dst].async = false;
-        links_number_++;
+        topology_.n_refusals++;
     }
-    const LoweredGraph::Key now = key();
-    LoweredGraph & lowered = lowered_[turn_];
-    if (settings_.reuse && lowered.is_for(now, ignored_)) {
-        if (!is_lowered_) {
-            lowered.bind(view(), slots_);
-        }
-    } else {
-        Lowered made = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                             lowering_options(now), spaces_);
-        for (int lane = 1; lane < machine_.n_lanes; lane++) {
-            if (const size_t bytes = made.staged[static_cast<size_t>(lane)]; bytes > 0) {
-                executor_->prepare_staging(static_cast<plan::Lane>(lane), bytes);
-            }
-        }
-        lowered.take(now, std::move(made));
+    if (streams_plan_.plan->whole_experts != streaming_.streams_whole(cut_.streamed().experts)) {
+        plan_streaming(); // as measured meanwhile
     }
-    is_lowered_ = true;
+    const auto find_kept = [this] {
+        const ProgramKey now = key();
+        return programs_.find([&](const ProgramKey & key, const KeptProgram &) { return key.equals(now, ignored_); });
+    };
+    if (KeptProgram * const kept = settings_.reuse ? find_kept() : nullptr) {
+        if (!std::exchange(program_, kept)) {
+            kept->bind(view(), slots_);
+        }
+        return;
+    }
+    program_ = nullptr;
+    Lowered made = lower_afresh();
+    while (!prepare_staging(made)) { // Again where a device refuses what the program needs.
+        made = lower_afresh();
+    }
+    program_ = &programs_.add(key(), {std::move(made), {}, {}});
 }
 
 // Nothing of what is kept may be used again. The allocated graph still needs its tensors' numbers.
 Status Scheduler::stale(const std::string & what) {
     is_stale_ = true;
-    for (LoweredGraph & lowered : lowered_) {
-        lowered.forget();
-    }
+    program_ = nullptr;
+    programs_.forget();
+    free_inputs_.forget();
+    kept_streams_.forget();
     return Status::failed("what was kept of an earlier graph does not hold for this one: " + what +
                           "; please report it. GGML_SCHED_REUSE=0 runs every stage anew");
 }
 
 Status Scheduler::prove_cut() {
-    std::string difference = cutter_.find_stale(graph_, user_, streaming_.limits(mode()), offered_ != Offered::Nothing);
-    if (difference.empty()) {
-        difference = streams_.find_stale(view(), splits());
-        difference = difference.empty() ? "" : "ring: " + difference;
-    }
+    const std::string difference = cut_.find_stale(graph_, user_, limits(), offered_ != Offered::Nothing);
     return difference.empty() ? Status{} : stale(difference);
 }
 
+Status Scheduler::prove_streams() {
+    if (streams_plan_.plan == nothing_streamed_) {
+        return {};
+    }
+    const StreamedExperts & experts = cut_.streamed().experts;
+    const StreamPlan fresh = plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_, topology_,
+                                          streams_plan_.memory, streaming_.streams_whole(experts));
+    std::string difference = find_difference(*streams_plan_.plan, fresh);
+    if (difference.empty() && !streams_.in_the_way(*streams_plan_.plan).empty()) {
+        difference = "the ring is too small";
+    }
+    return difference.empty() ? Status{} : stale("streaming: " + difference);
+}
+
 Status Scheduler::prove_places() {
-    const std::string fault = placer_.find_misplaced(cut_graph());
+    const std::string fault = allocation_.find_misplaced(cut_graph());
     return fault.empty() ? Status{} : stale("places: " + fault);
 }
 
 Status Scheduler::prove_program() {
-    const Lowered fresh = lower(cut_graph(), placer_.followers(), streams_.slots(), backends_, topology_,
-                                lowering_options(key()), spaces_);
-    const std::string difference = find_difference(lowered_[turn_].lowered(), fresh);
+    const std::string difference = find_difference(program_->lowered, lower_afresh());
     return difference.empty() ? Status{} : stale("program: " + difference);
 }
 
-Status Scheduler::prove_plan(const CachedPlan & kept) {
-    const plan::Planned fresh =
-        plan::make_plan(machine_, lowered_[turn_].lowered().program, *flight_.history(), rules_);
+Status Scheduler::prove_plan(const KeptPlan & kept) {
+    const plan::Planned fresh = plan::make_plan(machine_, program_->lowered.program, *flight_.history(), rules_);
     std::string difference = find_difference(*kept.plan, fresh.plan);
     if (difference.empty() && !(*kept.after == fresh.next)) {
         difference = "it leaves something else in flight";
@@ -99,43 +132,42 @@ Status Scheduler::prove_plan(const CachedPlan & kept) {
     return difference.empty() ? Status{} : stale("plan: " + difference);
 }
 
-CachedPlan & Scheduler::find_plan(bool & is_kept) {
-    LoweredGraph & lowered = lowered_[turn_];
+KeptPlan & Scheduler::find_plan(bool & is_kept) {
     const std::shared_ptr<const plan::History> & in_flight = flight_.history();
-    CachedPlan * cached = settings_.reuse ? lowered.plans().find(in_flight, ignored_) : nullptr;
-    is_kept = cached != nullptr;
+    KeptPlan * const kept = settings_.reuse ? program_->plans.find(in_flight, ignored_) : nullptr;
+    is_kept = kept != nullptr;
     if (is_kept) {
-        return *cached;
+        return *kept;
     }
     executor_->stats.plans++;
-    if (!lowered.names) {
-        lowered.names =
-            std::make_shared<const observe::Names>(names_of(lowered.lowered(), splits(), backends_, topology_));
+    if (!program_->names) {
+        program_->names =
+            std::make_shared<const observe::Names>(names_of(program_->lowered, splits(), backends_, topology_));
     }
-    return lowered.plans().add(in_flight, plan::make_plan(machine_, lowered.lowered().program, *in_flight, rules_));
+    return program_->plans.add(in_flight, plan::make_plan(machine_, program_->lowered.program, *in_flight, rules_));
 }
 
-Status Scheduler::verify(CachedPlan & cached) {
+Status Scheduler::verify(KeptPlan & kept) {
     if (!settings_.verify) {
         has_unverified_runs_ = true;
         return {};
     }
-    if (!cached.verified) {
-        if (const std::string lost = find_lost_input(lowered_[turn_].lowered(), splits()); !lost.empty()) {
+    if (!kept.verified) {
+        if (const std::string lost = find_lost_input(program_->lowered, splits()); !lost.empty()) {
             return Status::failed("the program loses an input: " + lost);
         }
-        const TensorsAt tensors_at(view(), splits(), lowered_[turn_].lowered().copies, spaces_);
-        const std::string violation = verifier_.check(*cached.plan, lowered_[turn_].names, tensors_at);
+        const TensorsAt tensors_at(view(), splits(), program_->lowered.copies, spaces_);
+        const std::string violation = verifier_.check(*kept.plan, program_->names, tensors_at);
         if (!violation.empty()) {
             return Status::failed("the plan does not order everything: " + violation);
         }
-        const std::string superfluous = refuses_superfluous_ ? verifier_.find_superfluous_wait(*cached.plan) : "";
+        const std::string superfluous = refuses_superfluous_ ? verifier_.find_superfluous_wait(*kept.plan) : "";
         if (!superfluous.empty()) {
             return Status::failed(superfluous);
         }
-        cached.verified = true;
+        kept.verified = true;
     }
-    verifier_.note(cached.plan, lowered_[turn_].names);
+    verifier_.note(kept.plan, program_->names);
     return {};
 }
 
@@ -190,12 +222,14 @@ Status Scheduler::run() {
     // Copies and launches, in order, with the bytes that each touches.
     lower_graph();
     if (settings_.verify) {
-        if (Status status = prove_program(); !status.ok()) {
+        Status status = prove_streams();
+        status = status.ok() ? prove_program() : status;
+        if (!status.ok()) {
             return status;
         }
     }
     // Snapshots, and what goes from device to device through the host, pass through a ring of host memory.
-    if (Status status = executor_->prepare_ring(lowered_[turn_].lowered().ring_bytes); !status.ok()) {
+    if (Status status = executor_->prepare_ring(program_->lowered.ring_bytes); !status.ok()) {
         return status;
     }
     // The verifier knows nothing of runs without verification, so they end first.
@@ -204,31 +238,32 @@ Status Scheduler::run() {
     }
     // The waits: between the tasks of this run, and for what earlier runs may still be doing.
     bool is_kept = false;
-    CachedPlan & cached = find_plan(is_kept);
+    KeptPlan & kept = find_plan(is_kept);
     if (is_kept && settings_.verify) {
-        if (Status status = prove_plan(cached); !status.ok()) {
+        if (Status status = prove_plan(kept); !status.ok()) {
             return status;
         }
     }
     // A plan that does not order every hazard is not performed.
-    if (Status status = verify(cached); !status.ok()) {
+    if (Status status = verify(kept); !status.ok()) {
         return status;
     }
     // Events exist before the first step: then a run breaks off only where a device fails.
-    if (Status status = executor_->prepare(*cached.plan); !status.ok()) {
+    if (Status status = executor_->prepare(*kept.plan); !status.ok()) {
         return status;
     }
     // From here on the run counts as started, and the next one is planned behind it.
     executor_->stats.runs++;
-    last_plan_ = cached.plan;
-    last_names_ = lowered_[turn_].names;
-    flight_.add_run(cached.after, cached.idle);
+    last_plan_ = kept.plan;
+    last_names_ = program_->names;
+    flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // the callback may exchange it
-    return streaming_.run(*cached.plan, work(), observer, splits().experts);
+    return streams_plan_.plan->experts.bytes > 0 ? streaming_.run(*kept.plan, work(), observer, *streams_plan_.plan)
+                                                 : executor_->run(*kept.plan, work(), observer);
 }
 
 Work Scheduler::work() {
-    return {lowered_[turn_].lowered().copies, splits().splits, split_graphs_.graphs(), copy_callback_};
+    return {program_->lowered.copies, splits().splits, split_graphs_.graphs(), copy_callback_};
 }
 
 void Scheduler::wait() const {

@@ -1,5 +1,7 @@
 #include "session/streaming.h"
 
+#include <algorithm>
+
 #include "host/clock.h"
 #include "host/log.h"
 #include "lower/lower.h"
@@ -32,32 +34,19 @@ void Streaming::use_queues() {
 
 void Streaming::set(const StreamSettings & settings) {
     streams_.set(settings);
-    executor_.forget_weights();
 }
 
-const StreamLimits & Streaming::limits(plan::Mode mode) {
-    static const StreamLimits kNothing;
-    return mode == plan::Mode::Auto ? streams_.limits() : kNothing;
-}
-
-Status Streaming::get_memory(const GraphView & graph, const Splits & splits, bool & fits) {
-    if (Status status = wait_for_old_memory(); !status.ok()) {
+Status Streaming::get_memory(const StreamPlan & plan, const GraphView & graph, const Splits & splits, bool & fits) {
+    if (Status status = wait_for_old_memory(plan); !status.ok()) {
         return status;
     }
-    const uint64_t before = streams_.number();
-    fits = streams_.fit();
-    if (streams_.number() != before) {
-        executor_.forget_weights();
-    }
+    fits = streams_.fit(plan);
     use_queues();
-    if (fits) {
-        measure_link(graph, splits);
-    }
-    return {};
+    return fits ? measure_link(plan, graph, splits) : Status{};
 }
 
-Status Streaming::wait_for_old_memory() {
-    const std::vector<ggml_backend_buffer_t> old = streams_.in_the_way();
+Status Streaming::wait_for_old_memory(const StreamPlan & plan) {
+    const std::vector<ggml_backend_buffer_t> old = streams_.in_the_way(plan);
     bool waited = false;
     return old.empty() ? Status{} : flight_.wait_before(lower_freeing(old, spaces_), plan::Rules(), waited);
 }
@@ -68,39 +57,65 @@ bool Streaming::give_memory_back() {
     }
     flight_.abandon("memory for streaming weights is given back");
     streams_.give_up("the memory is needed for something else");
-    executor_.forget_weights();
     return true;
 }
 
 // Only the choice between ways to stream experts needs it.
-void Streaming::measure_link(const GraphView & graph, const Splits & splits) {
-    const StreamedExperts & experts = splits.experts;
-    if (experts.bytes > 0 && experts.have_ids) {
-        const plan::Lane lane = topology_.stream_of[experts.backend];
-        const auto send = [&](const Streams::Sample & sample) {
-            executor_.send_sample(lane, sample.dst, sample.data, sample.bytes, sample.pageable);
-        };
-        streams_.measure(experts.backend, graph, splits, send);
+Status Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits) {
+    constexpr size_t kSample = size_t{128} << 20;
+    constexpr int kSamples = 4;
+    const BackendId backend = plan.experts.backend;
+    const bool has_choice = plan.experts.bytes > 0 && plan.experts.have_ids;
+    ggml_tensor * const weight = has_choice ? streams_.sample_for(backend, plan, graph, splits) : nullptr;
+    if (!weight) {
+        return {};
     }
+    const size_t bytes = std::min(ggml_nbytes(weight), kSample);
+    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
+        ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes), ggml_backend_buffer_free);
+    ggml_tensor target = {};
+    target.type = GGML_TYPE_I8;
+    target.ne[0] = static_cast<int64_t>(bytes);
+    target.ne[1] = target.ne[2] = target.ne[3] = 1;
+    target.nb[0] = 1;
+    target.nb[1] = target.nb[2] = target.nb[3] = bytes;
+    if (!buffer ||
+        host::place(&target, buffer.get(), ggml_backend_buffer_get_base(buffer.get())) != GGML_STATUS_SUCCESS) {
+        return {}; // the speed stays unknown
+    }
+    const host::Clock clock({*streams_.queue(backend)});
+    for (int i = 0; i < kSamples; i++) {
+        const double begin = clock.now_us();
+        if (Status status = send_sample(weight, &target, bytes, backend); !status.ok()) {
+            return status;
+        }
+        streams_.note_speed(backend, static_cast<double>(bytes) / (clock.now_us() - begin));
+    }
+    return {};
 }
 
-Status Streaming::run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts) {
-    if (experts.bytes == 0) {
-        return executor_.run(plan, work, observer);
-    }
+// Copies as a plan would, and waits before the target may be freed.
+Status Streaming::send_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend) {
+    const bool is_pinned = host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(weight)));
+    const bool is_staged = !is_pinned && executor_.prepare_staging(topology_.stream_of[backend], 0);
+    return flight_.run(lower_sample(weight, target, bytes, backend, is_staged, topology_, spaces_));
+}
+
+Status Streaming::run(const plan::Plan & plan, Work work, const Observer & observer, const StreamPlan & streams) {
     if (executor_.has_listener()) {
-        work.note = gate_.text_of(experts.batch);
+        work.note = choice_.text_of(streams.experts.batch);
     }
-    if (experts.have_ids && !streams_whole(experts)) {
-        return run_by_ids(plan, work, observer, experts);
+    if (streams.experts.have_ids && !streams.whole_experts) {
+        return run_by_ids(plan, work, observer, streams);
     }
-    gate_.note_whole(experts.batch);
+    choice_.note_whole(streams.experts.batch);
     executor_.stats.expert_runs_whole++;
     return executor_.run(plan, work, observer);
 }
 
 Status Streaming::run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
-                             const StreamedExperts & experts) {
+                             const StreamPlan & streams) {
+    const StreamedExperts & experts = streams.experts;
     const host::Clock clock(backends_);
     const double begin = clock.now_us();
     Status status = executor_.run(plan, work, observer);
@@ -110,10 +125,10 @@ Status Streaming::run_by_ids(const plan::Plan & plan, const Work & work, const O
     const double rate = streams_.bytes_per_us(experts.backend);
     if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
         const ExpertChoice::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
-                                     static_cast<double>(experts.bytes) / rate,
-                                     streams_.slots_in_ring(experts.backend)};
-        if (gate_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
-            host::log_debug("ggml-sched: " + gate_.text_of(experts.batch) + "\n");
+                                       static_cast<double>(experts.bytes) / rate,
+                                       streams.slots_in_ring(experts.backend)};
+        if (choice_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
+            host::log_debug("ggml-sched: " + choice_.text_of(experts.batch) + "\n");
         }
     }
     return status;

@@ -1,8 +1,10 @@
-// Streaming - the part of the scheduler that brings streams together with what is in flight: gets memory when nothing
-// uses the old one any more, gives it back when it is needed elsewhere, and measures what the choice between ways to
-// stream experts depends on.
+// Streaming - brings what is decided in stream/ together with what is in flight: gets memory when nothing uses the old
+// one any more, gives it back when it is needed elsewhere, and measures what the choice between ways to stream experts
+// depends on. Nothing here runs where streaming is off.
 
 #pragma once
+
+#include <memory>
 
 #include "exec/executor.h"
 #include "lower/spaces.h"
@@ -24,25 +26,25 @@ class Streaming {
 
     // Nothing may be in flight.
     void set(const StreamSettings & settings);
+    void keep_weights(bool keep) { executor_.keep_weights(keep ? &streams_.kept() : nullptr); }
 
-    // What may be streamed now. Other modes than auto show what ggml does, one copy at a time.
-    const StreamLimits & limits(plan::Mode mode);
-    // Gets the memory that the graph that was laid out needs, and measures the link to its experts. `fits` says if
-    // there was enough; if not, the limits are lower now, and the graph has to be cut and laid out again.
-    Status get_memory(const GraphView & graph, const Splits & splits, bool & fits);
+    // Gets the memory that a plan needs, and measures the link to its experts. `fits` says if there was enough; if not,
+    // the limits are lower now, and the graph has to be cut and planned again.
+    Status get_memory(const StreamPlan & plan, const GraphView & graph, const Splits & splits, bool & fits);
     // Memory for something else has run out: what streaming has is given back, and it ends. False: it has none.
     bool give_memory_back();
 
-    bool streams_whole(const StreamedExperts & experts) const { return gate_.streams_whole(experts.batch); }
-    // Performs the plan of a graph with these experts, if it has any.
-    Status run(const plan::Plan & plan, Work work, const Observer & observer, const StreamedExperts & experts);
+    bool streams_whole(const StreamedExperts & experts) const { return choice_.streams_whole(experts.batch); }
+    // Performs the plan of a graph that streams experts, and measures it if they are sent by their ids.
+    Status run(const plan::Plan & plan, Work work, const Observer & observer, const StreamPlan & streams);
 
   private:
     Status run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
-                      const StreamedExperts & experts);
+                      const StreamPlan & streams);
     void use_queues();
-    Status wait_for_old_memory();
-    void measure_link(const GraphView & graph, const Splits & splits);
+    Status wait_for_old_memory(const StreamPlan & plan);
+    Status measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits);
+    Status send_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend);
 
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
@@ -51,7 +53,7 @@ class Streaming {
     Streams & streams_;
     Executor & executor_;
     Flight & flight_;
-    ExpertChoice gate_;
+    ExpertChoice choice_;
 };
 
 } // namespace ggml_sched

@@ -36,11 +36,13 @@ size_t bytes_of(const CacheWrite & write, const GraphView & graph) {
                                   : static_cast<size_t>(ggml_nrows(node->src[kRowsSlot])) * row_size(node);
 }
 
-void Caches::visit(const GraphNode & node, int32_t index) {
-    if (graph_.views_another(node.tensor) && is_on_host(graph_, node.tensor)) {
-        writes_.push_back({node.tensor, index, ids_of(node)});
-        written_[graph_.root(node.tensor)] += bytes_of(writes_.back(), graph_);
+bool Caches::visit(const GraphNode & node, int32_t index) {
+    if (!graph_.views_another(node.tensor) || !is_on_host(graph_, node.tensor)) {
+        return false;
     }
+    writes_.push_back({node.tensor, index, ids_of(node)});
+    written_[graph_.root(node.tensor)] += bytes_of(writes_.back(), graph_);
+    return true;
 }
 
 TensorId Caches::ids_of(const GraphNode & node) const {

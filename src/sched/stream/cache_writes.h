@@ -8,17 +8,19 @@
 #include <utility>
 #include <vector>
 
-#include "assign/assign.h"
+#include "split/split.h"
 
 namespace ggml_sched {
-
-constexpr int32_t kNoNode = -1;
 
 // A node that writes into such a tensor's memory
 struct CacheWrite {
     TensorId node;
     int32_t index;
     TensorId ids; // of the rows that it writes, in host memory from the start; kNoTensor: it may write all of its bytes
+
+    friend bool operator==(const CacheWrite & a, const CacheWrite & b) {
+        return a.node == b.node && a.index == b.index && a.ids == b.ids;
+    }
 };
 
 class Caches {
@@ -34,12 +36,11 @@ class Caches {
         , written_at_(written_at)
         , written_(graph.n_tensors(), 0) {}
 
-    // All nodes have to be shown, in their order.
-    void visit(const GraphNode & node, int32_t index);
+    // All nodes have to be shown, in their order. True if the node writes into a cache.
+    bool visit(const GraphNode & node, int32_t index);
     // How much of the tensor's memory the nodes so far have written, in bytes
     size_t written(TensorId id) const { return written_[graph_.root(id)]; }
 
-    const std::vector<CacheWrite> & writes() const { return writes_; }
     std::vector<CacheWrite> take_writes() { return std::move(writes_); }
 
   private:

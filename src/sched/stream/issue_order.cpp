@@ -1,7 +1,6 @@
 #include "stream/issue_order.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace ggml_sched {
 
@@ -15,128 +14,197 @@ constexpr size_t kRingToLeadOfHost = 2;
 constexpr size_t kRingToLeadOfMany = 8;
 constexpr size_t kNever = SIZE_MAX;
 
+class IssueOrder {
+  public:
+    IssueOrder(StreamPlan & plan, const GraphView & graph, const Splits & splits, const Assignment & assignment,
+               const std::vector<host::Backend> & backends, const Topology & topology)
+        : plan_(plan)
+        , graph_(graph)
+        , splits_(splits)
+        , assignment_(assignment)
+        , backends_(backends)
+        , topology_(topology)
+        , writes_(plan.cache_writes, graph)
+        , queues_(plan.rings.size()) {}
+
+    void run() {
+        bool streams_any = false;
+        for (size_t b = 0; b < queues_.size(); b++) {
+            fill(queues_[b], plan_.rings[b]);
+            plan_.rings[b].runs_ahead = runs_ahead(queues_[b]);
+            streams_any = streams_any || !plan_.rings[b].slots.empty();
+        }
+        if (!streams_any) {
+            return;
+        }
+        find_urgent();
+        for (int32_t split = kBeforeTheRun; split < n_splits(); split++) {
+            for (size_t b = 0; b < queues_.size(); b++) {
+                issue_after(split, static_cast<BackendId>(b));
+            }
+        }
+    }
+
+  private:
+    // What is to be issued to a backend
+    struct Queue {
+        std::vector<uint32_t> weights; // slots of these, and of all else that does not wait for the host
+        std::vector<uint32_t> caches;  // in pageable memory
+        size_t next = 0;               // the first of the weights that has not been issued
+        size_t next_cache = 0;
+        size_t launched = 0; // weights of splits that have been launched
+        size_t ahead = 0;    // bytes of the others that have been issued
+        size_t lead = 0;     // the most that they may be before the last urgent split
+    };
+
+    int32_t n_splits() const { return static_cast<int32_t>(splits_.splits.size()); }
+    const Split & split_at(int32_t split) const { return splits_.splits[static_cast<size_t>(split)]; }
+    const StreamSlot & slot_at(BackendId backend, uint32_t slot) const { return plan_.rings[backend].slots[slot]; }
+
+    // True if the device reads the source of the copy by itself.
+    bool is_pinned(const StreamSlot & slot) const {
+        const InputCopy & input = splits_.copies[slot.copy];
+        return input.offered || // sent out of the ring of snapshots, which is pinned
+               host::is_pinned_for(backends_[input.backend],
+                                   host::buft_of(host::buffer_of(graph_.tensor(input.tensor))));
+    }
+
+    // True if the copy is made out of host memory. The graph need not be allocated yet.
+    bool is_from_host(uint32_t copy) const {
+        const TensorId id = graph_.root(splits_.copies[copy].tensor);
+        const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(id));
+        const BackendId backend = assignment_.backend[id];
+        return buffer ? host::is_host(buffer)
+                      : backend != kNoBackend && ggml_backend_buft_is_host(backends_[backend].buft);
+    }
+
+    bool is_of_host(int32_t split) const { return topology_.lane_of[split_at(split).backend] == plan::kHost; }
+
+    void fill(Queue & queue, const StreamPlan::Ring & ring) {
+        for (uint32_t i = 0; i < ring.slots.size(); i++) {
+            const StreamSlot & slot = ring.slots[i];
+            const bool waits = splits_.copies[slot.copy].cache && !is_pinned(slot);
+            (waits ? queue.caches : queue.weights).push_back(i);
+            queue.lead = std::max(queue.lead, slot.offset + slot.size);
+        }
+    }
+
+    bool runs_ahead(const Queue & queue) const {
+        const auto backend = static_cast<BackendId>(&queue - queues_.data());
+        if (queue.weights.empty()) {
+            return !queue.caches.empty();
+        }
+        const StreamSlot & first = slot_at(backend, queue.weights.front());
+        return is_pinned(first) && is_known(first, kBeforeTheRun);
+    }
+
+    // Are the ids of the experts to copy known once the split has been launched?
+    bool is_known(const StreamSlot & slot, int32_t split) const {
+        return plan_.whole_experts || slot.known_after <= split;
+    }
+
+    // Urgent are the first split of each backend, and the first after each time that the host computes.
+    void find_urgent() {
+        std::vector<size_t> urgent_at(queues_.size(), kNever); // host splits before the backend's last urgent split
+        std::vector<bool> after_host(queues_.size(), false);
+        size_t n_host_splits = 0;
+        for (int32_t i = 0; i < n_splits(); i++) {
+            const BackendId backend = split_at(i).backend;
+            std::vector<int32_t> & urgent = plan_.rings[backend].urgent;
+            n_host_splits += is_of_host(i) ? 1 : 0;
+            if (urgent_at[backend] != n_host_splits && plan_.rings[backend].runs_ahead && needs_others(i)) {
+                after_host[backend] = after_host[backend] || (urgent.empty() && n_host_splits > 0);
+                urgent_at[backend] = n_host_splits;
+                urgent.push_back(i);
+            }
+        }
+        for (size_t b = 0; b < queues_.size(); b++) {
+            queues_[b].lead /= plan_.rings[b].urgent.size() > 1 ? kRingToLeadOfMany
+                               : after_host[b]                  ? kRingToLeadOfHost
+                                                                : kRingToLead;
+        }
+    }
+
+    // Other copies from the host than those of weights, and of what caches hold from the start
+    bool needs_others(int32_t split) const {
+        const Split & needs = split_at(split);
+        return std::any_of(needs.inputs.begin(), needs.inputs.end(), [&](uint32_t input) {
+            const InputCopy & copy = splits_.copies[input];
+            return copy.streamed ? copy.cache && writes_.any(copy.tensor, needs.begin) : is_from_host(input);
+        });
+    }
+
+    void issue_after(int32_t split, BackendId backend) {
+        Queue & queue = queues_[backend];
+        while (true) {
+            if (queue.next < queue.weights.size() && may_issue_weight(backend, split)) {
+                queue.ahead += slot_at(backend, queue.weights[queue.next]).size;
+                plan_.rings[backend].order.push_back({split, queue.weights[queue.next++]});
+            } else if (queue.next_cache < queue.caches.size() && may_issue_cache(backend, split)) {
+                plan_.rings[backend].order.push_back({split, queue.caches[queue.next_cache++]});
+            } else {
+                return;
+            }
+        }
+    }
+
+    bool may_issue_weight(BackendId backend, int32_t split) {
+        Queue & queue = queues_[backend];
+        const StreamSlot & slot = slot_at(backend, queue.weights[queue.next]);
+        const bool is_near = slot.split <= split + 1 || is_pinned(slot);
+        return is_near && has_room(slot, split) && is_in_the_lead(backend, slot, split);
+    }
+
+    bool may_issue_cache(BackendId backend, int32_t split) const {
+        const Queue & queue = queues_[backend];
+        const StreamSlot & slot = slot_at(backend, queue.caches[queue.next_cache]);
+        return slot.split <= next_of(backend, split) && has_room(slot, split);
+    }
+
+    // There is room, and it is known what to copy.
+    bool has_room(const StreamSlot & slot, int32_t split) const {
+        return slot.free_after <= split && is_known(slot, split);
+    }
+
+    // The last of them may reach beyond it.
+    bool is_in_the_lead(BackendId backend, const StreamSlot & slot, int32_t split) {
+        Queue & queue = queues_[backend];
+        for (; queue.launched < queue.next; queue.launched++) {
+            const StreamSlot & issued = slot_at(backend, queue.weights[queue.launched]);
+            if (issued.split > split) {
+                break;
+            }
+            queue.ahead -= issued.size;
+        }
+        const std::vector<int32_t> & urgent = plan_.rings[backend].urgent;
+        const auto next = std::upper_bound(urgent.begin(), urgent.end(), split);
+        return next == urgent.end() || slot.split <= *next || queue.ahead < queue.lead;
+    }
+
+    // The next split, or if the host computes that, the backend's next.
+    int32_t next_of(BackendId backend, int32_t split) const {
+        int32_t next = split + 1;
+        while (next < n_splits() && is_of_host(split + 1) && split_at(next).backend != backend) {
+            next++;
+        }
+        return next;
+    }
+
+    StreamPlan & plan_;
+    const GraphView & graph_;
+    const Splits & splits_;
+    const Assignment & assignment_;
+    const std::vector<host::Backend> & backends_;
+    const Topology & topology_;
+    const WritesByCache writes_;
+    std::vector<Queue> queues_; // by backend
+};
+
 } // namespace
 
-StreamOrder::StreamOrder(const Splits & splits, const WritesByCache & writes, const std::vector<StreamSlots> & streams,
-                         const Topology & topology, bool whole_experts, OfCopy is_pinned, const OfCopy & is_from_host)
-    : splits_(splits)
-    , topology_(topology)
-    , whole_experts_(whole_experts)
-    , is_pinned_(std::move(is_pinned))
-    , lanes_(streams.size()) {
-    bool streams_any = false;
-    for (size_t backend = 0; backend < streams.size(); backend++) {
-        Lane & lane = lanes_[backend];
-        for (const StreamSlot & slot : streams[backend]) {
-            const bool waits = splits_.copies[slot.copy].cache && !is_pinned_(slot.copy);
-            (waits ? lane.caches : lane.weights).push_back(&slot);
-        }
-        lane.lead = ring_of(streams[backend]);
-        streams_any = streams_any || !streams[backend].empty();
-    }
-    if (streams_any) {
-        find_fed(writes, is_from_host);
-    }
-}
-
-// The first split of each backend, and the first after each time that the host computes.
-void StreamOrder::find_fed(const WritesByCache & writes, const OfCopy & is_from_host) {
-    std::vector<size_t> fed_at(lanes_.size(), kNever); // host splits before the backend's last one that is fed
-    std::vector<bool> after_host(lanes_.size(), false);
-    size_t n_host_splits = 0;
-    for (int32_t i = 0; i < static_cast<int32_t>(splits_.splits.size()); i++) {
-        const BackendId backend = splits_.splits[static_cast<size_t>(i)].backend;
-        Lane & lane = lanes_[backend];
-        n_host_splits += is_of_host(i) ? 1 : 0;
-        if (fed_at[backend] != n_host_splits && is_ahead(backend) && needs_others(writes, i, is_from_host)) {
-            after_host[backend] = after_host[backend] || (lane.fed.empty() && n_host_splits > 0);
-            fed_at[backend] = n_host_splits;
-            lane.fed.push_back(i);
-        }
-    }
-    for (size_t backend = 0; backend < lanes_.size(); backend++) {
-        Lane & lane = lanes_[backend];
-        lane.lead /= lane.fed.size() > 1 ? kRingToLeadOfMany : after_host[backend] ? kRingToLeadOfHost : kRingToLead;
-    }
-}
-
-// Other copies from the host than those of weights, and of what caches hold from the start
-bool StreamOrder::needs_others(const WritesByCache & writes, int32_t split, const OfCopy & is_from_host) const {
-    const Split & needs = splits_.splits[static_cast<size_t>(split)];
-    return std::any_of(needs.inputs.begin(), needs.inputs.end(), [&](uint32_t input) {
-        const InputCopy & copy = splits_.copies[input];
-        return copy.streamed ? copy.cache && writes.any(copy.tensor, needs.begin) : is_from_host(input);
-    });
-}
-
-bool StreamOrder::is_fed(BackendId backend, int32_t split) const {
-    return !lanes_.empty() && std::binary_search(lanes_[backend].fed.begin(), lanes_[backend].fed.end(), split);
-}
-
-bool StreamOrder::is_ahead(BackendId backend) const {
-    const Lane & lane = lanes_[backend];
-    if (lane.weights.empty()) {
-        return !lane.caches.empty();
-    }
-    const StreamSlot & first = *lane.weights.front();
-    return is_pinned_(first.copy) && (whole_experts_ || first.known_after == kBeforeTheRun);
-}
-
-bool StreamOrder::is_of_host(int32_t split) const {
-    return topology_.lane_of[splits_.splits[static_cast<size_t>(split)].backend] == plan::kHost;
-}
-
-// The next split, or if the host computes that, the backend's next.
-int32_t StreamOrder::next_of(BackendId backend, int32_t split) const {
-    const auto n = static_cast<int32_t>(splits_.splits.size());
-    int32_t next = split + 1;
-    while (next < n && is_of_host(split + 1) && splits_.splits[static_cast<size_t>(next)].backend != backend) {
-        next++;
-    }
-    return next;
-}
-
-size_t StreamOrder::ring_of(const StreamSlots & slots) {
-    size_t end = 0;
-    for (const StreamSlot & slot : slots) {
-        end = std::max(end, slot.offset + slot.size);
-    }
-    return end;
-}
-
-const StreamSlot * StreamOrder::next(BackendId backend, int32_t split) {
-    Lane & lane = lanes_[backend];
-    if (lane.next < lane.weights.size()) {
-        const StreamSlot & slot = *lane.weights[lane.next];
-        const bool is_near = slot.split <= split + 1 || is_pinned_(slot.copy);
-        if (is_near && may_go(slot, split) && is_in_the_lead(lane, slot, split)) {
-            lane.next++;
-            lane.ahead += slot.size;
-            return &slot;
-        }
-    }
-    if (lane.next_cache < lane.caches.size()) {
-        const StreamSlot & slot = *lane.caches[lane.next_cache];
-        if (slot.split <= next_of(backend, split) && may_go(slot, split)) {
-            lane.next_cache++;
-            return &slot;
-        }
-    }
-    return nullptr;
-}
-
-// There is room, and it is known what to copy.
-bool StreamOrder::may_go(const StreamSlot & slot, int32_t split) const {
-    return slot.free_after <= split && (whole_experts_ || slot.known_after <= split);
-}
-
-// The last of them may reach beyond it.
-bool StreamOrder::is_in_the_lead(Lane & lane, const StreamSlot & slot, int32_t split) {
-    for (; lane.launched < lane.next && lane.weights[lane.launched]->split <= split; lane.launched++) {
-        lane.ahead -= lane.weights[lane.launched]->size;
-    }
-    const auto fed = std::upper_bound(lane.fed.begin(), lane.fed.end(), split);
-    return fed == lane.fed.end() || slot.split <= *fed || lane.ahead < lane.lead;
+void find_issue_order(StreamPlan & plan, const GraphView & graph, const Splits & splits, const Assignment & assignment,
+                      const std::vector<host::Backend> & backends, const Topology & topology) {
+    IssueOrder(plan, graph, splits, assignment, backends, topology).run();
 }
 
 } // namespace ggml_sched

@@ -22,6 +22,11 @@ struct StreamSlot {
     size_t size;
     int32_t known_after = kBeforeTheRun; // the split that computes the ids of the experts to copy
     int32_t free_after = kBeforeTheRun;  // once this split of the run has been launched, nobody needs what lay there
+
+    friend bool operator==(const StreamSlot & a, const StreamSlot & b) {
+        return a.copy == b.copy && a.split == b.split && a.offset == b.offset && a.size == b.size &&
+               a.known_after == b.known_after && a.free_after == b.free_after;
+    }
 };
 
 using StreamSlots = std::vector<StreamSlot>; // of one backend, in the order of their use

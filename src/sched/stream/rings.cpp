@@ -1,10 +1,8 @@
 #include "stream/rings.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
-#include "host/clock.h"
 #include "host/execute.h"
 #include "host/log.h"
 
@@ -27,20 +25,11 @@ constexpr size_t kLeastAuto = kMiB;
 // In auto, smaller weights are not worth it: events and another queue cost more than copying them.
 constexpr size_t kLeastMean = size_t{256} << 10;
 constexpr size_t kLeastCache = size_t{1} << 20;
-// A ring that has three of four bytes of what it should is kept: caches grow from graph to graph, and new memory would
-// have to wait for what is in flight.
-constexpr size_t kLeastOfRing = 3;
-// To measure a link with
-constexpr size_t kSample = 128 * kMiB;
-constexpr int kSamples = 4;
-constexpr double kManySlots = 1e6;
 
 struct Free {
     void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
-    void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
 };
 using BackendPtr = std::unique_ptr<ggml_backend, Free>;
-using BufferPtr = std::unique_ptr<ggml_backend_buffer, Free>;
 
 StreamLimit limit_of(size_t capacity, bool is_auto) {
     return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, is_auto ? kLeastMean : 0,
@@ -59,7 +48,7 @@ Streams::Streams(const std::vector<host::Backend> & backends, const Topology & t
     , topology_(topology)
     , settings_(settings)
     , streams_(backends.size())
-    , slots_(backends.size()) {}
+    , kept_(backends.size()) {}
 
 Streams::~Streams() {
     for (Stream & stream : streams_) {
@@ -77,7 +66,13 @@ void Streams::set(const StreamSettings & settings) {
         ggml_backend_buffer_free(stream.memory);
         stream.memory = nullptr;
     }
+    forget_contents();
+}
+
+// The memory or its limits are others now.
+void Streams::forget_contents() {
     number_++;
+    std::for_each(kept_.begin(), kept_.end(), [](KeptWeights & weights) { weights.forget(); });
 }
 
 void Streams::give_up(const char * why) {
@@ -121,36 +116,12 @@ bool Streams::have_memory() const {
     return std::any_of(streams_.begin(), streams_.end(), [](const Stream & stream) { return stream.memory; });
 }
 
-void Streams::lay_out(const GraphView & graph, const Splits & splits) {
-    say_what_is_missing(graph, splits);
-    for (size_t b = 0; b < streams_.size(); b++) {
-        slots_[b] = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
-        // Cut by these limits no split needs more than half of the ring, so it always fits.
-        const size_t wanted = ring_size(slots_[b], streams_[b].capacity);
-        const size_t had = size_of(streams_[b].memory);
-        const bool is_enough = had < wanted && had / kLeastOfRing >= wanted / (kLeastOfRing + 1);
-        streams_[b].needed = is_enough && ggml_sched::lay_out(slots_[b], had) ? had : wanted;
-        ggml_sched::lay_out(slots_[b], streams_[b].needed);
+std::vector<RingMemory> Streams::memory() const {
+    std::vector<RingMemory> result;
+    for (const Stream & stream : streams_) {
+        result.push_back({stream.capacity, size_of(stream.memory)});
     }
-}
-
-std::string Streams::find_stale(const GraphView & graph, const Splits & splits) const {
-    const auto fields = [](const StreamSlot & slot) {
-        return std::tie(slot.copy, slot.split, slot.size, slot.known_after);
-    };
-    for (size_t b = 0; b < streams_.size(); b++) {
-        const StreamSlots fresh = streamed_to(static_cast<BackendId>(b), graph, splits, backends_);
-        if (fresh.size() != slots_[b].size()) {
-            return "other weights are streamed to " + backends_[b].name;
-        }
-        for (size_t i = 0; i < fresh.size(); i++) {
-            if (fields(fresh[i]) != fields(slots_[b][i])) {
-                return std::string("'") + graph.tensor(splits.copies[fresh[i].copy].tensor)->name +
-                       "' is laid out in another size, or for another split";
-            }
-        }
-    }
-    return "";
+    return result;
 }
 
 // Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.
@@ -180,27 +151,27 @@ size_t Streams::size_of(ggml_backend_buffer_t memory) {
     return memory ? ggml_backend_buffer_get_size(memory) : 0;
 }
 
-std::vector<ggml_backend_buffer_t> Streams::in_the_way() const {
+std::vector<ggml_backend_buffer_t> Streams::in_the_way(const StreamPlan & plan) const {
     std::vector<ggml_backend_buffer_t> result;
-    for (const Stream & stream : streams_) {
-        if (stream.memory && stream.needed > size_of(stream.memory)) {
-            result.push_back(stream.memory);
+    for (size_t b = 0; b < plan.rings.size(); b++) {
+        if (streams_[b].memory && plan.rings[b].bytes > size_of(streams_[b].memory)) {
+            result.push_back(streams_[b].memory);
         }
     }
     return result;
 }
 
-bool Streams::fit() {
+bool Streams::fit(const StreamPlan & plan) {
     bool ok = true;
-    for (size_t b = 0; b < streams_.size(); b++) {
-        ok = fit(static_cast<BackendId>(b)) && ok;
+    for (size_t b = 0; b < plan.rings.size(); b++) {
+        ok = fit(static_cast<BackendId>(b), plan.rings[b].bytes) && ok;
     }
     return ok;
 }
 
-bool Streams::fit(BackendId backend) {
+bool Streams::fit(BackendId backend, size_t needed) {
     Stream & stream = streams_[backend];
-    if (stream.needed <= size_of(stream.memory)) {
+    if (needed <= size_of(stream.memory)) {
         return true;
     }
     if (!make_queue(backend)) {
@@ -210,12 +181,12 @@ bool Streams::fit(BackendId backend) {
         return false;
     }
     ggml_backend_buffer_free(stream.memory);
-    stream.memory = ggml_backend_buft_alloc_buffer(backends_[backend].buft, stream.needed);
-    number_++;
+    stream.memory = ggml_backend_buft_alloc_buffer(backends_[backend].buft, needed);
+    forget_contents();
     if (!stream.memory) {
-        host::log_warning("no " + mib(stream.needed) + " on " + backends_[backend].name +
+        host::log_warning("no " + mib(needed) + " on " + backends_[backend].name +
                           " for streaming weights; trying with half of it");
-        lower_capacity(backend, std::min(stream.needed, stream.capacity) / 2);
+        lower_capacity(backend, std::min(needed, stream.capacity) / 2);
         return false;
     }
     // Weights' buffers have their padding cleared when a tensor is placed, while an earlier one may be in use there.
@@ -246,58 +217,27 @@ bool Streams::make_queue(BackendId backend) {
     return true;
 }
 
-void Streams::measure(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send) {
-    Stream & stream = streams_[backend];
-    if (stream.bytes_per_us > 0 || !stream.queue || slots_[backend].empty()) {
-        return;
-    }
-    const ggml_tensor * sample = nullptr;
-    for (const StreamSlot & slot : slots_[backend]) {
+ggml_tensor * Streams::sample_for(BackendId backend, const StreamPlan & plan, const GraphView & graph,
+                                  const Splits & splits) const {
+    const Stream & stream = streams_[backend];
+    ggml_tensor * sample = nullptr;
+    for (const StreamSlot & slot : plan.rings[backend].slots) {
         const InputCopy & copy = splits.copies[slot.copy];
-        const ggml_tensor * weight = graph.tensor(copy.tensor);
+        ggml_tensor * const weight = graph.tensor(copy.tensor);
         sample = copy.cache || (sample && ggml_nbytes(weight) <= ggml_nbytes(sample)) ? sample : weight;
     }
-    if (!sample) {
-        return;
-    }
-    const size_t bytes = std::min(ggml_nbytes(sample), kSample);
-    const BufferPtr buffer(ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes));
-    if (!buffer) {
-        return;
-    }
-    ggml_tensor target = {};
-    target.type = GGML_TYPE_I8;
-    target.ne[0] = static_cast<int64_t>(bytes);
-    target.ne[1] = target.ne[2] = target.ne[3] = 1;
-    target.nb[0] = 1;
-    target.nb[1] = target.nb[2] = target.nb[3] = bytes;
-    if (host::place(&target, buffer.get(), ggml_backend_buffer_get_base(buffer.get())) == GGML_STATUS_SUCCESS) {
-        const bool pageable = !host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(sample)));
-        const host::Clock clock({*stream.queue});
-        for (int i = 0; i < kSamples; i++) {
-            const double begin = clock.now_us();
-            send({&target, static_cast<const char *>(sample->data), bytes, pageable});
-            stream.bytes_per_us = std::max(stream.bytes_per_us, static_cast<double>(bytes) / (clock.now_us() - begin));
-        }
-    }
+    return stream.queue && stream.bytes_per_us <= 0 ? sample : nullptr;
 }
 
-double Streams::slots_in_ring(BackendId backend) const {
-    size_t largest = 1;
-    size_t total = 0;
-    for (const StreamSlot & slot : slots_[backend]) {
-        largest = std::max(largest, slot.size);
-        total += slot.size;
-    }
-    const bool has_all = total <= streams_[backend].needed; // no copy has to wait for a slot
-    return has_all ? kManySlots : static_cast<double>(streams_[backend].needed) / static_cast<double>(largest);
+void Streams::note_speed(BackendId backend, double bytes_per_us) {
+    streams_[backend].bytes_per_us = std::max(streams_[backend].bytes_per_us, bytes_per_us);
 }
 
-Status Streams::place(const Slots & slots) const {
-    for (size_t b = 0; b < streams_.size(); b++) {
+Status Streams::place(const StreamPlan & plan, const Slots & slots) const {
+    for (size_t b = 0; b < plan.rings.size(); b++) {
         char * base =
             streams_[b].memory ? static_cast<char *>(ggml_backend_buffer_get_base(streams_[b].memory)) : nullptr;
-        for (const StreamSlot & slot : slots_[b]) {
+        for (const StreamSlot & slot : plan.rings[b].slots) {
             const ggml_status code = host::place(slots.of(slot.copy), streams_[b].memory, base + slot.offset);
             if (code != GGML_STATUS_SUCCESS) {
                 return {code, "a streamed weight could not be placed on " + backends_[b].name};

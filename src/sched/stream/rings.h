@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "host/topology.h"
 #include "split/slots.h"
-#include "stream/layout.h"
+#include "stream/kept_weights.h"
+#include "stream/plan.h"
 #include "stream/stream_settings.h"
 
 namespace ggml_sched {
@@ -38,33 +38,28 @@ class Streams {
     uint64_t number() const { return number_; }
     bool have_memory() const;
 
-    // Lays out what of a graph is streamed, which has been cut by limits().
-    void lay_out(const GraphView & graph, const Splits & splits);
-    const std::vector<StreamSlots> & slots() const { return slots_; } // by backend
-    // Returns the first difference between what was laid out and what the graph needs, or "".
-    std::string find_stale(const GraphView & graph, const Splits & splits) const;
+    // By backend: what plan_streams() is to be given for a graph that was cut by limits().
+    std::vector<RingMemory> memory() const;
+    // Logs once for each backend of these copies that weights could be streamed to if it were able to.
+    void say_what_is_missing(const GraphView & graph, const Splits & splits);
 
-    // The memory that fit() frees, because the graph that was laid out needs more.
-    std::vector<ggml_backend_buffer_t> in_the_way() const;
-    // Makes queues and memory for the graph that was laid out. False: not all of them could be had; the limits are
-    // lower now, and the graph has to be cut and laid out again.
-    bool fit();
+    // The memory that fit() frees, because the plan needs more.
+    std::vector<ggml_backend_buffer_t> in_the_way(const StreamPlan & plan) const;
+    // Makes queues and memory for a plan. False: not all of them could be had; the limits are lower now, and the graph
+    // has to be cut and planned again.
+    bool fit(const StreamPlan & plan);
 
-    // Gives the streamed slots of the graph that was laid out their addresses.
-    Status place(const Slots & slots) const;
+    // Gives the streamed copies of a plan that fits their addresses.
+    Status place(const StreamPlan & plan, const Slots & slots) const;
 
-    // Finds out how fast weights get from host memory to the backend, unless that is known, with a graph that was laid
-    // out. `send` copies a sample as a plan would, and waits for it.
-    struct Sample {
-        ggml_tensor * dst;
-        const char * data;
-        size_t bytes;
-        bool pageable;
-    };
-    using Send = std::function<void(const Sample & sample)>;
-    void measure(BackendId backend, const GraphView & graph, const Splits & splits, const Send & send);
-    double slots_in_ring(BackendId backend) const; // of the largest weight that is streamed
+    // Returns the weight to measure the link to the backend with; NULL: the speed is known, or there is none.
+    ggml_tensor * sample_for(BackendId backend, const StreamPlan & plan, const GraphView & graph,
+                             const Splits & splits) const;
+    void note_speed(BackendId backend, double bytes_per_us);
     double bytes_per_us(BackendId backend) const { return streams_[backend].bytes_per_us; } // 0: not known
+
+    // By backend: what its ring holds.
+    std::vector<KeptWeights> & kept() { return kept_; }
 
     // Makes the queues of all devices. False: not all of them.
     bool make_queues();
@@ -76,15 +71,14 @@ class Streams {
         std::unique_ptr<host::Backend> queue;
         ggml_backend_buffer_t memory = nullptr;
         size_t capacity = 0; // the most that the memory may be
-        size_t needed = 0;   // by the graph that was laid out
         double bytes_per_us = 0;
         bool has_said_why_not = false;
     };
 
+    void forget_contents();
     void find_capacities();
-    void say_what_is_missing(const GraphView & graph, const Splits & splits);
     size_t budget_of(const host::Backend & backend) const;
-    bool fit(BackendId backend);
+    bool fit(BackendId backend, size_t needed);
     bool make_queue(BackendId backend);
     void lower_capacity(BackendId backend, size_t capacity);
     static size_t size_of(ggml_backend_buffer_t memory);
@@ -93,7 +87,7 @@ class Streams {
     const Topology & topology_;
     StreamSettings settings_;
     std::vector<Stream> streams_; // by backend
-    std::vector<StreamSlots> slots_;
+    std::vector<KeptWeights> kept_;
     StreamLimits limits_; // empty: not known yet
     uint64_t number_ = 0;
 };

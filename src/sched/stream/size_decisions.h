@@ -27,9 +27,6 @@ struct StreamLimit {
 };
 using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
 
-// The bytes that a copy of the tensor takes on a backend.
-size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
-
 // May a cache of that size be streamed? Two of them, of one attention, are to fit in half of the ring.
 inline bool is_cache_size(size_t bytes, const StreamLimit & limit) {
     return bytes >= limit.cache && bytes <= limit.weight / 2;

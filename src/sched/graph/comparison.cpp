@@ -1,0 +1,87 @@
+#include "graph/comparison.h"
+
+namespace ggml_sched {
+
+void GraphComparison::take(const ggml_cgraph * graph) {
+    view_.restore_order();
+    const bool can_compare = is_valid_;
+    is_valid_ = false;
+    number_++;
+    if (!can_compare || !is_like_last(graph)) {
+        view_.build(graph);
+        version_.structure++;
+        changed_in_.assign(view_.n_tensors(), number_);
+        op_changed_in_.assign(view_.n_tensors(), number_);
+    }
+    is_valid_ = true;
+}
+
+// The walk is that of GraphView::build(), but knows which numbers it has to find. False as soon as it finds another.
+bool GraphComparison::is_like_last(const ggml_cgraph * graph) {
+    const host::Nodes nodes = host::nodes_of(graph);
+    const host::Nodes leafs = host::leafs_of(graph);
+    if (view_.nodes_.size() != static_cast<size_t>(nodes.size) ||
+        view_.n_listed_leafs_ != static_cast<size_t>(leafs.size)) {
+        return false;
+    }
+    view_.ids_.clear();
+    difference_ = {};
+    for (int i = 0; i < leafs.size; i++) {
+        if (!match(view_.leafs_[i], leafs[i])) {
+            return false;
+        }
+    }
+    for (int i = 0; i < nodes.size; i++) {
+        if (!match_node(view_.nodes_[i], nodes[i])) {
+            return false;
+        }
+    }
+    if (!view_.ids_.confirm() || !view_.has_same_buffers()) {
+        return false;
+    }
+    version_.parameters += difference_.parameters;
+    version_.layout += difference_.layout;
+    version_.place += difference_.place;
+    return true;
+}
+
+bool GraphComparison::match_node(const GraphNode & expected, ggml_tensor * tensor) {
+    if (!match(expected.tensor, tensor)) {
+        return false;
+    }
+    bool has_changed = has_just_changed(expected.tensor);
+    const auto [first, end] = view_.operands_of(expected);
+    const Operand * operand = first;
+    const int n_slots = n_slots_of(*tensor);
+    for (int slot = 0; slot < n_slots; slot++) {
+        if (!tensor->src[slot]) {
+            continue;
+        }
+        if (operand == end || operand->slot != slot || !match(operand->tensor, tensor->src[slot])) {
+            return false;
+        }
+        has_changed = has_changed || has_just_changed(operand->tensor);
+        ++operand;
+    }
+    op_changed_in_[expected.tensor] = has_changed ? number_ : op_changed_in_[expected.tensor];
+    return operand == end;
+}
+
+// Has the tensor this number? It may be the next one, which the tensor then gets. That no tensor gets two is
+// confirmed at the end.
+bool GraphComparison::match(TensorId expected, ggml_tensor * tensor) {
+    if (expected < view_.ids_.size()) {
+        return view_.ids_[expected] == tensor;
+    }
+    view_.ids_.append(tensor);
+    if (view_.contents_[expected].update(*tensor, view_.bytes_[expected], difference_)) {
+        changed_in_[expected] = number_;
+        if (difference_.kind) {
+            return false;
+        }
+    }
+    const TensorId root = view_.roots_[expected];
+    return tensor->view_src ? root != expected && match(root, tensor->view_src) : root == expected;
+}
+
+} // namespace ggml_sched

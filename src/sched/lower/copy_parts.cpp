@@ -1,0 +1,172 @@
+#include "lower/copy_parts.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace ggml_sched {
+
+namespace {
+
+// Kernels for quantized weights read a little past the last row of an expert, and what is there must be numbers.
+constexpr size_t kPadding = 512;
+
+int64_t id_at(const ggml_tensor * ids, const char * data, const int64_t (&at)[3]) {
+    const char * id = data;
+    for (int dim = 0; dim < 3; dim++) {
+        id += static_cast<size_t>(at[dim]) * ids->nb[dim];
+    }
+    if (ids->type == GGML_TYPE_I32) {
+        int32_t value = 0;
+        std::memcpy(&value, id, sizeof(value));
+        return value;
+    }
+    int64_t value = 0;
+    std::memcpy(&value, id, sizeof(value));
+    return value;
+}
+
+Status no_such_expert(const CopyBinding & copy, const ggml_tensor * ids, int32_t id) {
+    const auto quoted = [](const ggml_tensor * tensor) { return "'" + std::string(tensor->name) + "'"; };
+    const std::string node = copy.reader ? quoted(copy.reader) : "that reads " + quoted(copy.src);
+    return Status::failed("MUL_MAT_ID " + node + " cannot run: its ids " + quoted(ids) + " name expert " +
+                          std::to_string(id) + ", and " + quoted(copy.src) + " has the experts 0 to " +
+                          std::to_string(copy.src->ne[2] - 1) + "; give valid ids");
+}
+
+// Puts pieces in the order of their bytes, and joins those that touch or overlap.
+void join(std::vector<Piece> & pieces) {
+    std::sort(pieces.begin(), pieces.end(), [](const Piece & a, const Piece & b) { return a.offset < b.offset; });
+    size_t last = 0;
+    for (size_t i = 1; i < pieces.size(); i++) {
+        const size_t end = pieces[last].offset + pieces[last].bytes;
+        if (pieces[i].offset <= end) {
+            pieces[last].bytes = std::max(end, pieces[i].offset + pieces[i].bytes) - pieces[last].offset;
+        } else {
+            pieces[++last] = pieces[i];
+        }
+    }
+    pieces.resize(std::min(pieces.size(), last + 1));
+}
+
+} // namespace
+
+std::optional<int32_t> find_named_experts(const ggml_tensor * ids, const char * data, std::vector<bool> & used) {
+    std::fill(used.begin(), used.end(), false);
+    for (int64_t token = 0; token < ids->ne[1]; token++) {
+        for (int64_t k = 0; k < ids->ne[0]; k++) {
+            int32_t id = -1;
+            std::memcpy(&id, data + static_cast<size_t>(token) * ids->nb[1] + static_cast<size_t>(k) * ids->nb[0],
+                        sizeof(id));
+            if (id < 0 || static_cast<size_t>(id) >= used.size()) {
+                return id;
+            }
+            used[static_cast<size_t>(id)] = true;
+        }
+    }
+    return {};
+}
+
+// Row i of rows [., n, n2, n3] replaces row ids[i, i2 % ids.ne1, i3 % ids.ne2] of the matrix (i2, i3): see
+// ggml_set_rows in ggml.h.
+Status find_written_rows(const ggml_tensor * node, const ggml_tensor * ids, const char * data,
+                         std::vector<Piece> & rows) {
+    const ggml_tensor * values = node->src[0];
+    const size_t size = ggml_row_size(node->type, node->ne[0]);
+    rows.clear();
+    for (int64_t i3 = 0; i3 < values->ne[3]; i3++) {
+        for (int64_t i2 = 0; i2 < values->ne[2]; i2++) {
+            const size_t matrix = static_cast<size_t>(i2) * node->nb[2] + static_cast<size_t>(i3) * node->nb[3];
+            for (int64_t i = 0; i < values->ne[1]; i++) {
+                const int64_t row = id_at(ids, data, {i, i2 % ids->ne[1], i3 % ids->ne[2]});
+                if (row < 0 || row >= node->ne[1]) {
+                    return Status::failed(std::string("'") + ids->name + "' names row " + std::to_string(row) + " of " +
+                                          std::to_string(node->ne[1]));
+                }
+                const size_t offset = matrix + static_cast<size_t>(row) * node->nb[1];
+                rows.push_back({offset, static_cast<const char *>(node->data) + offset, size});
+            }
+        }
+    }
+    join(rows);
+    return {};
+}
+
+Status CopyParts::find(const CopyBinding & copy, const char * source, const ggml_tensor * ids, const char * data,
+                       KeptWeights * kept) {
+    pieces_.clear();
+    kept_bytes_ = 0;
+    switch (copy.form) {
+    case CopyForm::NamedExperts: return find_experts(copy, ids, data, kept);
+    case CopyForm::WrittenRows: return find_rows(copy, ids, data);
+    default: find_whole(copy, source, kept); return {};
+    }
+}
+
+// A weight of which the ring lacks a part is sent whole.
+void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept) {
+    const auto * dst = static_cast<const char *>(copy.dst->data);
+    if (kept && copy.streamed && !copy.via_ring) {
+        parts_.assign(static_cast<size_t>(copy.src->ne[2]), true);
+        kept->add({dst, copy.src->data, copy.bytes, parts_.size()}, parts_);
+        if (std::find(parts_.begin(), parts_.end(), true) == parts_.end()) {
+            kept_bytes_ = copy.bytes;
+            return;
+        }
+    } else if (kept && (copy.cache || copy.via_ring)) {
+        kept->overwrite(dst, copy.bytes);
+    }
+    pieces_.push_back({0, source, copy.bytes});
+}
+
+Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data,
+                               KeptWeights * kept) {
+    const auto n_experts = static_cast<size_t>(copy.src->ne[2]);
+    const size_t size = copy.src->nb[2];
+    parts_.assign(n_experts, false);
+    if (const std::optional<int32_t> unknown = find_named_experts(ids, data, parts_)) {
+        return no_such_expert(copy, ids, *unknown);
+    }
+    if (kept && copy.streamed) {
+        const auto n_used = std::count(parts_.begin(), parts_.end(), true);
+        kept->add({static_cast<const char *>(copy.dst->data), copy.src->data, copy.bytes, n_experts}, parts_);
+        const auto n_new = std::count(parts_.begin(), parts_.end(), true);
+        kept_bytes_ = static_cast<size_t>(n_used - n_new) * size;
+    }
+    for (size_t expert = 0; expert < n_experts; expert++) {
+        if (!parts_[expert]) {
+            continue;
+        }
+        const size_t first = expert;
+        while (expert + 1 < n_experts && parts_[expert + 1]) {
+            expert++;
+        }
+        const size_t padding = expert + 1 < n_experts ? std::min(size, kPadding) : 0;
+        pieces_.push_back({first * size, static_cast<const char *>(copy.src->data) + first * size,
+                           (expert + 1 - first) * size + padding});
+    }
+    return {};
+}
+
+// What the node has written, of a tensor that has been copied before
+Status CopyParts::find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data) {
+    const auto * src = static_cast<const char *>(copy.src->data);
+    const char * const end = src + ggml_nbytes(copy.dst);
+    if (copy.ids == kNoBinding) {
+        pieces_.push_back({0, static_cast<const char *>(copy.written->data), ggml_nbytes(copy.written)});
+    } else if (Status status = find_written_rows(copy.written, ids, data, pieces_); !status.ok()) {
+        return status;
+    }
+    size_t n = 0;
+    for (const Piece & piece : pieces_) {
+        const char * const from = std::max(piece.data, src);
+        const char * const to = std::min(piece.data + piece.bytes, end);
+        if (from < to) {
+            pieces_[n++] = {static_cast<size_t>(from - src), from, static_cast<size_t>(to - from)};
+        }
+    }
+    pieces_.resize(n);
+    return {};
+}
+
+} // namespace ggml_sched

@@ -1,0 +1,36 @@
+// StreamMemo - the stream plans of the last few graphs. A later graph gets the same object as long as nothing has
+// changed that its plan depends on.
+
+#pragma once
+
+#include <memory>
+
+#include "reuse/key_field.h"
+#include "reuse/memo.h"
+#include "stream/plan.h"
+
+namespace ggml_sched {
+
+struct StreamKey {
+    std::shared_ptr<const Splits> splits;
+    StreamedSizes sizes;
+    uint64_t rings = 0; // memory of streamed weights, and its limits: changes when they do
+    bool whole_experts = false;
+
+    bool equals(const StreamKey & other, const IgnoredFields & ignored) const {
+        const auto is_same = [&](bool same, KeyField field) { return same || ignored.has(field); };
+        return is_same(splits == other.splits && sizes == other.sizes, KeyField::StreamedInputs) &&
+               is_same(rings == other.rings, KeyField::Rings) &&
+               is_same(whole_experts == other.whole_experts, KeyField::WholeExperts);
+    }
+};
+
+// A plan, and the memory that there was when it was made
+struct KeptStreamPlan {
+    std::shared_ptr<const StreamPlan> plan;
+    std::vector<RingMemory> memory;
+};
+
+using StreamMemo = Memo<StreamKey, KeptStreamPlan>;
+
+} // namespace ggml_sched

@@ -1,0 +1,87 @@
+// StreamCuts - how a graph is split where weights and caches in host memory are streamed.
+//
+// Weights that are streamed lie in memory of their own, so they need no split of their own; one begins where a split
+// would otherwise have to wait for too many of them. Large tensors that the caller keeps in host memory and that graphs
+// add to (caches) are streamed like weights, where most of what a split needs of them is there from the start.
+
+#pragma once
+
+#include <vector>
+
+#include "split/cut_policy.h"
+#include "stream/expert_choice.h"
+#include "stream/size_decisions.h"
+
+namespace ggml_sched {
+
+// A weight of at most that size which a copy callback may write is sent ahead all the same: it is compared when it is
+// offered, and sent again if it has changed. On the queue that computes it would wait for all streamed weights.
+constexpr size_t kSmallTable = size_t{64} << 10;
+
+// The experts that are streamed, of all layers
+struct StreamedExperts {
+    ExpertBatch batch; // the largest
+    BackendId backend = kNoBackend;
+    bool have_ids = false; // only the part that ids name is needed
+    size_t bytes = 0;      // of all experts, used or not
+};
+
+// What splitting finds out about the streamed inputs of a graph, beside its splits
+struct StreamedInputs {
+    StreamedExperts experts;
+    std::vector<CacheWrite> cache_writes; // in order
+    SizeDecisions decisions;
+};
+
+// Of a graph's layout, all that decides what is streamed, and how
+struct StreamedSizes {
+    std::vector<size_t> weights;      // in host memory, of which there are copies: their bytes
+    std::vector<size_t> caches;       // likewise
+    std::vector<size_t> writes;       // into these: bytes
+    std::vector<ExpertBatch> batches; // that are computed with copies
+
+    friend bool operator==(const StreamedSizes & a, const StreamedSizes & b) {
+        return a.weights == b.weights && a.caches == b.caches && a.writes == b.writes && a.batches == b.batches;
+    }
+};
+
+// Returns the sizes of a graph for these splits. They may be those of a graph that differs in layout only: if both have
+// the same sizes, both are split in the same way.
+StreamedSizes streamed_sizes(const Splits & splits, const std::vector<CacheWrite> & writes, const GraphView & graph,
+                             const std::vector<host::Backend> & backends);
+
+class StreamCuts final : public CutPolicy {
+  public:
+    // `limits` has one for each backend. For the rest see CutPolicy; weights that the callback may write are streamed
+    // if they are not larger than kSmallTable.
+    StreamCuts(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
+               const StreamLimits & limits, bool offers);
+
+    InputCopy form_of(const GraphNode & node, const Operand & operand, BackendId backend) override;
+    bool must_begin(const Split & current, const std::vector<Wanted> & wanted) override;
+    void note(const Split & split, const GraphNode & node, const InputCopy & copy) override;
+
+    // The graph has been split.
+    StreamedInputs take();
+
+  private:
+    void drop_limits_for_small_weights();
+    void read_up_to(int32_t node);
+    void enter(const Split & split);
+    bool is_streamed(TensorId id, BackendId backend) const;
+    bool is_cache(TensorId id, BackendId backend);
+    InputCopy streamed_copy(const GraphNode & node, const Operand & operand, BackendId backend) const;
+    size_t size_of(const InputCopy & copy) const {
+        return size_on(backends()[copy.backend], graph().tensor(copy.tensor));
+    }
+
+    StreamLimits limits_;
+    std::vector<int32_t> written_at_; // by tensor that is no view: the last node so far that writes it
+    Caches caches_;
+    int32_t next_node_ = 0;     // the first that has not been read
+    int32_t begin_ = kNoNode;   // of the current split
+    size_t streamed_bytes_ = 0; // for it
+    StreamedInputs result_;
+};
+
+} // namespace ggml_sched

@@ -1,0 +1,57 @@
+#include "stream/plan.h"
+
+#include <algorithm>
+
+#include "stream/issue_order.h"
+
+namespace ggml_sched {
+
+namespace {
+
+// A ring that has three of four bytes of what it should is kept: caches grow from graph to graph, and new memory would
+// have to wait for what is in flight.
+constexpr size_t kLeastOfRing = 3;
+constexpr double kManySlots = 1e6;
+
+// Splits that were cut by limit_of(memory.most) need no more than half of the ring, so it always fits.
+void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
+    const size_t wanted = ring_size(ring.slots, memory.most);
+    const bool is_enough = memory.had < wanted && memory.had / kLeastOfRing >= wanted / (kLeastOfRing + 1);
+    ring.bytes = is_enough && lay_out(ring.slots, memory.had) ? memory.had : wanted;
+    lay_out(ring.slots, ring.bytes);
+}
+
+} // namespace
+
+bool StreamPlan::is_urgent(BackendId backend, int32_t split) const {
+    return !rings.empty() && std::binary_search(rings[backend].urgent.begin(), rings[backend].urgent.end(), split);
+}
+
+double StreamPlan::slots_in_ring(BackendId backend) const {
+    const Ring & ring = rings[backend];
+    size_t largest = 1;
+    size_t total = 0;
+    for (const StreamSlot & slot : ring.slots) {
+        largest = std::max(largest, slot.size);
+        total += slot.size;
+    }
+    return total <= ring.bytes ? kManySlots : static_cast<double>(ring.bytes) / static_cast<double>(largest);
+}
+
+StreamPlan plan_streams(const GraphView & graph, const Splits & splits, const StreamedInputs & streamed,
+                        const Assignment & assignment, const std::vector<host::Backend> & backends,
+                        const Topology & topology, const std::vector<RingMemory> & memory, bool whole_experts) {
+    StreamPlan plan;
+    plan.cache_writes = streamed.cache_writes;
+    plan.experts = streamed.experts;
+    plan.whole_experts = whole_experts;
+    plan.rings.resize(backends.size());
+    for (size_t b = 0; b < backends.size(); b++) {
+        plan.rings[b].slots = streamed_to(static_cast<BackendId>(b), graph, splits, backends);
+        lay_out(plan.rings[b], memory[b]);
+    }
+    find_issue_order(plan, graph, splits, assignment, backends, topology);
+    return plan;
+}
+
+} // namespace ggml_sched
