@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
         Field{KeyField::Structure, "Structure", ""},
         Field{KeyField::UserAssignments, "UserAssignments", "assignment: "},
         Field{KeyField::StreamLimits, "StreamLimits", "splits: "},
-        Field{KeyField::SplitOffers, "SplitOffers", "program: "}, Field{KeyField::Answers, "Answers", "assignment: "},
+        Field{KeyField::SplitOffers, "SplitOffers", "splits: "}, Field{KeyField::Answers, "Answers", "assignment: "},
         Field{KeyField::StreamedSizes, "StreamedSizes", "splits: "},
         Field{KeyField::StreamedInputs, "StreamedInputs", "streaming: "}, Field{KeyField::Rings, "Rings", "program: "},
         Field{KeyField::WholeExperts, "WholeExperts", "streaming: "}, Field{KeyField::Splits, "Splits", "places: "},

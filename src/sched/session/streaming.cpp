@@ -8,6 +8,43 @@
 
 namespace ggml_sched {
 
+namespace {
+
+// Device memory to measure a link with. A copy to it may be left in flight only by a failure: then it is waited for
+// before the memory is freed.
+class SampleMemory {
+  public:
+    SampleMemory(ggml_backend_buffer_type_t buft, size_t bytes, const host::Backend & queue)
+        : queue_(queue)
+        , buffer_(ggml_backend_buft_alloc_buffer(buft, bytes)) {
+        tensor_.type = GGML_TYPE_I8;
+        tensor_.ne[0] = static_cast<int64_t>(bytes);
+        tensor_.ne[1] = tensor_.ne[2] = tensor_.ne[3] = 1;
+        tensor_.nb[0] = 1;
+        tensor_.nb[1] = tensor_.nb[2] = tensor_.nb[3] = bytes;
+    }
+    ~SampleMemory() {
+        host::synchronize(queue_.handle);
+        ggml_backend_buffer_free(buffer_);
+    }
+    SampleMemory(const SampleMemory &) = delete;
+    SampleMemory & operator=(const SampleMemory &) = delete;
+
+    // NULL: there is no memory.
+    ggml_tensor * tensor() {
+        const bool is_placed = buffer_ && host::place(&tensor_, buffer_, ggml_backend_buffer_get_base(buffer_)) ==
+                                              GGML_STATUS_SUCCESS;
+        return is_placed ? &tensor_ : nullptr;
+    }
+
+  private:
+    const host::Backend & queue_;
+    ggml_backend_buffer_t buffer_;
+    ggml_tensor tensor_ = {};
+};
+
+} // namespace
+
 Streaming::Streaming(const std::vector<host::Backend> & backends, const Topology & topology, const Settings & settings,
                      Spaces & spaces, Streams & streams, Executor & executor, Flight & flight)
     : backends_(backends)
@@ -71,22 +108,15 @@ Status Streaming::measure_link(const StreamPlan & plan, const GraphView & graph,
         return {};
     }
     const size_t bytes = std::min(ggml_nbytes(weight), kSample);
-    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
-        ggml_backend_buft_alloc_buffer(backends_[backend].buft, bytes), ggml_backend_buffer_free);
-    ggml_tensor target = {};
-    target.type = GGML_TYPE_I8;
-    target.ne[0] = static_cast<int64_t>(bytes);
-    target.ne[1] = target.ne[2] = target.ne[3] = 1;
-    target.nb[0] = 1;
-    target.nb[1] = target.nb[2] = target.nb[3] = bytes;
-    if (!buffer ||
-        host::place(&target, buffer.get(), ggml_backend_buffer_get_base(buffer.get())) != GGML_STATUS_SUCCESS) {
+    SampleMemory memory(backends_[backend].buft, bytes, *streams_.queue(backend));
+    ggml_tensor * const target = memory.tensor();
+    if (!target) {
         return {}; // the speed stays unknown
     }
     const host::Clock clock({*streams_.queue(backend)});
     for (int i = 0; i < kSamples; i++) {
         const double begin = clock.now_us();
-        if (Status status = send_sample(weight, &target, bytes, backend); !status.ok()) {
+        if (Status status = send_sample(weight, target, bytes, backend); !status.ok()) {
             return status;
         }
         streams_.note_speed(backend, static_cast<double>(bytes) / (clock.now_us() - begin));

@@ -280,7 +280,7 @@ void show(const RunSpec & run, std::ostream & out) {
         out << ", watching each " << run.watch << ". node";
     }
     if (run.ring > 0) {
-        out << ", a ring of " << run.ring << " bytes";
+        out << (run.ring == kNoRing ? ", no streaming" : ", a ring of " + std::to_string(run.ring) + " bytes");
     }
     out << (run.offers ? "" : ", without the copy callback") << (run.refuses ? ", copies refused" : "");
     if (run.stop >= 0) {

@@ -82,6 +82,9 @@ struct GraphSpec {
     int rows = kRows; // of every value; even
 };
 
+// RunSpec::ring of a run from which on nothing is streamed
+constexpr size_t kNoRing = SIZE_MAX;
+
 // One call of graph_compute_async, and what the caller does before and after it
 struct RunSpec {
     int graph = 0;            // of Case::graphs

@@ -173,10 +173,15 @@ class Maker {
             run.watch = observed && one_in(3) ? 1 + pick(9) : 0;
             run.stop = one_in(3) ? pick(6) : -1;
             run.offers = !toggles || one_in(2);
-            run.ring = restless && one_in(5) ? 2 * kExpertsBytes + static_cast<size_t>(pick(4)) * kExpertsBytes : 0;
+            run.ring = restless && one_in(5) ? pick_ring() : 0;
             run.refuses = restless && one_in(5);
             job.runs.push_back(run);
         }
+    }
+
+    size_t pick_ring() {
+        const int size = pick(6);
+        return size < 4 ? static_cast<size_t>(2 + size) * kExpertsBytes : kNoRing;
     }
 
     const CaseOptions & options_;
