@@ -32,11 +32,15 @@ template <typename Key, typename Value> class Memo {
         }
         return kept_.front().second;
     }
-    // Returns the value that fits, or what `make()` returns, and keeps that.
-    template <typename Fits, typename Make> Value & get(const Fits & fits, const Key & key, const Make & make) {
-        Value * const found = find(fits);
-        return found ? *found : add(key, make());
+    // Returns the value that fits, or keeps the key and value that `make()` returns.
+    template <typename Fits, typename Make> Value & get(const Fits & fits, const Make & make) {
+        if (Value * const found = find(fits)) {
+            return *found;
+        }
+        auto [key, value] = make();
+        return add(std::move(key), std::move(value));
     }
+    // Forgets all that fit.
     template <typename Fits> void forget_if(const Fits & fits) {
         kept_.remove_if([&](const std::pair<Key, Value> & kept) { return fits(kept.first, kept.second); });
     }

@@ -17,18 +17,19 @@ struct StreamKey {
     uint64_t rings = 0; // memory of streamed weights, and its limits: changes when they do
     bool whole_experts = false;
 
-    bool equals(const StreamKey & other, const IgnoredFields & ignored) const {
+    bool is_for(const std::shared_ptr<const Splits> & its_splits, const StreamedSizes & its_sizes, uint64_t its_rings,
+                bool has_whole_experts, const IgnoredFields & ignored) const {
         const auto is_same = [&](bool same, KeyField field) { return same || ignored.has(field); };
-        return is_same(splits == other.splits && sizes == other.sizes, KeyField::StreamedInputs) &&
-               is_same(rings == other.rings, KeyField::Rings) &&
-               is_same(whole_experts == other.whole_experts, KeyField::WholeExperts);
+        return is_same(splits == its_splits && sizes == its_sizes, KeyField::StreamedInputs) &&
+               is_same(rings == its_rings, KeyField::Rings) &&
+               is_same(whole_experts == has_whole_experts, KeyField::WholeExperts);
     }
 };
 
 // A plan, and the memory that there was when it was made
 struct KeptStreamPlan {
     std::shared_ptr<const StreamPlan> plan;
-    std::vector<RingMemory> memory;
+    std::shared_ptr<const std::vector<RingMemory>> memory;
 };
 
 using StreamMemo = Memo<StreamKey, KeptStreamPlan>;

@@ -161,7 +161,7 @@ class Scheduler {
     Streams streams_;
     StreamMemo kept_streams_;
     const std::shared_ptr<const StreamPlan> nothing_streamed_ = std::make_shared<const StreamPlan>();
-    KeptStreamPlan streams_plan_ = {nothing_streamed_, {}}; // of this graph
+    KeptStreamPlan streams_plan_ = {nothing_streamed_, nullptr}; // of this graph
     ProgramMemo programs_;
     Memo<ProgramKey, std::shared_ptr<const plan::History>> free_inputs_; // after which no input is in use any more
     KeptProgram * program_ = nullptr;                                    // of this graph; NULL: not lowered

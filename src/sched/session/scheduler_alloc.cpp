@@ -56,21 +56,21 @@ const StreamLimits & Scheduler::limits() {
 // Decides what is streamed of the graph, unless it is known.
 void Scheduler::plan_streaming() {
     const bool whole = streaming_.streams_whole(cut_.streamed().experts);
-    const StreamKey now = {cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole};
-    streams_plan_ =
-        kept_streams_.get([&](const StreamKey & key, const KeptStreamPlan &) { return key.equals(now, ignored_); }, now,
-                          [&] {
-                              streams_.say_what_is_missing(view(), splits());
-                              const std::vector<RingMemory> memory = streams_.memory();
-                              return KeptStreamPlan{std::make_shared<const StreamPlan>(
-                                                        plan_streams(view(), splits(), cut_.streamed(), assignment(),
-                                                                     backends_, topology_, memory, whole)),
-                                                    memory};
-                          });
+    const auto is_this = [&](const StreamKey & key, const KeptStreamPlan &) {
+        return key.is_for(cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole, ignored_);
+    };
+    streams_plan_ = kept_streams_.get(is_this, [&] {
+        streams_.say_what_is_missing(view(), splits());
+        const auto memory = std::make_shared<const std::vector<RingMemory>>(streams_.memory());
+        const auto plan = std::make_shared<const StreamPlan>(
+            plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_, topology_, *memory, whole));
+        return std::make_pair(StreamKey{cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole},
+                              KeptStreamPlan{plan, memory});
+    });
 }
 
 Status Scheduler::get_ring(Goal goal, bool & fits) {
-    streams_plan_ = {nothing_streamed_, {}};
+    streams_plan_ = {nothing_streamed_, nullptr};
     fits = !needs_memory(goal) || !is_streaming();
     if (fits) {
         return {};
@@ -134,8 +134,8 @@ Status Scheduler::wait_for_inputs() {
     std::shared_ptr<const plan::History> * free_after = &unknown;
     if (settings_.reuse) {
         const ProgramKey now = key();
-        free_after = &free_inputs_.get([&](const ProgramKey & key, const auto &) { return key.equals(now, {}); }, now,
-                                       [] { return std::shared_ptr<const plan::History>(); });
+        free_after = &free_inputs_.get([&](const ProgramKey & kept, const auto &) { return kept.equals(now, {}); },
+                                       [&] { return std::make_pair(now, std::shared_ptr<const plan::History>()); });
     }
     Status status = allocation_.wait_for_inputs(view(), *free_after);
     if (status.ok() && settings_.verify && allocation_.must_wait_for_inputs(view())) {

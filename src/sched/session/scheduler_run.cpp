@@ -105,7 +105,7 @@ Status Scheduler::prove_streams() {
     }
     const StreamedExperts & experts = cut_.streamed().experts;
     const StreamPlan fresh = plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_, topology_,
-                                          streams_plan_.memory, streaming_.streams_whole(experts));
+                                          *streams_plan_.memory, streaming_.streams_whole(experts));
     std::string difference = find_difference(*streams_plan_.plan, fresh);
     if (difference.empty() && !streams_.in_the_way(*streams_plan_.plan).empty()) {
         difference = "the ring is too small";

@@ -32,8 +32,8 @@ class SampleMemory {
 
     // NULL: there is no memory.
     ggml_tensor * tensor() {
-        const bool is_placed = buffer_ && host::place(&tensor_, buffer_, ggml_backend_buffer_get_base(buffer_)) ==
-                                              GGML_STATUS_SUCCESS;
+        const bool is_placed =
+            buffer_ && host::place(&tensor_, buffer_, ggml_backend_buffer_get_base(buffer_)) == GGML_STATUS_SUCCESS;
         return is_placed ? &tensor_ : nullptr;
     }
 
