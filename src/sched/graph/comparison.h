@@ -25,11 +25,8 @@ struct GraphVersion {
     }
 };
 
-class GraphComparison {
+class GraphComparison final : public GraphView {
   public:
-    explicit GraphComparison(GraphView & view) // which must stay, and which nobody else builds
-        : view_(view) {}
-
     // Makes the view that of the graph.
     void take(const ggml_cgraph * graph);
     // Lets the next graph be numbered anew.
@@ -44,13 +41,17 @@ class GraphComparison {
     bool has_changed_op(TensorId node, uint64_t since) const { return op_changed_in_[node] > since; }
 
   private:
-    class Walk;
     bool is_like_last(const ggml_cgraph * graph);
+    bool match(TensorId expected, ggml_tensor * tensor);
+    bool match_node(const GraphNode & expected, ggml_tensor * tensor);
+    bool has_just_changed(TensorId id) const {
+        return changed_in_[id] == number_ || changed_in_[roots_[id]] == number_;
+    }
 
-    GraphView & view_;
     bool is_valid_ = false; // the view is that of the graph that was taken last
     GraphVersion version_;
     uint64_t number_ = 0;
+    Difference difference_;               // of this graph to the last, while it is compared
     std::vector<uint64_t> changed_in_;    // by tensor: the number of that graph
     std::vector<uint64_t> op_changed_in_; // likewise
 };

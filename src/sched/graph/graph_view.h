@@ -97,8 +97,7 @@ class GraphView {
         return {first, first + node.n_operands};
     }
 
-  private:
-    friend class GraphComparison; // which takes the numbers of one graph for the next
+  protected: // GraphComparison takes the numbers of one graph for the next.
     bool has_same_buffers() const;
     void restore_order();
     TensorId add(ggml_tensor * tensor) {

@@ -33,7 +33,7 @@ class SplitMemo {
         , options_(options) {}
 
     // The graph that is cut next, again and again if it has to be.
-    void take(ggml_cgraph * graph) { comparison_.take(graph); }
+    void take(ggml_cgraph * graph) { graph_.take(graph); }
     // `limits`: none if nothing is streamed. `offers`: a copy callback may write weights; see CutPolicy.
     Status cut(const UserAssignments & user, const StreamLimits & limits, bool offers);
     // Returns the first difference between what the last cut() has kept and what is found afresh, or "". `graph` is
@@ -42,13 +42,13 @@ class SplitMemo {
                            bool offers);
 
     // The caller may free the graph. What was found stays.
-    void release_graph() noexcept { view_.clear(); }
+    void release_graph() noexcept { graph_.clear(); }
     // Makes the next graph be assigned and cut anew. It may follow a cut() that was left by an exception.
     void forget() noexcept;
 
-    const GraphComparison & comparison() const { return comparison_; }
-    const GraphView & view() const { return view_; }
-    GraphView & view() { return view_; } // for who puts its nodes in another order
+    const GraphComparison & comparison() const { return graph_; }
+    const GraphView & view() const { return graph_; }
+    GraphView & view() { return graph_; } // for who puts its nodes in another order
     const Assignment & assignment() const { return assignment_; }
     // Equal splits of one assignment, if they are among the last four, are the same object.
     const std::shared_ptr<const Splits> & splits() const { return cut_->splits; }
@@ -65,7 +65,7 @@ class SplitMemo {
     };
 
     bool is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits, bool offers) const;
-    std::shared_ptr<Cut> find_cut();
+    const std::shared_ptr<Cut> * find_cut();
     bool is_cut_alike(Cut & cut) const;
     Cut make_cut(const Assignment & assignment, const StreamLimits & limits, bool offers) const;
     void keep(Cut made);
@@ -77,8 +77,7 @@ class SplitMemo {
     const IgnoredFields & ignored_;
     const Options options_;
     GraphProof graph_proof_;
-    GraphView view_;
-    GraphComparison comparison_{view_};
+    GraphComparison graph_;
     bool is_assigned_ = false; // and cut, what these lead to:
     GraphVersion version_;
     PlacedByUser by_user_;

@@ -91,7 +91,9 @@ bool Allocation::find_kept(const CutGraph & graph, const SplitGraphs & prepared,
     }
     kept->last_fitted = comparison.version();
     kept->fitted = comparison.number();
-    places_ = kept->plan;
+    if (places_ != kept->plan) {
+        places_ = kept->plan;
+    }
     return true;
 }
 
@@ -212,7 +214,7 @@ bool Allocation::must_wait_for_inputs(const GraphView & view) const {
 
 Status Allocation::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {
     const std::shared_ptr<const plan::History> & now = flight_.history();
-    if (flight_.is_empty() || (free_after && (free_after == now || *free_after == *now))) {
+    if (free_after && (free_after == now || *free_after == *now)) {
         return {};
     }
     bool waited = false;

@@ -59,7 +59,7 @@ void Scheduler::plan_streaming() {
     const auto is_this = [&](const StreamKey & key, const KeptStreamPlan &) {
         return key.is_for(cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole, ignored_);
     };
-    streams_plan_ = kept_streams_.get(is_this, [&] {
+    const KeptStreamPlan & kept = kept_streams_.get(is_this, [&] {
         streams_.say_what_is_missing(view(), splits());
         const auto memory = std::make_shared<const std::vector<RingMemory>>(streams_.memory());
         const auto plan = std::make_shared<const StreamPlan>(
@@ -67,18 +67,24 @@ void Scheduler::plan_streaming() {
         return std::make_pair(StreamKey{cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole},
                               KeptStreamPlan{plan, memory});
     });
+    if (streams_plan_.plan != kept.plan) {
+        streams_plan_ = kept;
+    }
 }
 
 Status Scheduler::get_ring(Goal goal, bool & fits) {
-    streams_plan_ = {nothing_streamed_, nullptr};
     fits = !needs_memory(goal) || !is_streaming();
     if (fits) {
+        streams_plan_ = {nothing_streamed_, nullptr};
         return {};
     }
     plan_streaming();
+    const uint64_t before = streams_.number();
     Status status = streaming_.get_memory(*streams_plan_.plan, view(), splits(), fits);
     if (status.ok() && fits) {
-        plan_streaming(); // memory that has grown is other memory
+        if (streams_.number() != before) {
+            plan_streaming(); // memory that has grown is other memory
+        }
         status = settings_.verify ? prove_streams() : status;
     }
     return status;
@@ -130,6 +136,9 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
 }
 
 Status Scheduler::wait_for_inputs() {
+    if (flight_.is_empty()) {
+        return {};
+    }
     std::shared_ptr<const plan::History> unknown;
     std::shared_ptr<const plan::History> * free_after = &unknown;
     if (settings_.reuse) {
