@@ -80,11 +80,12 @@ RULES = [
     # The executor sees a finished plan, and the tensors that its numbers stand for; no planner.
     Rule(r"src/sched/exec/.*",
          [r"include/.*", _HOST, r"src/sched/exec/.*", r"src/sched/plan/(plan|program|machine)\.h",
-          r"src/sched/lower/bindings\.h"]),
+          r"src/sched/lower/(bindings|copy_parts)\.h", r"src/sched/stream/kept_weights\.h"]),
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/lower/(bindings|accesses|spaces)\.h",
-          r"src/sched/(split/split|assign/assign|exec/(step_listener|work)|host/(clock|log|status|topology))\.h"]),
+          r"src/sched/(split/split|assign/assign|stream/plan|exec/(step_listener|work))\.h",
+          r"src/sched/host/(clock|log|query|status|topology)\.h"]),
     # What is kept for the next graph. No stage includes it.
     Rule(r"src/sched/reuse/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "reuse")

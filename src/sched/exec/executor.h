@@ -20,6 +20,7 @@
 #include "host/topology.h"
 #include "lower/copy_parts.h"
 #include "plan/plan.h"
+#include "stream/kept_weights.h"
 
 namespace ggml_sched {
 

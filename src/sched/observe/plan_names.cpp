@@ -16,7 +16,11 @@ observe::Names names_of(const Lowered & lowered, const Splits & splits, const st
         name_lane(topology.stream_of[b], backends[b].name + " stream");
     }
     name_lane(plan::kHost, "host"); // also where backends without a lane, or without streaming, have theirs
+    names.inputs.resize(splits.copies.size());
     for (const CopyBinding & copy : lowered.copies) {
+        if (copy.copy != kNoBinding) {
+            names.inputs[copy.copy] = copy.dst->name;
+        }
         names.copies.push_back(copy.dst->name);
         names.others.push_back(copy.n_merged - 1);
         names.ids.push_back(copy.ids == kNoBinding ? "" : lowered.copies[copy.ids].src->name);

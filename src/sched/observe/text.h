@@ -15,6 +15,7 @@ struct Names {
     std::vector<std::string> copies; // by binding of a copy
     std::vector<std::string> ids;    // by binding of a copy: those that say which experts are copied; "": all
     std::vector<size_t> others;      // by binding of a copy: how many are sent with it
+    std::vector<std::string> inputs; // by copy of a split's input
     std::vector<std::string> splits; // by split
 };
 

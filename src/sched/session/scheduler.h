@@ -170,6 +170,7 @@ class Scheduler {
 
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;
+    std::shared_ptr<const StreamPlan> last_streams_;
     observe::Verifier verifier_;
     Observer observer_;
     CopyCallback copy_callback_;

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "host/log.h"
+#include "observe/stream_text.h"
 #include "observe/text.h"
 #include "session/scheduler.h"
 
@@ -40,7 +41,8 @@ std::string Scheduler::pattern(int split) const {
 }
 
 std::string Scheduler::plan_text() const {
-    return last_plan_ ? observe::text_of(*last_plan_, *last_names_) : "";
+    return last_plan_ ? text_of(*last_streams_, *last_names_, backends_) + observe::text_of(*last_plan_, *last_names_)
+                      : "";
 }
 
 } // namespace ggml_sched

@@ -256,6 +256,7 @@ Status Scheduler::run() {
     executor_->stats.runs++;
     last_plan_ = kept.plan;
     last_names_ = program_->names;
+    last_streams_ = streams_plan_.plan;
     flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // the callback may exchange it
     return streams_plan_.plan->experts.bytes > 0 ? streaming_.run(*kept.plan, work(), observer, *streams_plan_.plan)

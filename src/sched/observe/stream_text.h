@@ -1,0 +1,17 @@
+// What is streamed of a graph, as text.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/query.h"
+#include "observe/text.h"
+#include "stream/plan.h"
+
+namespace ggml_sched {
+
+// Returns a line for each ring, each copy in the order of issue, and the urgent splits; "" if nothing is streamed.
+std::string text_of(const StreamPlan & plan, const observe::Names & names, const std::vector<host::Backend> & backends);
+
+} // namespace ggml_sched
