@@ -15,7 +15,7 @@
 namespace tests {
 namespace {
 
-#ifdef GGML_SCHED_TEST_THIN // under a sanitizer
+#ifdef GGML_SCHED_TEST_THIN
 constexpr bool kThin = true;
 #else
 constexpr bool kThin = false;

@@ -9,7 +9,7 @@
 namespace tests {
 namespace {
 
-#ifdef GGML_SCHED_TEST_THIN // under a sanitizer
+#ifdef GGML_SCHED_TEST_THIN
 constexpr size_t kTextBytes = 300;
 #else
 constexpr size_t kTextBytes = 1500;

@@ -18,7 +18,7 @@ namespace {
 using ggml_sched::test::LogCapture;
 using Floats = StreamSession::Floats;
 
-#ifdef GGML_SCHED_TEST_THIN // under a sanitizer
+#ifdef GGML_SCHED_TEST_THIN
 constexpr bool kThin = true;
 #else
 constexpr bool kThin = false;

@@ -14,8 +14,8 @@ namespace property {
 
 namespace {
 
-#ifdef GGML_SCHED_TEST_THIN // under a sanitizer
-constexpr int kShare = 20;
+#ifdef GGML_SCHED_TEST_THIN
+constexpr int kShare = 40;
 #else
 constexpr int kShare = 1;
 #endif
