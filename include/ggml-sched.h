@@ -45,8 +45,8 @@ struct ggml_sched_stats {
     uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
     uint64_t expert_bytes_sent;  // in runs by the ids, of the experts that they named,
     uint64_t expert_bytes_of_all; // and what all experts would have been; the one by the other is the share in use
-    uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, the link was
-                              // measured, or pinned memory for copies out of pageable memory was missing or in use
+    uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, memory for
+                              // streaming was given back, or a chunk of pinned memory was still being read
 };
 
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);
@@ -58,7 +58,8 @@ GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 // returns the length that the text has without it; buf may be NULL if size is 0. An index outside gives "".
 GGML_API size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size);
 
-// The plan of the last run as text: lanes, steps, waits and the reason of each wait. Same convention as get_pattern.
+// The plan of the last run as text: what is streamed and when, then lanes, steps, waits and the reason of each wait. Same
+// convention as get_pattern.
 GGML_API size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size);
 
 // Before each run with a plan that has not been checked yet, prove that the plan orders every hazard. A plan that does

@@ -18,29 +18,29 @@ ExpertChoice::Run run(double compute_us, double share, double slots = kManySlots
     return {compute_us + share * kAll, share * kAll, kAll, slots};
 }
 
-void measure(ExpertChoice & gate, const ExpertBatch & batch, double compute_us, double share,
+void measure(ExpertChoice & choice, const ExpertBatch & batch, double compute_us, double share,
              double slots = kManySlots) {
     for (int i = 0; i < kFirstRuns; i++) {
-        gate.note_by_ids(batch, run(compute_us, share, slots));
+        choice.note_by_ids(batch, run(compute_us, share, slots));
     }
 }
 
 TEST(ExpertChoice, GoesByTheIdsUntilItHasMeasuredAFewRuns) {
-    ExpertChoice gate;
+    ExpertChoice choice;
     for (int i = 0; i < kFirstRuns; i++) {
-        EXPECT_FALSE(gate.streams_whole(kLarge));
-        gate.note_by_ids(kLarge, run(kAll, 0.9));
+        EXPECT_FALSE(choice.streams_whole(kLarge));
+        choice.note_by_ids(kLarge, run(kAll, 0.9));
     }
-    EXPECT_TRUE(gate.streams_whole(kLarge));
+    EXPECT_TRUE(choice.streams_whole(kLarge));
 }
 
 TEST(ExpertChoice, IsNotMisledByRunsThatWereDisturbed) {
-    ExpertChoice gate;
-    gate.note_by_ids(kSmall, run(900000, 0.3)); // also pays for what devices do once
-    gate.note_by_ids(kSmall, run(30000, 0.3));
-    gate.note_by_ids(kSmall, run(400000, 0.3));
-    gate.note_by_ids(kSmall, run(500000, 0.3));
-    EXPECT_FALSE(gate.streams_whole(kSmall)) << gate.text_of(kSmall);
+    ExpertChoice choice;
+    choice.note_by_ids(kSmall, run(900000, 0.3)); // also pays for what devices do once
+    choice.note_by_ids(kSmall, run(30000, 0.3));
+    choice.note_by_ids(kSmall, run(400000, 0.3));
+    choice.note_by_ids(kSmall, run(500000, 0.3));
+    EXPECT_FALSE(choice.streams_whole(kSmall)) << choice.text_of(kSmall);
 }
 
 TEST(ExpertChoice, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
@@ -58,53 +58,53 @@ TEST(ExpertChoice, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
         {300000, 0.01, false}, // 300 < 301.5, which is no difference
     };
     for (const auto & c : cases) {
-        ExpertChoice gate;
-        measure(gate, kLarge, c.compute_us, c.share);
-        EXPECT_EQ(gate.streams_whole(kLarge), c.whole) << c.compute_us << " us, share " << c.share;
-        EXPECT_NE(gate.text_of(kLarge).find(c.whole ? "streamed whole" : "by the ids"), std::string::npos);
+        ExpertChoice choice;
+        measure(choice, kLarge, c.compute_us, c.share);
+        EXPECT_EQ(choice.streams_whole(kLarge), c.whole) << c.compute_us << " us, share " << c.share;
+        EXPECT_NE(choice.text_of(kLarge).find(c.whole ? "streamed whole" : "by the ids"), std::string::npos);
     }
 }
 
 TEST(ExpertChoice, ExpectsLittleOfARingOfFewSlots) {
     for (const auto & [slots, whole] : {std::pair(2.0, false), {3.0, false}, {5.0, true}, {20.0, true}}) {
-        ExpertChoice gate;
-        measure(gate, kLarge, 110000, 0.6, slots); // by the ids 200; whole 260, 205, 178, 156
-        EXPECT_EQ(gate.streams_whole(kLarge), whole) << slots << " slots";
+        ExpertChoice choice;
+        measure(choice, kLarge, 110000, 0.6, slots); // by the ids 200; whole 260, 205, 178, 156
+        EXPECT_EQ(choice.streams_whole(kLarge), whole) << slots << " slots";
     }
 }
 
 TEST(ExpertChoice, TellsBatchesOfOtherSizesApart) {
-    ExpertChoice gate;
-    measure(gate, kLarge, 100000, 0.8);
-    measure(gate, kSmall, 30000, 0.3);
-    EXPECT_TRUE(gate.streams_whole(kLarge));
-    EXPECT_TRUE(gate.streams_whole({128, 8, 2000})); // about as many
-    EXPECT_FALSE(gate.streams_whole(kSmall));
-    EXPECT_FALSE(gate.streams_whole({128, 4, 2048}));
-    EXPECT_FALSE(gate.streams_whole({64, 8, 2048}));
+    ExpertChoice choice;
+    measure(choice, kLarge, 100000, 0.8);
+    measure(choice, kSmall, 30000, 0.3);
+    EXPECT_TRUE(choice.streams_whole(kLarge));
+    EXPECT_TRUE(choice.streams_whole({128, 8, 2000})); // about as many
+    EXPECT_FALSE(choice.streams_whole(kSmall));
+    EXPECT_FALSE(choice.streams_whole({128, 4, 2048}));
+    EXPECT_FALSE(choice.streams_whole({64, 8, 2048}));
 }
 
 TEST(ExpertChoice, MeasuresAgainNowAndThen) {
-    ExpertChoice gate;
-    measure(gate, kLarge, 100000, 0.8);
+    ExpertChoice choice;
+    measure(choice, kLarge, 100000, 0.8);
     int n_whole = 0;
-    while (gate.streams_whole(kLarge) && n_whole < 1000) {
-        gate.note_whole(kLarge);
+    while (choice.streams_whole(kLarge) && n_whole < 1000) {
+        choice.note_whole(kLarge);
         n_whole++;
     }
     EXPECT_GE(n_whole, 32);
     EXPECT_LE(n_whole, 128);
-    gate.note_by_ids(kLarge, run(20000, 0.2)); // the text has changed
-    EXPECT_FALSE(gate.streams_whole(kLarge));
+    choice.note_by_ids(kLarge, run(20000, 0.2)); // the text has changed
+    EXPECT_FALSE(choice.streams_whole(kLarge));
 }
 
 TEST(ExpertChoice, SaysWhenItsAnswerChanges) {
-    ExpertChoice gate;
+    ExpertChoice choice;
     for (int i = 1; i < kFirstRuns; i++) {
-        EXPECT_FALSE(gate.note_by_ids(kLarge, run(100000, 0.8)));
+        EXPECT_FALSE(choice.note_by_ids(kLarge, run(100000, 0.8)));
     }
-    EXPECT_TRUE(gate.note_by_ids(kLarge, run(100000, 0.8)));
-    EXPECT_TRUE(gate.note_by_ids(kLarge, run(10, 0.1)));
+    EXPECT_TRUE(choice.note_by_ids(kLarge, run(100000, 0.8)));
+    EXPECT_TRUE(choice.note_by_ids(kLarge, run(10, 0.1)));
 }
 
 } // namespace

@@ -10,8 +10,8 @@
 namespace ggml_sched::test {
 namespace {
 
-StreamSlots slots_of(const std::vector<size_t> & sizes) {
-    StreamSlots slots;
+std::vector<StreamSlot> slots_of(const std::vector<size_t> & sizes) {
+    std::vector<StreamSlot> slots;
     for (size_t i = 0; i < sizes.size(); i++) {
         slots.push_back({static_cast<uint32_t>(i), static_cast<int32_t>(i), 0, sizes[i]});
     }
@@ -19,7 +19,7 @@ StreamSlots slots_of(const std::vector<size_t> & sizes) {
 }
 
 TEST(StreamLayout, WaitsForTheLastUseOfTheBytes) {
-    StreamSlots slots = slots_of({3, 3, 3, 3, 3});
+    std::vector<StreamSlot> slots = slots_of({3, 3, 3, 3, 3});
     ASSERT_TRUE(lay_out(slots, 7)); // two fit; the third takes the place of the first
     const std::vector<size_t> offsets = {0, 3, 0, 3, 0};
     const std::vector<int32_t> free_after = {kBeforeTheRun, kBeforeTheRun, 0, 1, 2};
@@ -30,20 +30,20 @@ TEST(StreamLayout, WaitsForTheLastUseOfTheBytes) {
 }
 
 TEST(StreamLayout, RefusesASplitThatNeedsMoreThanTheRing) {
-    StreamSlots slots = slots_of({3, 3, 3});
+    std::vector<StreamSlot> slots = slots_of({3, 3, 3});
     for (StreamSlot & slot : slots) {
         slot.split = 0;
     }
     EXPECT_FALSE(lay_out(slots, 8));
     EXPECT_TRUE(lay_out(slots, 9));
-    StreamSlots large = slots_of({10});
+    std::vector<StreamSlot> large = slots_of({10});
     EXPECT_FALSE(lay_out(large, 9));
 }
 
 TEST(StreamLayout, MakesLapsOfAboutTheSameLength) {
     EXPECT_EQ(ring_size(slots_of({10, 10, 10}), 100), 30U); // all of it
     EXPECT_EQ(ring_size({}, 100), 0U);
-    const StreamSlots slots = slots_of(std::vector<size_t>(11, 10));
+    const std::vector<StreamSlot> slots = slots_of(std::vector<size_t>(11, 10));
     const size_t ring = ring_size(slots, 100); // not one lap of 100 and one of 10
     EXPECT_LE(ring, 70U);
     EXPECT_GE(ring, 55U);
@@ -56,7 +56,7 @@ TEST(StreamLayout, NeverLetsTwoWeightsShareBytesWhileBothAreNeeded) {
         std::mt19937 random(seed);
         std::vector<size_t> sizes(1 + random() % 60);
         std::generate(sizes.begin(), sizes.end(), [&] { return 1 + random() % 40; });
-        StreamSlots slots = slots_of(sizes);
+        std::vector<StreamSlot> slots = slots_of(sizes);
         const size_t ring = ring_size(slots, 80 + random() % 200);
         ASSERT_TRUE(lay_out(slots, ring));
         for (size_t later = 0; later < slots.size(); later++) {

@@ -373,7 +373,7 @@ TEST(Trace, OfWeightsOutOfPageableMemoryShowsEachWaitForAChunk) {
     const double link_us = static_cast<double>(stats.bytes_copied) / options.link_bytes_per_us;
     EXPECT_NEAR(static_cast<double>(copying_ns) / 1000, link_us, 0.1 * link_us);
     for (const Slice & slice : trace.of_category("synchronize")) {
-        EXPECT_EQ(slice.args["other"], "weights out of pageable memory: the chunk is still being read");
+        EXPECT_EQ(slice.args["other"], "copies out of pageable memory: the chunk is still being read");
     }
 }
 

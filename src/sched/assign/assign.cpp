@@ -45,7 +45,7 @@ Status check_user_assignments(const GraphView & graph, const std::vector<host::B
                               const PlacedByUser & user, Assignment & result) {
     for (const auto & [id, backend] : user) {
         const uint8_t both = kIsNode | kIsComputed;
-        if ((graph.facts(id) & both) == both && !result.questions.supports_op(backends, backend, graph, id)) {
+        if ((graph.facts(id) & both) == both && !result.answers.supports_op(backends, backend, graph, id)) {
             const ggml_tensor * node = graph.tensor(id);
             return Status::failed(std::string(ggml_op_desc(node)) + " '" + node->name + "' has been assigned to " +
                                   backends[backend].name + ", which does not support it; assign it to a backend for " +
@@ -95,7 +95,7 @@ BackendId find_backend_of_all_writers(const GraphView & graph, const std::vector
     for (BackendId b = 0; b < static_cast<BackendId>(backends.size()); b++) {
         const auto can_run = [&](const GraphNode & node) {
             return node.is_view || graph.root(node.tensor) != target ||
-                   result.questions.supports_op(backends, b, graph, node.tensor);
+                   result.answers.supports_op(backends, b, graph, node.tensor);
         };
         if (std::all_of(graph.nodes().begin(), graph.nodes().end(), can_run)) {
             return b;
@@ -108,7 +108,7 @@ BackendId find_backend_of_all_writers(const GraphView & graph, const std::vector
 
 Status assign(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
               const AssignOptions & options, Assignment & result) {
-    result.questions.begin();
+    result.answers.begin();
     if (Status status = check_user_assignments(graph, backends, user, result); !status.ok()) {
         return status;
     }

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "assign/questions.h"
+#include "assign/answers.h"
 #include "host/status.h"
 
 namespace ggml_sched {
@@ -43,7 +43,7 @@ const char * cause_name(Cause cause);
 struct Assignment {
     std::vector<BackendId> backend; // by tensor
     std::vector<Cause> cause;       // by tensor
-    Questions questions;            // that led to it
+    BackendAnswers answers;         // that led to it
     // Nodes, but no views, that may have operands on other backends; in their order. No other node has.
     std::vector<int> readers_elsewhere;
 };

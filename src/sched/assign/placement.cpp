@@ -12,11 +12,11 @@ struct Choice {
 class Placement {
   public:
     Placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
-              Questions & questions)
+              BackendAnswers & answers)
         : graph_(graph)
         , backends_(backends)
         , op_offload_(op_offload)
-        , questions_(questions) {}
+        , answers_(answers) {}
 
     // False if the tensor has memory where no backend can run its operation.
     bool choose(TensorId id, Choice & choice) {
@@ -72,7 +72,7 @@ class Placement {
         const bool on_cpu = owner == static_cast<BackendId>(backends_.size() - 1);
         if (op_offload_ && on_cpu && host::is_host(weights)) {
             for (BackendId b = 0; b < owner; b++) {
-                if (supports_op(b, id) && questions_.offload_op(backends_, b, graph_, id)) {
+                if (supports_op(b, id) && answers_.offload_op(backends_, b, graph_, id)) {
                     return {b, Cause::Offload};
                 }
             }
@@ -80,12 +80,12 @@ class Placement {
         return {owner, Cause::Weights};
     }
 
-    bool supports_op(BackendId backend, TensorId op) { return questions_.supports_op(backends_, backend, graph_, op); }
+    bool supports_op(BackendId backend, TensorId op) { return answers_.supports_op(backends_, backend, graph_, op); }
 
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const bool op_offload_;
-    Questions & questions_;
+    BackendAnswers & answers_;
     ggml_backend_buffer_t last_buffer_ = nullptr;
     BackendId first_user_ = kNoBackend; // of that
 };
@@ -106,7 +106,7 @@ Status nobody_can_run(const ggml_tensor * tensor) {
 
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
                            Spread & devices, Assignment & result) {
-    Placement placement(graph, backends, op_offload, result.questions);
+    Placement placement(graph, backends, op_offload, result.answers);
     const auto take = [&](TensorId id, const Choice & choice) {
         if (choice.backend != kNoBackend) {
             result.backend[id] = choice.backend;

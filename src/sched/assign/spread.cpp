@@ -31,7 +31,7 @@ class Settler {
         int most = -1;
         for (size_t b = 0; b < backends_.size(); b++) {
             const BackendId backend = static_cast<BackendId>(b);
-            if (!result_.questions.supports_op(backends_, backend, graph_, node.tensor)) {
+            if (!result_.answers.supports_op(backends_, backend, graph_, node.tensor)) {
                 continue;
             }
             int n_usable = 0;
@@ -50,7 +50,7 @@ class Settler {
         const BackendId own = result_.backend[node.tensor];
         for (BackendId b = 0; b < own; b++) {
             if (backends_[b].buft == backends_[own].buft &&
-                result_.questions.supports_op(backends_, b, graph_, node.tensor) && can_use_all(node, b)) {
+                result_.answers.supports_op(backends_, b, graph_, node.tensor) && can_use_all(node, b)) {
                 result_.backend[node.tensor] = b;
                 result_.cause[node.tensor] = Cause::Upgrade;
                 return;
@@ -110,7 +110,7 @@ void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment &
 bool fall_back(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                Assignment & result) {
     for (BackendId b = 0; b < static_cast<BackendId>(backends.size()); b++) {
-        if (result.questions.supports_op(backends, b, graph, node.tensor)) {
+        if (result.answers.supports_op(backends, b, graph, node.tensor)) {
             result.backend[node.tensor] = b;
             result.cause[node.tensor] = Cause::Fallback;
             return true;
@@ -144,7 +144,7 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
     }
     const ggml_tensor * tensor = graph.tensor(node.tensor);
     const BackendId owner = result.backend[target];
-    if (!result.questions.supports_op(backends, owner, graph, node.tensor)) {
+    if (!result.answers.supports_op(backends, owner, graph, node.tensor)) {
         writer = node.tensor;
         return Status::failed(std::string(ggml_op_desc(tensor)) + " '" + tensor->name + "' writes into '" +
                               graph.tensor(target)->name + "', which is on " + backends[owner].name +

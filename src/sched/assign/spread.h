@@ -23,7 +23,7 @@ class Spread {
         const BackendId own = backend_[node.tensor];
         if (own != kNoBackend) {
             current_ = own == avoided_ ? kNoBackend : own;
-        } else if (current_ != kNoBackend && result_.questions.supports_op(backends_, current_, graph_, node.tensor)) {
+        } else if (current_ != kNoBackend && result_.answers.supports_op(backends_, current_, graph_, node.tensor)) {
             backend_[node.tensor] = current_;
             result_.cause[node.tensor] = Cause::Neighbour;
         } else {

@@ -1,5 +1,5 @@
-// Executor - performs a plan, step by step, and decides nothing: waits that are in no plan follow a failure, and parts
-// of a copy are what its form says.
+// Executor - performs a plan, step by step, and decides nothing. Parts of a copy are what its form says. Waits that are
+// in no plan follow a failure, or are the stager's for its own chunks.
 //
 // It owns what plans refer to by number: the events of each lane, for as many runs as may be in flight, and the ring of
 // host memory through which inputs and staged copies pass.

@@ -7,8 +7,7 @@
 
 namespace ggml_sched {
 
-// The stager's chunks are its own: which of them a copy takes, no plan knows, for it depends on which experts the ids
-// name. A wait for one orders nothing that a plan has to order.
+// See stager.h for these waits.
 class Executor::ChunkEvents final : public Stager::Events {
   public:
     ChunkEvents(Executor & executor, plan::Lane lane)

@@ -4,6 +4,9 @@
 // pinned chunks, while earlier chunks are on their way. The call returns when the source has been read: the host is
 // busy meanwhile, but not the device, which computes what has been launched before. The same threads copy large
 // snapshots aside.
+//
+// The host waits before it fills a chunk again that is still being read. No plan shows such a wait: which chunks a copy
+// takes depends on the ids. It orders nothing but the chunk. Traces show it, and it counts as unplanned.
 
 #pragma once
 

@@ -36,7 +36,7 @@
 #define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0
 #endif
 
-// Questions that a registry may answer; docs/backend-guide.md says what they mean.
+// BackendAnswers that a registry may answer; docs/backend-guide.md says what they mean.
 enum ggml_backend_copy_queue {
     GGML_BACKEND_COPY_QUEUE_NONE = 0,
     GGML_BACKEND_COPY_QUEUE_SOURCE = 1,

@@ -1,4 +1,5 @@
-// Topology - the facts that a new scheduler finds out about its backends: lanes, links, and whether they can be used.
+// Topology - the facts about the backends: lanes, links, and whether they can be used. A new scheduler finds them out;
+// what a device refuses later is added.
 
 #pragma once
 

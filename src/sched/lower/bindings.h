@@ -37,7 +37,7 @@ struct CopyBinding {
     bool streamed = false;                // a weight
     bool cache = false;                   // streamed like one
     bool ahead = false;                   // on the lane that streams weights
-    bool pageable = false;                // large, and in memory that the device cannot read by itself
+    bool pageable = false;                // the device cannot read the source by itself: it goes in chunks
     TensorId writer = kNoTensor;          // of a cache: the node that has written what is sent,
     ggml_tensor * written = nullptr;      // which is this
     uint32_t sent = kNoBinding;           // of an Offer: the binding by which the weight has been sent ahead

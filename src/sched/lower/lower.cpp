@@ -135,9 +135,11 @@ class Lowering {
     void stream_after(int32_t split) {
         for (size_t b = 0; b < streams_.rings.size(); b++) {
             const StreamPlan::Ring & ring = streams_.rings[b];
-            for (; next_issue_[b] < ring.order.size() && ring.order[next_issue_[b]].after == split; next_issue_[b]++) {
-                const StreamSlot & slot = ring.slots[ring.order[next_issue_[b]].slot];
-                streamed_after_[slot.copy] = split;
+            for (; next_issue_[b] < ring.order.size(); next_issue_[b]++) {
+                const StreamSlot & slot = ring.slots[ring.order[next_issue_[b]]];
+                if (slot.issued_after > split) {
+                    break;
+                }
                 stream(std::max(split, 0), slot);
             }
         }
@@ -199,6 +201,7 @@ class Lowering {
     }
 
     void stream(int32_t section, const StreamSlot & slot) {
+        streamed_after_[slot.copy] = slot.issued_after;
         CopyBinding copy = binding_for(slot.copy);
         const InputCopy & input = splits_.copies[slot.copy];
         copy.streamed = !input.cache;

@@ -14,8 +14,8 @@
 // meanwhile.
 //
 // Weights that are streamed are SetAsync on a lane of their own, issued as far ahead of the launch that needs them as
-// the ring's memory is free: behind the launch that used it last. Out of pageable memory, where the host has to wait
-// for each copy, only one split ahead.
+// the ring's memory is free: behind the launch that used it last. Out of pageable memory, where the host copies itself,
+// only one split ahead.
 //
 // Caches that are streamed are copied like weights, and once more what this run writes into them before the launch. Of
 // rows that ids name only those are sent; the ids, which the caller has written, are copied aside when the run begins.

@@ -15,9 +15,9 @@ std::string name_of(const StreamSlot & slot, const observe::Names & names) {
     return prefix == std::string::npos ? name : name.substr(prefix + 1);
 }
 
-std::string line_of(const StreamSlot & slot, int32_t after, const observe::Names & names) {
-    return "  " + when(after) + ": copy " + name_of(slot, names) + " to [" + std::to_string(slot.offset) + ", " +
-           std::to_string(slot.offset + slot.size) + ") for split " + std::to_string(slot.split) + "\n";
+std::string line_of(const StreamSlot & slot, const observe::Names & names) {
+    return "  " + when(slot.issued_after) + ": copy " + name_of(slot, names) + " to [" + std::to_string(slot.offset) +
+           ", " + std::to_string(slot.offset + slot.size) + ") for split " + std::to_string(slot.split) + "\n";
 }
 
 std::string urgent_line(const std::vector<int32_t> & urgent) {
@@ -39,8 +39,8 @@ std::string text_of(const StreamPlan & plan, const observe::Names & names,
             continue;
         }
         text += "streaming to " + backends[b].name + " through a ring of " + std::to_string(ring.bytes) + " bytes\n";
-        for (const StreamPlan::Issue & issue : ring.order) {
-            text += line_of(ring.slots[issue.slot], issue.after, names);
+        for (const uint32_t slot : ring.order) {
+            text += line_of(ring.slots[slot], names);
         }
         text += urgent_line(ring.urgent);
     }

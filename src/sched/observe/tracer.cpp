@@ -267,7 +267,7 @@ void Tracer::waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexc
         const SliceId to = add_on_host(slice, wait_start_us_);
         done(lane, from);
         TraceArrow arrow = {TraceArrow::Kind::Synchronize, from, to};
-        arrow.other = trace_.name("weights out of pageable memory: the chunk is still being read");
+        arrow.other = trace_.name("copies out of pageable memory: the chunk is still being read");
         (void) trace_.add(arrow);
         call_start_us_ = now();
     });

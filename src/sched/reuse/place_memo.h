@@ -17,8 +17,6 @@ struct KeptPlaces {
     uint64_t fitted = 0;      // the number of that graph
 };
 
-using PlaceMemo = Memo<std::shared_ptr<const Splits>, KeptPlaces>;
-
 // Returns true if the plan also fits this graph, which is split in the same way and whose nodes read the copies.
 // `since` is the number of a graph that it fits.
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const GraphComparison & comparison,

@@ -61,6 +61,4 @@ struct KeptProgram {
     void bind(const GraphView & graph, const Slots & slots);
 };
 
-using ProgramMemo = Memo<ProgramKey, KeptProgram>;
-
 } // namespace ggml_sched

@@ -52,7 +52,7 @@ bool SplitMemo::is_assigned_alike(const PlacedByUser & by_user, const StreamLimi
         return false;
     }
     return (now.layout == version_.layout && now.parameters == version_.parameters && now.place == version_.place) ||
-           is_same(assignment_.questions.have_same_answers(backends_, graph_, graph_, answered_), KeyField::Answers);
+           is_same(assignment_.answers.have_same_answers(backends_, graph_, graph_, answered_), KeyField::Answers);
 }
 
 // The first micro-batch of a prompt is often split in another way than those that follow, and than what was reserved.

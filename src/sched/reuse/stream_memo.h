@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "reuse/key_field.h"
-#include "reuse/memo.h"
 #include "stream/plan.h"
 
 namespace ggml_sched {
@@ -25,13 +24,5 @@ struct StreamKey {
                is_same(whole_experts == has_whole_experts, KeyField::WholeExperts);
     }
 };
-
-// A plan, and the memory that there was when it was made
-struct KeptStreamPlan {
-    std::shared_ptr<const StreamPlan> plan;
-    std::shared_ptr<const std::vector<RingMemory>> memory;
-};
-
-using StreamMemo = Memo<StreamKey, KeptStreamPlan>;
 
 } // namespace ggml_sched

@@ -111,10 +111,10 @@ Status Allocation::make_room() {
     if (buffers_.have_room_for(*places_)) {
         return {};
     }
-    if (rules_.is_on(plan::Rule::BufferGrowth) && !flight_.is_empty()) {
+    if (rules_.is_on(plan::Rule::BufferGrowth) && !in_flight_.is_empty()) {
         bool waited = false;
         const plan::Program freeing = lower_freeing(buffers_.too_small_for(*places_), spaces_);
-        if (Status status = flight_.wait_before(freeing, plan::Rules(), waited); !status.ok()) {
+        if (Status status = in_flight_.wait_before(freeing, plan::Rules(), waited); !status.ok()) {
             return status;
         }
     }
@@ -209,18 +209,18 @@ void Allocation::take_back(const GraphView & view, const Splits & splits) const 
 }
 
 bool Allocation::must_wait_for_inputs(const GraphView & view) const {
-    return flight_.must_wait_before(lower_caller_writes(view, spaces_), rules_);
+    return in_flight_.must_wait_before(lower_caller_writes(view, spaces_), rules_);
 }
 
 Status Allocation::wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after) {
-    const std::shared_ptr<const plan::History> & now = flight_.history();
+    const std::shared_ptr<const plan::History> & now = in_flight_.history();
     if (free_after && (free_after == now || *free_after == *now)) {
         return {};
     }
     bool waited = false;
-    Status status = flight_.wait_before(lower_caller_writes(view, spaces_), rules_, waited);
+    Status status = in_flight_.wait_before(lower_caller_writes(view, spaces_), rules_, waited);
     if (!waited) {
-        free_after = flight_.history();
+        free_after = in_flight_.history();
     }
     return status;
 }

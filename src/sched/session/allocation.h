@@ -20,12 +20,12 @@ namespace ggml_sched {
 class Allocation {
   public:
     // All of them must stay.
-    Allocation(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces, Flight & flight,
-               const plan::Rules & rules, const IgnoredFields & ignored)
+    Allocation(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces,
+               InFlight & flight, const plan::Rules & rules, const IgnoredFields & ignored)
         : backends_(backends)
         , buffers_(buffers)
         , spaces_(spaces)
-        , flight_(flight)
+        , in_flight_(flight)
         , rules_(rules)
         , ignored_(ignored)
         , planner_(backends) {}
@@ -79,11 +79,11 @@ class Allocation {
     const std::vector<host::Backend> & backends_;
     ComputeBuffers & buffers_;
     Spaces & spaces_;
-    Flight & flight_;
+    InFlight & in_flight_;
     const plan::Rules & rules_;
     const IgnoredFields & ignored_;
     MemoryPlanner planner_;
-    PlaceMemo kept_{4};
+    Memo<SplitsId, KeptPlaces> kept_{4};                                              // by splits
     std::shared_ptr<const MemoryPlan> places_ = std::make_shared<const MemoryPlan>(); // of the last graph
     std::vector<TensorId> placed_views_;                                              // by the last give()
     std::vector<LastingTensor> lasting_;

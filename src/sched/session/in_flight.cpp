@@ -30,19 +30,19 @@ bool overlaps(const std::vector<plan::Access> & accesses, const plan::History & 
 
 } // namespace
 
-Flight::Flight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier)
+InFlight::InFlight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier)
     : machine_(machine)
     , executor_(executor)
     , verifier_(verifier)
     , history_(kNothing)
     , idle_(kNothing) {}
 
-void Flight::add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle) {
+void InFlight::add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle) {
     history_ = std::move(after);
     idle_ = std::move(idle);
 }
 
-bool Flight::must_wait_before(const plan::Program & program, const plan::Rules & rules) const {
+bool InFlight::must_wait_before(const plan::Program & program, const plan::Rules & rules) const {
     if (!overlaps(program.accesses, *history_)) {
         return false;
     }
@@ -52,7 +52,7 @@ bool Flight::must_wait_before(const plan::Program & program, const plan::Rules &
     return !plan::make_plan(unthrottled, program, *history_, rules).plan.waits.empty();
 }
 
-Status Flight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
+Status InFlight::wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited) {
     waited = must_wait_before(program, rules);
     if (!waited) {
         return {};
@@ -60,11 +60,12 @@ Status Flight::wait_before(const plan::Program & program, const plan::Rules & ru
     return run(program, {}, rules);
 }
 
-Status Flight::run(const Lowered & lowered) {
+Status InFlight::run(const Lowered & lowered) {
     return run(lowered.program, lowered.copies, plan::Rules());
 }
 
-Status Flight::run(const plan::Program & program, const std::vector<CopyBinding> & copies, const plan::Rules & rules) {
+Status InFlight::run(const plan::Program & program, const std::vector<CopyBinding> & copies,
+                     const plan::Rules & rules) {
     plan::Planned planned = plan::make_plan(machine_, program, *history_, rules);
     if (Status status = executor_.prepare(planned.plan); !status.ok()) {
         return status;
@@ -75,13 +76,13 @@ Status Flight::run(const plan::Program & program, const std::vector<CopyBinding>
     return executor_.run(*plan, copies);
 }
 
-void Flight::abandon(const char * why) {
+void InFlight::abandon(const char * why) {
     executor_.abandon(why);
     history_ = idle_; // the caller may read what has been computed
     verifier_.forget(idle_->caller_reads);
 }
 
-void Flight::synchronize() {
+void InFlight::synchronize() {
     executor_.synchronize();
     history_ = idle_;
     verifier_.forget(idle_->caller_reads);

@@ -1,4 +1,4 @@
-// Flight - what earlier runs may still be doing, and how the host waits for it outside of a run.
+// InFlight - what earlier runs may still be doing, and how the host waits for it outside of a run.
 
 #pragma once
 
@@ -11,10 +11,10 @@
 
 namespace ggml_sched {
 
-class Flight {
+class InFlight {
   public:
     // All of them must stay.
-    Flight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier);
+    InFlight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier);
 
     const std::shared_ptr<const plan::History> & history() const { return history_; }
     bool is_empty() const { return history_->empty() && history_->caller_reads.empty(); }

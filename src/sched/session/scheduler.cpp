@@ -66,9 +66,9 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , verifier_(machine_)
     , reallocations_(backends_, settings_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
-    , flight_(machine_, *executor_, verifier_)
-    , allocation_(backends_, buffers_, spaces_, flight_, rules_, ignored_)
-    , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, flight_) {
+    , in_flight_(machine_, *executor_, verifier_)
+    , allocation_(backends_, buffers_, spaces_, in_flight_, rules_, ignored_)
+    , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, in_flight_) {
     streaming_.keep_weights(settings_.keep_weights);
     if (n_copies_ > 1 && streaming_.make_queues()) {
         copy_limits_.ahead_from = options.ahead_from;
@@ -95,7 +95,7 @@ void Scheduler::forget_results() noexcept {
 
 void Scheduler::recover() noexcept {
     try {
-        flight_.abandon("memory ran out");
+        in_flight_.abandon("memory ran out");
     } catch (const std::bad_alloc &) {
         // A trace could not be told that the host has waited.
     }
@@ -172,7 +172,7 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
     Status status = earlier.find(view(), buffers_.owner(), was_allocated ? allocation_.lasting() : kNone);
     if (status.ok() && !earlier.are_none()) {
         if (earlier.have_contents()) {
-            flight_.synchronize();
+            in_flight_.synchronize();
         }
         earlier.take_away();
         cut_.take(graph);
@@ -181,7 +181,7 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
 }
 
 void Scheduler::set_streaming(const StreamSettings & settings) {
-    flight_.synchronize();
+    in_flight_.synchronize();
     reset();
     settings_.streaming = settings;
     streaming_.set(settings);
@@ -189,7 +189,7 @@ void Scheduler::set_streaming(const StreamSettings & settings) {
 
 void Scheduler::unallocate() {
     if (is_allocated_) {
-        flight_.synchronize();
+        in_flight_.synchronize();
         allocation_.take_back(view(), splits());
     }
     reset();

@@ -1,6 +1,6 @@
 // Scheduler - runs the stages in order and keeps their results:
 //
-//   graph -> assign -> split -> alloc -> lower -> plan -> (verify) -> exec
+//   graph -> assign -> split -> stream -> alloc -> lower -> plan -> (verify) -> exec
 //
 // Everything that can fail returns a Status; the C API in capi.cpp turns it into what ggml's signatures allow.
 
@@ -158,11 +158,11 @@ class Scheduler {
     SplitGraphs split_graphs_;
     ComputeBuffers buffers_;
     Spaces spaces_;
-    Streams streams_;
-    StreamMemo kept_streams_;
+    StreamRings streams_;
+    Memo<StreamKey, std::shared_ptr<const StreamPlan>> kept_streams_;
     const std::shared_ptr<const StreamPlan> nothing_streamed_ = std::make_shared<const StreamPlan>();
-    KeptStreamPlan streams_plan_ = {nothing_streamed_, nullptr}; // of this graph
-    ProgramMemo programs_;
+    std::shared_ptr<const StreamPlan> streamed_ = nothing_streamed_; // of this graph
+    Memo<ProgramKey, KeptProgram> programs_;
     Memo<ProgramKey, std::shared_ptr<const plan::History>> free_inputs_; // after which no input is in use any more
     KeptProgram * program_ = nullptr;                                    // of this graph; NULL: not lowered
     bool are_places_proved_ = false;                                     // those of the allocated graph
@@ -178,7 +178,7 @@ class Scheduler {
     Reallocations reallocations_;
     std::unique_ptr<observe::Tracer> tracer_; // NULL: none
     std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
-    Flight flight_;
+    InFlight in_flight_;
     Allocation allocation_;
     Streaming streaming_;
 };

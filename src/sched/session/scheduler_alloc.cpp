@@ -56,31 +56,30 @@ const StreamLimits & Scheduler::limits() {
 // Decides what is streamed of the graph, unless it is known.
 void Scheduler::plan_streaming() {
     const bool whole = streaming_.streams_whole(cut_.streamed().experts);
-    const auto is_this = [&](const StreamKey & key, const KeptStreamPlan &) {
+    const auto is_this = [&](const StreamKey & key, const std::shared_ptr<const StreamPlan> &) {
         return key.is_for(cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole, ignored_);
     };
-    const KeptStreamPlan & kept = kept_streams_.get(is_this, [&] {
+    const std::shared_ptr<const StreamPlan> & kept = kept_streams_.get(is_this, [&] {
         streams_.say_what_is_missing(view(), splits());
-        const auto memory = std::make_shared<const std::vector<RingMemory>>(streams_.memory());
-        const auto plan = std::make_shared<const StreamPlan>(
-            plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_, topology_, *memory, whole));
-        return std::make_pair(StreamKey{cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole},
-                              KeptStreamPlan{plan, memory});
+        return std::make_pair(
+            StreamKey{cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole},
+            std::make_shared<const StreamPlan>(plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_,
+                                                            topology_, streams_.memory(), whole)));
     });
-    if (streams_plan_.plan != kept.plan) {
-        streams_plan_ = kept;
+    if (streamed_ != kept) {
+        streamed_ = kept;
     }
 }
 
 Status Scheduler::get_ring(Goal goal, bool & fits) {
     fits = !needs_memory(goal) || !is_streaming();
     if (fits) {
-        streams_plan_ = {nothing_streamed_, nullptr};
+        streamed_ = nothing_streamed_;
         return {};
     }
     plan_streaming();
     const uint64_t before = streams_.number();
-    Status status = streaming_.get_memory(*streams_plan_.plan, view(), splits(), fits);
+    Status status = streaming_.get_memory(*streamed_, view(), splits(), fits);
     if (status.ok() && fits) {
         if (streams_.number() != before) {
             plan_streaming(); // memory that has grown is other memory
@@ -93,7 +92,7 @@ Status Scheduler::get_ring(Goal goal, bool & fits) {
 Status Scheduler::make_copies(Goal goal) {
     slots_.make(view(), splits(), backends_, n_copies_, turn_);
     if (needs_memory(goal)) {
-        if (Status status = streams_.place(*streams_plan_.plan, slots_); !status.ok()) {
+        if (Status status = streams_.place(*streamed_, slots_); !status.ok()) {
             return status;
         }
     }
@@ -136,7 +135,7 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
 }
 
 Status Scheduler::wait_for_inputs() {
-    if (flight_.is_empty()) {
+    if (in_flight_.is_empty()) {
         return {};
     }
     std::shared_ptr<const plan::History> unknown;

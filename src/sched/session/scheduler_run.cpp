@@ -14,16 +14,8 @@ namespace ggml_sched {
 
 ProgramKey Scheduler::key() const {
     const GraphVersion & version = cut_.comparison().version();
-    return {turn_,
-            version.layout,
-            version.place,
-            allocation_.places(),
-            allocation_.buffers(),
-            streams_plan_.plan,
-            topology_.n_refusals,
-            mode(),
-            observer_.callback != nullptr,
-            offered_};
+    return {turn_,     version.layout,       version.place, allocation_.places(),          allocation_.buffers(),
+            streamed_, topology_.n_refusals, mode(),        observer_.callback != nullptr, offered_};
 }
 
 plan::Mode Scheduler::mode() const {
@@ -36,7 +28,7 @@ plan::Mode Scheduler::mode() const {
 
 Lowered Scheduler::lower_afresh() {
     const LoweringOptions options = {mode(), observer_.callback != nullptr, offered_, copy_limits_};
-    return lower(cut_graph(), allocation_.followers(), *streams_plan_.plan, backends_, topology_, options, spaces_);
+    return lower(cut_graph(), allocation_.followers(), *streamed_, backends_, topology_, options, spaces_);
 }
 
 // Makes what the executor needs for copies in chunks out of pageable memory. False: there is no memory for it, as the
@@ -62,7 +54,7 @@ void Scheduler::lower_graph() {
         topology_.links[src][dst].async = false;
         topology_.n_refusals++;
     }
-    if (streams_plan_.plan->whole_experts != streaming_.streams_whole(cut_.streamed().experts)) {
+    if (streamed_->whole_experts != streaming_.streams_whole(cut_.streamed().experts)) {
         plan_streaming(); // as measured meanwhile
     }
     const auto find_kept = [this] {
@@ -100,14 +92,14 @@ Status Scheduler::prove_cut() {
 }
 
 Status Scheduler::prove_streams() {
-    if (streams_plan_.plan == nothing_streamed_) {
+    if (streamed_ == nothing_streamed_) {
         return {};
     }
     const StreamedExperts & experts = cut_.streamed().experts;
     const StreamPlan fresh = plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_, topology_,
-                                          *streams_plan_.memory, streaming_.streams_whole(experts));
-    std::string difference = find_difference(*streams_plan_.plan, fresh);
-    if (difference.empty() && !streams_.in_the_way(*streams_plan_.plan).empty()) {
+                                          streamed_->memory, streaming_.streams_whole(experts));
+    std::string difference = find_difference(*streamed_, fresh);
+    if (difference.empty() && !streams_.in_the_way(*streamed_).empty()) {
         difference = "the ring is too small";
     }
     return difference.empty() ? Status{} : stale("streaming: " + difference);
@@ -124,7 +116,7 @@ Status Scheduler::prove_program() {
 }
 
 Status Scheduler::prove_plan(const KeptPlan & kept) {
-    const plan::Planned fresh = plan::make_plan(machine_, program_->lowered.program, *flight_.history(), rules_);
+    const plan::Planned fresh = plan::make_plan(machine_, program_->lowered.program, *in_flight_.history(), rules_);
     std::string difference = find_difference(*kept.plan, fresh.plan);
     if (difference.empty() && !(*kept.after == fresh.next)) {
         difference = "it leaves something else in flight";
@@ -133,7 +125,7 @@ Status Scheduler::prove_plan(const KeptPlan & kept) {
 }
 
 KeptPlan & Scheduler::find_plan(bool & is_kept) {
-    const std::shared_ptr<const plan::History> & in_flight = flight_.history();
+    const std::shared_ptr<const plan::History> & in_flight = in_flight_.history();
     KeptPlan * const kept = settings_.reuse ? program_->plans.find(in_flight, ignored_) : nullptr;
     is_kept = kept != nullptr;
     if (is_kept) {
@@ -191,7 +183,7 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     }
     Status status = run();
     if (!status.ok()) {
-        flight_.abandon("the run failed");
+        in_flight_.abandon("the run failed");
         return status;
     }
     return {GGML_STATUS_SUCCESS, executor_->take_failures_of_earlier_runs()};
@@ -234,7 +226,7 @@ Status Scheduler::run() {
     }
     // The verifier knows nothing of runs without verification, so they end first.
     if (settings_.verify && std::exchange(has_unverified_runs_, false)) {
-        flight_.synchronize();
+        in_flight_.synchronize();
     }
     // The waits: between the tasks of this run, and for what earlier runs may still be doing.
     bool is_kept = false;
@@ -256,11 +248,11 @@ Status Scheduler::run() {
     executor_->stats.runs++;
     last_plan_ = kept.plan;
     last_names_ = program_->names;
-    last_streams_ = streams_plan_.plan;
-    flight_.add_run(kept.after, kept.idle);
+    last_streams_ = streamed_;
+    in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // the callback may exchange it
-    return streams_plan_.plan->experts.bytes > 0 ? streaming_.run(*kept.plan, work(), observer, *streams_plan_.plan)
-                                                 : executor_->run(*kept.plan, work(), observer);
+    return streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, work(), observer, *streamed_)
+                                        : executor_->run(*kept.plan, work(), observer);
 }
 
 Work Scheduler::work() {
@@ -284,7 +276,7 @@ void Scheduler::wait_for_all() {
             host::synchronize(backend.handle); // no lane, but the caller may have enqueued on it
         }
     }
-    flight_.synchronize();
+    in_flight_.synchronize();
     if (!is_allocated_) {
         // The same turn for every token of a generation, so that backends see the same graph again.
         next_turn_ = 0;

@@ -46,14 +46,14 @@ class SampleMemory {
 } // namespace
 
 Streaming::Streaming(const std::vector<host::Backend> & backends, const Topology & topology, const Settings & settings,
-                     Spaces & spaces, Streams & streams, Executor & executor, Flight & flight)
+                     Spaces & spaces, StreamRings & streams, Executor & executor, InFlight & flight)
     : backends_(backends)
     , topology_(topology)
     , settings_(settings)
     , spaces_(spaces)
     , streams_(streams)
     , executor_(executor)
-    , flight_(flight) {}
+    , in_flight_(flight) {}
 
 bool Streaming::make_queues() {
     const bool all = streams_.make_queues();
@@ -85,14 +85,14 @@ Status Streaming::get_memory(const StreamPlan & plan, const GraphView & graph, c
 Status Streaming::wait_for_old_memory(const StreamPlan & plan) {
     const std::vector<ggml_backend_buffer_t> old = streams_.in_the_way(plan);
     bool waited = false;
-    return old.empty() ? Status{} : flight_.wait_before(lower_freeing(old, spaces_), plan::Rules(), waited);
+    return old.empty() ? Status{} : in_flight_.wait_before(lower_freeing(old, spaces_), plan::Rules(), waited);
 }
 
 bool Streaming::give_memory_back() {
     if (!streams_.have_memory()) {
         return false;
     }
-    flight_.abandon("memory for streaming weights is given back");
+    in_flight_.abandon("memory for streaming weights is given back");
     streams_.give_up("the memory is needed for something else");
     return true;
 }
@@ -128,7 +128,7 @@ Status Streaming::measure_link(const StreamPlan & plan, const GraphView & graph,
 Status Streaming::send_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend) {
     const bool is_pinned = host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(weight)));
     const bool is_staged = !is_pinned && executor_.prepare_staging(topology_.stream_of[backend], 0);
-    return flight_.run(lower_sample(weight, target, bytes, backend, is_staged, topology_, spaces_));
+    return in_flight_.run(lower_sample(weight, target, bytes, backend, is_staged, topology_, spaces_));
 }
 
 Status Streaming::run(const plan::Plan & plan, Work work, const Observer & observer, const StreamPlan & streams) {

@@ -1,6 +1,6 @@
 // Streaming - brings what is decided in stream/ together with what is in flight: gets memory when nothing uses the old
 // one any more, gives it back when it is needed elsewhere, and measures what the choice between ways to stream experts
-// depends on. Nothing here runs where streaming is off.
+// depends on. Where streaming is off, nothing here runs but what makes queues for other large inputs.
 
 #pragma once
 
@@ -19,7 +19,7 @@ class Streaming {
   public:
     // All of them must stay; the streams longer than the executor, which uses their queues.
     Streaming(const std::vector<host::Backend> & backends, const Topology & topology, const Settings & settings,
-              Spaces & spaces, Streams & streams, Executor & executor, Flight & flight);
+              Spaces & spaces, StreamRings & streams, Executor & executor, InFlight & flight);
 
     // Makes the queues of all devices, for more than weights. False: not all of them.
     bool make_queues();
@@ -50,9 +50,9 @@ class Streaming {
     const Topology & topology_;
     const Settings & settings_;
     Spaces & spaces_;
-    Streams & streams_;
+    StreamRings & streams_;
     Executor & executor_;
-    Flight & flight_;
+    InFlight & in_flight_;
     ExpertChoice choice_;
 };
 

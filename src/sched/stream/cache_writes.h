@@ -25,11 +25,9 @@ struct CacheWrite {
 
 class Caches {
   public:
-    // By tensor that is no view, the last of the nodes so far that writes it
-    using WrittenAt = std::vector<int32_t>;
-
+    // `written_at`: by tensor that is no view, the last of the nodes so far that writes it. All of them must stay.
     Caches(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-           const WrittenAt & written_at)
+           const std::vector<int32_t> & written_at)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
@@ -50,7 +48,7 @@ class Caches {
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
-    const WrittenAt & written_at_;
+    const std::vector<int32_t> & written_at_;
     std::vector<CacheWrite> writes_;
     std::vector<size_t> written_; // by tensor that is no view, in bytes
 };

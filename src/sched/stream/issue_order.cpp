@@ -139,13 +139,18 @@ class IssueOrder {
         while (true) {
             if (queue.next < queue.weights.size() && may_issue_weight(backend, split)) {
                 queue.ahead += slot_at(backend, queue.weights[queue.next]).size;
-                plan_.rings[backend].order.push_back({split, queue.weights[queue.next++]});
+                issue(backend, queue.weights[queue.next++], split);
             } else if (queue.next_cache < queue.caches.size() && may_issue_cache(backend, split)) {
-                plan_.rings[backend].order.push_back({split, queue.caches[queue.next_cache++]});
+                issue(backend, queue.caches[queue.next_cache++], split);
             } else {
                 return;
             }
         }
+    }
+
+    void issue(BackendId backend, uint32_t slot, int32_t split) {
+        plan_.rings[backend].slots[slot].issued_after = split;
+        plan_.rings[backend].order.push_back(slot);
     }
 
     bool may_issue_weight(BackendId backend, int32_t split) {

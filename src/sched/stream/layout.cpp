@@ -14,10 +14,10 @@ int32_t split_of(int32_t node, const Splits & splits) {
 
 } // namespace
 
-StreamSlots streamed_to(BackendId backend, const GraphView & graph, const Splits & splits,
-                        const std::vector<host::Backend> & backends) {
+std::vector<StreamSlot> streamed_to(BackendId backend, const GraphView & graph, const Splits & splits,
+                                    const std::vector<host::Backend> & backends) {
     const size_t alignment = ggml_backend_buft_get_alignment(backends[backend].buft);
-    StreamSlots slots;
+    std::vector<StreamSlot> slots;
     for (size_t i = 0; i < splits.splits.size(); i++) {
         for (const uint32_t input : splits.splits[i].inputs) {
             const InputCopy & copy = splits.copies[input];
@@ -31,7 +31,7 @@ StreamSlots streamed_to(BackendId backend, const GraphView & graph, const Splits
     return slots;
 }
 
-size_t ring_size(const StreamSlots & slots, size_t capacity) {
+size_t ring_size(const std::vector<StreamSlot> & slots, size_t capacity) {
     size_t total = 0;
     size_t largest = 0;
     for (const StreamSlot & slot : slots) {
@@ -45,7 +45,7 @@ size_t ring_size(const StreamSlots & slots, size_t capacity) {
     return std::min(capacity, total / n_laps + largest);
 }
 
-bool lay_out(StreamSlots & slots, size_t ring) {
+bool lay_out(std::vector<StreamSlot> & slots, size_t ring) {
     if (slots.empty()) {
         return true;
     }

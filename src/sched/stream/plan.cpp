@@ -1,6 +1,7 @@
 #include "stream/plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "stream/issue_order.h"
 
@@ -40,7 +41,7 @@ double StreamPlan::slots_in_ring(BackendId backend) const {
 
 StreamPlan plan_streams(const GraphView & graph, const Splits & splits, const StreamedInputs & streamed,
                         const Assignment & assignment, const std::vector<host::Backend> & backends,
-                        const Topology & topology, const std::vector<RingMemory> & memory, bool whole_experts) {
+                        const Topology & topology, std::vector<RingMemory> memory, bool whole_experts) {
     StreamPlan plan;
     plan.cache_writes = streamed.cache_writes;
     plan.experts = streamed.experts;
@@ -50,6 +51,7 @@ StreamPlan plan_streams(const GraphView & graph, const Splits & splits, const St
         plan.rings[b].slots = streamed_to(static_cast<BackendId>(b), graph, splits, backends);
         lay_out(plan.rings[b], memory[b]);
     }
+    plan.memory = std::move(memory);
     find_issue_order(plan, graph, splits, assignment, backends, topology);
     return plan;
 }

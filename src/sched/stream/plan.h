@@ -15,19 +15,20 @@
 
 namespace ggml_sched {
 
-struct StreamPlan {
-    // A copy that is issued once a split of the run has been launched, or before the run (kBeforeTheRun)
-    struct Issue {
-        int32_t after;
-        uint32_t slot; // index into Ring::slots
+// The device memory that streaming may use on one backend, and that it has, in bytes
+struct RingMemory {
+    size_t most = 0;
+    size_t had = 0;
 
-        friend bool operator==(const Issue & a, const Issue & b) { return a.after == b.after && a.slot == b.slot; }
-    };
+    friend bool operator==(const RingMemory & a, const RingMemory & b) { return a.most == b.most && a.had == b.had; }
+};
+
+struct StreamPlan {
     // Of one backend
     struct Ring {
-        size_t bytes = 0;            // of device memory
-        StreamSlots slots;           // in the order of their use
-        std::vector<Issue> order;    // all slots, in the order in which their copies are issued
+        size_t bytes = 0;              // of device memory
+        std::vector<StreamSlot> slots; // in the order of their use
+        std::vector<uint32_t> order;   // all slots, by index, in the order in which their copies are issued
         std::vector<int32_t> urgent; // splits, in order, whose other copies from the host take the queue of the weights
         bool runs_ahead = false;     // something is streamed without the host waiting for the copies
 
@@ -40,7 +41,8 @@ struct StreamPlan {
     std::vector<Ring> rings; // by backend; none: nothing is streamed
     std::vector<CacheWrite> cache_writes;
     StreamedExperts experts;
-    bool whole_experts = false; // all of them are sent ahead, not only those that ids name
+    bool whole_experts = false;     // all of them are sent ahead, not only those that ids name
+    std::vector<RingMemory> memory; // by backend: that there was when the plan was made
 
     // Do other copies from the host for this split take the queue of the weights?
     bool is_urgent(BackendId backend, int32_t split) const;
@@ -49,18 +51,10 @@ struct StreamPlan {
     double slots_in_ring(BackendId backend) const;
 };
 
-// The device memory that streaming may use on one backend, and that it has, in bytes
-struct RingMemory {
-    size_t most = 0;
-    size_t had = 0;
-
-    friend bool operator==(const RingMemory & a, const RingMemory & b) { return a.most == b.most && a.had == b.had; }
-};
-
 // Plans what is streamed of a graph that was split by StreamCuts. `memory` has one for each backend; limits that follow
 // from it (limit_of) are those by which the graph was split.
 StreamPlan plan_streams(const GraphView & graph, const Splits & splits, const StreamedInputs & streamed,
                         const Assignment & assignment, const std::vector<host::Backend> & backends,
-                        const Topology & topology, const std::vector<RingMemory> & memory, bool whole_experts);
+                        const Topology & topology, std::vector<RingMemory> memory, bool whole_experts);
 
 } // namespace ggml_sched

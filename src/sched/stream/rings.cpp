@@ -42,15 +42,15 @@ std::string mib(size_t bytes) {
 
 } // namespace
 
-Streams::Streams(const std::vector<host::Backend> & backends, const Topology & topology,
-                 const StreamSettings & settings)
+StreamRings::StreamRings(const std::vector<host::Backend> & backends, const Topology & topology,
+                         const StreamSettings & settings)
     : backends_(backends)
     , topology_(topology)
     , settings_(settings)
     , streams_(backends.size())
     , kept_(backends.size()) {}
 
-Streams::~Streams() {
+StreamRings::~StreamRings() {
     for (Stream & stream : streams_) {
         ggml_backend_buffer_free(stream.memory);
         if (stream.queue) {
@@ -59,7 +59,7 @@ Streams::~Streams() {
     }
 }
 
-void Streams::set(const StreamSettings & settings) {
+void StreamRings::set(const StreamSettings & settings) {
     settings_ = settings;
     limits_.clear();
     for (Stream & stream : streams_) {
@@ -70,24 +70,24 @@ void Streams::set(const StreamSettings & settings) {
 }
 
 // The memory or its limits are others now.
-void Streams::forget_contents() {
+void StreamRings::forget_contents() {
     number_++;
     std::for_each(kept_.begin(), kept_.end(), [](KeptWeights & weights) { weights.forget(); });
 }
 
-void Streams::give_up(const char * why) {
+void StreamRings::give_up(const char * why) {
     host::log_warning(std::string("weights are not streamed any more: ") + why);
     set({0, 0});
 }
 
-const StreamLimits & Streams::limits() {
+const StreamLimits & StreamRings::limits() {
     if (limits_.empty()) {
         find_capacities();
     }
     return limits_;
 }
 
-void Streams::find_capacities() {
+void StreamRings::find_capacities() {
     const size_t lookahead = settings_.lookahead == 0 ? kLookahead : settings_.lookahead;
     limits_.assign(backends_.size(), {});
     for (size_t b = 0; b < backends_.size() && settings_.budget > 0; b++) {
@@ -98,7 +98,7 @@ void Streams::find_capacities() {
     }
 }
 
-size_t Streams::budget_of(const host::Backend & backend) const {
+size_t StreamRings::budget_of(const host::Backend & backend) const {
     if (settings_.budget != StreamSettings::kAuto) {
         return settings_.budget;
     }
@@ -106,17 +106,17 @@ size_t Streams::budget_of(const host::Backend & backend) const {
     return share < kLeastAuto ? 0 : share;
 }
 
-void Streams::lower_capacity(BackendId backend, size_t capacity) {
+void StreamRings::lower_capacity(BackendId backend, size_t capacity) {
     streams_[backend].capacity = capacity;
     limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto);
     number_++;
 }
 
-bool Streams::have_memory() const {
+bool StreamRings::have_memory() const {
     return std::any_of(streams_.begin(), streams_.end(), [](const Stream & stream) { return stream.memory; });
 }
 
-std::vector<RingMemory> Streams::memory() const {
+std::vector<RingMemory> StreamRings::memory() const {
     std::vector<RingMemory> result;
     for (const Stream & stream : streams_) {
         result.push_back({stream.capacity, size_of(stream.memory)});
@@ -125,7 +125,7 @@ std::vector<RingMemory> Streams::memory() const {
 }
 
 // Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.
-void Streams::say_what_is_missing(const GraphView & graph, const Splits & splits) {
+void StreamRings::say_what_is_missing(const GraphView & graph, const Splits & splits) {
     for (const InputCopy & copy : splits.copies) {
         Stream & stream = streams_[copy.backend];
         const ggml_backend_buffer_t buffer = host::buffer_of(graph.tensor(copy.tensor));
@@ -147,11 +147,11 @@ void Streams::say_what_is_missing(const GraphView & graph, const Splits & splits
     }
 }
 
-size_t Streams::size_of(ggml_backend_buffer_t memory) {
+size_t StreamRings::size_of(ggml_backend_buffer_t memory) {
     return memory ? ggml_backend_buffer_get_size(memory) : 0;
 }
 
-std::vector<ggml_backend_buffer_t> Streams::in_the_way(const StreamPlan & plan) const {
+std::vector<ggml_backend_buffer_t> StreamRings::in_the_way(const StreamPlan & plan) const {
     std::vector<ggml_backend_buffer_t> result;
     for (size_t b = 0; b < plan.rings.size(); b++) {
         if (streams_[b].memory && plan.rings[b].bytes > size_of(streams_[b].memory)) {
@@ -161,7 +161,7 @@ std::vector<ggml_backend_buffer_t> Streams::in_the_way(const StreamPlan & plan) 
     return result;
 }
 
-bool Streams::fit(const StreamPlan & plan) {
+bool StreamRings::fit(const StreamPlan & plan) {
     bool ok = true;
     for (size_t b = 0; b < plan.rings.size(); b++) {
         ok = fit(static_cast<BackendId>(b), plan.rings[b].bytes) && ok;
@@ -169,7 +169,7 @@ bool Streams::fit(const StreamPlan & plan) {
     return ok;
 }
 
-bool Streams::fit(BackendId backend, size_t needed) {
+bool StreamRings::fit(BackendId backend, size_t needed) {
     Stream & stream = streams_[backend];
     if (needed <= size_of(stream.memory)) {
         return true;
@@ -194,7 +194,7 @@ bool Streams::fit(BackendId backend, size_t needed) {
     return true;
 }
 
-bool Streams::make_queues() {
+bool StreamRings::make_queues() {
     bool ok = true;
     for (size_t b = 0; b < streams_.size(); b++) {
         ok = ok && (topology_.stream_of[b] == plan::kHost || make_queue(static_cast<BackendId>(b)));
@@ -202,7 +202,7 @@ bool Streams::make_queues() {
     return ok;
 }
 
-bool Streams::make_queue(BackendId backend) {
+bool StreamRings::make_queue(BackendId backend) {
     Stream & stream = streams_[backend];
     if (!stream.queue) {
         BackendPtr handle(host::second_backend(backends_[backend]));
@@ -217,8 +217,8 @@ bool Streams::make_queue(BackendId backend) {
     return true;
 }
 
-ggml_tensor * Streams::sample_for(BackendId backend, const StreamPlan & plan, const GraphView & graph,
-                                  const Splits & splits) const {
+ggml_tensor * StreamRings::sample_for(BackendId backend, const StreamPlan & plan, const GraphView & graph,
+                                      const Splits & splits) const {
     const Stream & stream = streams_[backend];
     ggml_tensor * sample = nullptr;
     for (const StreamSlot & slot : plan.rings[backend].slots) {
@@ -229,11 +229,11 @@ ggml_tensor * Streams::sample_for(BackendId backend, const StreamPlan & plan, co
     return stream.queue && stream.bytes_per_us <= 0 ? sample : nullptr;
 }
 
-void Streams::note_speed(BackendId backend, double bytes_per_us) {
+void StreamRings::note_speed(BackendId backend, double bytes_per_us) {
     streams_[backend].bytes_per_us = std::max(streams_[backend].bytes_per_us, bytes_per_us);
 }
 
-Status Streams::place(const StreamPlan & plan, const Slots & slots) const {
+Status StreamRings::place(const StreamPlan & plan, const Slots & slots) const {
     for (size_t b = 0; b < plan.rings.size(); b++) {
         char * base =
             streams_[b].memory ? static_cast<char *>(ggml_backend_buffer_get_base(streams_[b].memory)) : nullptr;

@@ -1,4 +1,4 @@
-// Streams - what it takes to copy weights to devices ahead of their use: for each backend a second one of the same
+// StreamRings - what it takes to copy weights to devices ahead of their use: for each backend a second one of the same
 // device, whose queue makes the copies, and a ring of device memory that they are made to.
 //
 // The memory is not the graph allocator's, so that its reuse follows the order of the copies and not that of the nodes.
@@ -18,14 +18,15 @@
 
 namespace ggml_sched {
 
-class Streams {
+class StreamRings {
   public:
     // Both must stay. Waits for nothing, and makes nothing yet.
-    Streams(const std::vector<host::Backend> & backends, const Topology & topology, const StreamSettings & settings);
-    ~Streams();
+    StreamRings(const std::vector<host::Backend> & backends, const Topology & topology,
+                const StreamSettings & settings);
+    ~StreamRings();
 
-    Streams(const Streams &) = delete;
-    Streams & operator=(const Streams &) = delete;
+    StreamRings(const StreamRings &) = delete;
+    StreamRings & operator=(const StreamRings &) = delete;
 
     // Also frees the memory: nothing may be using it.
     void set(const StreamSettings & settings);
