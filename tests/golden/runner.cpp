@@ -52,7 +52,7 @@ class Runner {
     explicit Runner(const Case & golden)
         : rig_(with_listing(golden.rig))
         , model_(rig_, golden.model) {
-        rig_.sched()->scheduler->refuse_superfluous_waits();
+        change_hooks(rig_.sched(), [](TestHooks & hooks) { hooks.refuses_superfluous_waits = true; });
         if (golden.observed) {
             const auto look = [](ggml_tensor *, bool, void *) { return true; };
             ggml_backend_sched_set_eval_callback(rig_.sched(), look, nullptr);

@@ -129,9 +129,11 @@ std::vector<Bug> on_one_device(const std::string & name, std::initializer_list<g
 }
 
 void switch_off(const Rig & rig, RuleSet off) {
-    for (const plan::Rule rule : off) {
-        rig.sched()->scheduler->switch_off(rule);
-    }
+    change_hooks(rig.sched(), [&](TestHooks & hooks) {
+        for (const plan::Rule rule : off) {
+            hooks.rules.switch_off(rule);
+        }
+    });
 }
 
 void expect_right(const std::vector<Bug> & bugs, RuleSet off) {

@@ -260,7 +260,7 @@ class CachedByCallback : public testing::TestWithParam<ggml_sim_profile> {
 
 // Runs the cache, several runs in flight at times, and compares each result with the CPU's.
 void run_and_compare(Rig & rig, CachedExperts & experts, int n_rounds) {
-    rig.sched()->scheduler->refuse_superfluous_waits();
+    change_hooks(rig.sched(), [](TestHooks & hooks) { hooks.refuses_superfluous_waits = true; });
     for (int round = 0; round < n_rounds; round++) {
         experts.build();
         const uint64_t seed = 1000 * static_cast<uint64_t>(round);

@@ -104,6 +104,56 @@ TEST_P(DeviceFailure, OfOneOfManyRunsDoesNotStopTheOthers) {
     expect_row(5);
 }
 
+// The next run needs a larger ring of host memory, and does not get it.
+TEST(DeviceFailures, AreToldWhereTheNextRunCannotBegin) {
+    RigOptions options;
+    options.devices = {GGML_SIM_PROFILE_CUDA};
+    options.parallel = true;
+    options.stream = 0;
+    Rig rig(options);
+    const LogCapture log;
+    const ContextPtr lasting = make_context(4);
+    ggml_tensor * table = ggml_new_tensor_2d(lasting.get(), GGML_TYPE_F32, 4, kRows);
+    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors(lasting.get(), rig.device(0)));
+    ContextPtr context;
+    ggml_tensor * index = nullptr;
+    ggml_tensor * x = nullptr;
+    const auto build = [&](int64_t n) {
+        context = make_context();
+        index = ggml_new_tensor_1d(context.get(), GGML_TYPE_I32, 1);
+        x = ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, n);
+        ggml_cgraph * graph = ggml_new_graph(context.get());
+        ggml_backend_sched_reset(rig.sched());
+        for (ggml_tensor * input : {index, x}) {
+            ggml_set_input(input);
+            ggml_backend_sched_set_tensor_backend(rig.sched(), input, rig.cpu());
+        }
+        for (ggml_tensor * result : {ggml_get_rows(context.get(), table, index), ggml_scale(context.get(), x, 2.0F)}) {
+            ggml_set_output(result);
+            ggml_build_forward_expand(graph, result);
+            ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.device(0));
+        }
+        return graph;
+    };
+    const auto start = [&](int64_t n, int32_t row) {
+        ggml_cgraph * graph = build(n);
+        EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph)) << ggml_sched_get_error(rig.sched());
+        ggml_backend_tensor_set(index, &row, 0, sizeof(row));
+        write_floats(x, ramp(static_cast<size_t>(n)));
+        return ggml_backend_sched_graph_compute_async(rig.sched(), graph);
+    };
+    ASSERT_TRUE(ggml_backend_sched_reserve(rig.sched(), build(4096)));
+    ASSERT_EQ(start(64, kRows), GGML_STATUS_SUCCESS) << "that there is no such row is found out later";
+    const ContextPtr first = std::move(context);
+    ASSERT_TRUE(ggml_backend_sim_fail(0, GGML_SIM_CALL_ALLOC_HOST_BUFFER, 1));
+    EXPECT_EQ(start(4096, 1), GGML_STATUS_ALLOC_FAILED);
+    ASSERT_TRUE(ggml_backend_sim_fail(0, GGML_SIM_CALL_ALLOC_HOST_BUFFER, 0));
+    std::string told = ggml_sched_get_error(rig.sched());
+    ggml_backend_sched_synchronize(rig.sched());
+    told += ggml_sched_get_error(rig.sched());
+    EXPECT_NE(told.find("failed on SIM0"), std::string::npos) << told << log.text();
+}
+
 INSTANTIATE_TEST_SUITE_P(Profiles, DeviceFailure,
                          testing::Combine(testing::Values(GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN,
                                                           GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_NO_ASYNC,

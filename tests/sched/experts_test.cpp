@@ -270,6 +270,24 @@ TEST_P(Experts, MeasureTheLinkWhenMemoryIsReservedAndNeverInARun) {
     EXPECT_EQ(rig.stats().unplanned_waits, 0U);
 }
 
+// A sample of the link is not worth more than streaming.
+TEST_P(Experts, AreStreamedWhereTheLinkCannotBeMeasured) {
+    for (const ggml_sim_call call : {GGML_SIM_CALL_EVENT_NEW, GGML_SIM_CALL_ALLOC_BUFFER}) {
+        RigOptions streaming = options();
+        streaming.stream = 4 * kExperts * kExpertBytes;
+        Rig rig(streaming);
+        const LogCapture log;
+        // The first buffer is the ring.
+        ASSERT_TRUE(ggml_backend_sim_fail(0, call, call == GGML_SIM_CALL_EVENT_NEW ? 1 : 2));
+        ExpertGraph graph(rig);
+        EXPECT_TRUE(ggml_backend_sim_fail(0, call, 0));
+        graph.choose({{3, 4}, {4, 3}, {9, 3}}, 1.0F);
+        run_on(rig, graph);
+        EXPECT_GT(rig.stats().streamed_bytes, 0U) << call << log.text();
+        EXPECT_EQ(log.text().find("not streamed any more"), std::string::npos) << log.text();
+    }
+}
+
 TEST_P(Experts, AreStreamedByTheIdsThroughTheRing) {
     RigOptions streaming = options();
     for (const size_t ring : {4 * kExperts * kExpertBytes, 2 * kExperts * kExpertBytes}) {

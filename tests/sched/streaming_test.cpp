@@ -145,7 +145,7 @@ TEST(Streaming, NeverBlocksTheHostForPinnedWeights) {
 
 TEST(Streaming, EachWaitOfItsPlansIsNeeded) {
     const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 3 * kWeightBytes);
-    rig.sched()->scheduler->refuse_superfluous_waits();
+    change_hooks(rig.sched(), [](TestHooks & hooks) { hooks.refuses_superfluous_waits = true; });
     Layers layers(rig, 8);
     layers.allocate(rig);
     for (int run = 0; run < 5; run++) {

@@ -103,10 +103,10 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
     if (listener_) {
         listener_->run_begins(plan, work);
     }
-    if (listener_) {
-        return run_steps<true>(plan, work, observer);
-    }
-    return run_steps<false>(plan, work, observer);
+    broken_off_ = mark_; // until it has not
+    Status status = listener_ ? run_steps<true>(plan, work, observer) : run_steps<false>(plan, work, observer);
+    broken_off_ = status.ok() ? kNoRun : mark_;
+    return status;
 }
 
 Status Executor::run(const plan::Plan & plan, const std::vector<CopyBinding> & copies) {
@@ -330,7 +330,7 @@ void Executor::abandon(const char * why) {
     forget_runs();
     forget_weights(); // copies may have failed, too
     note_failures();
-    forget_failures_of_last_run(); // it has told its own failure
+    forget_failures_of(std::exchange(broken_off_, kNoRun)); // that run has told its own failure
 }
 
 bool Executor::note_failure(plan::Lane lane) {
@@ -353,9 +353,9 @@ void Executor::note_failures() {
     }
 }
 
-void Executor::forget_failures_of_last_run() {
+void Executor::forget_failures_of(uint64_t run) {
     failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(),
-                                      [this](const FailedRun & failed) { return failed.mark == mark_; }),
+                                      [run](const FailedRun & failed) { return failed.mark == run; }),
                        failed_runs_.end());
 }
 

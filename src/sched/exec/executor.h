@@ -111,7 +111,7 @@ class Executor {
     bool note_failure(plan::Lane lane);
     void note_failures(); // of all lanes
     std::string text_of_failures() const;
-    void forget_failures_of_last_run();
+    void forget_failures_of(uint64_t run);
     void wait_unplanned(plan::Lane lane, const char * why); // after a failure
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
@@ -127,9 +127,11 @@ class Executor {
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
     const uint64_t window_;
     uint64_t run_ = 0;
-    uint64_t mark_ = 0;       // of this run, among those of all schedulers
-    size_t moved_bytes_ = 0;  // by the copy that was made last
-    size_t bytes_by_ids_ = 0; // of streamed experts, in the last run
+    uint64_t mark_ = 0; // of this run, among those of all schedulers
+    static constexpr uint64_t kNoRun = 0;
+    uint64_t broken_off_ = kNoRun; // the mark of the last run, if it broke off
+    size_t moved_bytes_ = 0;       // by the copy that was made last
+    size_t bytes_by_ids_ = 0;      // of streamed experts, in the last run
     Ring ring_;
     Stager stager_;
     CopyParts parts_;                           // of the copy that is being made

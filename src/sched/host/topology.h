@@ -26,7 +26,7 @@ struct Topology {
     // What has turned out not to work: copies out of pageable memory in chunks, to these backends, and links that are
     // not asynchronous after all
     std::array<bool, plan::kMaxLanes> cannot_stage = {};
-    size_t n_refusals = 0; // of both kinds
+    size_t n_refusals = 0; // counts changes of both
 };
 
 // Fails, saying why, for backends or buffer types that a scheduler cannot work with. bufts may be NULL.

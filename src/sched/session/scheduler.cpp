@@ -12,25 +12,18 @@ namespace ggml_sched {
 
 namespace {
 
-int n_copies_of(const Scheduler::Options & options) {
-    if (!options.parallel) {
+int n_copies_of(bool is_parallel, const TestHooks & hooks) {
+    if (!is_parallel) {
         return 1;
     }
-    return options.n_copies > 0 ? std::min(options.n_copies, kMaxCopies) : kMaxCopies;
-}
-
-CopyLimits copy_limits_of(const Scheduler::Options & options) {
-    // Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs
-    // that overlap pay for a copy on the host rather than for waiting.
-    constexpr size_t kSnapshot = size_t{1} << 20;
-    constexpr size_t kSnapshotParallel = size_t{64} << 20;
-    return {std::min(options.parallel ? kSnapshotParallel : kSnapshot, options.snapshot_limit), SIZE_MAX};
+    return hooks.n_copies > 0 ? std::min(hooks.n_copies, kMaxCopies) : kMaxCopies;
 }
 
 } // namespace
 
 std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
-                                             int n_backends, const Options & options, Status & status) {
+                                             int n_backends, const Options & options, Status & status,
+                                             const TestHooks & hooks) {
     status = check_backends(backends, bufts, n_backends);
     if (!status.ok()) {
         return nullptr;
@@ -41,7 +34,7 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
         described.push_back(
             host::describe(backends[b], bufts ? bufts[b] : ggml_backend_get_default_buffer_type(backends[b])));
     }
-    std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(described), options));
+    std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(described), options, hooks));
     if (const std::string & path = scheduler->settings_.trace; !path.empty()) {
         if (const Status started = scheduler->start_trace(path); !started.ok()) {
             host::log_error(started.message + " (GGML_SCHED_TRACE)");
@@ -50,14 +43,15 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
     return scheduler;
 }
 
-Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & options)
+Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & options, const TestHooks & hooks)
     : settings_(read_settings())
-    , n_copies_(n_copies_of(options))
+    , hooks_(hooks)
+    , is_parallel_(options.parallel)
+    , n_copies_(n_copies_of(options.parallel, hooks))
     , backends_(std::move(backends))
     , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
-    , copy_limits_(copy_limits_of(options))
-    , cut_(backends_, rules_, ignored_, {options.op_offload, n_copies_ > 1})
+    , cut_(backends_, hooks_.rules, hooks_.ignored, {options.op_offload, n_copies_ > 1})
     , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
     , kept_streams_(4)
@@ -67,19 +61,28 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , reallocations_(backends_, settings_)
     , executor_(std::make_unique<Executor>(backends_, topology_, machine_))
     , in_flight_(machine_, *executor_, verifier_)
-    , allocation_(backends_, buffers_, spaces_, in_flight_, rules_, ignored_)
+    , allocation_(backends_, buffers_, spaces_, in_flight_, hooks_.rules, hooks_.ignored)
     , streaming_(backends_, topology_, settings_, spaces_, streams_, *executor_, in_flight_) {
     streaming_.keep_weights(settings_.keep_weights);
-    if (n_copies_ > 1 && streaming_.make_queues()) {
-        copy_limits_.ahead_from = options.ahead_from;
-    }
+    has_queues_ = n_copies_ > 1 && streaming_.make_queues();
+    find_copy_limits();
 }
 
-void Scheduler::switch_off(plan::Rule rule) {
-    rules_.switch_off(rule);
-    if (rule == plan::Rule::CallerInputs) {
-        copy_limits_.snapshot = 0;
-    }
+void Scheduler::find_copy_limits() {
+    // Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs
+    // that overlap pay for a copy on the host rather than for waiting.
+    constexpr size_t kSnapshot = size_t{1} << 20;
+    constexpr size_t kSnapshotParallel = size_t{64} << 20;
+    // A copy of this size takes longer than the waits around it.
+    constexpr size_t kAheadFrom = size_t{256} << 10;
+    copy_limits_.snapshot = std::min(is_parallel_ ? kSnapshotParallel : kSnapshot, hooks_.snapshot_limit);
+    copy_limits_.snapshot = hooks_.rules.is_on(plan::Rule::CallerInputs) ? copy_limits_.snapshot : 0;
+    copy_limits_.ahead_from = has_queues_ ? std::min(kAheadFrom, hooks_.ahead_from) : SIZE_MAX;
+}
+
+void Scheduler::set_test_hooks(const TestHooks & hooks) {
+    hooks_ = hooks;
+    find_copy_limits();
     forget_results();
 }
 

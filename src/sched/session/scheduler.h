@@ -15,7 +15,6 @@
 #include "observe/tracer.h"
 #include "observe/verifier.h"
 #include "plan/history.h"
-#include "plan/rules.h"
 #include "reuse/program_memo.h"
 #include "reuse/split_memo.h"
 #include "reuse/stream_memo.h"
@@ -25,25 +24,20 @@
 #include "session/reallocations.h"
 #include "session/settings.h"
 #include "session/streaming.h"
+#include "session/test_hooks.h"
 
 namespace ggml_sched {
 
 class Scheduler {
   public:
-    // A copy of this size takes longer than the waits around it.
-    static constexpr size_t kAheadFrom = size_t{256} << 10;
-
     struct Options {
         bool parallel;
         bool op_offload;
-        // For tests; the C API leaves them alone.
-        int n_copies = 0;                 // with parallel: 1 to kMaxCopies; 0 is kMaxCopies
-        size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight, if the default limit allows them at all
-        size_t ahead_from = kAheadFrom;   // smaller inputs are copied on the queue that computes
     };
 
     static std::unique_ptr<Scheduler> create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
-                                             int n_backends, const Options & options, Status & status);
+                                             int n_backends, const Options & options, Status & status,
+                                             const TestHooks & hooks = {});
 
     Status reserve_size(ggml_cgraph * graph, size_t * sizes);
     Status reserve(ggml_cgraph * graph);
@@ -75,11 +69,10 @@ class Scheduler {
     void set_reuse(bool reuse) { settings_.reuse = reuse; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();
-    void end_trace() noexcept;                                       // if there is one; logs what fails
-    void switch_off(plan::Rule rule);                                // for tests
-    void refuse_superfluous_waits() { refuses_superfluous_ = true; } // for tests; needs verification on
-    // For tests; needs verification on, which refuses what is then wrongly reused.
-    void ignore(KeyField field) { ignored_.ignore(field); }
+    void end_trace() noexcept; // if there is one; logs what fails
+    // Graphs are prepared anew from now on. The number of copies stays.
+    void set_test_hooks(const TestHooks & hooks);
+    const TestHooks & test_hooks() const { return hooks_; }
 
     const std::vector<host::Backend> & backends() const { return backends_; }
     int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
@@ -94,7 +87,7 @@ class Scheduler {
     std::string plan_text() const;
 
   private:
-    Scheduler(std::vector<host::Backend> backends, const Options & options);
+    Scheduler(std::vector<host::Backend> backends, const Options & options, const TestHooks & hooks);
 
     enum class Goal { Split, Measure, Reserve, Allocate }; // what is wanted of a graph, and of its stages
     enum class Inputs { Writable, Written };               // by the caller, later or already
@@ -128,6 +121,7 @@ class Scheduler {
     Status verify(KeptPlan & kept);
     Status run();
     Work work();
+    void find_copy_limits();
     void forget_results() noexcept;
     bool is_same_graph(const ggml_cgraph * graph) const;
     plan::Mode mode() const;
@@ -136,14 +130,14 @@ class Scheduler {
     const Assignment & assignment() const { return cut_.assignment(); }
 
     Settings settings_;
-    plan::Rules rules_;
-    IgnoredFields ignored_;
-    bool refuses_superfluous_ = false;
+    TestHooks hooks_;
     bool has_unverified_runs_ = false; // Runs may be in flight that the verifier does not know.
+    const bool is_parallel_;
     const int n_copies_;
     std::vector<host::Backend> backends_;
     Topology topology_;
     plan::Machine machine_;
+    bool has_queues_ = false; // all devices have a second one
     CopyLimits copy_limits_;
 
     // The graph and what the stages made of it

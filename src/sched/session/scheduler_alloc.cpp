@@ -57,7 +57,7 @@ const StreamLimits & Scheduler::limits() {
 void Scheduler::plan_streaming() {
     const bool whole = streaming_.streams_whole(cut_.streamed().experts);
     const auto is_this = [&](const StreamKey & key, const std::shared_ptr<const StreamPlan> &) {
-        return key.is_for(cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole, ignored_);
+        return key.is_for(cut_.splits(), cut_.streamed_sizes(), streams_.number(), whole, hooks_.ignored);
     };
     const std::shared_ptr<const StreamPlan> & kept = kept_streams_.get(is_this, [&] {
         streams_.say_what_is_missing(view(), splits());

@@ -39,7 +39,6 @@ bool Scheduler::prepare_staging(const Lowered & lowered) {
             const size_t bytes = lane == plan::kHost ? 0 : lowered.staged[lane];
             if (bytes > 0 && !executor_->prepare_staging(lane, bytes)) {
                 topology_.cannot_stage[b] = true;
-                topology_.n_refusals++;
                 return false;
             }
         }
@@ -59,19 +58,22 @@ void Scheduler::lower_graph() {
     }
     const auto find_kept = [this] {
         const ProgramKey now = key();
-        return programs_.find([&](const ProgramKey & key, const KeptProgram &) { return key.equals(now, ignored_); });
+        return programs_.find(
+            [&](const ProgramKey & key, const KeptProgram &) { return key.equals(now, hooks_.ignored); });
     };
     if (KeptProgram * const kept = settings_.reuse ? find_kept() : nullptr) {
-        if (!std::exchange(program_, kept)) {
-            kept->bind(view(), slots_);
+        if (std::exchange(program_, kept) != kept) {
+            kept->bind(view(), slots_); // it may have been another graph's
         }
         return;
     }
     program_ = nullptr;
+    const auto refused_before = std::exchange(topology_.cannot_stage, {}); // there may be memory by now
     Lowered made = lower_afresh();
     while (!prepare_staging(made)) { // Again where a device refuses what the program needs.
         made = lower_afresh();
     }
+    topology_.n_refusals += topology_.cannot_stage != refused_before ? 1 : 0;
     program_ = &programs_.add(key(), {std::move(made), {}, {}});
 }
 
@@ -116,7 +118,8 @@ Status Scheduler::prove_program() {
 }
 
 Status Scheduler::prove_plan(const KeptPlan & kept) {
-    const plan::Planned fresh = plan::make_plan(machine_, program_->lowered.program, *in_flight_.history(), rules_);
+    const plan::Planned fresh =
+        plan::make_plan(machine_, program_->lowered.program, *in_flight_.history(), hooks_.rules);
     std::string difference = find_difference(*kept.plan, fresh.plan);
     if (difference.empty() && !(*kept.after == fresh.next)) {
         difference = "it leaves something else in flight";
@@ -126,7 +129,7 @@ Status Scheduler::prove_plan(const KeptPlan & kept) {
 
 KeptPlan & Scheduler::find_plan(bool & is_kept) {
     const std::shared_ptr<const plan::History> & in_flight = in_flight_.history();
-    KeptPlan * const kept = settings_.reuse ? program_->plans.find(in_flight, ignored_) : nullptr;
+    KeptPlan * const kept = settings_.reuse ? program_->plans.find(in_flight, hooks_.ignored) : nullptr;
     is_kept = kept != nullptr;
     if (is_kept) {
         return *kept;
@@ -136,7 +139,8 @@ KeptPlan & Scheduler::find_plan(bool & is_kept) {
         program_->names =
             std::make_shared<const observe::Names>(names_of(program_->lowered, splits(), backends_, topology_));
     }
-    return program_->plans.add(in_flight, plan::make_plan(machine_, program_->lowered.program, *in_flight, rules_));
+    return program_->plans.add(in_flight,
+                               plan::make_plan(machine_, program_->lowered.program, *in_flight, hooks_.rules));
 }
 
 Status Scheduler::verify(KeptPlan & kept) {
@@ -153,7 +157,8 @@ Status Scheduler::verify(KeptPlan & kept) {
         if (!violation.empty()) {
             return Status::failed("the plan does not order everything: " + violation);
         }
-        const std::string superfluous = refuses_superfluous_ ? verifier_.find_superfluous_wait(*kept.plan) : "";
+        const std::string superfluous =
+            hooks_.refuses_superfluous_waits ? verifier_.find_superfluous_wait(*kept.plan) : "";
         if (!superfluous.empty()) {
             return Status::failed(superfluous);
         }

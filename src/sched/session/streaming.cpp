@@ -24,8 +24,10 @@ class SampleMemory {
         tensor_.nb[1] = tensor_.nb[2] = tensor_.nb[3] = bytes;
     }
     ~SampleMemory() {
-        host::synchronize(queue_.handle);
-        ggml_backend_buffer_free(buffer_);
+        if (buffer_) {
+            host::synchronize(queue_.handle);
+            ggml_backend_buffer_free(buffer_);
+        }
     }
     SampleMemory(const SampleMemory &) = delete;
     SampleMemory & operator=(const SampleMemory &) = delete;
@@ -79,7 +81,10 @@ Status Streaming::get_memory(const StreamPlan & plan, const GraphView & graph, c
     }
     fits = streams_.fit(plan);
     use_queues();
-    return fits ? measure_link(plan, graph, splits) : Status{};
+    if (fits) {
+        measure_link(plan, graph, splits);
+    }
+    return {};
 }
 
 Status Streaming::wait_for_old_memory(const StreamPlan & plan) {
@@ -97,31 +102,27 @@ bool Streaming::give_memory_back() {
     return true;
 }
 
-// Only the choice between ways to stream experts needs it.
-Status Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits) {
+// Only the choice between ways to stream experts needs it. Where a sample cannot be sent, the speed stays unknown.
+void Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits) {
     constexpr size_t kSample = size_t{128} << 20;
     constexpr int kSamples = 4;
     const BackendId backend = plan.experts.backend;
     const bool has_choice = plan.experts.bytes > 0 && plan.experts.have_ids;
     ggml_tensor * const weight = has_choice ? streams_.sample_for(backend, plan, graph, splits) : nullptr;
     if (!weight) {
-        return {};
+        return;
     }
     const size_t bytes = std::min(ggml_nbytes(weight), kSample);
     SampleMemory memory(backends_[backend].buft, bytes, *streams_.queue(backend));
     ggml_tensor * const target = memory.tensor();
-    if (!target) {
-        return {}; // the speed stays unknown
-    }
     const host::Clock clock({*streams_.queue(backend)});
-    for (int i = 0; i < kSamples; i++) {
+    for (int i = 0; target && i < kSamples; i++) {
         const double begin = clock.now_us();
-        if (Status status = send_sample(weight, target, bytes, backend); !status.ok()) {
-            return status;
+        if (!send_sample(weight, target, bytes, backend).ok()) {
+            return;
         }
         streams_.note_speed(backend, static_cast<double>(bytes) / (clock.now_us() - begin));
     }
-    return {};
 }
 
 // Copies as a plan would, and waits before the target may be freed.

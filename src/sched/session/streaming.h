@@ -43,7 +43,7 @@ class Streaming {
                       const StreamPlan & streams);
     void use_queues();
     Status wait_for_old_memory(const StreamPlan & plan);
-    Status measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits);
+    void measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits);
     Status send_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend);
 
     const std::vector<host::Backend> & backends_;

@@ -179,6 +179,7 @@ StreamedSizes streamed_sizes(const Splits & splits, const std::vector<CacheWrite
         }
     }
     for (const CacheWrite & write : writes) {
+        result.by_rows.push_back(has_rows(graph.tensor(write.node)));
         if (is_copied[graph.root(write.node)]) {
             result.writes.push_back(bytes_of(write, graph));
         }

@@ -38,10 +38,12 @@ struct StreamedSizes {
     std::vector<size_t> weights;      // in host memory, of which there are copies: their bytes
     std::vector<size_t> caches;       // likewise
     std::vector<size_t> writes;       // into these: bytes
+    std::vector<bool> by_rows;        // all writes into caches: in rows that are long enough to be found one by one
     std::vector<ExpertBatch> batches; // that are computed with copies
 
     friend bool operator==(const StreamedSizes & a, const StreamedSizes & b) {
-        return a.weights == b.weights && a.caches == b.caches && a.writes == b.writes && a.batches == b.batches;
+        return a.weights == b.weights && a.caches == b.caches && a.writes == b.writes && a.by_rows == b.by_rows &&
+               a.batches == b.batches;
     }
 };
 

@@ -180,9 +180,9 @@ bool StreamRings::fit(BackendId backend, size_t needed) {
         lower_capacity(backend, 0);
         return false;
     }
-    ggml_backend_buffer_free(stream.memory);
-    stream.memory = ggml_backend_buft_alloc_buffer(backends_[backend].buft, needed);
+    ggml_backend_buffer_free(std::exchange(stream.memory, nullptr));
     forget_contents();
+    stream.memory = ggml_backend_buft_alloc_buffer(backends_[backend].buft, needed);
     if (!stream.memory) {
         host::log_warning("no " + mib(needed) + " on " + backends_[backend].name +
                           " for streaming weights; trying with half of it");

@@ -72,16 +72,16 @@ class Runner {
             scribbler_.attach_to(rig_.sched());
         }
         ggml_sched_set_verify(rig_.sched(), checks.verify);
-        if (checks.refuse_superfluous_waits) {
-            scheduler().refuse_superfluous_waits();
-        }
         scheduler().set_reuse(checks.reuse);
-        for (const KeyField field : checks.ignored) {
-            scheduler().ignore(field);
-        }
-        for (const plan::Rule rule : checks.off) {
-            scheduler().switch_off(rule);
-        }
+        change_hooks(rig_.sched(), [&](TestHooks & hooks) {
+            hooks.refuses_superfluous_waits = checks.refuse_superfluous_waits;
+            for (const KeyField field : checks.ignored) {
+                hooks.ignored.ignore(field);
+            }
+            for (const plan::Rule rule : checks.off) {
+                hooks.rules.switch_off(rule);
+            }
+        });
         graphs_.resize(1);
         size_t bytes = 0;
         for (const GraphSpec & graph : job.graphs) {

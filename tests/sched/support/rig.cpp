@@ -14,6 +14,12 @@ ContextPtr make_context(size_t n_tensors) {
     return ContextPtr(ggml_init({bytes, nullptr, true}));
 }
 
+void change_hooks(ggml_backend_sched_t sched, const std::function<void(TestHooks &)> & change) {
+    TestHooks hooks = sched->scheduler->test_hooks();
+    change(hooks);
+    sched->scheduler->set_test_hooks(hooks);
+}
+
 namespace {
 
 // As a backend that computes another order of the nodes, and finds the one that they have.
@@ -32,10 +38,12 @@ SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & o
     }
     Status status; // what the C API does not offer
     SchedPtr sched(new ggml_backend_sched);
-    sched->scheduler = Scheduler::create(backends.data(), nullptr, n,
-                                         {options.parallel, options.op_offload, options.n_copies,
-                                          options.snapshot_limit, std::min(options.ahead_from, Scheduler::kAheadFrom)},
-                                         status);
+    TestHooks hooks;
+    hooks.n_copies = options.n_copies;
+    hooks.snapshot_limit = options.snapshot_limit;
+    hooks.ahead_from = options.ahead_from;
+    sched->scheduler =
+        Scheduler::create(backends.data(), nullptr, n, {options.parallel, options.op_offload}, status, hooks);
     EXPECT_TRUE(status.ok()) << status.message;
     return sched;
 }

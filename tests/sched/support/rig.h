@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,10 @@
 #include "ggml-cpu.h"
 #include "ggml-sched.h"
 #include "ggml-sim.h"
+
+namespace ggml_sched {
+struct TestHooks;
+}
 
 namespace ggml_sched::test {
 
@@ -29,6 +34,9 @@ using BackendPtr = std::unique_ptr<ggml_backend, BackendDeleter>;
 using BufferPtr = std::unique_ptr<ggml_backend_buffer, BufferDeleter>;
 using ContextPtr = std::unique_ptr<ggml_context, ContextDeleter>;
 using SchedPtr = std::unique_ptr<ggml_backend_sched, SchedDeleter>;
+
+// Changes what only tests can change of a scheduler.
+void change_hooks(ggml_backend_sched_t sched, const std::function<void(TestHooks &)> & change);
 
 // A context for descriptions of tensors and graphs
 ContextPtr make_context(size_t n_tensors = 1024);
