@@ -70,8 +70,9 @@ class TensorContent {
         const uint64_t difference =
             static_cast<uint64_t>(op_ ^ tensor.op) | static_cast<uint64_t>(flags_ ^ tensor.flags) |
             static_cast<uint64_t>(type_ ^ tensor.type) | (place_ ^ place_of(tensor)) | differing_bits(ne_, tensor.ne) |
-            differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params);
-        return difference == 0 && buffer_ == host::buffer_of(&tensor) && has_buffer_ == (tensor.buffer != nullptr);
+            differing_bits(nb_, tensor.nb) | differing_bits(op_params_, tensor.op_params) |
+            static_cast<uint64_t>(has_buffer_ ^ (tensor.buffer != nullptr));
+        return difference == 0 && buffer_ == host::buffer_of(&tensor);
     }
     void find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference);
 
