@@ -19,7 +19,7 @@ class ComputeBuffers {
     bool have_room_for(const MemoryPlan & plan) const;
     // The buffers that grow_for() would free, to get larger ones
     std::vector<ggml_backend_buffer_t> too_small_for(const MemoryPlan & plan) const;
-    // Those that are too small are freed first: there may not be memory for both. False when memory runs out.
+    // Replaces buffers that are too small. Frees them first: there may not be memory for both. False: memory ran out.
     bool grow_for(const MemoryPlan & plan);
 
     // All that they hold may be overwritten.

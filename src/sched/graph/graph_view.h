@@ -28,7 +28,7 @@ enum TensorFact : uint8_t {
 };
 static_assert(GGML_TENSOR_FLAG_INPUT == 1 && GGML_TENSOR_FLAG_OUTPUT == 2, "the others are behind these");
 
-// Those of one node, or of all
+// Operands - the operands of one node, or of all nodes
 struct Operands {
     const Operand * first;
     const Operand * last;

@@ -228,8 +228,8 @@ class Lowering {
         out_.push_copy(TaskKind::SetAsync, section, binding);
     }
 
-    // Those of one split, and those of the next, may wait for weights. If these have to be copied by the host, too,
-    // fewer chunks that stay in its caches are better.
+    // Caches of one split, and of the next, may wait for weights: that many chunks are in use. If the host has to copy
+    // the weights, too, fewer chunks are better, for they stay in the CPU's cache.
     void note_waiting(const StreamSlot & slot, const CopyBinding & copy) {
         waiting_ = slot.split == waiting_for_ ? waiting_ + copy.bytes : copy.bytes;
         waiting_for_ = slot.split;

@@ -1,7 +1,7 @@
 // Allocation - gives a graph's tensors their places, and waits first for exactly what still uses that memory.
 //
-// The places of a graph are kept for later ones that are split in the same way: each fits there if none of its tensors
-// is larger.
+// The places of a graph are kept for later graphs that are split in the same way. A later graph fits these places if
+// none of its tensors is larger.
 
 #pragma once
 
@@ -19,7 +19,7 @@ namespace ggml_sched {
 
 class Allocation {
   public:
-    // All of them must stay.
+    // All arguments must stay.
     Allocation(const std::vector<host::Backend> & backends, ComputeBuffers & buffers, Spaces & spaces,
                InFlight & flight, const plan::Rules & rules, const IgnoredFields & ignored)
         : backends_(backends)
@@ -33,7 +33,7 @@ class Allocation {
     // The splits of a graph by identity: see SplitMemo::splits().
     using SplitsId = std::shared_ptr<const Splits>;
 
-    // Finds the places of a graph. `prepared` is the graph's.
+    // Finds the places of a graph. `prepared` are its split graphs.
     Status find(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
                 const SplitsId & splits);
     // True if a buffer is too small for the places that were found.
@@ -43,29 +43,29 @@ class Allocation {
     Status give(const CutGraph & graph);
     // Undoes give(): the tensors of that graph, which must exist, have no memory again.
     void take_back(const GraphView & view, const Splits & splits) const;
-    // The tensors of the last give() whose contents outlive a run
+    // Returns the tensors of the last give() whose contents outlive a run.
     const std::vector<LastingTensor> & lasting() const { return lasting_; }
     // Returns the first fault of the places that were found last, or "". The nodes read the copies. Slow.
     std::string find_misplaced(const CutGraph & graph) const {
         return ggml_sched::find_misplaced(*places_, graph, backends_);
     }
-    // No places are known any more.
+    // Forgets all places.
     void forget() noexcept;
-    // Lets the next graph get new places. What the last one has stays.
+    // Lets the next graph get new places. The last graph keeps its places.
     void forget_places() noexcept;
     // Makes the buffers that the graph would need, and keeps its places.
     Status reserve(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
                    const SplitsId & splits);
-    // What the buffers of each backend would need for the graph, in bytes
+    // Writes to `sizes` the bytes that the buffers of each backend would need for the graph.
     Status measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes);
-    // The caller writes its inputs as soon as they have their places, and earlier runs may still use that memory.
-    // `free_after` is the history after which no wait was needed for these places, and is kept so; NULL if not known.
+    // Waits until the caller may write its inputs: earlier runs may still use their memory. `free_after` is a history
+    // after which no wait was needed for these places, NULL if none is known; the call notes another one there.
     Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
     // True if the host would have to wait now before the caller writes its inputs.
     bool must_wait_for_inputs(const GraphView & view) const;
 
     const Followers & followers() const { return places_->followers; }
-    // The places of the last graph, and the number of the buffers that they are in: another one for other addresses
+    // Returns the places of the last graph. buffers() changes whenever the address of a buffer changes.
     const std::shared_ptr<const MemoryPlan> & places() const { return places_; }
     uint64_t buffers() const { return buffers_.number(); }
 

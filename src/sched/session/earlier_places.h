@@ -1,8 +1,8 @@
 // EarlierPlaces - the memory that an earlier alloc_graph has given to tensors of a graph that is allocated now: the
 // same graph again, one that shares tensors with it, or one that could not be allocated completely.
 //
-// Such tensors count as not placed, so their memory is taken away first. The contents of some are carried over: the
-// caller may have written them, and nothing writes them again.
+// Such tensors count as not placed, so their memory is taken away first. Some contents are carried over: the caller may
+// have written them, and nothing writes them again.
 
 #pragma once
 

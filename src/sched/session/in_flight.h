@@ -13,14 +13,14 @@ namespace ggml_sched {
 
 class InFlight {
   public:
-    // All of them must stay.
+    // All arguments must stay.
     InFlight(const plan::Machine & machine, Executor & executor, observe::Verifier & verifier);
 
     const std::shared_ptr<const plan::History> & history() const { return history_; }
     bool is_empty() const { return history_->empty() && history_->caller_reads.empty(); }
 
-    // A run is about to be started. `after` is what is in flight then, `idle` what is left of that after a wait for
-    // everything.
+    // Notes a run that is about to be started. `after` is what is in flight then; `idle` is what is left of it after a
+    // wait for everything.
     void add_run(std::shared_ptr<const plan::History> after, std::shared_ptr<const plan::History> idle);
 
     // True if the host has to wait before it does what this program says.
@@ -29,10 +29,10 @@ class InFlight {
     Status wait_before(const plan::Program & program, const plan::Rules & rules, bool & waited);
     // Runs a program without launches, behind what is in flight.
     Status run(const Lowered & lowered);
-    // Something that no plan knew: a run broke off and nobody knows how much of it was started, or memory is needed for
-    // something else. The host waits for all lanes.
+    // Waits for all lanes because of something that no plan knew: a run broke off and nobody knows how much of it was
+    // started, or memory is needed for something else.
     void abandon(const char * why);
-    // The caller wants everything to be done.
+    // Waits for all lanes because the caller wants that.
     void synchronize();
 
   private:

@@ -17,7 +17,7 @@ namespace ggml_sched {
 
 class Streaming {
   public:
-    // All of them must stay; the streams longer than the executor, which uses their queues.
+    // All arguments must stay; the rings must outlive the executor, which uses their queues.
     Streaming(const std::vector<host::Backend> & backends, const Topology & topology, const Settings & settings,
               Spaces & spaces, StreamRings & streams, Executor & executor, InFlight & flight);
 

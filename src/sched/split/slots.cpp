@@ -30,7 +30,7 @@ void Slots::make(const GraphView & graph, const Splits & splits, const std::vect
     for (const InputCopy & copy : splits.copies) {
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
         copies_.push_back(pool_.like(tensor));
-        // Of what is streamed there is one for all turns: the memory is used again within a run already.
+        // A streamed input has one copy for all turns: its memory is used again within a run already.
         name_slot(copies_.back(), backends[copy.backend].name, tensor, copy.streamed ? 0 : turn);
     }
 }

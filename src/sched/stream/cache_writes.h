@@ -1,7 +1,7 @@
 // Caches - tensors that the caller keeps in host memory and that graphs add to, such as a KV cache.
 //
-// A device that reads one needs mostly what earlier runs have left there. So it can be copied before this run adds to
-// it, if it is known which bytes that will be: those are copied again.
+// A device that reads a cache needs mostly what earlier runs have left there. So the cache can be copied before this
+// run adds to it, if it is known which bytes the run will write: these bytes are copied again.
 
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace ggml_sched {
 
-// A node that writes into such a tensor's memory
+// CacheWrite - a node that writes into the memory of a cache
 struct CacheWrite {
     TensorId node;
     int32_t index;
@@ -34,9 +34,9 @@ class Caches {
         , written_at_(written_at)
         , written_(graph.n_tensors(), 0) {}
 
-    // All nodes have to be shown, in their order. True if the node writes into a cache.
+    // Notes a node; all nodes have to be noted, in their order. Returns true if the node writes into a cache.
     bool visit(const GraphNode & node, int32_t index);
-    // How much of the tensor's memory the nodes so far have written, in bytes
+    // Returns the bytes of the tensor's memory that the nodes so far have written.
     size_t written(TensorId id) const { return written_[graph_.root(id)]; }
 
     std::vector<CacheWrite> take_writes() { return std::move(writes_); }
@@ -53,12 +53,12 @@ class Caches {
     std::vector<size_t> written_; // by tensor that is no view, in bytes
 };
 
-// The writes of a graph by the cache that they write into
+// WritesByCache - the writes of a graph, by the cache that they write into
 class WritesByCache {
   public:
     WritesByCache(const std::vector<CacheWrite> & writes, const GraphView & graph);
 
-    // Those that may change a tensor, in their order, up to the node of this index
+    // Visits the writes that may change a tensor, in their order, up to the node of this index.
     template <typename Visit> void visit(TensorId cache, int32_t before, Visit visit) const {
         const TensorId root = graph_.root(cache);
         for (auto write = first_of(root); write != writes_.end() && root_of(*write) == root; ++write) {

@@ -26,14 +26,14 @@ struct StreamedExperts {
     size_t bytes = 0;      // of all experts, used or not
 };
 
-// What splitting finds out about the streamed inputs of a graph, beside its splits
+// StreamedInputs - what splitting finds out about the streamed inputs of a graph, beside its splits
 struct StreamedInputs {
     StreamedExperts experts;
     std::vector<CacheWrite> cache_writes; // in order
     SizeDecisions decisions;
 };
 
-// Of a graph's layout, all that decides what is streamed, and how
+// StreamedSizes - the part of a graph's layout that decides what is streamed, and how
 struct StreamedSizes {
     std::vector<size_t> weights;      // in host memory, of which there are copies: their bytes
     std::vector<size_t> caches;       // likewise
@@ -47,15 +47,15 @@ struct StreamedSizes {
     }
 };
 
-// Returns the sizes of a graph for these splits. They may be those of a graph that differs in layout only: if both have
-// the same sizes, both are split in the same way.
+// Returns the sizes of a graph. The splits may be the splits of another graph, which differs in layout only. If both
+// graphs have the same sizes, both are split in the same way.
 StreamedSizes streamed_sizes(const Splits & splits, const std::vector<CacheWrite> & writes, const GraphView & graph,
                              const std::vector<host::Backend> & backends);
 
 class StreamCuts final : public CutPolicy {
   public:
-    // `limits` has one for each backend. For the rest see CutPolicy; weights that the callback may write are streamed
-    // if they are not larger than kSmallTable.
+    // `limits` has one for each backend; for the rest see CutPolicy. A weight that the copy callback may write is
+    // streamed if it is not larger than kSmallTable.
     StreamCuts(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
                const StreamLimits & limits, bool offers);
 
@@ -63,7 +63,7 @@ class StreamCuts final : public CutPolicy {
     bool must_begin(const Split & current, const std::vector<Wanted> & wanted) override;
     void note(const Split & split, const GraphNode & node, const InputCopy & copy) override;
 
-    // The graph has been split.
+    // Returns what was found out. The graph has been split.
     StreamedInputs take();
 
   private:

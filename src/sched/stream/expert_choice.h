@@ -1,17 +1,19 @@
-// ExpertChoice - decides how the weights of experts are streamed: whole and ahead of their use, or, once the ids are
-// known, only the experts that they name.
+// ExpertChoice - decides how the weights of experts are streamed: whole and ahead of their use, or by the ids. By the
+// ids only the experts that the ids name are sent, once the ids are known.
 //
-// By the ids the host waits for those of each layer, and the times add up; whole, the longer one counts:
+// By the ids the host waits for the ids of each layer, and the times of copying and computing add up. Whole, only the
+// longer of the two counts:
 //
 //   by the ids   compute + share * all                            all: the time to copy all experts
 //   whole        max(compute, all) + min(compute, all) / (slots - 1)
 //
-// share is the part of them that a batch uses, slots how many of the largest weights the ring holds: with two, a copy
-// and the launch before it wait for each other most of the time, so nothing overlaps that counts (on an H100 whole was
-// 9 % slower there than no streaming); with many only the first copy has nothing to hide behind.
+// `share` is the part of the experts that a batch uses; `slots` says how many of the largest weight the ring holds.
+// With two slots a copy and the launch before it wait for each other most of the time, so little overlaps: on an H100
+// whole was 9 % slower there than no streaming. With many slots only the first copy has nothing to hide behind.
 //
-// Compute and share are measured in runs by the ids: the first runs with a number of tokens, and then now and then, for
-// routers are what they are and a batch of 2,048 tokens may use a third of the experts. Results do not depend on it.
+// Compute and share are measured in runs by the ids: in the first runs with a number of tokens, and then now and then.
+// They depend on the router: a batch of 2,048 tokens may use a third of the experts. Results do not depend on the
+// choice.
 
 #pragma once
 

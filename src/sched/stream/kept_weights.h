@@ -1,8 +1,8 @@
-// KeptWeights - what the ring of a lane that streams weights holds, so that it need not be copied again. Only for
-// callers who promise that weights do not change: nothing tells a scheduler when somebody writes them.
+// KeptWeights - the weights that a ring holds, so that they need not be copied again. Only for callers who promise that
+// weights do not change: nothing tells a scheduler when somebody writes them.
 //
-// Weights are told by where they are in host memory, their copies by where they are in the ring. All copies of a lane
-// have to be noted in the order in which they are enqueued.
+// A weight is known by its address in host memory, its copy by its address in the ring. All copies to a ring have to be
+// noted in the order in which they are enqueued.
 
 #pragma once
 
@@ -22,9 +22,9 @@ class KeptWeights {
         size_t n_parts;
     };
 
-    // Notes that these parts of it will be there from now on, and leaves in `parts` those that are not yet.
+    // Notes that these parts of a weight will be in the ring. Leaves in `parts` the parts that are not there yet.
     void add(const Copy & copy, std::vector<bool> & parts);
-    // Something else is copied to the ring.
+    // Notes that something else is copied to these bytes of the ring.
     void overwrite(const char * dst, size_t bytes);
     void forget() { weights_.clear(); }
 

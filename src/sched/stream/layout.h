@@ -1,6 +1,6 @@
-// Stream layout - where streamed weights lie. Each backend has a ring of memory for them: weights follow one another in
-// the order of their use, and begin again at the start when the end is reached. What was there before must have been
-// used by then; how far copies can run ahead is the size of the ring.
+// Stream layout - where streamed weights lie. Each backend has a ring of memory for them. Weights follow one another in
+// the order of their use, and begin again at the start when the end is reached. A copy may only overwrite what has been
+// used by then, so the size of the ring says how far copies can run ahead.
 
 #pragma once
 
@@ -14,10 +14,10 @@ namespace ggml_sched {
 
 constexpr int32_t kBeforeTheRun = -1;
 
-// One streamed weight, or cache
+// StreamSlot - the place of one streamed weight, or cache, in the ring, and when it is copied there
 struct StreamSlot {
     uint32_t copy; // index into Splits::copies
-    int32_t split; // that needs it
+    int32_t split; // reads the copy
     size_t offset; // in the ring
     size_t size;
     int32_t known_after = kBeforeTheRun;  // the split that computes the ids of the experts to copy
@@ -30,15 +30,15 @@ struct StreamSlot {
     }
 };
 
-// The weights that are streamed to a backend, with sizes; they have no offsets yet.
+// Returns the slots of all weights and caches that are streamed to a backend. They have no offsets yet.
 std::vector<StreamSlot> streamed_to(BackendId backend, const GraphView & graph, const Splits & splits,
                                     const std::vector<host::Backend> & backends);
 
-// The bytes of ring, at most `capacity`, to use for these. Every lap round it is about as long: the next run begins at
-// the start again, and would have to wait for the end of this one if the last lap were a short one.
+// Returns the bytes of ring to use for these slots, at most `capacity`. All laps round the ring get about the same
+// length: the next run begins at the start again, and a short last lap would make it wait for the end of this run.
 size_t ring_size(const std::vector<StreamSlot> & slots, size_t capacity);
 
-// Gives each slot its offset. False if a split needs more than the ring holds.
+// Gives each slot its offset. Returns false if a split needs more than the ring holds.
 bool lay_out(std::vector<StreamSlot> & slots, size_t ring);
 
 } // namespace ggml_sched

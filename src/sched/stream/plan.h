@@ -24,7 +24,7 @@ struct RingMemory {
 };
 
 struct StreamPlan {
-    // Of one backend
+    // What is streamed to one backend
     struct Ring {
         size_t bytes = 0;              // of device memory
         std::vector<StreamSlot> slots; // in the order of their use
@@ -44,10 +44,10 @@ struct StreamPlan {
     bool whole_experts = false;     // all of them are sent ahead, not only those that ids name
     std::vector<RingMemory> memory; // by backend: that there was when the plan was made
 
-    // Do other copies from the host for this split take the queue of the weights?
+    // Returns true if other copies from the host for this split take the queue of the weights.
     bool is_urgent(BackendId backend, int32_t split) const;
     bool runs_ahead(BackendId backend) const { return !rings.empty() && rings[backend].runs_ahead; }
-    // How many of the largest weight fit the ring of a backend. Very many where no copy has to wait for a slot.
+    // Returns how many of the largest weight fit the ring of a backend; very many if no copy has to wait for a slot.
     double slots_in_ring(BackendId backend) const;
 };
 

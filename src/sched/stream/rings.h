@@ -1,7 +1,7 @@
-// StreamRings - what it takes to copy weights to devices ahead of their use: for each backend a second one of the same
-// device, whose queue makes the copies, and a ring of device memory that they are made to.
+// StreamRings - what copies to devices ahead of their use need. Each backend gets a second backend of the same device,
+// whose queue makes the copies, and a ring of device memory as their target.
 //
-// The memory is not the graph allocator's, so that its reuse follows the order of the copies and not that of the nodes.
+// The graph allocator does not own this memory. So its reuse follows the order of the copies, not of the nodes.
 
 #pragma once
 
@@ -20,7 +20,7 @@ namespace ggml_sched {
 
 class StreamRings {
   public:
-    // Both must stay. Waits for nothing, and makes nothing yet.
+    // The first two must stay. Makes no queue and no memory yet.
     StreamRings(const std::vector<host::Backend> & backends, const Topology & topology,
                 const StreamSettings & settings);
     ~StreamRings();
@@ -28,23 +28,23 @@ class StreamRings {
     StreamRings(const StreamRings &) = delete;
     StreamRings & operator=(const StreamRings &) = delete;
 
-    // Also frees the memory: nothing may be using it.
+    // Changes the settings, and frees the memory: nothing may be using it.
     void set(const StreamSettings & settings);
-    // Nothing is streamed any more, and the memory is freed; nothing may be using it. The reason is logged.
+    // Ends streaming, frees the memory and logs the reason: nothing may be using the memory.
     void give_up(const char * why);
 
-    // What may be streamed now.
+    // Returns what may be streamed now.
     const StreamLimits & limits();
-    // Changes when the limits or the memory do.
+    // Returns another number whenever the limits or the memory have changed.
     uint64_t number() const { return number_; }
     bool have_memory() const;
 
-    // By backend: what plan_streams() is to be given for a graph that was cut by limits().
+    // Returns the memory of each backend, for plan_streams() of a graph that was cut by limits().
     std::vector<RingMemory> memory() const;
-    // Logs once for each backend of these copies that weights could be streamed to if it were able to.
+    // Logs, once for each backend, why weights are not streamed to it although these splits copy some there.
     void say_what_is_missing(const GraphView & graph, const Splits & splits);
 
-    // The memory that fit() frees, because the plan needs more.
+    // Returns the memory that fit() frees because the plan needs more.
     std::vector<ggml_backend_buffer_t> in_the_way(const StreamPlan & plan) const;
     // Makes queues and memory for a plan. False: not all of them could be had; the limits are lower now, and the graph
     // has to be cut and planned again.

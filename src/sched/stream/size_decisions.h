@@ -1,9 +1,9 @@
-// SizeDecisions - what splitting has decided by the sizes of streamed tensors, so that a graph that differs in them
-// need not be split again to see that the splits would be the same: a KV cache in host memory grows with every
-// micro-batch.
+// SizeDecisions - what splitting has decided by the sizes of streamed tensors. A KV cache in host memory grows with
+// every micro-batch. The record tells whether a graph of other sizes would get the same splits, and nothing is split
+// for that.
 //
-// A record of questions in their order, with the answers, and of what they depend on. Asked again with other sizes, all
-// questions come again as long as the answers are the same.
+// The record has the questions in their order, their answers, and what each answer depends on. With other sizes the
+// same questions come in the same order as long as the answers stay the same.
 
 #pragma once
 
@@ -27,12 +27,12 @@ struct StreamLimit {
 };
 using StreamLimits = std::vector<StreamLimit>; // by backend; none: nothing is streamed
 
-// May a cache of that size be streamed? Two of them, of one attention, are to fit in half of the ring.
+// Returns true if a cache of that size may be streamed. Two of them, as one attention has, must fit half of the ring.
 inline bool is_cache_size(size_t bytes, const StreamLimit & limit) {
     return bytes >= limit.cache && bytes <= limit.weight / 2;
 }
 
-// Would a split that waits for `bytes`, of which `had` are for its first nodes, wait for too much?
+// Returns true if a split would wait for too much. It waits for `bytes`, and `had` of them are for its first nodes.
 inline bool is_too_much(size_t had, size_t bytes, const StreamLimit & limit) {
     return had > 0 && bytes > had && bytes > limit.split;
 }
@@ -49,12 +49,12 @@ class SizeDecisions {
         record_.push_back({Kind::Cache, is_cache, backend, id});
     }
     void streamed(TensorId id) { record_.push_back({Kind::Streamed, false, kNoBackend, id}); }
-    // One more that the split would have to wait for, and at last: would that be too much?
+    // Each tensor that the split would also have to wait for, and then the answer: is that too much?
     void wanted(TensorId id) { record_.push_back({Kind::Wanted, false, kNoBackend, id}); }
     void too_much(bool is) { record_.push_back({Kind::TooMuch, is, kNoBackend, kNoTensor}); }
 
-    // Would they all be the same for a graph that differs in layout only, and in that not in its weights? `writes` are
-    // those that were noted.
+    // Returns true if all answers are the same for this graph. The graph may differ in layout only, and not in the
+    // layout of its weights. `writes` are the writes that write() was told of.
     bool hold_for(const GraphView & graph, const std::vector<host::Backend> & backends,
                   const std::vector<CacheWrite> & writes) const;
 
