@@ -3,10 +3,10 @@
 
   format    clang-format agrees with every source
   release   gcc, -Werror, all tests
-  clang     clang, -Werror, all tests but the slow ones
+  clang     clang, -Werror, all tests but the slow ones, with fewer random cases
   tidy      clang-tidy finds nothing
-  asan      gcc with the address and undefined-behaviour sanitizers, all tests
-  tsan      gcc with the thread sanitizer, all tests
+  asan      gcc with the address and undefined-behaviour sanitizers, all tests, with fewer random cases
+  tsan      gcc with the thread sanitizer, all tests, with fewer random cases
   engine    llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over RPC;
             and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and compiles
             stays in build/try-llama.
