@@ -1,5 +1,5 @@
-// What a caller changes, or a device refuses for a while, between graphs and runs: each run moves the tensors of its
-// own graph, and what was refused once is asked for again.
+// A caller changes settings, or a device refuses memory for a while, between graphs and runs. Each run moves the
+// tensors of its own graph, and refused memory is asked for again.
 
 #include <gtest/gtest.h>
 

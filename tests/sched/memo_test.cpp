@@ -1,4 +1,4 @@
-// What is kept of the last few values of a stage, and which of them is forgotten.
+// A memo keeps the last few values, and forgets the one that was not used for the longest time.
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// What is decided about streamed weights before a run: each is copied once, when there is room and before it is used.
+// A stream plan copies each weight once, when there is room and before it is used.
 
 #include <gtest/gtest.h>
 

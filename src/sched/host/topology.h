@@ -23,10 +23,10 @@ struct Topology {
     };
     std::array<std::array<Link, plan::kMaxLanes>, plan::kMaxLanes> links = {}; // by source and destination backend
     ggml_backend_buffer_type_t ring_buft = nullptr;
-    // What has turned out not to work: copies out of pageable memory in chunks, to these backends, and links that are
-    // not asynchronous after all
+    // True for a backend to which copies out of pageable memory cannot go in chunks: there is no pinned memory for
+    // that.
     std::array<bool, plan::kMaxLanes> cannot_stage = {};
-    size_t n_refusals = 0; // counts changes of both
+    size_t n_refusals = 0; // counts changes of cannot_stage, and links that have turned out not to be asynchronous
 };
 
 // Fails, saying why, for backends or buffer types that a scheduler cannot work with. bufts may be NULL.

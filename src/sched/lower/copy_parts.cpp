@@ -148,7 +148,7 @@ Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids
     return {};
 }
 
-// What the node has written, of a tensor that has been copied before
+// Finds the bytes of the copy's source that the node has written.
 Status CopyParts::find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data) {
     const auto * src = static_cast<const char *>(copy.src->data);
     const char * const end = src + ggml_nbytes(copy.dst);

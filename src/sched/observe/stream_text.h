@@ -1,4 +1,4 @@
-// What is streamed of a graph, as text.
+// Text about a stream plan.
 
 #pragma once
 

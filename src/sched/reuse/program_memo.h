@@ -1,4 +1,4 @@
-// What is kept of a lowered graph for the next graph that it fits: engines build the same graph anew for every token.
+// Programs and plans that are kept for later graphs. Engines build the same graph anew for every token.
 
 #pragma once
 

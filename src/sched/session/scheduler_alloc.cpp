@@ -47,7 +47,7 @@ Status Scheduler::assign_and_split() {
     return status.ok() && settings_.verify ? prove_cut() : status;
 }
 
-// What may be streamed now. Other modes than auto show what ggml does, one copy at a time.
+// Returns what may be streamed now. Other modes than auto show what ggml does, one copy at a time.
 const StreamLimits & Scheduler::limits() {
     static const StreamLimits kNothing;
     return is_streaming() ? streams_.limits() : kNothing;

@@ -111,7 +111,7 @@ class Splitter {
         if (assignment_.backend[id] == backend) {
             return false;
         }
-        // What a node of this split has written where it is can be read there; a copy is made before that.
+        // A tensor that a node of this split has written in place can be read there; a copy would lack that.
         const bool is_fresh = !result_.splits.empty() && written_at_[graph_.root(id)] >= result_.splits.back().begin;
         return !usable_in_place(graph_, backends_, assignment_, id, backend) ||
                (!is_fresh && is_read_late(graph_, backends_, assignment_, id, backend));

@@ -89,7 +89,7 @@ InputCopy StreamCuts::form_of(const GraphNode & node, const Operand & operand, B
     return copy;
 }
 
-// What the node needs of a weight: of experts perhaps only those that its ids name.
+// Returns what the node needs of a weight: all of it, or the experts that its ids name.
 InputCopy StreamCuts::streamed_copy(const GraphNode & node, const Operand & operand, BackendId backend) const {
     InputCopy copy = {operand.tensor, backend, true};
     copy.offered = may_be_written(operand.tensor);

@@ -46,7 +46,7 @@ class IssueOrder {
     }
 
   private:
-    // What is to be issued to a backend
+    // Queue - the copies that are to be issued to one backend
     struct Queue {
         std::vector<uint32_t> weights; // slots of these, and of all else that does not wait for the host
         std::vector<uint32_t> caches;  // in pageable memory

@@ -24,7 +24,7 @@ struct RingMemory {
 };
 
 struct StreamPlan {
-    // What is streamed to one backend
+    // Ring - the copies that are streamed to one backend
     struct Ring {
         size_t bytes = 0;              // of device memory
         std::vector<StreamSlot> slots; // in the order of their use
