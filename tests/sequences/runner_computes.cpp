@@ -44,6 +44,7 @@ int Runner::compute(const Call & call) {
                         world_.platform().fail_launch(device, 1 + call.y % 2);
     execution = breaks && execution == Verdict::Right ? Verdict::Either : execution;
     state(s).may_owe_error = state(s).may_owe_error || (execution != Verdict::Right && call.kind == Kind::ComputeAsync);
+    const bool is_told_now_or_later = state(s).may_owe_error;
     const ggml_status status = call_compute(call, execution);
     if (breaks) {
         world_.platform().fail_launch(device, 0);
@@ -57,7 +58,7 @@ int Runner::compute(const Call & call) {
     forget_unflagged(slot);
     run_ended(s, call, status);
     state(s).may_owe_error = state(s).may_owe_error && call.kind == Kind::ComputeAsync;
-    return status;
+    return is_told_now_or_later ? kToldNowOrLater : status;
 }
 
 void Runner::judge_run(int s, int slot, Verdict verdict, ggml_status status, const Model & before) {

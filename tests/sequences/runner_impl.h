@@ -66,6 +66,7 @@ class Runner {
     std::string wrong_;
 };
 
-constexpr int kLeftOut = -1000; // a call that a program may not make
+constexpr int kLeftOut = -1000;        // a call that a program may not make
+constexpr int kToldNowOrLater = -1001; // a device fails while the host goes on: the next call may be told of it
 
 } // namespace sequences
