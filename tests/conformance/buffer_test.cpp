@@ -108,7 +108,7 @@ TEST_P(BufferConformance, MoreMemoryThanThereIsGivesNull) {
     });
 }
 
-TEST_P(BufferConformance, MemoryThatRanOutIsThereAgainWhenBuffersAreFreed) {
+TEST_P(BufferConformance, MemoryReturnsWhenBuffersAreFreed) {
     if (ggml_backend_buft_is_host(buft())) {
         GTEST_SKIP() << "the memory of " << subject().name << " is the host's, which a test does not use up";
     }

@@ -75,7 +75,7 @@ TEST_P(CallersMemoryConformance, IsHostMemoryAtItsOwnAddress) {
 }
 
 // A device that does not compute in it copies it first, as it does with pinned memory: nothing is read over the bus.
-TEST_P(CallersMemoryConformance, IsComputedInOrIsOfTheTypeOfPinnedMemory) {
+TEST_P(CallersMemoryConformance, IsComputedInOrIsPinned) {
     on_each_schedule([this](World & world) {
         Pages pages(world.bytes());
         std::fill_n(pages.at(), world.n(), 2.0f);
@@ -140,7 +140,7 @@ TEST_P(CallersMemoryConformance, CanBeGivenBackAndTakenAgain) {
 }
 
 // "MemoryOfTheCaller" in a name: the vendor refuses something, which its checker counts.
-TEST_P(CallersMemoryConformance, MemoryOfTheCallerThatIsNoneIsRefused) {
+TEST_P(CallersMemoryConformance, NullIsRefused) {
     once([this](World & world) {
         Pages pages(world.bytes());
         EXPECT_EQ(buffer_of(nullptr, world.bytes()), nullptr);
@@ -153,7 +153,7 @@ TEST_P(CallersMemoryConformance, MemoryOfTheCallerThatIsNoneIsRefused) {
 }
 
 // Taken twice, it is refused, or both are as good as one.
-TEST_P(CallersMemoryConformance, MemoryOfTheCallerThatOverlapsIsRefusedOrTaken) {
+TEST_P(CallersMemoryConformance, OverlappingMemoryIsRefusedOrTaken) {
     once([this](World & world) {
         const size_t size = std::max<size_t>(world.bytes(), 4 * Pages::kPage);
         Pages pages(2 * size);
@@ -179,7 +179,7 @@ TEST_P(CallersMemoryConformance, MemoryOfTheCallerThatOverlapsIsRefusedOrTaken) 
 }
 
 // As of a mapped file. A device that cannot pin such pages says so.
-TEST_P(CallersMemoryConformance, MemoryOfTheCallerThatIsReadOnlyIsReadOrRefused) {
+TEST_P(CallersMemoryConformance, ReadOnlyMemoryIsReadOrRefused) {
     once([this](World & world) {
         std::FILE * file = std::tmpfile();
         ASSERT_NE(file, nullptr);

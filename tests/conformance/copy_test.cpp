@@ -143,7 +143,7 @@ TEST_P(CopyConformance, CopiesViewsWhereTheirBytesAre) {
     });
 }
 
-TEST_P(CopyConformance, ReadsPinnedMemoryOfTheDestinationAfterTheCpuHasWrittenIt) {
+TEST_P(CopyConformance, ReadsPinnedMemoryAfterTheCpuWroteIt) {
     const ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(device());
     if (pinned == nullptr) {
         GTEST_SKIP() << subject().name << " has no pinned memory";
@@ -192,7 +192,7 @@ TEST_P(CopyConformance, IsDoneWhenTheCallReturnsIfThePairIsRefused) {
                  });
 }
 
-TEST_P(CopyConformance, OnTheSourcesQueueRunsBeforeWhatIsQueuedThereLater) {
+TEST_P(CopyConformance, OnTheSourceRunsBeforeItsLaterTasks) {
     on_each_pair(
         [](const Pair & pair) {
             return pair.queue() == GGML_BACKEND_COPY_QUEUE_SOURCE && is_between_asynchronous(pair);
@@ -213,7 +213,7 @@ TEST_P(CopyConformance, OnTheSourcesQueueRunsBeforeWhatIsQueuedThereLater) {
         });
 }
 
-TEST_P(CopyConformance, OnTheDestinationsQueueRunsAfterWhatIsQueuedThere) {
+TEST_P(CopyConformance, OnTheDestinationRunsAfterItsTasks) {
     on_each_pair(
         [](const Pair & pair) {
             return pair.queue() == GGML_BACKEND_COPY_QUEUE_DESTINATION && is_between_asynchronous(pair);
@@ -259,7 +259,7 @@ TEST_P(CopyConformance, ASlotIsReusedAfterTheDestinationHasReadIt) {
     });
 }
 
-TEST_P(CopyConformance, BlockingCopiesMoveTheBytesBetweenAllKindsOfMemory) {
+TEST_P(CopyConformance, BlockingCopyMovesBytesBetweenAllMemory) {
     on_each_pair([](World & world, const Pair &, const Ends & ends) {
         ggml_tensor * x = world.vector_on(ends.src, 8.0f);
         ggml_tensor * y = world.vector_on(ends.dst, 0.0f);

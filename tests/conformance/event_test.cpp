@@ -19,7 +19,7 @@ class EventConformance : public ConformanceTest {
 
 INSTANTIATE_TEST_SUITE_P(Backends, EventConformance, testing::ValuesIn(subjects()), parameter_name);
 
-TEST_P(EventConformance, TheQueueGoesOnWhenTheOtherHasReachedTheEvent) {
+TEST_P(EventConformance, QueueGoesOnWhenTheEventIsReached) {
     on_each_schedule([](World & world) {
         const auto [a, b, event, x, y] = world.two_queues();
         world.scale_late(a, x, 2.0f, x);
@@ -44,7 +44,7 @@ TEST_P(EventConformance, TheHostGoesOnWhenTheQueueHasReachedTheEvent) {
     });
 }
 
-TEST_P(EventConformance, AfterTheHostWaitedForATransferItsSourceIsTheCallersAgain) {
+TEST_P(EventConformance, SourceIsFreeAfterTheTransfersEvent) {
     on_each_schedule([this](World & world) {
         const auto [backend, event, x, y] = world.one_queue();
         float * pinned = world.pinned_vector(device(), 5.0f);

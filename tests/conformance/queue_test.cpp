@@ -174,7 +174,7 @@ TEST_P(QueueConformance, GraphComputeReturnsWhenTheGraphIsDone) {
     });
 }
 
-TEST_P(QueueConformance, WithoutAsyncEverythingIsDoneWhenTheCallReturns) {
+TEST_P(QueueConformance, WithoutAsyncCallsReturnWhenDone) {
     if (subject().is_async()) {
         GTEST_SKIP() << subject().name << " declares caps.async";
     }
@@ -300,7 +300,7 @@ TEST_P(QueueConformance, AViewIsReadWhereItsBytesAre) {
     });
 }
 
-TEST_P(QueueConformance, TwoBackendsOfADeviceDoTheirWorkIndependently) {
+TEST_P(QueueConformance, BackendsOfOneDeviceAreIndependent) {
     on_each_schedule([](World & world) {
         const ggml_backend_t a = world.backend();
         const ggml_backend_t b = world.backend();
@@ -333,7 +333,7 @@ TEST_P(QueueConformance, FreeingABackendFinishesItsWork) {
     });
 }
 
-TEST_P(QueueConformance, FreeingABackendLeavesTheOthersOfItsDeviceAlone) {
+TEST_P(QueueConformance, FreeingOneBackendLeavesTheOthers) {
     on_each_schedule([](World & world) {
         const ggml_backend_t a = world.backend();
         const ggml_backend_t b = world.backend();

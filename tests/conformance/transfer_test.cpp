@@ -98,7 +98,7 @@ TEST_P(TransferConformance, SetAsyncWritesTheBytesOfTheCallersMemory) {
 }
 
 // What lies beside them stays as it is. The description of the range is gone when the call returns.
-TEST_P(TransferConformance, SetAsyncWritesARangeOverSeveralTensorsIfTheRegistrySaysSo) {
+TEST_P(TransferConformance, SetAsyncWritesRangesWhereOffered) {
     if (!sets_ranges(device())) {
         GTEST_SKIP() << "the registry does not answer ggml_backend_sets_ranges with true";
     }
@@ -134,7 +134,7 @@ TEST_P(TransferConformance, SetAsyncWritesARangeOverSeveralTensorsIfTheRegistryS
     });
 }
 
-TEST_P(TransferConformance, AfterSynchronizeTheSourceBelongsToTheCallerAgain) {
+TEST_P(TransferConformance, SourceIsFreeAfterSynchronize) {
     on_each_schedule([this](World & world) {
         const ggml_backend_t backend = world.backend();
         for (float * source : sources(world, 4.0f)) {
@@ -228,7 +228,7 @@ TEST_P(TransferConformance, BlockingTransfersAreDoneWhenTheyReturn) {
     });
 }
 
-TEST_P(TransferConformance, BlockingTransfersAreSeenByLaterWorkOfEveryBackend) {
+TEST_P(TransferConformance, BlockingTransfersAreSeenByEveryBackend) {
     on_each_schedule([](World & world) {
         const ggml_backend_t a = world.backend();
         const ggml_backend_t b = world.backend();

@@ -46,7 +46,7 @@ TEST_F(AllocCtx, LeavesTensorsThatHaveAPlaceAndThenHasNothingToDo) {
     EXPECT_EQ(memory.n_allocations, 2);
 }
 
-TEST_F(AllocCtx, FailsCleanlyWhenMemoryRunsOutOrTheBufferWouldBeTooLarge) {
+TEST_F(AllocCtx, FailsCleanlyWhenMemoryRunsOut) {
     const LogCapture log;
     ggml_tensor * a = tensor(64);
     memory.budget = 255;
@@ -102,7 +102,7 @@ TEST_F(AllocCtx, NullsAreLoggedAndHarmless) {
     EXPECT_EQ(log.n_errors(), 4);
 }
 
-TEST_F(AllocCtx, ALinearAllocatorFillsItsBufferToTheLastByteAndNoFurther) {
+TEST_F(AllocCtx, LinearAllocatorFillsItsBufferExactly) {
     const LogCapture log;
     const Buffer buffer(ggml_backend_buft_alloc_buffer(&memory.buft, 32 + 4));
     ggml_tallocr allocator = ggml_tallocr_new(buffer.get());

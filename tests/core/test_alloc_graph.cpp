@@ -223,7 +223,7 @@ TEST_F(AllocGraph, ASmallerGraphOfTheSameStructureFitsThePlan) {
     EXPECT_EQ(problem(), "");
 }
 
-TEST_F(AllocGraph, APlanInPlaceIsNotUsedWhereTheOperandIsNowBroadcast) {
+TEST_F(AllocGraph, PlanInPlaceIsDroppedForABroadcastOperand) {
     const auto build = [this](int64_t rows_of_b) {
         ggml_cgraph * g = ggml_new_graph_custom(ctx, 16, false);
         ggml_tensor * a = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, 8, 8);
@@ -245,7 +245,7 @@ TEST_F(AllocGraph, APlanInPlaceIsNotUsedWhereTheOperandIsNowBroadcast) {
     EXPECT_FALSE(ggml_gallocr_alloc_graph(galloc.get(), again)) << "several buffers: the caller has to plan";
 }
 
-TEST_F(AllocGraph, AnotherGraphIsPlannedAnewWithOneBufferAndRefusedWithSeveral) {
+TEST_F(AllocGraph, AnotherGraphNeedsReserveWithManyBuffers) {
     ggml_cgraph * first = ggml_new_graph_custom(ctx, 16, false);
     ggml_build_forward_expand(first, ggml_scale(ctx, input(), 2.0F));
     ggml_tensor * a = input();
@@ -310,7 +310,7 @@ TEST_F(AllocGraph, InputsThatAreNotListedAsLeafsArePlacedFirstToo) {
     EXPECT_EQ(Checker().check(&helper), "");
 }
 
-TEST_F(AllocGraph, WhatAnInPlaceResultDoesNotNeedIsFreed) {
+TEST_F(AllocGraph, UnneededOperandOfAnInPlaceResultIsFreed) {
     ggml_tensor * x = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 64);
     ggml_tensor * a = ggml_repeat(ctx, x, x);
     ggml_tensor * b = ggml_scale(ctx, ggml_view_1d(ctx, a, 16, 0), 2.0F); // takes the first quarter of a

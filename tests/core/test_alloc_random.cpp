@@ -98,7 +98,7 @@ TEST(AllocRandom, AnAllocatedGraphStaysWhereItIs) {
     }
 }
 
-TEST(AllocRandom, RunningOutOfMemoryLeaksNothingAndLeavesTheAllocatorUsable) {
+TEST(AllocRandom, OutOfMemoryLeaksNothing) {
     for (uint64_t seed = 1; seed <= 200; seed++) {
         const fakes::LogCapture log;
         Memories m;

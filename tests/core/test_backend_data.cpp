@@ -155,7 +155,7 @@ TEST(TensorCopy, GoesDirectlyWhereOneSideIsHostMemory) {
     EXPECT_TRUE(host.memory.calls.empty());
 }
 
-TEST(TensorCopy, BetweenDevicesUsesTheDestinationsCopyOrElseHostMemory) {
+TEST(TensorCopy, BetweenDevicesFallsBackToHostMemory) {
     Placed a;
     Placed b;
     a.fill(counting());

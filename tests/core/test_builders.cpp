@@ -348,7 +348,7 @@ TEST_F(Builders, SetWritesAPartOfACopyOrInplace) {
     EXPECT_EQ(ggml_set_2d_inplace(ctx, a, f32(4, 2), 64, 0)->view_src, a);
 }
 
-TEST_F(Builders, SetRefusesWhatLeavesADoesNotFitItsParametersOrIsNotAligned) {
+TEST_F(Builders, SetRefusesBadRangesAndStrides) {
     ggml_tensor * a = f32(8, 6);
     ggml_tensor * row = f32(8);
     EXPECT_NE(ggml_set_1d(ctx, a, row, 160), nullptr);

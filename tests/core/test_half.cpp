@@ -53,7 +53,7 @@ TEST(Half, EveryFp16ValueSurvivesTheWayToFloatAndBack) {
     }
 }
 
-TEST(Half, BetweenAnyTwoFp16NeighboursTheNearestWinsAndTiesGoToEven) {
+TEST(Half, Fp16RoundsToNearestTiesToEven) {
     for (uint32_t h = 0; h < 0x7bff; h++) {
         // The midpoint of two binary16 values is exact in binary32.
         const auto middle = static_cast<float>((half_value(h) + half_value(h + 1)) / 2);
@@ -106,7 +106,7 @@ TEST(Half, EveryBf16ValueSurvivesTheWayToFloatAndBack) {
     }
 }
 
-TEST(Half, BetweenAnyTwoBf16NeighboursTheNearestWinsAndTiesGoToEven) {
+TEST(Half, Bf16RoundsToNearestTiesToEven) {
     for (uint32_t b = 0; b < 0x7f80; b++) {
         const uint32_t middle = (b << 16) | 0x8000;
         const uint32_t even = (b & 1) ? b + 1 : b;

@@ -147,7 +147,7 @@ TEST_F(Tensor, ContiguityIsSeenDimensionByDimension) {
     EXPECT_TRUE(ggml_is_contiguously_allocated(transposed));
 }
 
-TEST_F(Tensor, StridesOfDimensionsOfOneElementDoNotMatterForContiguity) {
+TEST_F(Tensor, ContiguityIgnoresStridesOfOneElement) {
     ggml_tensor * a = f32(8, 4);
     const ggml_tensor * row = ggml_view_4d(ctx, a, 8, 1, 1, 1, 4096, 8192, 12288, 32);
     ASSERT_NE(row, nullptr);

@@ -40,7 +40,7 @@ TEST(CpuBackend, IsInTheRegistryAndMadeByItsDevice) {
     EXPECT_FALSE(ggml_backend_is_cpu(nullptr));
 }
 
-TEST(CpuBackend, TheNumberOfThreadsIsSetThroughTheRegistryAndClamped) {
+TEST(CpuBackend, SetsAndClampsItsNumberOfThreads) {
     auto set = reinterpret_cast<ggml_backend_set_n_threads_t>(
         ggml_backend_reg_get_proc_address(ggml_backend_cpu_reg(), "ggml_backend_set_n_threads"));
     ASSERT_NE(set, nullptr);

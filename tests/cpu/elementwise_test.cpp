@@ -48,7 +48,7 @@ void check_binary(Binary build, Layout layout_a, Layout layout_b) {
 
 } // namespace
 
-TEST(Elementwise, AddMulAndDivMatchTheReferenceInEveryTypeAndLayout) {
+TEST(Elementwise, AddMulAndDivMatchTheReference) {
     for (const Binary build : {Binary(ggml_add), Binary(ggml_mul), Binary(ggml_div)}) {
         for (const Layout layout : kAllLayouts) {
             check_binary(build, layout, Layout::Contiguous);
@@ -95,7 +95,7 @@ TEST(Elementwise, InplaceResultsOverwriteTheirOperandOnly) {
     bench.check(ggml_mul(bench.ctx(), a, a)); // one tensor as both operands
 }
 
-TEST(Elementwise, UnaryOperationsMatchTheReferenceInEveryTypeAndLayout) {
+TEST(Elementwise, UnaryOperationsMatchTheReference) {
     for (const Unary build : {Unary(ggml_relu), Unary(ggml_gelu), Unary(ggml_silu)}) {
         for (const ggml_type type : kFloatTypes) {
             for (const Index & shape : kShapes) {

@@ -11,7 +11,7 @@ const Index kShapes[] = {{1, 1, 1, 1}, {7, 3, 2, 1}, {31, 1, 5, 2}, {33, 2, 1, 3
 
 } // namespace
 
-TEST(Reduce, SumRowsAndRmsNormMatchTheReferenceInEveryTypeAndLayout) {
+TEST(Reduce, SumRowsAndRmsNormMatchTheReference) {
     for (const ggml_type type : kFloatTypes) {
         for (const Index & shape : kShapes) {
             for (const Layout layout : kAllLayouts) {

@@ -102,7 +102,7 @@ TEST_F(BadModel, ShapesThatDoNotFitAreRefusedByName) {
     EXPECT_NE(error_of([](gguf_context * g) { gguf_set_val_u32(g, "llama.rope.dimension_count", 3); }), "");
 }
 
-TEST_F(BadModel, WhatTheEngineDoesNotComputeIsRefusedInsteadOfIgnored) {
+TEST_F(BadModel, UnknownFeaturesAreRefused) {
     // One layer fewer than the file has leaves tensors over, as biases or experts would.
     EXPECT_TRUE(contains(error_of([](gguf_context * g) { gguf_set_val_u32(g, "llama.block_count", 1); }), "'blk.1."));
     EXPECT_TRUE(

@@ -78,7 +78,7 @@ TEST_P(ModelVariants, LogitsAreThoseOfALlamaInDoublePrecision) {
     EXPECT_LT(difference, 1e-4);
 }
 
-TEST_P(ModelVariants, BitsDependNeitherOnTheMicroBatchNorOnThreadsNorOnTheContext) {
+TEST_P(ModelVariants, GiveTheSameBitsForAnyBatchAndThreads) {
     write_tiny_model(path_, GetParam().config);
     const Loaded one_thread = load(path_, "cpu");
     ASSERT_EQ(one_thread.error, "");

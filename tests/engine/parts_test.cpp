@@ -37,7 +37,7 @@ TEST(DeviceList, TheCpuIsLastAndAddedIfNotNamed) {
     EXPECT_EQ(opened("sim:vulkan*2,sim,cpu"), "SIM0 SIM1 SIM2 CPU");
 }
 
-TEST(DeviceList, WhatIsNoListIsRefused) {
+TEST(DeviceList, MalformedListIsRefused) {
     for (const char * list :
          {"",           ",",      "sim,",   ",cpu",   "cpu,cpu",         "cpu,sim", "gpu",       "sim*",
           "sim*0",      "sim*-1", "sim*65", "sim*2x", "sim*99999999999", "sim:",    "sim:metal", "sim*2:cuda",
@@ -58,7 +58,7 @@ std::string placed(int n_layer, int ngl, int n_accelerators) {
     return text + "|" + std::to_string(p.output);
 }
 
-TEST(Placement, TheLastLayersLeaveTheCpuAndTheOutputGoesAfterAllOfThem) {
+TEST(Placement, OutputLeavesTheCpuAfterTheLastLayers) {
     EXPECT_EQ(placed(4, 0, 1), "1111|1");
     EXPECT_EQ(placed(4, 1, 1), "1110|1");
     EXPECT_EQ(placed(4, 3, 1), "1000|1");
@@ -182,7 +182,7 @@ TEST_F(TokenizerTest, PiecesAreJoinedBestScoreFirst) {
     EXPECT_EQ(t.value().decode(t.value().encode("ab ba  a")), "ab ba  a");
 }
 
-TEST_F(TokenizerTest, WhatHasNoPieceBecomesBytes) {
+TEST_F(TokenizerTest, TextWithoutAPieceBecomesBytes) {
     const auto t = tokenizer(pieces({{kSpace, 0}, {"a", 0}, {"\xc3\xa9", 0}}));
     ASSERT_TRUE(t.ok()) << t.error();
     const std::vector<engine::Token> expected = {kFirstPiece, kFirstPiece + 1, kFirstPiece + 2,

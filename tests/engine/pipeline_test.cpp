@@ -36,7 +36,7 @@ Timed timed(const std::string & devices, bool parallel) {
     return result;
 }
 
-TEST(PipelineOfFourDevices, HasAtLeastThreePointTwoTimesTheThroughputOfOne) {
+TEST(PipelineOfFourDevices, ReachesThreePointTwoTimesOneDevice) {
     const Timed one = timed("sim,cpu", false);
     const Timed four = timed("sim*4,cpu", true);
     EXPECT_TRUE(one.outcome.same_results(four.outcome)) << one.outcome.error << four.outcome.error;
@@ -45,7 +45,7 @@ TEST(PipelineOfFourDevices, HasAtLeastThreePointTwoTimesTheThroughputOfOne) {
     }
 }
 
-TEST(PipelineOfFourDevices, BlocksTheHostOnlyToBoundTheRunsInFlight) {
+TEST(PipelineOfFourDevices, BlocksTheHostOnlyToThrottle) {
     const Timed four = timed("sim*4,cpu", true);
     EXPECT_EQ(four.outcome.error, "");
     EXPECT_EQ(four.outcome.stats.host_waits, 0U);

@@ -82,7 +82,7 @@ TEST_F(SessionTest, AnEarlierPositionForgetsTheLaterOnes) {
     EXPECT_EQ(all_logits(*used, kTokens), all_logits(*fresh, kTokens));
 }
 
-TEST_F(SessionTest, WhatDoesNotFitIsRefusedAndTheSessionStaysUsable) {
+TEST_F(SessionTest, RefusesWhatDoesNotFitAndStaysUsable) {
     const Loaded loaded = load(path_, "sim,cpu");
     engine::SessionConfig config;
     config.n_ctx = 12;
@@ -97,7 +97,7 @@ TEST_F(SessionTest, WhatDoesNotFitIsRefusedAndTheSessionStaysUsable) {
     EXPECT_EQ(all_logits(*s, kTokens), expected);
 }
 
-TEST_F(SessionTest, ADeviceThatFailsGivesAnErrorAndTheSessionStaysUsable) {
+TEST_F(SessionTest, SurvivesADeviceThatFails) {
     for (const char * devices : {"sim*2,cpu", "sim:no-events*2,cpu", "sim:no-async*2,cpu"}) {
         const Loaded loaded = load(path_, devices);
         engine::SessionConfig config;

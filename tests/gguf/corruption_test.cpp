@@ -268,7 +268,7 @@ TEST(GgufCorruptionBasis, TheUncorruptedFileIsRead) {
     EXPECT_EQ(gguf_get_val_u32(loaded.gguf.get(), 0), 42U);
 }
 
-TEST(GgufCorruptionBasis, AFileCutAnywhereBeforeItsLastTensorEndsIsRefused) {
+TEST(GgufCorruptionBasis, RefusesAFileThatEndsTooEarly) {
     const std::string whole = good_parts().build();
     for (size_t n = 0; n < whole.size() - 8; n++) {
         LogCapture log;
@@ -277,7 +277,7 @@ TEST(GgufCorruptionBasis, AFileCutAnywhereBeforeItsLastTensorEndsIsRefused) {
     }
 }
 
-TEST(GgufCorruptionBasis, ALargeLyingFileTakesMemoryInProportionOnly) {
+TEST(GgufCorruptionBasis, TakesNoMoreMemoryThanTheFileIsLarge) {
     // A megabyte of zero bytes where 2^40 strings are announced
     FileParts parts;
     parts.kv = {Bytes().str("strings").u32(9).u32(8).u64(1 << 17).zeros(1 << 20).get()};
@@ -289,7 +289,7 @@ TEST(GgufCorruptionBasis, ALargeLyingFileTakesMemoryInProportionOnly) {
     EXPECT_LE(peak.largest(), 16 * bytes.size());
 }
 
-TEST(GgufCorruptionBasis, MessagesCutLongNamesAndHideControlCharacters) {
+TEST(GgufCorruptionBasis, MessagesShowNamesShortAndPrintable) {
     LogCapture log;
     const std::string key = "\x1b[31m\r\n" + std::string(300, 'k');
     EXPECT_FALSE(load_bytes(with_kv(Bytes().str(key).u32(77).get())).gguf);

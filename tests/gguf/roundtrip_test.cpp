@@ -275,7 +275,7 @@ TEST(GgufRoundTrip, EveryWayInReadsTheSame) {
     }
 }
 
-TEST(GgufRoundTrip, NoAllocGivesTensorsWithoutDataEvenFromADescriptionAlone) {
+TEST(GgufRoundTrip, NoAllocGivesTensorsWithoutData) {
     const std::string bytes = good_parts().build();
     const size_t meta = bytes.size() - good_parts().data.size();
     const Loaded loaded = load_bytes(bytes.substr(0, meta), true);

@@ -80,7 +80,7 @@ void expect_columns_alike(ggml_backend_t backend, ggml_type type, int64_t k, int
 }
 
 // So that logits do not depend on how a text is cut into micro-batches.
-TEST_P(Kernels, AColumnsProductHasTheSameBitsWhateverItIsComputedTogetherWith) {
+TEST_P(Kernels, ColumnsHaveTheSameBitsInAnyBatch) {
     const BackendPtr backend = open_backend();
     for (const ggml_type type : kWeightTypes) {
         expect_columns_alike(backend.get(), type, 128, 70, {1, 2, 3, 4, 7, 8, 9, 31, 64, 65, 100}, 130);

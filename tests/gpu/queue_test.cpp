@@ -177,7 +177,7 @@ TEST_P(Queues, AnIndexOutOfRangeIsToldByTheNextLaunchOnce) {
 }
 
 // The vendor's own call fails, and the queue goes on.
-TEST_P(Queues, ATransferThatTheVendorRefusesIsToldByTheNextLaunchOnce) {
+TEST_P(Queues, RefusedTransferIsToldByTheNextLaunch) {
     const BackendPtr backend = open_backend();
     const Chain chain(backend.get());
     const LogCapture log;

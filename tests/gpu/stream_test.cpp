@@ -127,7 +127,7 @@ class Streams : public GpuTest {
 
 INSTANTIATE_TEST_SUITE_P(Vendors, Streams, testing::ValuesIn(vendors_and_simulated()), vendor_name);
 
-TEST_P(Streams, GiveTheBitsOfPlainCopiesOutOfAllMemoryOnOneAndTwoDevices) {
+TEST_P(Streams, GiveTheBitsOfPlainCopies) {
     size_t n_tried = 0;
     for (size_t n = 1; n <= n_devices(); n++) {
         for (const StreamShape & shape : {shape(), with_experts(0.25), with_experts(0.5), with_experts(1)}) {

@@ -162,7 +162,7 @@ Seen run(Machine & machine, ggml_backend_sched_t sched, const RandomGraph & grap
 
 class Parity : public testing::TestWithParam<Kind> {};
 
-TEST_P(Parity, EveryNodeIsOnTheSameBackendWithTheSameOperandsAndTheResultsAreTheSameBits) {
+TEST_P(Parity, AssignmentsOperandsAndBitsEqualGgml) {
     size_t stock_bytes = 0;
     size_t our_bytes = 0;
     int n_elsewhere = 0;

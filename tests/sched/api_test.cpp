@@ -326,7 +326,7 @@ TEST_F(DeviceMemory, TheGraphThatWasMeasuredReservedAndSplitCanBeRun) {
     EXPECT_EQ(read_floats(chain.result)[2], 1.0f);
 }
 
-TEST(FailedLaunch, IsReturnedWithTheSplitAndLeavesTheSchedulerUsable) {
+TEST(FailedLaunch, NamesItsSplitAndTheNextRunWorks) {
     LogCapture log;
     Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}});
     Chain chain(2);
@@ -376,7 +376,7 @@ TEST(AnotherGraph, AtTheSameAddressIsNoticed) {
 
 // The caller synchronizes, enqueues a read of a result on its device, and starts the next run, whose copies come from
 // another device and land in the same memory.
-TEST(ReadOfAResult, EnqueuedAfterSynchronizeIsProtectedFromTheNextRun) {
+TEST(ReadOfAResult, AfterSynchronizeIsProtectedFromTheNextRun) {
     Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}});
     const auto run = [&](const Chain & chain, int first, int last, float value) {
         ggml_backend_sched_reset(rig.sched());

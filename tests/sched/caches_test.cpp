@@ -166,7 +166,7 @@ size_t count(const std::string & text, const std::string & part) {
 
 class CachesOn : public testing::TestWithParam<ggml_sim_profile> {};
 
-TEST_P(CachesOn, GiveTheSameBitsWhereverTheirRowsGoAndHoweverManyRunsFollow) {
+TEST_P(CachesOn, GiveTheSameBitsForAnyRowsAndRuns) {
     for (uint64_t seed = 0; seed < 40; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         std::mt19937_64 random(seed);
@@ -192,7 +192,7 @@ TEST_P(CachesOn, GiveTheSameBitsWhereverTheirRowsGoAndHoweverManyRunsFollow) {
     }
 }
 
-TEST_P(CachesOn, KeepTheirBitsWhenAGraphRunsAgainAndAgainWithoutAWait) {
+TEST_P(CachesOn, KeepTheirBitsOverRunsWithoutAWait) {
     for (uint64_t seed = 0; seed < 12; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         CacheOptions options;
@@ -316,7 +316,7 @@ class NoPinnedMemory {
 };
 NoPinnedMemory::Allocate NoPinnedMemory::allocate_ = nullptr;
 
-TEST(Caches, AreCopiedByTheBackendWhereNoPinnedMemoryIsLeftToStageThem) {
+TEST(Caches, AreCopiedByTheBackendWithoutPinnedMemory) {
     for (uint64_t seed = 0; seed < 12; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         const CacheRig rig(on(GGML_SIM_PROFILE_CUDA, seed));

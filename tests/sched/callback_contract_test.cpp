@@ -211,7 +211,7 @@ TEST_F(CallbackContract, SetLateLeavesParametersAsTheyAre) {
     EXPECT_EQ(read_floats(z)[kLarge - 1], 15.0F);
 }
 
-TEST_F(CallbackContract, ReallocCallbackIsCalledOnceWhereStreamingGivesItsMemoryBack) {
+TEST_F(CallbackContract, TellsOfAReallocationOnceWhenStreamingEnds) {
     for (const size_t memory : {size_t{680} << 10, size_t{760} << 10, size_t{840} << 10}) {
         weights_context_ = make_context();
         make_rig(size_t{512} << 10, memory);
@@ -238,7 +238,7 @@ TEST_F(CallbackContract, ReallocCallbackIsCalledOnceWhereStreamingGivesItsMemory
     }
 }
 
-TEST_F(CallbackContract, UnallocTakesMemoryFromViewsOfTheCallersTensors) {
+TEST_F(CallbackContract, UnallocTakesMemoryFromViews) {
     make_rig(0);
     ggml_tensor * own = ggml_new_tensor_2d(weights(), GGML_TYPE_F32, 32, 4);
     BufferPtr buffer(ggml_backend_alloc_ctx_tensors_from_buft(weights(), ggml_backend_cpu_buffer_type()));

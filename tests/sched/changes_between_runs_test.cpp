@@ -65,7 +65,7 @@ class Doubled {
 
 class KeptPrograms : public testing::TestWithParam<bool> {}; // verified?
 
-TEST_P(KeptPrograms, MoveTheTensorsOfTheGraphThatRunsAfterAnotherMode) {
+TEST_P(KeptPrograms, RunOnTheNewGraphsTensorsAfterAModeChange) {
     const Rig rig(on_a_device(0, true));
     ggml_sched_set_verify(rig.sched(), GetParam());
     Doubled(rig).expect_right(1);
@@ -76,7 +76,7 @@ TEST_P(KeptPrograms, MoveTheTensorsOfTheGraphThatRunsAfterAnotherMode) {
     second.expect_right(7);
 }
 
-TEST_P(KeptPrograms, MoveTheTensorsOfTheGraphThatRunsAfterAnEvalCallback) {
+TEST_P(KeptPrograms, RunOnTheNewGraphsTensorsAfterACallback) {
     const Rig rig(on_a_device(0, true));
     ggml_sched_set_verify(rig.sched(), GetParam());
     Doubled(rig).expect_right(1);
@@ -156,7 +156,7 @@ class RowsOfACache {
     std::vector<ContextPtr> contexts_;
 };
 
-TEST(RowsOfCaches, ThatBecomeTooShortToBeFoundAreSeenWhereNothingElseChanges) {
+TEST(RowsOfCaches, BecomingTooShortIsSeen) {
     for (const bool verify : {true, false}) {
         for (const bool on_device : {true, false}) {
             for (const int64_t first : {32, 4}) {

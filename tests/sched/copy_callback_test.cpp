@@ -134,7 +134,7 @@ TEST(CopyCallbackIsAsked, ForTablesAndNormsButNotForWhatIsStreamed) {
     EXPECT_GT(rig.stats().streamed_bytes, 0U);
 }
 
-TEST(CopyCallbackIsAsked, ForEveryWeightWhereStreamingIsSwitchedOff) {
+TEST(CopyCallbackIsAsked, ForEveryWeightWithoutStreaming) {
     Rig rig(one_device(0));
     WeightGraph graph(rig, {kMatrix, kNorm, kExperts, kTable});
     EXPECT_EQ(graph.asked(), (Names{"matrix", "norm", "experts", "table"}));
@@ -153,7 +153,7 @@ TEST(CopyCallbackIsAsked, InOrderOfTheSplitsThatBeginAtTables) {
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 3);
 }
 
-TEST(CopyCallbackThatIsSetLate, IsAskedInTheNextRunOfTheAllocatedGraph) {
+TEST(CopyCallbackThatIsSetLate, IsAskedInTheNextRun) {
     for (const bool computed : {false, true}) {
         Rig rig(one_device(kRing));
         WeightGraph graph(rig, {kMatrix, kNorm, kTable}, false);
@@ -346,7 +346,7 @@ class OfferInPlan : public testing::Test {
 };
 
 // The callback may keep a bank in any buffer of weights of its device.
-TEST_F(OfferInPlan, WaitsForAnotherBackendThatReadsWeightsOfTheDevice) {
+TEST_F(OfferInPlan, WaitsForAnotherReaderOfTheWeights) {
     RigOptions options;
     options.devices = {GGML_SIM_PROFILE_CUDA};
     Rig rig(options);
@@ -376,7 +376,7 @@ TEST_F(OfferInPlan, ComesBehindInputsThatAnotherQueueCopies) {
     options.devices = {GGML_SIM_PROFILE_CUDA};
     options.parallel = true;
     options.n_copies = 2;
-    options.ahead_from = 0;
+    options.stream_lane_from = 0;
     Rig rig(options);
     ggml_context * ctx = context_.get();
     ggml_tensor * input = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, kWidth);

@@ -169,7 +169,7 @@ TEST_P(EvalCallback, ThatStopsARunMakesTheHostWaitForWhatIsInFlight) {
 }
 
 // What nobody is shown is not waited for: a device goes on with an earlier run while another is looked at.
-TEST(EvalCallbackOnTwoDevices, DoesNotWaitForADeviceThatHasNothingToShow) {
+TEST(EvalCallbackOnTwoDevices, WaitsOnlyForDevicesWithResults) {
     Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA}});
     const auto chain_on = [&](ggml_context * ctx, int device) {
         ggml_tensor * value = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, kSize);

@@ -43,7 +43,7 @@ TEST(ExpertChoice, IsNotMisledByRunsThatWereDisturbed) {
     EXPECT_FALSE(choice.streams_whole(kSmall)) << choice.text_of(kSmall);
 }
 
-TEST(ExpertChoice, SendsAllWhereTheLongerOfBothTimesIsLessThanTheSum) {
+TEST(ExpertChoice, SendsAllExpertsWhereOverlapIsFaster) {
     // compute, share -> whole?
     struct {
         double compute_us;

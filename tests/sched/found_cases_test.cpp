@@ -26,7 +26,7 @@ void expect_right(Case job) {
 }
 
 // A copy took the place of another copy's source and was made first.
-TEST(FoundCase, CopiesOfASplitDoNotShareMemoryWithEachOthersSources) {
+TEST(FoundCase, CopiesOfASplitKeepOffEachOthersSources) {
     GraphSpec graph;
     graph.inputs = {kAnywhere};
     graph.nodes = {{Op::Scale, 0, 0, 0, kAnywhere, false},
@@ -58,7 +58,7 @@ TEST(FoundCase, EvalCallbacksSeeWhatEarlierRunsWrote) {
 
 // A device without events was still reading what lay there before. The wait for it was taken for one that only
 // throttles, and left to the next run, which came after the caller had written.
-TEST(FoundCase, InputsInDeviceMemoryAreNotWrittenWhileAnEarlierRunUsesIt) {
+TEST(FoundCase, InputsAreNotWrittenWhileAnEarlierRunReads) {
     GraphSpec before;
     before.inputs = {kAnywhere};
     before.nodes = {{Op::Add, 0, 0, 0, kOnSim0, true}};
@@ -81,7 +81,7 @@ int ids_from(IdsFrom source) {
 }
 
 // The CPU had a copy of the ids from before they were stored, and read that once more.
-TEST(FoundCase, WhatWasWrittenSinceItWasCopiedIsCopiedAgain) {
+TEST(FoundCase, TensorWrittenAfterItsCopyIsCopiedAgain) {
     GraphSpec graph;
     graph.inputs = {kAnywhere};
     graph.nodes = {{Op::Experts, 0, 0, experts(0, IdsFrom::Store), kOnCpu, false},
@@ -135,7 +135,7 @@ TEST(FoundCase, IdsAreFetchedAgainWhereOthersWereStored) {
 
 // In the first run SIM0 is told to wait for the experts, and then the host waits for all of SIM0. The planner took
 // these in the other order, and had the host wait for the experts once more in the next run.
-TEST(FoundCase, WhoWaitsForALaneNeedNotWaitForWhatThatLaneHasWaitedFor) {
+TEST(FoundCase, DrainImpliesTheLanesOwnWaits) {
     GraphSpec graph;
     graph.inputs = {kAnywhere};
     graph.nodes = {{Op::Experts, 0, 0, experts(1, IdsFrom::Router), kOnCpu, false},
@@ -155,7 +155,7 @@ TEST(FoundCase, WhoWaitsForALaneNeedNotWaitForWhatThatLaneHasWaitedFor) {
 
 // The weight was still there, so nothing was sent, and the queue was taken for one that has nothing to do: it was not
 // waited for when the run had been stopped, with an event on it that was freed then.
-TEST(FoundCase, QueuesOfWeightsAreWaitedForAlsoIfNothingHadToBeSent) {
+TEST(FoundCase, StreamQueueIsWaitedForWithNothingSent) {
     GraphSpec graph;
     graph.inputs = {kAnywhere};
     graph.nodes = {{Op::LoadAll, 0, 0, 0, kAnywhere, false},

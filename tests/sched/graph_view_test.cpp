@@ -145,7 +145,7 @@ TEST(ViewOfAGraph, SeesMemoryThatTensorsHaveElsewhere) {
 }
 
 // Contexts lie where the heap puts them.
-TEST(ViewOfAGraph, KnowsItAgainWhateverTheOrderOfItsContextsInMemory) {
+TEST(ViewOfAGraph, IsTheSameForContextsInAnyOrder) {
     GraphComparison view;
     std::vector<Graph> graphs(2);
     for (Graph & graph : graphs) {
@@ -223,7 +223,7 @@ TEST(ViewOfAGraph, ComparesTheOrderThatItWasGiven) {
 }
 
 // As in a part of a graph, which has nodes only
-TEST(ViewOfAGraph, NumbersOperandsThatAreNeitherLeafsNorNodesHoweverManyThereAre) {
+TEST(ViewOfAGraph, NumbersAnyCountOfOtherOperands) {
     constexpr int kNodes = 100;
     ContextPtr context = make_context(8 * kNodes);
     std::vector<ggml_tensor *> sums;

@@ -136,7 +136,7 @@ class RingScene {
     Lowered lowered_;
 };
 
-TEST(Inputs, AreLostInTheRingWhereSomethingElseIsPutBeforeTheyAreCopied) {
+TEST(Inputs, OverwrittenInTheRingAreReported) {
     EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('b', 8).copy('a', 0).copy('b', 8).check(), "");
     EXPECT_EQ(RingScene(16).snapshot('a', 0).copy('a', 0).snapshot('b', 0).copy('b', 0).check(), "") << "one by one";
     EXPECT_EQ(RingScene(16).snapshot('a', 0).copy('a', 0).copy('a', 0).check(), "") << "for two devices";
@@ -147,7 +147,7 @@ TEST(Inputs, AreLostInTheRingWhereSomethingElseIsPutBeforeTheyAreCopied) {
     EXPECT_EQ(RingScene(16).snapshot('a', 0).copy('b', 0).check(), "'b' is not in the ring when it is copied");
 }
 
-TEST(Inputs, AreLostInTheRingAlsoAsOneOfThoseThatAreSentAtOnceOrAsIds) {
+TEST(Inputs, OverwrittenAsMergedCopiesOrIdsAreReported) {
     EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('b', 8).copy_two('a', 0, 'b', 8).check(), "");
     EXPECT_EQ(RingScene(16).snapshot('a', 0).snapshot('c', 8).copy_two('a', 0, 'b', 8).check(),
               "'b' is not in the ring when it is copied");

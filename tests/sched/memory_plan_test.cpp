@@ -420,7 +420,7 @@ TEST(ABufferOfAGraph, IsResetWhenTheNextOneIsPlacedThere) {
 }
 
 // ggml's "meta" buffers, which spread tensors over devices by what they are computed from, abort otherwise.
-TEST(ABufferOfAGraph, IsToldOfATensorAfterAllThatItIsComputedFromAndViews) {
+TEST(ABufferOfAGraph, IsToldOfATensorAfterItsOperands) {
     const BackendPtr cpu(ggml_backend_cpu_init());
     Limited memory(SIZE_MAX);
     const SchedPtr sched = memory.scheduler_on(cpu.get());

@@ -133,7 +133,7 @@ TEST(MergedCopies, LeaveACopyWhereItIsIfItsPlaceIsTakenOver) {
     EXPECT_EQ(pattern_after({{90}, {90}}, {{64}, {64}}, Adds::Elements), "aag");
 }
 
-TEST(MergedCopies, AreNotMadeWhereADeviceDoesNotSayThatItSetsRanges) {
+TEST(MergedCopies, NeedADeviceThatSetsRanges) {
     RigOptions options = merging();
     options.sets_ranges = false;
     EXPECT_EQ(pattern_of(options, {{64}, {1}, {7}}), "aaag");
@@ -178,8 +178,8 @@ TEST(MergedCopies, AreNotLaidOutWithWhatOnlyTheHostReads) {
     char memory[64];
     input.dst->data = memory;
     ids.dst->data = memory + 16;
-    EXPECT_EQ(ring_offset_behind(input, ids, {kNoFollower}, 256), 256U);
-    EXPECT_EQ(ring_offset_behind(ids, input, {kNoFollower}, 256), 256U);
+    EXPECT_EQ(ring_offset_behind(input, ids, {kNoAdjacentCopy}, 256), 256U);
+    EXPECT_EQ(ring_offset_behind(ids, input, {kNoAdjacentCopy}, 256), 256U);
 }
 
 // Each turn has its own slot of an input, which lie between those of other inputs.

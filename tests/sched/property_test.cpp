@@ -105,7 +105,7 @@ CaseOptions devices_with_events() {
     return options;
 }
 
-TEST(AnyGraph, OnDevicesWithEventsEqualsTheCpuAndNeverMakesTheHostWait) {
+TEST(AnyGraph, OnDevicesWithEventsNeedsNoHostWait) {
     CaseChecks checks;
     checks.refuse_host_waits = true;
     expect_all_right(devices_with_events(), 2500, checks);

@@ -133,7 +133,7 @@ TEST(AddressWithoutABuffer, IsRefusedWhereADeviceReadsIt) {
     }
 }
 
-TEST(ViewWithoutElements, MayLieAnywhereInASumOverExpertsForNoTokens) {
+TEST(ViewWithoutElements, MayLieAnywhereForNoTokens) {
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
     ggml_sched_set_verify(rig.sched(), true);
     const ContextPtr context = make_context();

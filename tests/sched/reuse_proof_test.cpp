@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(
         Field{KeyField::StreamedSizes, "StreamedSizes", "splits: "},
         Field{KeyField::StreamedInputs, "StreamedInputs", "streaming: "}, Field{KeyField::Rings, "Rings", "program: "},
         Field{KeyField::WholeExperts, "WholeExperts", "streaming: "}, Field{KeyField::Splits, "Splits", "places: "},
-        Field{KeyField::Sizes, "Sizes", "places: "}, Field{KeyField::Turn, "Turn", "program: "},
+        Field{KeyField::Sizes, "Sizes", "places: "}, Field{KeyField::CurCopy, "CurCopy", "program: "},
         Field{KeyField::Layout, "Layout", "program: "}, Field{KeyField::GivenPlaces, "GivenPlaces", "program: "},
         Field{KeyField::FoundPlaces, "FoundPlaces", "program: "},
         Field{KeyField::StreamPlans, "StreamPlans", "program: "}, Field{KeyField::Refusals, "Refusals", "program: "},

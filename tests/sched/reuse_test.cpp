@@ -189,7 +189,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ChangeOfAGraph,
                          [](const auto & info) { return std::string(info.param.name); });
 
 // The tensors and addresses stay, but what is known of the buffer does not.
-TEST(GraphsBuiltAnew, AreLookedAtAgainWhenABufferHasGotAnotherUsage) {
+TEST(GraphsBuiltAnew, AreComparedWithTheUsageOfBuffers) {
     Recipe weight;
     weight.weight_on = 1;
     weight.scaled_on = 0;

@@ -9,7 +9,7 @@
 namespace ggml_sched::test {
 namespace {
 
-TEST(Spaces, KnowHostMemoryWhoseDescriptionIsWhereThatOfADevicesBufferWas) {
+TEST(Spaces, HostBufferAtAReusedHandleIsHostMemory) {
     Spaces spaces;
     ggml_backend_buffer description = {};
     description.buft = ggml_backend_dev_buffer_type(ggml_backend_sim_device(0));
@@ -18,7 +18,7 @@ TEST(Spaces, KnowHostMemoryWhoseDescriptionIsWhereThatOfADevicesBufferWas) {
     EXPECT_EQ(spaces.of(&description), plan::kHostMemory);
 }
 
-TEST(Spaces, AreTheSameForAllHostMemoryAndDifferentForEachBufferOfADevice) {
+TEST(Spaces, HostMemoryIsOneSpaceDeviceBuffersAreMany) {
     Spaces spaces;
     ggml_backend_buffer buffers[4] = {};
     for (int i = 0; i < 4; i++) {

@@ -40,7 +40,7 @@ TEST(StagerThreads, CopyHostMemoryWholeAndNothingBeside) {
     }
 }
 
-TEST(StagerThreads, AreThereForTheNextCopyHoweverSoonOrLateThatComes) {
+TEST(StagerThreads, ServeTheNextCopySoonOrLate) {
     Stager stager;
     stager.start_threads(kThreads);
     std::mt19937 random(2);

@@ -111,7 +111,7 @@ TEST(StreamedSizes, CutAGraphAnewWhereASplitWouldWaitForTooMuch) {
 }
 
 // Weights of more than half of the ring are not streamed.
-TEST(StreamedSizes, CutAGraphAnewWhereAWeightBecomesSmallEnoughToBeStreamed) {
+TEST(StreamedSizes, SplitAnewWhenAWeightBecomesSmallEnough) {
     constexpr size_t kRing = kLargest;
     EXPECT_EQ(Fresh(kRing, kMostRows).streamed_bytes, 0U);
     EXPECT_EQ(Fresh(kRing, 8).streamed_bytes, kWeights * 8 * kRowBytes);

@@ -103,7 +103,7 @@ struct Layers {
 
 class StreamingTo : public testing::TestWithParam<ggml_sim_profile> {};
 
-TEST_P(StreamingTo, GivesTheSameBitsWithRingsOfAllSizesAndRunsInFlight) {
+TEST_P(StreamingTo, GivesTheSameBitsWithRingsOfAllSizes) {
     constexpr int kLayers = 9;
     for (const size_t n_weights : {2, 3, 4, 5, 8, 9, 20}) {
         for (uint64_t seed = 0; seed < 12; seed++) {
@@ -179,7 +179,7 @@ TEST(Streaming, TakesTheMemoryOfWeightsOutOfTheComputeBuffer) {
     EXPECT_EQ(measured[0], with);
 }
 
-TEST(Streaming, CopiesAWeightThatIsLargerThanHalfTheRingThePlainWay) {
+TEST(Streaming, CopiesAWeightAboveHalfTheRingWithoutIt) {
     const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 2 * kWeightBytes - 1);
     Layers layers(rig, 4);
     const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
@@ -226,7 +226,7 @@ TEST(Streaming, StaysOffWhereADeviceCannotAndSaysWhyOnce) {
     }
 }
 
-TEST(Streaming, SendsAgainWhatIsInTheRingUnlessToldThatItDoesNotChange) {
+TEST(Streaming, SendsWeightsAgainUnlessTheyNeverChange) {
     constexpr int kLayers = 6;
     for (const bool pinned : {true, false}) {
         const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 16 * kWeightBytes);
@@ -400,7 +400,7 @@ TEST(Streaming, CopiesOneAtATimeInTheOtherModes) {
 }
 
 // What a CPU split computes is too large to be copied aside, and it is written again at once.
-TEST_P(StreamingTo, StagesWhatTheCpuComputesForADeviceAndKeepsItsOrder) {
+TEST_P(StreamingTo, StagesResultsOfTheCpuInOrder) {
     constexpr int64_t kLarge = 1 << 19; // floats: 2 MiB, of which three take one chunk and a half
     for (uint64_t seed = 0; seed < 6; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -476,7 +476,7 @@ TEST(Streaming, TakesTheLongerOfComputingAndCopyingAndNotTheirSum) {
 }
 
 // One engine makes all copies to a device, in the order in which they were enqueued.
-TEST(Streaming, LetsTheFirstLaunchNotWaitForMoreWeightsBecauseTheyHaveRoom) {
+TEST(Streaming, StartsTheFirstLaunchBeforeTheRingIsFull) {
     constexpr int kLayers = 24;
     for (const auto & [product_us, copy_us] : {std::pair(kShort, kLong), std::pair(kLong, kShort)}) {
         const double longer = kLayers * std::max(product_us, copy_us);

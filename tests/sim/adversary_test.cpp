@@ -102,7 +102,7 @@ TEST_F(SimAdversary, NoSeedChangesWhatIsOrdered) {
     }
 }
 
-TEST_F(SimAdversary, OverwritingASlotThatItsDestinationStillReadsShows) {
+TEST_F(SimAdversary, ShowsASlotOverwrittenWhileItIsRead) {
     int wrong = 0;
     for (uint64_t seed = 0; seed < 50; seed++) {
         wrong += relay(seed, 10, false) != 8.0f * 45 ? 1 : 0;

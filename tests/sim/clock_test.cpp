@@ -114,7 +114,7 @@ TEST_F(SimClock, DevicesWorkAtTheSameTimeUnlessEventsOrderThem) {
     EXPECT_EQ(since(), 3 * scale_us);
 }
 
-TEST_F(SimClock, CopiesOccupyTheQueueThatTheyRunOnAndDelayTheDestination) {
+TEST_F(SimClock, CopiesOccupyTheirQueueAndDelayTheTarget) {
     ggml_backend_t q[2] = {backend(0), backend(1)};
     ggml_tensor * a = vector_on(q[0], 1.0f);
     ggml_tensor * b = vector_on(q[1], 1.0f);

@@ -122,7 +122,7 @@ TEST_F(SimCopies, ACopyRunsAfterWhatItsSourceHasQueued) {
     }
 }
 
-TEST_F(SimCopies, ACopyOnTheSourcesQueueOverwritesWhatTheDestinationStillReads) {
+TEST_F(SimCopies, CopyOnTheSourcesQueueOverwritesTheTarget) {
     for (ggml_sim_profile profile : {cuda, no_events, uma}) {
         SCOPED_TRACE(ggml_sim_profile_name(profile));
         const int device = 2 * (int) profile;

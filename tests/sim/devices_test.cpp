@@ -178,7 +178,7 @@ TEST_F(SimDevices, AllCanBeUsedAtOnce) {
 }
 
 // In a process of its own, in which nobody has asked for a simulated device yet
-TEST(SimListingDeathTest, DevicesAreListedFromTheirFirstMentionOnly) {
+TEST(SimListingDeathTest, DevicesAreListedAfterTheirFirstMention) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     auto check = [] {
         ggml_backend_t best = ggml_backend_init_best();

@@ -59,7 +59,7 @@ TEST_F(SimLaziness, PinnedSourcesAreReadWhenTheOperationExecutes) {
     }
 }
 
-TEST_F(SimLaziness, PageableSourcesAreReadEarlyOrLateAsTheAdversaryLikes) {
+TEST_F(SimLaziness, PageableSourcesAreReadEarlyOrLate) {
     ggml_backend_t device = backend(0);
     ggml_tensor * tensor = vector_on(device);
     bool early = false;
@@ -107,7 +107,7 @@ TEST_F(SimLaziness, SynchronizingAQueueLeavesTheOthersAlone) {
     EXPECT_TRUE(is_garbage(e));
 }
 
-TEST_F(SimLaziness, SynchronizingExecutesWhatTheQueueWaitsForAndNoMore) {
+TEST_F(SimLaziness, SynchronizeExecutesOnlyWhatIsNeeded) {
     ggml_backend_t q[3] = {backend(0), backend(1), backend(2)};
     ggml_tensor * out[3];
     ggml_tensor * after[3];

@@ -64,7 +64,7 @@ TEST_F(SimRules, ALaunchWithMemoryOfAnotherDeviceFails) {
     expect_violations(1);
 }
 
-TEST_F(SimRules, ALaunchWithHostMemoryFailsUnlessTheDeviceComputesThere) {
+TEST_F(SimRules, LaunchWithHostMemoryFails) {
     ggml_backend_t cuda = backend(0);
     ggml_backend_t uma = backend(1, GGML_SIM_PROFILE_UMA);
     ggml_tensor * pinned = pinned_vector(0, 1.0f);
@@ -141,7 +141,7 @@ TEST_F(SimRules, AnInjectedFailureHitsTheLaunchThatItNames) {
 }
 
 // An index outside of the table fails only when the launch executes.
-TEST_F(SimRules, AFailureDuringExecutionIsReportedByTheNextLaunchOnce) {
+TEST_F(SimRules, FailureIsReportedByTheNextLaunchOnce) {
     for (ggml_sim_profile profile : {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_NO_ASYNC}) {
         SCOPED_TRACE(ggml_sim_profile_name(profile));
         ggml_backend_t device = backend((int) profile, profile);

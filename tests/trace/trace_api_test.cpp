@@ -162,7 +162,7 @@ TEST_F(TraceApi, CannotBeWrittenByTheEnvironmentIsNoReasonToFail) {
     EXPECT_EQ(chain.submit(), GGML_STATUS_SUCCESS);
 }
 
-TEST(TraceOfAFreedScheduler, IsWrittenEvenIfItsBackendsWereFreedBefore) {
+TEST(TraceOfAFreedScheduler, IsWrittenAfterItsBackendsWereFreed) {
     const TempFile file("trace.json");
     RigOptions options;
     options.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_CUDA};

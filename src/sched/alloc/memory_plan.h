@@ -35,14 +35,14 @@ struct InPlace {
 
 // By copy: the next input of its split, if that lies straight behind it, nothing takes the copy's place over, and the
 // backend can set both at once
-using Followers = std::vector<uint32_t>;
-constexpr uint32_t kNoFollower = UINT32_MAX;
+using AdjacentCopies = std::vector<uint32_t>;
+constexpr uint32_t kNoAdjacentCopy = UINT32_MAX;
 
 struct MemoryPlan {
     std::vector<Place> tensors; // by tensor
-    std::vector<Place> copies;  // by copy and turn
-    Followers followers;
-    std::vector<Place> rotating; // by rotating input and turn; known for none of them in `tensors`
+    std::vector<Place> copies;  // by copy and cur_copy
+    AdjacentCopies adjacent_copies;
+    std::vector<Place> rotated_inputs; // by rotated input and cur_copy; known for none of them in `tensors`
     std::vector<InPlace> in_place;
     std::vector<std::vector<size_t>> sizes; // by pool and part, in bytes
 };
@@ -68,8 +68,8 @@ inline bool have_same_layout(const ggml_tensor * node, const ggml_tensor * opera
     return differing_bits == 0 && (!operand->view_src || operand->view_offs == 0);
 }
 
-// Where that copy is in this turn. One that is smaller than its place is at the end of it if it has a follower.
-Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t copy, size_t turn,
+// Where that copy is at this copy index. One that is smaller than its place is at the end of it if it has a follower.
+Place place_of_copy(const MemoryPlan & plan, const CutGraph & graph, uint32_t copy, size_t cur_copy,
                     const std::vector<host::Backend> & backends);
 
 } // namespace ggml_sched

@@ -36,7 +36,7 @@ bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> &
     find_last_uses();
     find_what_stays();
     bool ok = place_rotating() && place_early();
-    next_late_ = 0;
+    next_dependency_ = 0;
     for (const Split & split : graph.splits.splits) {
         ok = ok && place_split(split);
     }
@@ -49,15 +49,15 @@ bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> &
 void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
     graph_ = &graph;
     plan_ = &plan;
-    rotates_ = graph.slots.n_copies() > 1;
+    parallel_ = graph.slots.n_copies() > 1;
     for (size_t pool = 0; pool < ranges_.size(); pool++) {
         ranges_[pool].reset(pools_[pool].max_part);
     }
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     plan.tensors.assign(graph.view.n_tensors(), Place{});
     plan.copies.assign(graph.splits.copies.size() * n_copies, Place{});
-    plan.followers.assign(graph.splits.copies.size(), kNoFollower);
-    plan.rotating.assign(graph.splits.rotating.size() * n_copies, Place{});
+    plan.adjacent_copies.assign(graph.splits.copies.size(), kNoAdjacentCopy);
+    plan.rotated_inputs.assign(graph.splits.rotated_inputs.size() * n_copies, Place{});
     plan.in_place.clear();
     plan.sizes.resize(ranges_.size());
 }
@@ -69,48 +69,49 @@ void MemoryPlanner::find_owners() {
     const std::vector<InputCopy> & copies = graph_->splits.copies;
     lives_.resize(n + copies.size());
     for (TensorId id = 0; id < n; id++) {
-        lives_[id] = Life((view.facts(id) & kIsHomeless) != 0);
+        lives_[id] = Life((view.facts(id) & kNeedsMemory) != 0);
     }
     for (size_t i = 0; i < copies.size(); i++) {
-        lives_[n + i] = Life(!rotates_ && !copies[i].streamed);
+        lives_[n + i] = Life(!parallel_ && !copies[i].streamed);
     }
     const Operands operands = view.operands();
     owners_.resize(operands.size());
     for (size_t i = 0; i < operands.size(); i++) {
         owners_[i] = owner_of(operands[i].tensor);
     }
-    for (const Rewire & rewire : graph_->splits.rewires) {
-        owners_[rewire.operand] = n + rewire.copy;
+    for (const OperandReplacement & replacement : graph_->splits.replacements) {
+        owners_[replacement.operand] = n + replacement.copy;
     }
 }
 
 void MemoryPlanner::find_late_uses(const std::vector<host::Keep> & keeps) {
     const GraphView & view = graph_->view;
-    lates_.clear();
+    dependencies_.clear();
     for (const host::Keep & keep : keeps) {
         const TensorId tensor = view.ids().find(keep.tensor);
         const TensorId until = view.ids().find(keep.until);
         if (tensor != kNoTensor && until != kNoTensor) {
-            lates_.push_back({until, owner_of(tensor), 0});
+            dependencies_.push_back({until, owner_of(tensor), 0});
         }
     }
     // The host looks at the ids themselves, also where the node reads a copy that was made long before.
-    for (const Rewire & rewire : graph_->splits.rewires) {
-        if (rewire.slot == kExpertIdsSlot && view.content(rewire.node).op() == GGML_OP_MUL_MAT_ID) {
-            lates_.push_back({rewire.node, owner_of(view.operands()[rewire.operand].tensor), 0});
+    for (const OperandReplacement & replacement : graph_->splits.replacements) {
+        if (replacement.slot == kExpertIdsSlot && view.content(replacement.node).op() == GGML_OP_MUL_MAT_ID) {
+            dependencies_.push_back({replacement.node, owner_of(view.operands()[replacement.operand].tensor), 0});
         }
     }
-    if (lates_.empty()) {
+    if (dependencies_.empty()) {
         return;
     }
     std::vector<int32_t> index_of(view.n_tensors(), kNoNode);
     for (size_t i = 0; i < view.nodes().size(); i++) {
         index_of[view.nodes()[i].tensor] = static_cast<int32_t>(i);
     }
-    for (Late & late : lates_) {
-        late.node = index_of[late.until];
+    for (AllocDependency & dependency : dependencies_) {
+        dependency.node = index_of[dependency.until];
     }
-    std::stable_sort(lates_.begin(), lates_.end(), [](const Late & a, const Late & b) { return a.node < b.node; });
+    std::stable_sort(dependencies_.begin(), dependencies_.end(),
+                     [](const AllocDependency & a, const AllocDependency & b) { return a.node < b.node; });
 }
 
 void MemoryPlanner::find_last_uses() {
@@ -136,9 +137,9 @@ void MemoryPlanner::find_last_uses() {
             }
         }
     }
-    for (const Late & late : lates_) {
-        int32_t & last_use = lives_[late.owner].last_use;
-        last_use = late.node == kNoNode ? last_use : std::max(last_use, after(late.node));
+    for (const AllocDependency & dependency : dependencies_) {
+        int32_t & last_use = lives_[dependency.owner].last_use;
+        last_use = dependency.node == kNoNode ? last_use : std::max(last_use, after(dependency.node));
     }
 }
 
@@ -161,21 +162,21 @@ void MemoryPlanner::find_what_stays() {
 }
 
 bool MemoryPlanner::place_rotating() {
-    const auto n_copies = static_cast<size_t>(rotates_ ? graph_->slots.n_copies() : 0);
+    const auto n_copies = static_cast<size_t>(parallel_ ? graph_->slots.n_copies() : 0);
     bool ok = true;
-    for (size_t i = 0; n_copies > 0 && i < graph_->splits.rotating.size(); i++) {
-        const InputCopy & input = graph_->splits.rotating[i];
+    for (size_t i = 0; n_copies > 0 && i < graph_->splits.rotated_inputs.size(); i++) {
+        const InputCopy & input = graph_->splits.rotated_inputs[i];
         lives_[input.tensor].needs_place = false;
         const size_t size = size_of(input.tensor, input.backend);
-        for (size_t turn = 0; turn < n_copies; turn++) {
-            ok = ok && find_place(size, input.backend, plan_->rotating[i * n_copies + turn]);
+        for (size_t cur_copy = 0; cur_copy < n_copies; cur_copy++) {
+            ok = ok && find_place(size, input.backend, plan_->rotated_inputs[i * n_copies + cur_copy]);
         }
     }
     for (uint32_t i = 0; n_copies > 0 && i < graph_->splits.copies.size(); i++) {
         const InputCopy & copy = graph_->splits.copies[i];
         const size_t size = copy.streamed ? 0 : size_of_copy(i);
-        for (size_t turn = 0; !copy.streamed && turn < n_copies; turn++) {
-            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + turn]);
+        for (size_t cur_copy = 0; !copy.streamed && cur_copy < n_copies; cur_copy++) {
+            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + cur_copy]);
         }
     }
     return ok;
@@ -203,7 +204,7 @@ bool MemoryPlanner::place_split(const Split & split) {
     }
     const GraphView & view = graph_->view;
     const GraphNode * nodes = view.nodes().data();
-    const bool have_lates = !lates_.empty();
+    const bool have_dependencies = !dependencies_.empty();
     for (int i = split.begin; i < split.end; i++) {
         const GraphNode & node = nodes[i];
         if (lives_[node.tensor].needs_place) {
@@ -217,7 +218,7 @@ bool MemoryPlanner::place_split(const Split & split) {
         for (; owners != end; ++owners) {
             release_after(*owners, at(i));
         }
-        if (have_lates) {
+        if (have_dependencies) {
             release_lates(i);
         }
     }
@@ -226,7 +227,7 @@ bool MemoryPlanner::place_split(const Split & split) {
 
 bool MemoryPlanner::place_inputs(const Split & split) {
     const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
-    uint32_t previous = kNoFollower;
+    uint32_t previous = kNoAdjacentCopy;
     for (const uint32_t input : split.inputs) {
         if (!lives_[first_copy + input].needs_place) {
             continue;
@@ -234,9 +235,9 @@ bool MemoryPlanner::place_inputs(const Split & split) {
         if (!place(first_copy + input)) {
             return false;
         }
-        if (backends_[split.backend].sets_ranges && previous != kNoFollower &&
+        if (backends_[split.backend].sets_ranges && previous != kNoAdjacentCopy &&
             is_straight_behind(plan_->copies[previous], plan_->copies[input])) {
-            plan_->followers[previous] = input;
+            plan_->adjacent_copies[previous] = input;
         }
         previous = input;
     }
@@ -244,8 +245,9 @@ bool MemoryPlanner::place_inputs(const Split & split) {
 }
 
 void MemoryPlanner::release_lates(int node) {
-    for (; next_late_ < lates_.size() && lates_[next_late_].node <= node; next_late_++) {
-        release_after(lates_[next_late_].owner, after(node));
+    for (; next_dependency_ < dependencies_.size() && dependencies_[next_dependency_].node <= node;
+         next_dependency_++) {
+        release_after(dependencies_[next_dependency_].owner, after(node));
     }
 }
 
@@ -282,7 +284,7 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
             ranges_[place.pool].release({place.range.part, place.range.offset + size, place.range.size - size});
         }
         if (owners[k] >= graph_->view.n_tensors()) {
-            plan_->followers[owners[k] - graph_->view.n_tensors()] = kNoFollower;
+            plan_->adjacent_copies[owners[k] - graph_->view.n_tensors()] = kNoAdjacentCopy;
         }
         plan_->in_place.emplace_back(node.tensor, operands[k].slot);
         return true;

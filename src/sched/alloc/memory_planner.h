@@ -3,9 +3,9 @@
 //
 // A tensor's memory lives from the first node that touches it, or a view of it, to the last one; that of leafs and
 // inputs from the beginning, that of results and OUTPUTs to the end. Copies of a split's inputs live from its
-// beginning, all before the first of their sources is given up: they are made in any order. With rotating copies
-// each has memory of its own. What is reused is only safe in the order of the nodes; the planner of waits finds where
-// lanes have to be kept in it.
+// beginning, all before the first of their sources is given up: they are made in any order. With more than one copy of
+// each input each has memory of its own. What is reused is only safe in the order of the nodes; the planner of waits
+// finds where lanes have to be kept in it.
 
 #pragma once
 
@@ -39,7 +39,7 @@ class MemoryPlanner {
         bool is_live = false;    // has its place, and nobody else may have it
         bool has_reader = false; // the tensor itself, not through a view
     };
-    struct Late {
+    struct AllocDependency {
         TensorId until; // this node is done
         Owner owner;
         int32_t node; // its index
@@ -102,11 +102,11 @@ class MemoryPlanner {
     // The graph that is planned, and of it
     const CutGraph * graph_ = nullptr;
     MemoryPlan * plan_ = nullptr;
-    bool rotates_ = false;
-    std::vector<Life> lives_;   // by owner
-    std::vector<Owner> owners_; // by operand
-    std::vector<Late> lates_;   // by node: what must live until that is done
-    size_t next_late_ = 0;
+    bool parallel_ = false;
+    std::vector<Life> lives_;                   // by owner
+    std::vector<Owner> owners_;                 // by operand
+    std::vector<AllocDependency> dependencies_; // by node: what must live until that is done
+    size_t next_dependency_ = 0;
 };
 
 } // namespace ggml_sched

@@ -6,11 +6,11 @@ void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits 
                           const std::vector<host::Backend> & backends) {
     restore();
     exchanges_.clear();
-    for (const Rewire & rewire : splits.rewires) {
-        ggml_tensor ** const operand = &graph.tensor(rewire.node)->src[rewire.slot];
-        exchanges_.push_back({operand, *operand, slots.of(rewire.copy)});
+    for (const OperandReplacement & replacement : splits.replacements) {
+        ggml_tensor ** const operand = &graph.tensor(replacement.node)->src[replacement.slot];
+        exchanges_.push_back({operand, *operand, slots.of(replacement.copy)});
     }
-    rewire();
+    replace_operands();
 
     bool may_have_ordered = false;
     keeps_.clear();
@@ -30,7 +30,7 @@ void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits 
     keep_order_ = !has_ordered && keeps_.empty();
 }
 
-void SplitGraphs::rewire() {
+void SplitGraphs::replace_operands() {
     is_rewired_ = true;
     for (const Exchange & exchange : exchanges_) {
         *exchange.operand = exchange.copy;

@@ -1,7 +1,7 @@
 // SplitGraphs - a graph while a call of the scheduler works with it: its nodes read the copies, and each split is a
 // graph of its own, to be launched, whose nodes a backend may have put into another order.
 //
-// Between calls the graph is the caller's as it was built: rewire() and restore() exchange the operands.
+// Between calls the graph is the caller's as it was built: replace_operands() and restore() exchange the operands.
 
 #pragma once
 
@@ -19,7 +19,7 @@ class SplitGraphs {
                  const std::vector<host::Backend> & backends);
 
     // Makes the nodes read the copies. The graph that was prepared last must exist.
-    void rewire();
+    void replace_operands();
     // Gives the nodes the operands that the caller built. The graph must exist if its nodes are rewired.
     void restore();
 

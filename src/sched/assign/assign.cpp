@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "assign/expand.h"
 #include "assign/placement.h"
-#include "assign/spread.h"
 
 namespace ggml_sched {
 
@@ -79,7 +79,7 @@ Status assign_once(const GraphView & graph, const std::vector<host::Backend> & b
         result.backend[id] = backend;
         result.cause[id] = Cause::User;
     }
-    Spread devices(true, graph, backends, result);
+    Expansion devices(true, graph, backends, result);
     Status status = assign_by_placement(graph, backends, options.op_offload, devices, result);
     if (status.ok()) {
         const bool all_have_one = devices.n_left() == 0 || spread_on(graph, backends, result);

@@ -3,7 +3,7 @@
 // The rules and their order are ggml's, so that an engine's graph is placed here as it is there:
 //   1  tensors that already have memory, inputs (on the last backend), operations with weights (where the weights are,
 //      or on a device that offers to take the operation: op_offload)
-//   2  neighbours join: device backends spread down and up over nodes that they support, then all backends do
+//   2  neighbours join: device backends expand down and up over nodes that they support, then all backends do
 //   3  nodes move to a backend of higher priority that shares the memory; nodes that nobody reached go where most of
 //      their operands are
 //   4  operands that still have no backend take that of their reader, views that of what they view

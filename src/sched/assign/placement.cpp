@@ -105,7 +105,7 @@ Status nobody_can_run(const ggml_tensor * tensor) {
 } // namespace
 
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
-                           Spread & devices, Assignment & result) {
+                           Expansion & devices, Assignment & result) {
     Placement placement(graph, backends, op_offload, result.answers);
     const auto take = [&](TensorId id, const Choice & choice) {
         if (choice.backend != kNoBackend) {

@@ -92,7 +92,7 @@ Status Executor::prepare_ring(size_t bytes) {
                              " bytes of input snapshots; use smaller batches");
 }
 
-Status Executor::run(const plan::Plan & plan, const Work & work, const Observer & observer) {
+Status Executor::run(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer) {
     run_++;
     mark_ = next_mark();
     note_failures();
@@ -101,10 +101,10 @@ Status Executor::run(const plan::Plan & plan, const Work & work, const Observer 
         lane[run_ % window_] = plan::kWholeLane;
     }
     if (listener_) {
-        listener_->run_begins(plan, work);
+        listener_->run_begins(plan, bindings);
     }
     broken_off_ = mark_; // until it has not
-    Status status = listener_ ? run_steps<true>(plan, work, observer) : run_steps<false>(plan, work, observer);
+    Status status = listener_ ? run_steps<true>(plan, bindings, observer) : run_steps<false>(plan, bindings, observer);
     broken_off_ = status.ok() ? kNoRun : mark_;
     return status;
 }
@@ -117,17 +117,17 @@ Status Executor::run(const plan::Plan & plan, const std::vector<CopyBinding> & c
 
 // These are compiled with and without a listener, so that a run without one does not pay for the possibility.
 template <bool kListened>
-Status Executor::run_steps(const plan::Plan & plan, const Work & work, const Observer & observer) {
+Status Executor::run_steps(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer) {
     for (size_t i = 0; i < plan.steps.size(); i++) {
         if (plan.program.observed && is_do(plan, i, plan::TaskKind::Launch)) {
             const size_t launch = i;
             while (!is_do(plan, i, plan::TaskKind::Observe)) {
                 i++;
             }
-            if (Status status = run_slices<kListened>(plan, launch, i, work, observer); !status.ok()) {
+            if (Status status = run_slices<kListened>(plan, launch, i, bindings, observer); !status.ok()) {
                 return status;
             }
-        } else if (Status status = run_step<kListened>(plan, plan.steps[i], work, nullptr); !status.ok()) {
+        } else if (Status status = run_step<kListened>(plan, plan.steps[i], bindings, nullptr); !status.ok()) {
             return status;
         }
     }
@@ -136,20 +136,21 @@ Status Executor::run_steps(const plan::Plan & plan, const Work & work, const Obs
 
 // Performs the steps from the launch to its Observe once for each slice.
 template <bool kListened>
-Status Executor::run_slices(const plan::Plan & plan, size_t launch, size_t observe, const Work & work,
+Status Executor::run_slices(const plan::Plan & plan, size_t launch, size_t observe, const RunBindings & bindings,
                             const Observer & observer) {
-    Slices slices(work.graphs[plan.program.tasks[plan.steps[launch].task].binding], observer);
+    Slices slices(bindings.graphs[plan.program.tasks[plan.steps[launch].task].binding], observer);
     Status status;
     while (status.ok() && slices.next()) {
         for (size_t i = launch; status.ok() && i <= observe; i++) {
-            status = run_step<kListened>(plan, plan.steps[i], work, &slices);
+            status = run_step<kListened>(plan, plan.steps[i], bindings, &slices);
         }
     }
     return status;
 }
 
 template <bool kListened>
-Status Executor::run_step(const plan::Plan & plan, const plan::Step & step, const Work & work, Slices * slices) {
+Status Executor::run_step(const plan::Plan & plan, const plan::Step & step, const RunBindings & bindings,
+                          Slices * slices) {
     const auto call_begins = [&] {
         if constexpr (kListened) {
             listener_->call_begins();
@@ -177,7 +178,7 @@ Status Executor::run_step(const plan::Plan & plan, const plan::Step & step, cons
     }
     const plan::Task & task = plan.program.tasks[step.task];
     call_begins();
-    if (Status status = perform(task, work, slices); !status.ok()) {
+    if (Status status = perform(task, bindings, slices); !status.ok()) {
         return status;
     }
     if constexpr (kListened) {
@@ -213,16 +214,16 @@ void Executor::record(const plan::Step & step) {
     stats.records++;
 }
 
-Status Executor::perform(const plan::Task & task, const Work & work, const Slices * slices) {
+Status Executor::perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices) {
     switch (task.kind) {
-    case plan::TaskKind::Launch: return launch(task, work, slices);
+    case plan::TaskKind::Launch: return launch(task, bindings, slices);
     case plan::TaskKind::Observe: return observe(slices);
     case plan::TaskKind::CallerRead:
     case plan::TaskKind::Return: return {}; // the caller's doing
     default: break;
     }
 
-    const CopyBinding & copy = work.copies[task.binding];
+    const CopyBinding & copy = bindings.copies[task.binding];
     moved_bytes_ = copy.bytes;
     switch (task.kind) {
     case plan::TaskKind::Snapshot:
@@ -234,11 +235,11 @@ Status Executor::perform(const plan::Task & task, const Work & work, const Slice
         stats.snapshots++;
         stats.snapshot_bytes += copy.bytes;
         return {};
-    case plan::TaskKind::SetAsync: return set(copy, task, work);
-    case plan::TaskKind::Offer: offer(copy, task, work); return {};
+    case plan::TaskKind::SetAsync: return set(copy, task, bindings);
+    case plan::TaskKind::Offer: offer(copy, task, bindings); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
-    default: return copy_now(copy, work);
+    default: return copy_now(copy, bindings);
     }
     stats.bytes_copied += copy.bytes;
     return {};
@@ -250,9 +251,9 @@ bool Executor::take_refusal(BackendId & src, BackendId & dst) {
     return std::exchange(refused_, false);
 }
 
-Status Executor::launch(const plan::Task & task, const Work & work, const Slices * slices) {
-    const host::Backend & backend = backends_[work.splits[task.binding].backend];
-    const host::GraphHandle & graph = slices ? slices->slice() : work.graphs[task.binding];
+Status Executor::launch(const plan::Task & task, const RunBindings & bindings, const Slices * slices) {
+    const host::Backend & backend = backends_[bindings.splits[task.binding].backend];
+    const host::GraphHandle & graph = slices ? slices->slice() : bindings.graphs[task.binding];
     stats.launches++;
     ggml_status code = host::launch(backend.handle, graph.get());
     if (code != GGML_STATUS_SUCCESS && note_failure(task.lane)) {

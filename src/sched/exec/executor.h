@@ -49,7 +49,7 @@ class Executor {
 
     // Performs one run; the plan says whether the observer looks at it. On a failure what was started is still in
     // flight. ABORTED if the observer stopped it.
-    Status run(const plan::Plan & plan, const Work & work, const Observer & observer);
+    Status run(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer);
     // A plan without launches
     Status run(const plan::Plan & plan, const std::vector<CopyBinding> & copies);
 
@@ -80,15 +80,16 @@ class Executor {
     ggml_sched_stats stats = {};
 
   private:
-    template <bool kListened> Status run_steps(const plan::Plan & plan, const Work & work, const Observer & observer);
     template <bool kListened>
-    Status run_slices(const plan::Plan & plan, size_t launch, size_t observe, const Work & work,
+    Status run_steps(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer);
+    template <bool kListened>
+    Status run_slices(const plan::Plan & plan, size_t launch, size_t observe, const RunBindings & bindings,
                       const Observer & observer);
     template <bool kListened>
-    Status run_step(const plan::Plan & plan, const plan::Step & step, const Work & work, Slices * slices);
+    Status run_step(const plan::Plan & plan, const plan::Step & step, const RunBindings & bindings, Slices * slices);
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
-    Status perform(const plan::Task & task, const Work & work, const Slices * slices); // NULL: not observed
+    Status perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices); // NULL: not observed
     struct Queue {
         const host::Backend * backend = nullptr;
         bool streams = false; // it carries nothing but what plans put there,
@@ -97,15 +98,15 @@ class Executor {
         bool is_in_use() const { return backend && !idle; }
     };
     const char * source_of(const CopyBinding & copy) const;
-    Status find_parts(const CopyBinding & copy, const Work & work);
-    Status set(const CopyBinding & copy, const plan::Task & task, const Work & work);
+    Status find_parts(const CopyBinding & copy, const RunBindings & bindings);
+    Status set(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings);
     void set_range(const CopyBinding & first, const plan::Task & task);
     void send(const CopyBinding & copy, plan::Lane lane);
-    Status copy_now(const CopyBinding & copy, const Work & work);
-    void offer(const CopyBinding & copy, const plan::Task & task, const Work & work);
+    Status copy_now(const CopyBinding & copy, const RunBindings & bindings);
+    void offer(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);
-    Status launch(const plan::Task & task, const Work & work, const Slices * slices);
+    Status launch(const plan::Task & task, const RunBindings & bindings, const Slices * slices);
     static Status observe(const Slices * slices);
     // Asks the backend of the lane, and notes what it says. True: an earlier run has failed there.
     bool note_failure(plan::Lane lane);

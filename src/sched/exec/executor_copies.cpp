@@ -43,20 +43,20 @@ const char * Executor::source_of(const CopyBinding & copy) const {
     return copy.via_ring ? ring(copy) : static_cast<const char *>(copy.src->data);
 }
 
-Status Executor::find_parts(const CopyBinding & copy, const Work & work) {
-    const CopyBinding * ids = copy.ids == kNoBinding ? nullptr : &work.copies[copy.ids];
+Status Executor::find_parts(const CopyBinding & copy, const RunBindings & bindings) {
+    const CopyBinding * ids = copy.ids == kNoBinding ? nullptr : &bindings.copies[copy.ids];
     KeptWeights * kept = kept_ ? &(*kept_)[copy.dst_backend] : nullptr;
     Status status = parts_.find(copy, source_of(copy), ids ? ids->src : nullptr, ids ? source_of(*ids) : nullptr, kept);
     stats.kept_bytes += parts_.kept_bytes();
     return status;
 }
 
-Status Executor::set(const CopyBinding & copy, const plan::Task & task, const Work & work) {
+Status Executor::set(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings) {
     if (copy.form == CopyForm::Merged) {
         set_range(copy, task);
         return {};
     }
-    Status status = find_parts(copy, work);
+    Status status = find_parts(copy, bindings);
     if (status.ok()) {
         send(copy, task.lane);
     }
@@ -110,14 +110,14 @@ void Executor::forget_weights() {
     }
 }
 
-Status Executor::copy_now(const CopyBinding & copy, const Work & work) {
+Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings) {
     if (copy.form != CopyForm::NamedExperts) {
         copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
         stats.blocking_copies++;
         stats.bytes_copied += copy.bytes;
         return {};
     }
-    if (Status status = find_parts(copy, work); !status.ok()) {
+    if (Status status = find_parts(copy, bindings); !status.ok()) {
         return status;
     }
     moved_bytes_ = 0;
@@ -131,16 +131,16 @@ Status Executor::copy_now(const CopyBinding & copy, const Work & work) {
 }
 
 // Copies the whole weight if the callback leaves it to us, and it is not as it was when it was sent ahead.
-void Executor::offer(const CopyBinding & copy, const plan::Task & task, const Work & work) {
-    const CopyCallback & callback = work.copy_callback;
-    ggml_cgraph * graph = work.graphs[static_cast<size_t>(task.split)].get();
+void Executor::offer(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings) {
+    const CopyCallback & callback = bindings.copy_callback;
+    ggml_cgraph * graph = bindings.graphs[static_cast<size_t>(task.split)].get();
     moved_bytes_ = 0;
     queues_[task.lane].idle = false;
     if (callback.function &&
         callback.function(backends_[copy.dst_backend].handle, copy.src, copy.dst, graph, callback.user_data)) {
         return;
     }
-    if (copy.sent != kNoBinding && std::memcmp(ring(work.copies[copy.sent]), copy.src->data, copy.bytes) == 0) {
+    if (copy.sent != kNoBinding && std::memcmp(ring(bindings.copies[copy.sent]), copy.src->data, copy.bytes) == 0) {
         return;
     }
     if (task.lane == plan::kHost) {
@@ -153,7 +153,7 @@ void Executor::offer(const CopyBinding & copy, const plan::Task & task, const Wo
     if (copy.via_ring) {
         std::memcpy(ring(copy), copy.src->data, copy.bytes);
     }
-    (void) find_parts(copy, work); // of a whole copy, which cannot fail
+    (void) find_parts(copy, bindings); // of a whole copy, which cannot fail
     send(copy, task.lane);
 }
 

@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "exec/work.h"
+#include "exec/run_bindings.h"
 #include "plan/plan.h"
 
 namespace ggml_sched {
@@ -17,7 +17,8 @@ class StepListener {
 
     // A lane that had no queue until now has this one, which stays as long as the executor.
     virtual void stream_begins(plan::Lane lane, const host::Backend & backend) noexcept = 0;
-    virtual void run_begins(const plan::Plan & plan, const Work & work) noexcept = 0; // what follows is of this run
+    virtual void run_begins(const plan::Plan & plan,
+                            const RunBindings & bindings) noexcept = 0; // what follows is of this run
     virtual void call_begins() noexcept = 0;
     virtual void waited(const plan::Wait & wait) noexcept = 0;
     virtual void recorded(const plan::Step & step) noexcept = 0;

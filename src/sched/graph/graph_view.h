@@ -21,10 +21,10 @@ enum TensorFact : uint8_t {
     kIsInput = GGML_TENSOR_FLAG_INPUT,
     kIsOutput = GGML_TENSOR_FLAG_OUTPUT,
     kIsNode = 4,
-    kIsComputed = 8,  // has an operation
-    kIsHomeless = 16, // no view, and has neither a buffer nor an address
-    kIsPlaced = 32,   // its bytes, or those that it views, are in a buffer
-    kIsWeights = 64,  // is in a buffer of weights itself
+    kIsComputed = 8,   // has an operation
+    kNeedsMemory = 16, // no view, and has neither a buffer nor an address
+    kIsPlaced = 32,    // its bytes, or those that it views, are in a buffer
+    kIsWeights = 64,   // is in a buffer of weights itself
 };
 static_assert(GGML_TENSOR_FLAG_INPUT == 1 && GGML_TENSOR_FLAG_OUTPUT == 2, "the others are behind these");
 

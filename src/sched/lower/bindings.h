@@ -36,7 +36,7 @@ struct CopyBinding {
     uint32_t ids = kNoBinding;            // the binding of the ids that say which experts, or rows, are needed
     bool streamed = false;                // a weight
     bool cache = false;                   // streamed like one
-    bool ahead = false;                   // on the lane that streams weights
+    bool on_stream_lane = false;          // on the lane that streams weights
     bool pageable = false;                // the device cannot read the source by itself: it goes in chunks
     TensorId writer = kNoTensor;          // of a cache: the node that has written what is sent,
     ggml_tensor * written = nullptr;      // which is this

@@ -15,9 +15,10 @@ TensorId ids_of(const GraphView & graph, const GraphNode & node) {
 }
 
 bool has_copies_of_experts(const GraphView & graph, const Splits & splits) {
-    return std::any_of(splits.rewires.begin(), splits.rewires.end(), [&](const Rewire & rewire) {
-        return rewire.slot == kExpertsSlot && graph.content(rewire.node).op() == GGML_OP_MUL_MAT_ID;
-    });
+    return std::any_of(
+        splits.replacements.begin(), splits.replacements.end(), [&](const OperandReplacement & replacement) {
+            return replacement.slot == kExpertsSlot && graph.content(replacement.node).op() == GGML_OP_MUL_MAT_ID;
+        });
 }
 
 // The ids of each node that is a MUL_MAT_ID, as they are when the node reads them
@@ -60,18 +61,18 @@ void ExpertCopies::find_readers(const GraphView & graph, const Splits & splits) 
     std::vector<bool> is_read(splits.copies.size(), false);
     ids_.resize(splits.copies.size());
     readers_.assign(splits.copies.size(), kNoTensor);
-    for (const Rewire & rewire : splits.rewires) {
-        const auto node = ids.find(rewire.node);
-        const bool as_experts = node != ids.end() && rewire.slot == kExpertsSlot;
+    for (const OperandReplacement & replacement : splits.replacements) {
+        const auto node = ids.find(replacement.node);
+        const bool as_experts = node != ids.end() && replacement.slot == kExpertsSlot;
         const WrittenIds needed = as_experts ? node->second : WrittenIds{};
-        if (!is_read[rewire.copy]) {
-            ids_[rewire.copy] = needed;
-        } else if (!(ids_[rewire.copy] == needed)) {
-            ids_[rewire.copy] = {}; // read in different ways
+        if (!is_read[replacement.copy]) {
+            ids_[replacement.copy] = needed;
+        } else if (!(ids_[replacement.copy] == needed)) {
+            ids_[replacement.copy] = {}; // read in different ways
         }
-        is_read[rewire.copy] = true;
-        if (as_experts && readers_[rewire.copy] == kNoTensor) {
-            readers_[rewire.copy] = rewire.node;
+        is_read[replacement.copy] = true;
+        if (as_experts && readers_[replacement.copy] == kNoTensor) {
+            readers_[replacement.copy] = replacement.node;
         }
     }
 }

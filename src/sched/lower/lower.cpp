@@ -23,20 +23,20 @@ constexpr size_t kStagedFrom = size_t{1} << 20;
 
 class Lowering {
   public:
-    Lowering(const CutGraph & graph, const Followers & followers, const StreamPlan & streams,
+    Lowering(const CutGraph & graph, const AdjacentCopies & adjacent_copies, const StreamPlan & streams,
              const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
              Spaces & spaces)
         : graph_(graph.view)
         , splits_(graph.splits)
         , slots_(graph.slots)
         , assignment_(graph.assignment)
-        , followers_(followers)
+        , adjacent_copies_(adjacent_copies)
         , backends_(backends)
         , topology_(topology)
         , streams_(streams)
         , offered_(options.offered)
         , limits_(options.limits)
-        , out_(backends, topology, followers, spaces)
+        , out_(backends, topology, adjacent_copies, spaces)
         , launch_accesses_(graph_, out_.buffers())
         , experts_(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); })
         , snapshots_(graph_, backends)
@@ -65,7 +65,7 @@ class Lowering {
 
   private:
     // Tasks of a split that come after all that goes through the host
-    struct Late {
+    struct LaterTasks {
         std::vector<Task> direct;
         std::vector<Task> staged;     // read the ring after another device has written it
         std::vector<Task> experts;    // the host waits for the ids
@@ -82,7 +82,7 @@ class Lowering {
     // First what goes through the host, then what reads it: so one wait serves all copies from a device.
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
-        late_.clear();
+        later_.clear();
         for (const uint32_t input : split.inputs) {
             if (const WrittenIds * ids = experts_.ids_of(input)) {
                 host_ids_.read(index, *ids);
@@ -94,20 +94,20 @@ class Lowering {
                 reads_streamed = true;
                 send_what_was_written(index, input);
                 if (splits_.copies[input].offered && binding_for(input).bytes > 0) {
-                    late_.offers.push_back(input);
+                    later_.offers.push_back(input);
                 }
             } else {
                 lower_copy(index, input);
             }
         }
-        merge_neighbours(late_.direct, followers_, out_.lowered());
+        merge_neighbours(later_.direct, adjacent_copies_, out_.lowered());
         std::vector<Task> & tasks = out_.lowered().program.tasks;
-        tasks.insert(tasks.end(), late_.direct.begin(), late_.direct.end());
+        tasks.insert(tasks.end(), later_.direct.begin(), later_.direct.end());
         // Backwards: the wait for what was fetched last covers the rest.
-        tasks.insert(tasks.end(), late_.staged.rbegin(), late_.staged.rend());
-        tasks.insert(tasks.end(), late_.experts.begin(), late_.experts.end());
-        for (const uint32_t copy : late_.offers) {
-            lower_offer(index, copy, copy == late_.offers.front());
+        tasks.insert(tasks.end(), later_.staged.rbegin(), later_.staged.rend());
+        tasks.insert(tasks.end(), later_.experts.begin(), later_.experts.end());
+        for (const uint32_t copy : later_.offers) {
+            lower_offer(index, copy, copy == later_.offers.front());
         }
 
         Task launch = {TaskKind::Launch, out_.lane_of(split.backend)};
@@ -182,8 +182,8 @@ class Lowering {
         copy.ids = host_ids_.binding_of({write.ids, kNoNode});
         copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
         copy.pageable = must_stage(index);
-        copy.ahead = streams_.is_urgent(copy.dst_backend, split);
-        late_.direct.push_back(out_.copy_task(TaskKind::SetAsync, split, out_.bind(copy)));
+        copy.on_stream_lane = streams_.is_urgent(copy.dst_backend, split);
+        later_.direct.push_back(out_.copy_task(TaskKind::SetAsync, split, out_.bind(copy)));
     }
 
     int32_t end_of(int32_t split) const {
@@ -206,7 +206,7 @@ class Lowering {
         const InputCopy & input = splits_.copies[slot.copy];
         copy.streamed = !input.cache;
         copy.cache = input.cache;
-        copy.ahead = true;
+        copy.on_stream_lane = true;
         copy.pageable = must_stage(slot.copy);
         if (copy.cache && copy.pageable) {
             note_waiting(slot, copy);
@@ -298,18 +298,18 @@ class Lowering {
         const Topology::Link & link = topology_.links[copy.src_backend][copy.dst_backend];
 
         if (offers_.includes(index)) {
-            late_.offers.push_back(index);
+            later_.offers.push_back(index);
         } else if (from_host && dst.set_async) {
             set_from_host(split, index, copy);
         } else if (!from_host && out_.is_host(copy.dst) && src.get_async) {
             out_.push_copy(TaskKind::GetAsync, split, out_.bind(copy));
         } else if (!from_host && link.async) {
-            late_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, out_.bind(copy)));
+            later_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, out_.bind(copy)));
         } else if (!from_host && src.get_async && dst.set_async) {
             out_.reserve_ring(copy);
             const uint32_t binding = out_.bind(copy);
             out_.push_copy(TaskKind::GetAsync, split, binding);
-            late_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
+            later_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
         } else {
             restrict_to_ids(index, copy);
             tasks_for(copy).push_back(out_.copy_task(TaskKind::CopyNow, split, out_.bind(copy)));
@@ -324,7 +324,7 @@ class Lowering {
         }
         copy.pageable = is_staged(copy);
         restrict_to_ids(index, copy);
-        copy.ahead = goes_ahead(split, copy);
+        copy.on_stream_lane = goes_on_stream_lane(split, copy);
         const uint32_t binding = out_.bind(copy);
         if (is_copied_aside) {
             out_.push_copy(TaskKind::Snapshot, split, binding);
@@ -333,7 +333,7 @@ class Lowering {
     }
 
     std::vector<Task> & tasks_for(const CopyBinding & copy) {
-        return copy.form == CopyForm::NamedExperts ? late_.experts : late_.direct;
+        return copy.form == CopyForm::NamedExperts ? later_.experts : later_.direct;
     }
 
     // A small weight is copied aside, so that the callback may write it again while the device still reads the copy.
@@ -370,9 +370,9 @@ class Lowering {
     }
 
     // Copies for urgent splits, and large inputs whose slots take turns; the call must not wait for that queue.
-    bool goes_ahead(int32_t split, const CopyBinding & copy) const {
+    bool goes_on_stream_lane(int32_t split, const CopyBinding & copy) const {
         const BackendId backend = copy.dst_backend;
-        const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= limits_.ahead_from &&
+        const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= limits_.stream_lane_from &&
                                  topology_.stream_of[backend] != plan::kHost;
         const bool is_urgent = copy.ids == kNoBinding && streams_.is_urgent(backend, split);
         return (takes_turns || is_urgent) &&
@@ -417,7 +417,7 @@ class Lowering {
     const Splits & splits_;
     const Slots & slots_;
     const Assignment & assignment_;
-    const Followers & followers_;
+    const AdjacentCopies & adjacent_copies_;
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     const StreamPlan & streams_;
@@ -435,15 +435,15 @@ class Lowering {
     int32_t waiting_for_ = kBeforeTheRun;
     std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
     std::vector<uint32_t> sent_ahead_;    // by copy that is offered: the binding by which it was streamed
-    Late late_;                           // of the split that is being lowered
+    LaterTasks later_;                    // of the split that is being lowered
 };
 
 } // namespace
 
-Lowered lower(const CutGraph & graph, const Followers & followers, const StreamPlan & streams,
+Lowered lower(const CutGraph & graph, const AdjacentCopies & adjacent_copies, const StreamPlan & streams,
               const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
               Spaces & spaces) {
-    return Lowering(graph, followers, streams, backends, topology, options, spaces).run();
+    return Lowering(graph, adjacent_copies, streams, backends, topology, options, spaces).run();
 }
 
 } // namespace ggml_sched

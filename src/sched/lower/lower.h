@@ -47,8 +47,8 @@ enum class Offered : uint8_t {
 
 // Sizes, in bytes, that decide how inputs travel
 struct CopyLimits {
-    size_t snapshot = 0;          // larger inputs are copied straight, and waited for before the call returns
-    size_t ahead_from = SIZE_MAX; // where copies take turns, larger inputs go on the lane that streams weights
+    size_t snapshot = 0;                // larger inputs are copied straight, and waited for before the call returns
+    size_t stream_lane_from = SIZE_MAX; // where copies take turns, larger inputs go on the lane that streams weights
 };
 
 struct LoweringOptions {
@@ -58,8 +58,8 @@ struct LoweringOptions {
     CopyLimits limits = {};
 };
 
-// The graph is allocated; `followers` are those of its memory plan. `streams` is what is streamed of it.
-Lowered lower(const CutGraph & graph, const Followers & followers, const StreamPlan & streams,
+// The graph is allocated; `adjacent_copies` are those of its memory plan. `streams` is what is streamed of it.
+Lowered lower(const CutGraph & graph, const AdjacentCopies & adjacent_copies, const StreamPlan & streams,
               const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
               Spaces & spaces);
 

@@ -19,7 +19,7 @@ Lowered lower_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, B
     BufferTable buffers(spaces);
     Lowered lowered;
     CopyBinding copy = {kNoBinding, kNoTensor, weight, target, backend, backend, bytes, false, 0};
-    copy.ahead = true;
+    copy.on_stream_lane = true;
     copy.pageable = pageable;
     lowered.copies.push_back(copy);
     plan::Task send = {plan::TaskKind::SetAsync, topology.stream_of[backend]};

@@ -13,9 +13,9 @@ size_t distance(const ggml_tensor * from, const ggml_tensor * to) {
 }
 
 // What is between them is theirs, and of no use but where backends pad quantized tensors.
-bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const Followers & followers) {
+bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const AdjacentCopies & adjacent_copies) {
     return first.via_ring && next.via_ring && first.copy != kNoBinding && next.copy != kNoBinding &&
-           followers[first.copy] == next.copy && first.bytes <= kMergedUpTo && next.bytes <= kMergedUpTo &&
+           adjacent_copies[first.copy] == next.copy && first.bytes <= kMergedUpTo && next.bytes <= kMergedUpTo &&
            !ggml_is_quantized(first.dst->type) && distance(first.dst, next.dst) - first.bytes <= kMergedUpTo;
 }
 
@@ -33,12 +33,12 @@ void extend(Task & task, const Task & by, std::vector<Access> & accesses) {
 
 } // namespace
 
-size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, const Followers & followers,
+size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, const AdjacentCopies & adjacent_copies,
                           size_t free) {
-    return are_side_by_side(last, next, followers) ? last.ring_offset + distance(last.dst, next.dst) : free;
+    return are_side_by_side(last, next, adjacent_copies) ? last.ring_offset + distance(last.dst, next.dst) : free;
 }
 
-void merge_neighbours(std::vector<Task> & tasks, const Followers & followers, Lowered & lowered) {
+void merge_neighbours(std::vector<Task> & tasks, const AdjacentCopies & adjacent_copies, Lowered & lowered) {
     std::vector<CopyBinding> & copies = lowered.copies;
     const auto joins = [&](const Task & merged, const Task & task) {
         if (!sends_snapshot(task) || !sends_snapshot(merged) || task.lane != merged.lane ||
@@ -47,7 +47,7 @@ void merge_neighbours(std::vector<Task> & tasks, const Followers & followers, Lo
         }
         const CopyBinding & last = copies[task.binding - 1];
         const CopyBinding & next = copies[task.binding];
-        return are_side_by_side(last, next, followers) &&
+        return are_side_by_side(last, next, adjacent_copies) &&
                next.ring_offset - last.ring_offset == distance(last.dst, next.dst);
     };
     size_t n = 0; // tasks that remain

@@ -25,7 +25,7 @@ void ProgramBuilder::reserve_ring(CopyBinding & copy) {
     copy.via_ring = true;
     copy.ring_offset = lowered_.ring_bytes;
     if (!lowered_.copies.empty()) {
-        copy.ring_offset = ring_offset_behind(lowered_.copies.back(), copy, followers_, lowered_.ring_bytes);
+        copy.ring_offset = ring_offset_behind(lowered_.copies.back(), copy, adjacent_copies_, lowered_.ring_bytes);
     }
     lowered_.ring_bytes = padded(copy.ring_offset + copy.bytes, kRingAlignment);
 }
@@ -54,7 +54,7 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
     switch (task.kind) {
     case TaskKind::Snapshot: break;
     case TaskKind::SetAsync:
-        task.lane = task.destination = copy.ahead ? topology_.stream_of[copy.dst_backend] : dst;
+        task.lane = task.destination = copy.on_stream_lane ? topology_.stream_of[copy.dst_backend] : dst;
         task.only_at_call = copy.pageable;
         task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);

@@ -14,11 +14,11 @@ namespace ggml_sched {
 class ProgramBuilder {
   public:
     // All of them must stay.
-    ProgramBuilder(const std::vector<host::Backend> & backends, const Topology & topology, const Followers & followers,
-                   Spaces & spaces)
+    ProgramBuilder(const std::vector<host::Backend> & backends, const Topology & topology,
+                   const AdjacentCopies & adjacent_copies, Spaces & spaces)
         : backends_(backends)
         , topology_(topology)
-        , followers_(followers)
+        , adjacent_copies_(adjacent_copies)
         , buffers_(spaces) {}
 
     Lowered & lowered() { return lowered_; }
@@ -53,7 +53,7 @@ class ProgramBuilder {
 
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
-    const Followers & followers_;
+    const AdjacentCopies & adjacent_copies_;
     BufferTable buffers_;
     Lowered lowered_;
 };

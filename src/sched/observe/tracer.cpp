@@ -114,10 +114,10 @@ void Tracer::stream_begins(plan::Lane lane, const host::Backend & backend) noexc
     unless_cut([&] { trace_.lanes[lane] = backend.name; });
 }
 
-void Tracer::run_begins(const plan::Plan & plan, const Work & work) noexcept {
+void Tracer::run_begins(const plan::Plan & plan, const RunBindings & bindings) noexcept {
     run_++;
     plan_ = &plan;
-    work_ = &work;
+    bindings_ = &bindings;
     const bool is_graph = plan.program.n_splits > 0; // else waits only, before inputs get their memory
     slice_run_ = shown_run_ + 1;
     shown_run_ += is_graph ? 1 : 0;
@@ -127,7 +127,7 @@ void Tracer::run_begins(const plan::Plan & plan, const Work & work) noexcept {
             slice.kind = Kind::Run;
             slice.run = slice_run_;
             slice.name = trace_.name("run " + std::to_string(slice_run_));
-            slice.object = trace_.name(work.note);
+            slice.object = trace_.name(bindings.note);
             slice.start_us = slice.finish_us = now();
             (void) trace_.add(slice);
         }
@@ -388,11 +388,11 @@ TraceSlice Tracer::slice_of(const plan::Task & task, size_t bytes) {
     case TaskKind::Observe: slice.kind = Kind::Observe; break;
     case TaskKind::Launch:
         slice.kind = Kind::Launch;
-        slice.object = trace_.name(backends_[work_->splits[task.binding].backend].name);
+        slice.object = trace_.name(backends_[bindings_->splits[task.binding].backend].name);
         break;
     default:
         slice.kind = task.kind == TaskKind::Snapshot ? Kind::Snapshot : Kind::Copy;
-        slice.object = trace_.name(work_->copies[task.binding].dst->name);
+        slice.object = trace_.name(bindings_->copies[task.binding].dst->name);
         slice.bytes = bytes;
         break;
     }
@@ -400,7 +400,7 @@ TraceSlice Tracer::slice_of(const plan::Task & task, size_t bytes) {
 }
 
 std::string Tracer::task_text(const plan::Task & task) const {
-    const auto tensor = [&] { return std::string(work_->copies[task.binding].dst->name); };
+    const auto tensor = [&] { return std::string(bindings_->copies[task.binding].dst->name); };
     switch (task.kind) {
     case TaskKind::CallerRead: return "the caller's reads";
     case TaskKind::Return: return "inputs are the caller's again";
@@ -408,7 +408,7 @@ std::string Tracer::task_text(const plan::Task & task) const {
     case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor();
     case TaskKind::SetAsync:
-        return "copy " + tensor() + others_text(work_->copies[task.binding].n_merged - 1) + " from host";
+        return "copy " + tensor() + others_text(bindings_->copies[task.binding].n_merged - 1) + " from host";
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";
     case TaskKind::CopyAsync: return "copy " + tensor() + " to " + trace_.lanes[task.destination];
     case TaskKind::CopyNow: return "copy " + tensor() + ", blocking";

@@ -32,7 +32,7 @@ class Tracer final : public StepListener {
     Status finish();
 
     void stream_begins(plan::Lane lane, const host::Backend & backend) noexcept override;
-    void run_begins(const plan::Plan & plan, const Work & work) noexcept override;
+    void run_begins(const plan::Plan & plan, const RunBindings & bindings) noexcept override;
     void call_begins() noexcept override;
     void waited(const plan::Wait & wait) noexcept override;
     void recorded(const plan::Step & step) noexcept override;
@@ -93,7 +93,7 @@ class Tracer final : public StepListener {
     uint32_t shown_run_ = 0;            // counts those of the caller's graphs
     uint32_t slice_run_ = 0;            // what slices say
     const plan::Plan * plan_ = nullptr; // during a run only
-    const Work * work_ = nullptr;
+    const RunBindings * bindings_ = nullptr;
     std::vector<LaneState> lanes_;
     Trace trace_;
 };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "observe/sweep.h"
+#include "observe/conflict_search.h"
 
 namespace ggml_sched::observe {
 

@@ -5,41 +5,41 @@
 
 #include <vector>
 
-#include "plan/clock.h"
 #include "plan/program.h"
+#include "plan/vector_clock.h"
 
 namespace ggml_sched::plan {
 
 // A position of a lane that can be waited for
 struct Point {
     Position position;
-    uint8_t age;   // runs back, 1 is the last one
-    int16_t event; // kWholeLane if the lane has no events
-    Clock known;   // what is complete when this point is reached
+    uint8_t age;       // runs back, 1 is the last one
+    int16_t event;     // kWholeLane if the lane has no events
+    VectorClock known; // what is complete when this point is reached
 
     friend bool operator==(const Point & a, const Point & b) {
         return a.position == b.position && a.age == b.age && a.event == b.event && a.known == b.known;
     }
 };
 
-struct Toucher {
+struct LaneAccess {
     Lane lane;
     Position position;
 
-    friend bool operator==(const Toucher & a, const Toucher & b) {
+    friend bool operator==(const LaneAccess & a, const LaneAccess & b) {
         return a.lane == b.lane && a.position == b.position;
     }
 };
 
 // Who touched some bytes last: the last write, and the reads since. Accesses that are known to be complete are left
 // out.
-struct Use {
+struct PastUse {
     bool written = false;
-    Toucher writer = {};
-    std::vector<Toucher> readers; // one per lane, sorted by lane
+    LaneAccess writer = {};
+    std::vector<LaneAccess> readers; // one per lane, sorted by lane
 
     bool empty() const { return !written && readers.empty(); }
-    friend bool operator==(const Use & a, const Use & b) {
+    friend bool operator==(const PastUse & a, const PastUse & b) {
         return a.written == b.written && (!a.written || a.writer == b.writer) && a.readers == b.readers;
     }
 };
@@ -48,7 +48,7 @@ struct PastAccess {
     Space space;
     uint64_t begin;
     uint64_t end;
-    Use use;
+    PastUse use;
 
     friend bool operator==(const PastAccess & a, const PastAccess & b) {
         return a.space == b.space && a.begin == b.begin && a.end == b.end && a.use == b.use;
@@ -57,7 +57,7 @@ struct PastAccess {
 
 struct History {
     std::vector<std::vector<Point>> points; // by lane, in order
-    std::vector<Clock> known;               // by lane: what a task issued next on the lane knows
+    std::vector<VectorClock> known;         // by lane: what a task issued next on the lane knows
     std::vector<PastAccess> accesses;       // sorted by space and begin, not overlapping
     std::vector<CallerRead> caller_reads;   // of results of the last run
 

@@ -21,13 +21,13 @@ Lanes::Lanes(const Machine & machine, const History & history)
     }
 }
 
-Clock Lanes::known_to(Lane lane) const {
-    Clock known = known_[lane];
+VectorClock Lanes::known_to(Lane lane) const {
+    VectorClock known = known_[lane];
     known.join(known_[kHost]);
     return known;
 }
 
-Position Lanes::issue(Lane lane, int32_t task, const Clock & start) {
+Position Lanes::issue(Lane lane, int32_t task, const VectorClock & start) {
     const Position position = ++last_[lane];
     known_[lane].join(start);
     known_[lane].at[lane] = position;
@@ -48,7 +48,7 @@ bool Lanes::must_drain(Lane target, Position position) const {
     return position > 0 ? !machine_.events[target] : !old_point(target, position);
 }
 
-Clock Lanes::known_by_waiting(Lane target, Position position) const {
+VectorClock Lanes::known_by_waiting(Lane target, Position position) const {
     if (must_drain(target, position)) {
         return known_[target];
     }
@@ -124,8 +124,8 @@ std::vector<Point> Lanes::points_after(Lane lane, bool has_events) const {
 }
 
 // Positions that nothing in flight has any more are all the same: never. That lets histories become equal.
-Clock Lanes::shifted(const Clock & clock, const Clock & oldest) const {
-    Clock result;
+VectorClock Lanes::shifted(const VectorClock & clock, const VectorClock & oldest) const {
+    VectorClock result;
     for (int lane = 1; lane < machine_.n_lanes; lane++) {
         if (clock.at[lane] != kNever && oldest.at[lane] != kNever && clock.at[lane] >= oldest.at[lane]) {
             result.at[lane] = clock.at[lane] - last_[lane];
@@ -134,13 +134,13 @@ Clock Lanes::shifted(const Clock & clock, const Clock & oldest) const {
     return result;
 }
 
-static void note_oldest(Clock & oldest, Lane lane, Position position) {
+static void note_oldest(VectorClock & oldest, Lane lane, Position position) {
     Position & at = oldest.at[lane];
     at = at == kNever ? position : std::min(at, position);
 }
 
 void Lanes::leave(const Machine & machine, const std::vector<PastAccess> & accesses, History & next) const {
-    Clock oldest;
+    VectorClock oldest;
     next.points.resize(machine.n_lanes);
     for (int i = 1; i < machine.n_lanes; i++) {
         const Lane lane = static_cast<Lane>(i);
@@ -153,7 +153,7 @@ void Lanes::leave(const Machine & machine, const std::vector<PastAccess> & acces
         if (access.use.written) {
             note_oldest(oldest, access.use.writer.lane, access.use.writer.position);
         }
-        for (const Toucher & reader : access.use.readers) {
+        for (const LaneAccess & reader : access.use.readers) {
             note_oldest(oldest, reader.lane, reader.position);
         }
     }
@@ -167,11 +167,11 @@ void Lanes::leave(const Machine & machine, const std::vector<PastAccess> & acces
     next.accesses = accesses;
     for (PastAccess & access : next.accesses) {
         access.use.writer.position -= access.use.written ? last_[access.use.writer.lane] : 0;
-        for (Toucher & reader : access.use.readers) {
+        for (LaneAccess & reader : access.use.readers) {
             reader.position -= last_[reader.lane];
         }
     }
-    for (const Clock & clock : known_) {
+    for (const VectorClock & clock : known_) {
         next.known.push_back(shifted(clock, oldest));
     }
 }

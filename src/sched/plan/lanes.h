@@ -14,22 +14,22 @@ class Lanes {
     Lanes(const Machine & machine, const History & history);
 
     // What a task on this lane can rely on when it is issued now. It includes what the host knows.
-    Clock known_to(Lane lane) const;
-    const Clock & known_to_host() const { return known_[kHost]; }
+    VectorClock known_to(Lane lane) const;
+    const VectorClock & known_to_host() const { return known_[kHost]; }
 
     // The lane's next task is `task`, which starts with `start` known. Returns its position.
-    Position issue(Lane lane, int32_t task, const Clock & start);
+    Position issue(Lane lane, int32_t task, const VectorClock & start);
     // From now on the lane's tasks know this too.
-    void teach(Lane lane, const Clock & known) { known_[lane].join(known); }
+    void teach(Lane lane, const VectorClock & known) { known_[lane].join(known); }
 
     Position last(Lane lane) const { return last_[lane]; }
     int32_t task_at(Lane lane, Position position) const { return at(lane, position).task; }
     const std::vector<Point> & old_points(Lane lane) const { return old_points_[lane]; }
 
     // What is complete when this task of this run is done and the lane has come to it.
-    const Clock & known_at(Lane lane, Position position) const { return at(lane, position).after; }
+    const VectorClock & known_at(Lane lane, Position position) const { return at(lane, position).after; }
     // What is complete when a wait for this position is over. The point that it uses may lie behind the position.
-    Clock known_by_waiting(Lane target, Position position) const;
+    VectorClock known_by_waiting(Lane target, Position position) const;
     // A wait of this lane for that one blocks the host.
     bool host_must_wait(Lane waiter, Lane target) const;
 
@@ -53,17 +53,17 @@ class Lanes {
     struct Issued {
         int32_t task;
         int16_t event;
-        Clock after; // known when the task is done
+        VectorClock after; // known when the task is done
     };
     const Issued & at(Lane lane, Position position) const { return issued_[lane][static_cast<size_t>(position) - 1]; }
 
     const Point * old_point(Lane lane, Position position) const;
     bool must_drain(Lane target, Position position) const;
-    Clock shifted(const Clock & clock, const Clock & oldest) const;
+    VectorClock shifted(const VectorClock & clock, const VectorClock & oldest) const;
     std::vector<Point> points_after(Lane lane, bool has_events) const;
 
     const Machine & machine_;
-    std::vector<Clock> known_;                   // by lane
+    std::vector<VectorClock> known_;             // by lane
     std::vector<std::vector<Point>> old_points_; // by lane, of earlier runs
     std::vector<Position> last_;                 // by lane
     std::vector<std::vector<Issued>> issued_;    // by lane, at position - 1

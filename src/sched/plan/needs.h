@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "plan/cells.h"
+#include "plan/byte_intervals.h"
 #include "plan/rules.h"
 
 namespace ggml_sched::plan {
@@ -21,7 +21,8 @@ struct Needs {
     void add(Lane lane, Position position, const Reason & reason);
 
     // Everything that must be complete before `task` touches the bytes of one of its accesses
-    void add_hazards(int32_t task, uint32_t access, Cells & cells, const Program & program, const Rules & rules);
+    void add_hazards(int32_t task, uint32_t access, ByteIntervals & intervals, const Program & program,
+                     const Rules & rules);
 };
 
 } // namespace ggml_sched::plan

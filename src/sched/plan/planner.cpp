@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "plan/cells.h"
+#include "plan/byte_intervals.h"
 #include "plan/lanes.h"
 #include "plan/needs.h"
 
@@ -32,7 +32,7 @@ class Planner {
         : machine_(machine)
         , rules_(rules)
         , program_(with_caller_reads(program, history))
-        , cells_(program_.accesses, history)
+        , intervals_(program_.accesses, history)
         , lanes_(machine, history)
         , before_(program_.tasks.size())
         , after_(program_.tasks.size()) {}
@@ -80,7 +80,7 @@ class Planner {
         for (uint32_t i = 0; i < task.n_accesses; i++) {
             const uint32_t access = task.first_access + i;
             Needs & whose = is_at_call(task, program_.accesses[access]) ? needs_of_call : needs;
-            whose.add_hazards(index, access, cells_, program_, rules_);
+            whose.add_hazards(index, access, intervals_, program_, rules_);
         }
         wait_for(waiter, needs_of_call, needs, start_of(task), waits);
         lanes_.learn_from_drains(waits);
@@ -95,8 +95,8 @@ class Planner {
     }
 
     // What the task can rely on if it were issued now
-    Clock start_of(const Task & task) const {
-        Clock start = lanes_.known_to(waiter_of(task));
+    VectorClock start_of(const Task & task) const {
+        VectorClock start = lanes_.known_to(waiter_of(task));
         if (task.kind == TaskKind::CopyAsync) {
             start.join(lanes_.known_to(task.source));
         }
@@ -104,45 +104,46 @@ class Planner {
     }
 
     // A position that must be complete, before the host issues a task or before the task starts
-    struct Want {
+    struct WaitCandidate {
         Lane waiter;
         Lane target;
         Need need;
         bool blocks_host;
     };
 
-    void wait_for(Lane waiter, const Needs & needs_of_call, const Needs & needs, const Clock & start,
+    void wait_for(Lane waiter, const Needs & needs_of_call, const Needs & needs, const VectorClock & start,
                   std::vector<Wait> & waits) {
-        std::vector<Want> wants;
-        add_wants(kHost, needs_of_call, lanes_.known_to_host(), wants);
-        add_wants(waiter, needs, start, wants);
-        if (wants.size() > 1) {
-            drop_implied(start, wants);
+        std::vector<WaitCandidate> candidates;
+        add_candidates(kHost, needs_of_call, lanes_.known_to_host(), candidates);
+        add_candidates(waiter, needs, start, candidates);
+        if (candidates.size() > 1) {
+            drop_implied(start, candidates);
         }
-        for (const Want & want : wants) {
-            lanes_.wait(want.waiter, want.target, want.need.position, want.need.reason, waits);
+        for (const WaitCandidate & candidate : candidates) {
+            lanes_.wait(candidate.waiter, candidate.target, candidate.need.position, candidate.need.reason, waits);
         }
     }
 
-    void add_wants(Lane waiter, const Needs & needs, const Clock & known, std::vector<Want> & wants) const {
+    void add_candidates(Lane waiter, const Needs & needs, const VectorClock & known,
+                        std::vector<WaitCandidate> & candidates) const {
         for (int i = 1; i < machine_.n_lanes; i++) {
             const Lane lane = static_cast<Lane>(i);
             if (needs.of[lane].position != kNever && !known.knows(lane, needs.of[lane].position)) {
-                wants.push_back({waiter, lane, needs.of[lane], lanes_.host_must_wait(waiter, lane)});
+                candidates.push_back({waiter, lane, needs.of[lane], lanes_.host_must_wait(waiter, lane)});
             }
         }
     }
 
     // A wait can be dropped if the waits that are left still make everything known that is wanted. Rather drop what
     // blocks the host.
-    void drop_implied(const Clock & start, std::vector<Want> & wants) const {
-        const std::vector<Want> all = wants;
+    void drop_implied(const VectorClock & start, std::vector<WaitCandidate> & candidates) const {
+        const std::vector<WaitCandidate> all = candidates;
         for (const bool blocks_host : {true, false}) {
-            for (size_t i = 0; i < wants.size();) {
-                std::vector<Want> left = wants;
+            for (size_t i = 0; i < candidates.size();) {
+                std::vector<WaitCandidate> left = candidates;
                 left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
-                if (wants[i].blocks_host == blocks_host && suffices(start, left, all)) {
-                    wants = std::move(left);
+                if (candidates[i].blocks_host == blocks_host && suffices(start, left, all)) {
+                    candidates = std::move(left);
                 } else {
                     i++;
                 }
@@ -150,18 +151,19 @@ class Planner {
         }
     }
 
-    bool suffices(const Clock & start, const std::vector<Want> & waits, const std::vector<Want> & all) const {
-        Clock host = lanes_.known_to_host();
-        Clock task = start;
-        for (const Want & wait : waits) {
-            const Clock known = lanes_.known_by_waiting(wait.target, wait.need.position);
+    bool suffices(const VectorClock & start, const std::vector<WaitCandidate> & waits,
+                  const std::vector<WaitCandidate> & all) const {
+        VectorClock host = lanes_.known_to_host();
+        VectorClock task = start;
+        for (const WaitCandidate & wait : waits) {
+            const VectorClock known = lanes_.known_by_waiting(wait.target, wait.need.position);
             task.join(known);
             if (wait.blocks_host) {
                 host.join(known);
             }
         }
-        return std::all_of(all.begin(), all.end(), [&](const Want & want) {
-            return (want.waiter == kHost ? host : task).knows(want.target, want.need.position);
+        return std::all_of(all.begin(), all.end(), [&](const WaitCandidate & candidate) {
+            return (candidate.waiter == kHost ? host : task).knows(candidate.target, candidate.need.position);
         });
     }
 
@@ -200,7 +202,7 @@ class Planner {
         }
     }
 
-    void touch(int32_t index, Toucher toucher) {
+    void touch(int32_t index, LaneAccess lane_access) {
         const Task & task = program_.tasks[index];
         for (const bool write : {false, true}) {
             for (uint32_t i = 0; i < task.n_accesses; i++) {
@@ -208,9 +210,9 @@ class Planner {
                 if (program_.accesses[access].write != write || !is_after_call(task, program_.accesses[access])) {
                     continue; // the host has done that
                 }
-                const Cell * end = cells_.end_of(access);
-                for (Cell * cell = cells_.begin_of(access); cell != end; cell++) {
-                    write ? cell->write(toucher, index) : cell->read(toucher, index);
+                const ByteInterval * end = intervals_.end_of(access);
+                for (ByteInterval * interval = intervals_.begin_of(access); interval != end; interval++) {
+                    write ? interval->write(lane_access, index) : interval->read(lane_access, index);
                 }
             }
         }
@@ -284,7 +286,7 @@ class Planner {
     }
 
     void leave(History & next) const {
-        lanes_.leave(machine_, cells_.past(lanes_.known_to_host()), next);
+        lanes_.leave(machine_, intervals_.past(lanes_.known_to_host()), next);
         next.caller_reads = program_.caller_reads;
         const bool in_flight = std::any_of(next.points.begin(), next.points.end(),
                                            [](const std::vector<Point> & points) { return !points.empty(); });
@@ -340,7 +342,7 @@ class Planner {
     const Machine & machine_;
     const Rules rules_;
     Program program_;
-    Cells cells_;
+    ByteIntervals intervals_;
     Lanes lanes_;
     std::vector<Wait> throttle_waits_;
     std::vector<std::vector<Wait>> before_; // by task

@@ -23,7 +23,7 @@ enum class KeyField : uint8_t {
     Splits,
     Sizes,
     // of programs
-    Turn,
+    CurCopy,
     Layout,
     GivenPlaces,
     FoundPlaces,

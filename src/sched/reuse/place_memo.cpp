@@ -23,9 +23,9 @@ bool fits(const MemoryPlan & plan, const CutGraph & graph, const GraphComparison
             return false;
         }
     }
-    for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
-        const TensorId input = graph.splits.rotating[i].tensor;
-        if (!fits_in(plan.rotating[i * n_copies], input, graph.view.tensor(input))) {
+    for (size_t i = 0; i < graph.splits.rotated_inputs.size(); i++) {
+        const TensorId input = graph.splits.rotated_inputs[i].tensor;
+        if (!fits_in(plan.rotated_inputs[i * n_copies], input, graph.view.tensor(input))) {
             return false;
         }
     }

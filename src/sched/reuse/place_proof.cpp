@@ -10,7 +10,8 @@ namespace ggml_sched {
 
 namespace {
 
-// Whose value some bytes hold: a tensor by its number, behind them the copies, behind them values of other turns.
+// Whose value some bytes hold: a tensor by its number, behind them the copies, behind them values of other copy
+// indices.
 using Owner = uint32_t;
 
 // The bytes of one pool, and whose value each holds
@@ -77,14 +78,14 @@ class Play {
         , backends_(backends)
         , n_(static_cast<Owner>(graph.view.n_tensors()))
         , n_copies_(static_cast<size_t>(graph.slots.n_copies()))
-        , turn_(static_cast<size_t>(graph.slots.turn()))
+        , cur_copy_(static_cast<size_t>(graph.slots.cur_copy()))
         , places_(n_ + graph.splits.copies.size())
         , copy_of_operand_(view_.operands().size(), kNoCopy)
         , has_reader_(n_, false) {}
 
     std::string run() {
         if (plan_.tensors.size() != n_ || plan_.copies.size() != graph_.splits.copies.size() * n_copies_ ||
-            plan_.rotating.size() != graph_.splits.rotating.size() * n_copies_) {
+            plan_.rotated_inputs.size() != graph_.splits.rotated_inputs.size() * n_copies_) {
             return "the places are those of another graph";
         }
         find_places();
@@ -121,7 +122,7 @@ class Play {
         }
         return owner < n_               ? std::string("'") + view_.tensor(owner)->name + "'"
                : owner < places_.size() ? "the copy of '" + std::string(view_.tensor(source_of(owner))->name) + "'"
-                                        : "a copy of another turn";
+                                        : "a copy of another copy index";
     }
     TensorId source_of(Owner copy) const { return graph_.splits.copies[copy - n_].tensor; }
 
@@ -130,15 +131,16 @@ class Play {
             set_place(id, plan_.tensors[id], view_.tensor(id), graph_.assignment.backend[id]);
         }
         for (uint32_t copy = 0; copy < graph_.splits.copies.size(); copy++) {
-            const Place place = place_of_copy(plan_, graph_, copy, turn_, backends_);
+            const Place place = place_of_copy(plan_, graph_, copy, cur_copy_, backends_);
             set_place(n_ + copy, place, graph_.slots.of(copy), graph_.splits.copies[copy].backend);
         }
-        for (size_t i = 0; i < graph_.splits.rotating.size(); i++) {
-            const InputCopy & input = graph_.splits.rotating[i];
-            set_place(input.tensor, plan_.rotating[i * n_copies_ + turn_], view_.tensor(input.tensor), input.backend);
+        for (size_t i = 0; i < graph_.splits.rotated_inputs.size(); i++) {
+            const InputCopy & input = graph_.splits.rotated_inputs[i];
+            set_place(input.tensor, plan_.rotated_inputs[i * n_copies_ + cur_copy_], view_.tensor(input.tensor),
+                      input.backend);
         }
-        for (const Rewire & rewire : graph_.splits.rewires) {
-            copy_of_operand_[rewire.operand] = rewire.copy;
+        for (const OperandReplacement & replacement : graph_.splits.replacements) {
+            copy_of_operand_[replacement.operand] = replacement.copy;
         }
     }
 
@@ -165,7 +167,8 @@ class Play {
         }
     }
 
-    // Leafs and inputs have their values from the start. So do inputs and copies of other turns, which must stay.
+    // Leafs and inputs have their values from the start. So do inputs and copies of other copy indices, which must
+    // stay.
     void write_what_is_there() {
         for (TensorId id = 0; id < n_; id++) {
             if ((view_.facts(id) & (kIsNode | kIsInput)) != kIsNode && !view_.views_another(id)) {
@@ -173,12 +176,12 @@ class Play {
             }
         }
         others_ = static_cast<Owner>(places_.size());
-        for (size_t turn = 0; turn < n_copies_; turn++) {
-            for (size_t i = turn; turn != turn_ && i < plan_.copies.size(); i += n_copies_) {
+        for (size_t cur_copy = 0; cur_copy < n_copies_; cur_copy++) {
+            for (size_t i = cur_copy; cur_copy != cur_copy_ && i < plan_.copies.size(); i += n_copies_) {
                 write_other(plan_.copies[i]);
             }
-            for (size_t i = turn; turn != turn_ && i < plan_.rotating.size(); i += n_copies_) {
-                write_other(plan_.rotating[i]);
+            for (size_t i = cur_copy; cur_copy != cur_copy_ && i < plan_.rotated_inputs.size(); i += n_copies_) {
+                write_other(plan_.rotated_inputs[i]);
             }
         }
     }
@@ -280,7 +283,7 @@ class Play {
         auto other = static_cast<Owner>(places_.size());
         for (const Place & place : other_turns_) {
             if (bytes_.other_in(place, place.range.size, other) != other) {
-                fail("an input or a copy of another turn is overwritten");
+                fail("an input or a copy of another copy index is overwritten");
             }
             other++;
         }
@@ -293,12 +296,12 @@ class Play {
     const host::OperandsToTakeOver to_take_over_ = host::operands_to_take_over();
     const Owner n_;
     const size_t n_copies_;
-    const size_t turn_;
+    const size_t cur_copy_;
     std::vector<Placed> places_; // by owner; those that the allocator has not placed are unknown
     std::vector<uint32_t> copy_of_operand_;
     std::vector<bool> has_reader_; // by tensor
     Bytes bytes_;
-    Owner others_ = 0; // the next number for a value of another turn
+    Owner others_ = 0; // the next number for a value of another copy index
     std::vector<Place> other_turns_;
     std::string fault_;
 };

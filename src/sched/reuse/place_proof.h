@@ -12,7 +12,7 @@ namespace ggml_sched {
 
 // Returns the first fault in words, or "": a tensor that does not fit into its place, a place that its backend cannot
 // use or that is not aligned, a value that is overwritten before its last reader, or a node that overwrites an operand
-// while it reads it. The nodes must read the copies already (SplitGraphs::rewire). Slow.
+// while it reads it. The nodes must read the copies already (SplitGraphs::replacement). Slow.
 std::string find_misplaced(const MemoryPlan & plan, const CutGraph & graph,
                            const std::vector<host::Backend> & backends);
 

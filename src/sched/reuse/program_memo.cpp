@@ -6,8 +6,8 @@ namespace ggml_sched {
 
 bool ProgramKey::equals(const ProgramKey & other, const IgnoredFields & ignored) const {
     const auto is_same = [&](bool same, KeyField field) { return same || ignored.has(field); };
-    return is_same(turn == other.turn, KeyField::Turn) && is_same(layout == other.layout, KeyField::Layout) &&
-           is_same(given == other.given, KeyField::GivenPlaces) &&
+    return is_same(cur_copy == other.cur_copy, KeyField::CurCopy) &&
+           is_same(layout == other.layout, KeyField::Layout) && is_same(given == other.given, KeyField::GivenPlaces) &&
            is_same(places == other.places && buffers == other.buffers, KeyField::FoundPlaces) &&
            is_same(streams == other.streams, KeyField::StreamPlans) &&
            is_same(n_refusals == other.n_refusals, KeyField::Refusals) && is_same(mode == other.mode, KeyField::Mode) &&

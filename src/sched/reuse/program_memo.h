@@ -15,7 +15,7 @@ namespace ggml_sched {
 
 // A program depends on these. It also depends on the splits, but other splits get other places.
 struct ProgramKey {
-    int turn = -1;                             // which copies the nodes read
+    int cur_copy = -1;                         // which copies the nodes read
     uint64_t layout = 0;                       // of the graph's tensors, by number of the version
     uint64_t given = 0;                        // places that tensors had before, likewise
     std::shared_ptr<const MemoryPlan> places;  // that tensors were given

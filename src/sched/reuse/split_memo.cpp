@@ -85,11 +85,11 @@ SplitMemo::Cut SplitMemo::make_cut(const Assignment & assignment, const StreamLi
     Cut cut;
     if (limits.empty()) {
         CutPolicy policy(graph_, backends_, assignment, offers);
-        cut.splits = std::make_shared<const Splits>(split(graph_, backends_, assignment, options_.rotates, policy));
+        cut.splits = std::make_shared<const Splits>(split(graph_, backends_, assignment, options_.parallel, policy));
         return cut;
     }
     StreamCuts policy(graph_, backends_, assignment, limits, offers);
-    cut.splits = std::make_shared<const Splits>(split(graph_, backends_, assignment, options_.rotates, policy));
+    cut.splits = std::make_shared<const Splits>(split(graph_, backends_, assignment, options_.parallel, policy));
     cut.streamed = policy.take();
     cut.sizes = ggml_sched::streamed_sizes(*cut.splits, cut.streamed.cache_writes, graph_, backends_);
     return cut;

@@ -21,7 +21,7 @@ class SplitMemo {
   public:
     struct Options {
         bool op_offload;
-        bool rotates; // runs may overlap
+        bool parallel; // runs may overlap
     };
 
     // The first three must stay.

@@ -132,7 +132,7 @@ Status Allocation::give_places(const CutGraph & graph) {
     placed_views_.clear();
     lasting_.clear();
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
-    const auto turn = static_cast<size_t>(graph.slots.turn());
+    const auto cur_copy = static_cast<size_t>(graph.slots.cur_copy());
     const ggml_tensor * refused = nullptr;
     const auto place = [&](ggml_tensor * tensor, const Place & place) {
         if (!place.is_known()) {
@@ -148,11 +148,11 @@ Status Allocation::give_places(const CutGraph & graph) {
         }
     };
     for (uint32_t copy = 0; copy < graph.splits.copies.size(); copy++) {
-        place(graph.slots.of(copy), place_of_copy(*places_, graph, copy, turn, backends_));
+        place(graph.slots.of(copy), place_of_copy(*places_, graph, copy, cur_copy, backends_));
     }
-    for (size_t i = 0; i < graph.splits.rotating.size(); i++) {
-        ggml_tensor * const input = graph.view.tensor(graph.splits.rotating[i].tensor);
-        place(input, places_->rotating[i * n_copies + turn]);
+    for (size_t i = 0; i < graph.splits.rotated_inputs.size(); i++) {
+        ggml_tensor * const input = graph.view.tensor(graph.splits.rotated_inputs[i].tensor);
+        place(input, places_->rotated_inputs[i * n_copies + cur_copy]);
         lasting_.push_back({input, input->data});
     }
     // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it. Only
@@ -197,7 +197,7 @@ void Allocation::take_back(const GraphView & view, const Splits & splits) const 
         view.tensor(id)->buffer = nullptr;
         view.tensor(id)->data = nullptr;
     };
-    for (const InputCopy & input : splits.rotating) {
+    for (const InputCopy & input : splits.rotated_inputs) {
         clear(input.tensor);
     }
     for (TensorId id = 0; id < places_->tensors.size(); id++) {

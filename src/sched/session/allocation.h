@@ -64,7 +64,7 @@ class Allocation {
     // True if the host would have to wait now before the caller writes its inputs.
     bool must_wait_for_inputs(const GraphView & view) const;
 
-    const Followers & followers() const { return places_->followers; }
+    const AdjacentCopies & adjacent_copies() const { return places_->adjacent_copies; }
     // Returns the places of the last graph. buffers() changes whenever the address of a buffer changes.
     const std::shared_ptr<const MemoryPlan> & places() const { return places_; }
     uint64_t buffers() const { return buffers_.number(); }

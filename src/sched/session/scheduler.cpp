@@ -77,7 +77,7 @@ void Scheduler::find_copy_limits() {
     constexpr size_t kAheadFrom = size_t{256} << 10;
     copy_limits_.snapshot = std::min(is_parallel_ ? kSnapshotParallel : kSnapshot, hooks_.snapshot_limit);
     copy_limits_.snapshot = hooks_.rules.is_on(plan::Rule::CallerInputs) ? copy_limits_.snapshot : 0;
-    copy_limits_.ahead_from = has_queues_ ? std::min(kAheadFrom, hooks_.ahead_from) : SIZE_MAX;
+    copy_limits_.stream_lane_from = has_queues_ ? std::min(kAheadFrom, hooks_.stream_lane_from) : SIZE_MAX;
 }
 
 void Scheduler::set_test_hooks(const TestHooks & hooks) {

@@ -120,7 +120,7 @@ class Scheduler {
     Status prove_plan(const KeptPlan & kept);
     Status verify(KeptPlan & kept);
     Status run();
-    Work work();
+    RunBindings run_bindings();
     void find_copy_limits();
     void forget_results() noexcept;
     bool is_same_graph(const ggml_cgraph * graph) const;
@@ -144,8 +144,8 @@ class Scheduler {
     ggml_cgraph * graph_ = nullptr;
     uint64_t identity_ = 0;
     bool is_allocated_ = false;
-    int turn_ = 0;
-    int next_turn_ = 0;
+    int cur_copy_ = 0;
+    int next_copy_ = 0;
     UserAssignments user_;
     SplitMemo cut_;
     Slots slots_;

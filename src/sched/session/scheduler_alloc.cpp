@@ -90,7 +90,7 @@ Status Scheduler::get_ring(Goal goal, bool & fits) {
 }
 
 Status Scheduler::make_copies(Goal goal) {
-    slots_.make(view(), splits(), backends_, n_copies_, turn_);
+    slots_.make(view(), splits(), backends_, n_copies_, cur_copy_);
     if (needs_memory(goal)) {
         if (Status status = streams_.place(*streamed_, slots_); !status.ok()) {
             return status;
@@ -188,8 +188,8 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
 Status Scheduler::allocate(ggml_cgraph * graph, Inputs inputs) {
     const OperandsGuard guard(split_graphs_);
     EarlierPlaces earlier;
-    turn_ = next_turn_;
-    next_turn_ = (next_turn_ + 1) % n_copies_;
+    cur_copy_ = next_copy_;
+    next_copy_ = (next_copy_ + 1) % n_copies_;
     Status status = take(graph, earlier);
     if (status.ok() && inputs == Inputs::Written && earlier.lost_input()) {
         status = Status::failed(std::string("the graph is not allocated any more, and '") + earlier.lost_input()->name +

@@ -14,7 +14,7 @@ namespace ggml_sched {
 
 ProgramKey Scheduler::key() const {
     const GraphVersion & version = cut_.comparison().version();
-    return {turn_,     version.layout,       version.place, allocation_.places(),          allocation_.buffers(),
+    return {cur_copy_, version.layout,       version.place, allocation_.places(),          allocation_.buffers(),
             streamed_, topology_.n_refusals, mode(),        observer_.callback != nullptr, offered_};
 }
 
@@ -28,7 +28,7 @@ plan::Mode Scheduler::mode() const {
 
 Lowered Scheduler::lower_afresh() {
     const LoweringOptions options = {mode(), observer_.callback != nullptr, offered_, copy_limits_};
-    return lower(cut_graph(), allocation_.followers(), *streamed_, backends_, topology_, options, spaces_);
+    return lower(cut_graph(), allocation_.adjacent_copies(), *streamed_, backends_, topology_, options, spaces_);
 }
 
 // Makes what the executor needs for copies in chunks out of pageable memory. False: there is no memory for it, as the
@@ -209,7 +209,7 @@ Status Scheduler::compute(ggml_cgraph * graph) {
 Status Scheduler::run() {
     // Between calls the nodes have the operands that the caller built; now they read the copies.
     const OperandsGuard guard(split_graphs_);
-    split_graphs_.rewire();
+    split_graphs_.replace_operands();
     // Verification may have been switched on after the allocation.
     if (settings_.verify && !std::exchange(are_places_proved_, true)) {
         if (Status status = prove_places(); !status.ok()) {
@@ -256,11 +256,11 @@ Status Scheduler::run() {
     last_streams_ = streamed_;
     in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // the callback may exchange it
-    return streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, work(), observer, *streamed_)
-                                        : executor_->run(*kept.plan, work(), observer);
+    return streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
+                                        : executor_->run(*kept.plan, run_bindings(), observer);
 }
 
-Work Scheduler::work() {
+RunBindings Scheduler::run_bindings() {
     return {program_->lowered.copies, splits().splits, split_graphs_.graphs(), copy_callback_};
 }
 
@@ -283,8 +283,8 @@ void Scheduler::wait_for_all() {
     }
     in_flight_.synchronize();
     if (!is_allocated_) {
-        // The same turn for every token of a generation, so that backends see the same graph again.
-        next_turn_ = 0;
+        // The same copy index for every token of a generation, so that backends see the same graph again.
+        next_copy_ = 0;
     }
 }
 

@@ -132,24 +132,25 @@ Status Streaming::send_sample(ggml_tensor * weight, ggml_tensor * target, size_t
     return in_flight_.run(lower_sample(weight, target, bytes, backend, is_staged, topology_, spaces_));
 }
 
-Status Streaming::run(const plan::Plan & plan, Work work, const Observer & observer, const StreamPlan & streams) {
+Status Streaming::run(const plan::Plan & plan, RunBindings bindings, const Observer & observer,
+                      const StreamPlan & streams) {
     if (executor_.has_listener()) {
-        work.note = choice_.text_of(streams.experts.batch);
+        bindings.note = choice_.text_of(streams.experts.batch);
     }
     if (streams.experts.have_ids && !streams.whole_experts) {
-        return run_by_ids(plan, work, observer, streams);
+        return run_by_ids(plan, bindings, observer, streams);
     }
     choice_.note_whole(streams.experts.batch);
     executor_.stats.expert_runs_whole++;
-    return executor_.run(plan, work, observer);
+    return executor_.run(plan, bindings, observer);
 }
 
-Status Streaming::run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
+Status Streaming::run_by_ids(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer,
                              const StreamPlan & streams) {
     const StreamedExperts & experts = streams.experts;
     const host::Clock clock(backends_);
     const double begin = clock.now_us();
-    Status status = executor_.run(plan, work, observer);
+    Status status = executor_.run(plan, bindings, observer);
     executor_.stats.expert_runs_by_ids++;
     executor_.stats.expert_bytes_sent += executor_.bytes_by_ids();
     executor_.stats.expert_bytes_of_all += experts.bytes;

@@ -36,10 +36,10 @@ class Streaming {
 
     bool streams_whole(const StreamedExperts & experts) const { return choice_.streams_whole(experts.batch); }
     // Performs the plan of a graph that streams experts, and measures it if they are sent by their ids.
-    Status run(const plan::Plan & plan, Work work, const Observer & observer, const StreamPlan & streams);
+    Status run(const plan::Plan & plan, RunBindings bindings, const Observer & observer, const StreamPlan & streams);
 
   private:
-    Status run_by_ids(const plan::Plan & plan, const Work & work, const Observer & observer,
+    Status run_by_ids(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer,
                       const StreamPlan & streams);
     void use_queues();
     Status wait_for_old_memory(const StreamPlan & plan);

@@ -6,8 +6,8 @@ namespace ggml_sched {
 
 namespace {
 
-// "backend#tensor#turn", cut where it gets too long; the tensor's name is left its part.
-void name_slot(ggml_tensor * slot, const std::string & backend, const ggml_tensor * tensor, int turn) {
+// "backend#tensor#cur_copy", cut where it gets too long; the tensor's name is left its part.
+void name_slot(ggml_tensor * slot, const std::string & backend, const ggml_tensor * tensor, int cur_copy) {
     constexpr size_t kBackendPart = 20;
     constexpr size_t kTensorPart = 40;
     static_assert(kBackendPart + kTensorPart + 4 <= GGML_MAX_NAME, "the parts must fit");
@@ -15,23 +15,23 @@ void name_slot(ggml_tensor * slot, const std::string & backend, const ggml_tenso
     *out++ = '#';
     out = std::copy(tensor->name, std::find(tensor->name, tensor->name + kTensorPart, '\0'), out);
     *out++ = '#';
-    *out++ = static_cast<char>('0' + turn);
+    *out++ = static_cast<char>('0' + cur_copy);
     *out = '\0';
 }
 
 } // namespace
 
 void Slots::make(const GraphView & graph, const Splits & splits, const std::vector<host::Backend> & backends,
-                 int n_copies, int turn) {
+                 int n_copies, int cur_copy) {
     pool_.clear();
     copies_.clear();
     n_copies_ = n_copies;
-    turn_ = turn;
+    cur_copy_ = cur_copy;
     for (const InputCopy & copy : splits.copies) {
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
         copies_.push_back(pool_.like(tensor));
         // A streamed input has one copy for all turns: its memory is used again within a run already.
-        name_slot(copies_.back(), backends[copy.backend].name, tensor, copy.streamed ? 0 : turn);
+        name_slot(copies_.back(), backends[copy.backend].name, tensor, copy.streamed ? 0 : cur_copy);
     }
 }
 

@@ -16,16 +16,16 @@ class Slots {
   public:
     // Makes new slots for a graph; they are valid until the next call.
     void make(const GraphView & graph, const Splits & splits, const std::vector<host::Backend> & backends, int n_copies,
-              int turn);
+              int cur_copy);
 
     int n_copies() const { return n_copies_; }
-    int turn() const { return turn_; }
+    int cur_copy() const { return cur_copy_; }
     ggml_tensor * of(uint32_t copy) const { return copies_[copy]; }
 
   private:
     TensorPool pool_;
     int n_copies_ = 1;
-    int turn_ = 0;
+    int cur_copy_ = 0;
     std::vector<ggml_tensor *> copies_; // by copy
 };
 

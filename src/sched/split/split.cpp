@@ -15,15 +15,15 @@ constexpr int32_t kNoCopy = -1;
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, CutPolicy & policy)
+             bool parallel, CutPolicy & policy)
         : graph_(graph)
         , backends_(backends)
         , assignment_(assignment)
         , policy_(policy)
-        , rotates_(rotates)
+        , parallel_(parallel)
         , copy_of_(graph.n_tensors() * backends.size(), kNoCopy)
         , written_at_(graph.n_tensors(), kNoNode)
-        , is_rotating_(rotates ? graph.n_tensors() : 0, false) {}
+        , is_rotated_(parallel ? graph.n_tensors() : 0, false) {}
 
     Splits run() {
         find_reader_elsewhere();
@@ -42,8 +42,8 @@ class Splitter {
             result_.splits.back().end = static_cast<int>(nodes.size());
         }
         // Also those that no node reads: what is allocated does not depend on which inputs a batch uses.
-        for (size_t i = 0; rotates_ && i < graph_.inputs().size(); i++) {
-            rotate(graph_.inputs()[i]);
+        for (size_t i = 0; parallel_ && i < graph_.inputs().size(); i++) {
+            add_rotated_input(graph_.inputs()[i]);
         }
         return std::move(result_);
     }
@@ -58,7 +58,7 @@ class Splitter {
         if (backend != current_backend_ || (!stays && must_begin(node))) {
             begin_split(backend, index);
         }
-        if (!stays || rotates_) {
+        if (!stays || parallel_) {
             for (const Operand & op : graph_.operands_of(node)) {
                 visit_operand(node, op);
             }
@@ -120,8 +120,8 @@ class Splitter {
     void visit_operand(const GraphNode & node, const Operand & operand) {
         const TensorId id = operand.tensor;
         Split & split = result_.splits.back();
-        if (rotates_) {
-            rotate(id);
+        if (parallel_) {
+            add_rotated_input(id);
         }
         if (!must_copy(id, split.backend)) {
             return;
@@ -136,16 +136,16 @@ class Splitter {
             policy_.note(split, node, wanted);
         }
         const auto index = static_cast<uint32_t>(&operand - graph_.operands().first);
-        result_.rewires.push_back({node.tensor, operand.slot, index, static_cast<uint32_t>(copy)});
+        result_.replacements.push_back({node.tensor, operand.slot, index, static_cast<uint32_t>(copy)});
     }
 
     // A view stays one: what it views takes turns.
-    void rotate(TensorId of) {
+    void add_rotated_input(TensorId of) {
         const TensorId id = graph_.root(of);
-        if ((graph_.facts(id) & kIsInput) && !graph_.tensor(id)->buffer && !is_rotating_[id] &&
+        if ((graph_.facts(id) & kIsInput) && !graph_.tensor(id)->buffer && !is_rotated_[id] &&
             assignment_.backend[id] != kNoBackend) {
-            is_rotating_[id] = true;
-            result_.rotating.push_back({id, assignment_.backend[id]});
+            is_rotated_[id] = true;
+            result_.rotated_inputs.push_back({id, assignment_.backend[id]});
         }
     }
 
@@ -153,7 +153,7 @@ class Splitter {
     const std::vector<host::Backend> & backends_;
     const Assignment & assignment_;
     CutPolicy & policy_;
-    const bool rotates_;
+    const bool parallel_;
     int reader_elsewhere_ = kNoNode; // the next of the assignment's
     size_t next_reader_ = 0;         // behind it
     BackendId current_backend_ = kNoBackend;
@@ -162,22 +162,22 @@ class Splitter {
     std::vector<int32_t> copy_of_;          // by tensor and backend, index into copies: the latest
     std::vector<int32_t> written_at_;       // by tensor that is no view: the last node that writes it
     std::vector<int32_t> copied_at_;        // by copy: the first node of its split; later writes are not in it
-    std::vector<bool> is_rotating_;         // by tensor
+    std::vector<bool> is_rotated_;          // by tensor
     Splits result_;
 };
 
 } // namespace
 
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, CutPolicy & policy) {
-    return Splitter(graph, backends, assignment, rotates, policy).run();
+             bool parallel, CutPolicy & policy) {
+    return Splitter(graph, backends, assignment, parallel, policy).run();
 }
 
 const ggml_tensor * find_address_without_buffer(const GraphView & graph, const Splits & splits,
                                                 const Assignment & assignment, BackendId cpu) {
     const auto lacks_buffer = [&](TensorId id) {
         const TensorId root = graph.root(id);
-        return !(graph.facts(root) & (kIsHomeless | kIsPlaced));
+        return !(graph.facts(root) & (kNeedsMemory | kIsPlaced));
     };
     for (TensorId id = 0; id < graph.n_tensors(); id++) {
         if (lacks_buffer(id) && assignment.backend[id] != cpu && assignment.backend[id] != kNoBackend) {
@@ -198,9 +198,11 @@ bool are_alike(const Splits & a, const Splits & b) {
     const auto of_copy = [](const InputCopy & c) {
         return std::tie(c.tensor, c.backend, c.streamed, c.ids, c.ids_node, c.offered, c.cache);
     };
-    const auto of_rewire = [](const Rewire & r) { return std::tie(r.node, r.slot, r.operand, r.copy); };
+    const auto of_replacement = [](const OperandReplacement & r) {
+        return std::tie(r.node, r.slot, r.operand, r.copy);
+    };
     return same(a.splits, b.splits, of_split) && same(a.copies, b.copies, of_copy) &&
-           same(a.rotating, b.rotating, of_copy) && same(a.rewires, b.rewires, of_rewire);
+           same(a.rotated_inputs, b.rotated_inputs, of_copy) && same(a.replacements, b.replacements, of_replacement);
 }
 
 size_t size_on(const host::Backend & backend, const ggml_tensor * tensor) {

@@ -39,8 +39,8 @@ struct Split {
     std::vector<uint32_t> inputs; // indices into Splits::copies
 };
 
-// Rewire - operand `slot` of `node` is replaced by a copy.
-struct Rewire {
+// OperandReplacement - operand `slot` of `node` is replaced by a copy.
+struct OperandReplacement {
     TensorId node;
     uint8_t slot;
     uint32_t operand; // index into the operands of the graph
@@ -50,8 +50,8 @@ struct Rewire {
 struct Splits {
     std::vector<Split> splits;
     std::vector<InputCopy> copies;
-    std::vector<InputCopy> rotating; // inputs that the caller writes: they too take turns if runs may overlap
-    std::vector<Rewire> rewires;
+    std::vector<InputCopy> rotated_inputs; // inputs that the caller writes: they too take turns if runs may overlap
+    std::vector<OperandReplacement> replacements;
 };
 
 // Returns the bytes that a copy of the tensor takes on a backend.
@@ -59,9 +59,9 @@ size_t size_on(const host::Backend & backend, const ggml_tensor * tensor);
 
 class CutPolicy;
 
-// Cuts the graph. Nothing of it is changed: `rewires` says what will have to be. If `rotates`, runs may overlap.
+// Cuts the graph. Nothing of it is changed: `replacements` says what will have to be. If `parallel`, runs may overlap.
 Splits split(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
-             bool rotates, CutPolicy & policy);
+             bool parallel, CutPolicy & policy);
 
 // Returns a tensor that is copied, or used by a device, and that has an address but no buffer. NULL: there is none.
 const ggml_tensor * find_address_without_buffer(const GraphView & graph, const Splits & splits,

@@ -184,9 +184,9 @@ StreamedSizes streamed_sizes(const Splits & splits, const std::vector<CacheWrite
             result.writes.push_back(bytes_of(write, graph));
         }
     }
-    for (const Rewire & rewire : splits.rewires) {
-        if (rewire.slot == kExpertsSlot && graph.content(rewire.node).op() == GGML_OP_MUL_MAT_ID) {
-            result.batches.push_back(ExpertBatch::of(graph.tensor(rewire.node)));
+    for (const OperandReplacement & replacement : splits.replacements) {
+        if (replacement.slot == kExpertsSlot && graph.content(replacement.node).op() == GGML_OP_MUL_MAT_ID) {
+            result.batches.push_back(ExpertBatch::of(graph.tensor(replacement.node)));
         }
     }
     return result;

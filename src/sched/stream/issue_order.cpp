@@ -6,12 +6,12 @@ namespace ggml_sched {
 
 namespace {
 
-// The lead, as a part of the ring: enough to keep the device busy until the link has caught up. Where the host computes
-// before the first launch, the link should have something to do meanwhile. Where it computes between launches, all have
-// to wait for the lead: it is what the link has to do while the host computes.
-constexpr size_t kRingToLead = 4;
-constexpr size_t kRingToLeadOfHost = 2;
-constexpr size_t kRingToLeadOfMany = 8;
+// The prefetch distance, as a part of the ring: enough to keep the device busy until the link has caught up. Where the
+// host computes before the first launch, the link should have something to do meanwhile. Where it computes between
+// launches, all have to wait for the prefetch distance: it is what the link has to do while the host computes.
+constexpr size_t kRingToPrefetchDistance = 4;
+constexpr size_t kRingToPrefetchDistanceOfHost = 2;
+constexpr size_t kRingToPrefetchDistanceOfMany = 8;
 constexpr size_t kNever = SIZE_MAX;
 
 class IssueOrder {
@@ -52,9 +52,9 @@ class IssueOrder {
         std::vector<uint32_t> caches;  // in pageable memory
         size_t next = 0;               // the first of the weights that has not been issued
         size_t next_cache = 0;
-        size_t launched = 0; // weights of splits that have been launched
-        size_t ahead = 0;    // bytes of the others that have been issued
-        size_t lead = 0;     // the most that they may be before the last urgent split
+        size_t launched = 0;          // weights of splits that have been launched
+        size_t issued_bytes = 0;      // bytes of the others that have been issued
+        size_t prefetch_distance = 0; // the most that they may be before the last urgent split
     };
 
     int32_t n_splits() const { return static_cast<int32_t>(splits_.splits.size()); }
@@ -85,7 +85,7 @@ class IssueOrder {
             const StreamSlot & slot = ring.slots[i];
             const bool waits = splits_.copies[slot.copy].cache && !is_pinned(slot);
             (waits ? queue.caches : queue.weights).push_back(i);
-            queue.lead = std::max(queue.lead, slot.offset + slot.size);
+            queue.prefetch_distance = std::max(queue.prefetch_distance, slot.offset + slot.size);
         }
     }
 
@@ -119,9 +119,9 @@ class IssueOrder {
             }
         }
         for (size_t b = 0; b < queues_.size(); b++) {
-            queues_[b].lead /= plan_.rings[b].urgent.size() > 1 ? kRingToLeadOfMany
-                               : after_host[b]                  ? kRingToLeadOfHost
-                                                                : kRingToLead;
+            queues_[b].prefetch_distance /= plan_.rings[b].urgent.size() > 1 ? kRingToPrefetchDistanceOfMany
+                                            : after_host[b]                  ? kRingToPrefetchDistanceOfHost
+                                                                             : kRingToPrefetchDistance;
         }
     }
 
@@ -138,7 +138,7 @@ class IssueOrder {
         Queue & queue = queues_[backend];
         while (true) {
             if (queue.next < queue.weights.size() && may_issue_weight(backend, split)) {
-                queue.ahead += slot_at(backend, queue.weights[queue.next]).size;
+                queue.issued_bytes += slot_at(backend, queue.weights[queue.next]).size;
                 issue(backend, queue.weights[queue.next++], split);
             } else if (queue.next_cache < queue.caches.size() && may_issue_cache(backend, split)) {
                 issue(backend, queue.caches[queue.next_cache++], split);
@@ -179,11 +179,11 @@ class IssueOrder {
             if (issued.split > split) {
                 break;
             }
-            queue.ahead -= issued.size;
+            queue.issued_bytes -= issued.size;
         }
         const std::vector<int32_t> & urgent = plan_.rings[backend].urgent;
         const auto next = std::upper_bound(urgent.begin(), urgent.end(), split);
-        return next == urgent.end() || slot.split <= *next || queue.ahead < queue.lead;
+        return next == urgent.end() || slot.split <= *next || queue.issued_bytes < queue.prefetch_distance;
     }
 
     // The next split, or if the host computes that, the backend's next.

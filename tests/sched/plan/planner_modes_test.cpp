@@ -52,7 +52,7 @@ TEST(PlannerModes, AutoCopiesAndLaunchesWithoutWaiting) {
     }
 }
 
-TEST(PlannerModes, BarrierWaitsOnceBeforeTheCopiesAndOnceBeforeTheLaunch) {
+TEST(PlannerModes, BarrierWaitsBeforeCopiesAndBeforeTheLaunch) {
     for (const plan::Machine & machine : {machine_with_events(1), machine_without_events(1)}) {
         Runs runs(machine);
         for (int run = 0; run < 4; run++) {

@@ -241,7 +241,7 @@ TEST(AnyPlan, RunningTheSameProgramAgainRepeatsTheHistory) {
     });
 }
 
-TEST(AnyPlan, BarrierModeDrainsTheLanesOfASplitBeforeItsLaunchAndSerialModeAroundItsCopies) {
+TEST(AnyPlan, BarrierAndSerialModeDrainTheRightLanes) {
     property::expect_for_all(scenarios(), 1000, [&](const Scenario & scenario) {
         walk(scenario, [&](const Moment & now) {
             std::vector<bool> is_drained(static_cast<size_t>(scenario.machine.n_lanes), false);

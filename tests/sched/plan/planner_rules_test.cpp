@@ -116,13 +116,13 @@ TEST(PlannerRules, ImplicationIsTransitive) {
               (Waits{"2 waits for 1#0 (RAW 0->1)", "3 waits for 2#0 (RAW 2->3)", "4 waits for 3#0 (RAW 3->4)"}));
 }
 
-TEST(PlannerRules, WhatALaneWaitedForOnceItKnows) {
+TEST(PlannerRules, LaneWaitsForAThingOnce) {
     ProgramBuilder builder;
     builder.launch(1, {write(kMemoryA, 0, 8)}).launch(2, {read(kMemoryA, 0, 4)}).launch(2, {read(kMemoryA, 4, 8)});
     EXPECT_EQ(waits_on(machine_with_events(2), builder), Waits{"2 waits for 1#0 (RAW 0->1)"});
 }
 
-TEST(PlannerRules, WhatTheHostWaitedForEveryLaneKnows) {
+TEST(PlannerRules, HostWaitIsKnownToEveryLane) {
     ProgramBuilder builder;
     builder.launch(1, {write(kHostMemory, 0, 8), write(kMemoryA, 0, 8)}).launch(kHost, {read(kHostMemory, 0, 8)});
     builder.launch(2, {read(kMemoryA, 0, 8)});
@@ -183,7 +183,7 @@ TEST(PlannerRules, AHostWaitIsDroppedForADeviceWaitThatImpliesIt) {
 }
 
 // H1
-TEST(PlannerRules, ACopyOfAnyOrderNeedsNoWaitBetweenItsProducerAndItsConsumer) {
+TEST(PlannerRules, CopyIsOrderedBehindItsProducerByItself) {
     for (const CopyOrder order : kEveryOrder) {
         ProgramBuilder builder;
         builder.launch(1, {write(kMemoryA, 0, 8)});
@@ -195,7 +195,7 @@ TEST(PlannerRules, ACopyOfAnyOrderNeedsNoWaitBetweenItsProducerAndItsConsumer) {
 }
 
 // H2
-TEST(PlannerRules, ACopyThatTheSourceRunsWaitsThereForTheDestinationsLastUse) {
+TEST(PlannerRules, CopyOnTheSourceWaitsForTheDestinationsUse) {
     ProgramBuilder builder;
     builder.launch(2, {read(kMemoryB, 0, 8)});
     builder.copy(CopyOrder::InSource, 1, 2, read(kMemoryA, 0, 8), write(kMemoryB, 0, 8));
@@ -203,14 +203,14 @@ TEST(PlannerRules, ACopyThatTheSourceRunsWaitsThereForTheDestinationsLastUse) {
     EXPECT_EQ(waits_on(machine_without_events(2), builder), Waits{"0 waits for 2* (WAR 0->1)"});
 }
 
-TEST(PlannerRules, ACopyThatTheDestinationRunsNeedsNoWaitForTheDestinationsLastUse) {
+TEST(PlannerRules, CopyOnTheDestinationNeedsNoWaitForItsUse) {
     ProgramBuilder builder;
     builder.launch(2, {read(kMemoryB, 0, 8)});
     builder.copy(CopyOrder::InDestination, 1, 2, read(kMemoryA, 0, 8), write(kMemoryB, 0, 8));
     EXPECT_EQ(waits_on(machine_with_events(2), builder), Waits{});
 }
 
-TEST(PlannerRules, ACopyOfUnknownOrderMakesTheSourceWaitForTheDestinationsLastUse) {
+TEST(PlannerRules, CopyOfUnknownOrderWaitsForTheDestination) {
     ProgramBuilder builder;
     builder.launch(2, {read(kMemoryB, 0, 8)});
     builder.copy(CopyOrder::Unordered, 1, 2, read(kMemoryA, 0, 8), write(kMemoryB, 0, 8));
@@ -218,7 +218,7 @@ TEST(PlannerRules, ACopyOfUnknownOrderMakesTheSourceWaitForTheDestinationsLastUs
 }
 
 // H3
-TEST(PlannerRules, OverwritingTheSourceOfACopyWaitsUnlessTheSourceRunsIt) {
+TEST(PlannerRules, OverwritingACopysSourceWaitsForTheCopy) {
     for (const CopyOrder order : kEveryOrder) {
         ProgramBuilder builder;
         builder.copy(order, 1, 2, read(kMemoryA, 0, 8), write(kMemoryB, 0, 8));
@@ -228,7 +228,7 @@ TEST(PlannerRules, OverwritingTheSourceOfACopyWaitsUnlessTheSourceRunsIt) {
     }
 }
 
-TEST(PlannerRules, AThirdLaneThatOverwritesTheSourceOfACopyWaitsForIt) {
+TEST(PlannerRules, ThirdLaneWaitsBeforeItOverwritesASource) {
     for (const CopyOrder order : kEveryOrder) {
         ProgramBuilder builder;
         builder.copy(order, 1, 2, read(kMemoryA, 0, 8), write(kMemoryB, 0, 8));
@@ -239,7 +239,7 @@ TEST(PlannerRules, AThirdLaneThatOverwritesTheSourceOfACopyWaitsForIt) {
 }
 
 // H4
-TEST(PlannerRules, CopiesIntoTheSameBytesWaitUnlessOneQueueRunsThem) {
+TEST(PlannerRules, CopiesToTheSameBytesWaitForEachOther) {
     for (const CopyOrder order : kEveryOrder) {
         ProgramBuilder same_source;
         same_source.copy(order, 1, 3, read(kMemoryA, 0, 8), write(kMemoryC, 0, 8));
@@ -284,14 +284,14 @@ TEST(PlannerRules, AStagedCopyIsOneDeviceWait) {
 }
 
 // H5
-TEST(PlannerRules, ReusedMemoryIsProtectedWithoutAnyCopyAndAcrossSplitsInBetween) {
+TEST(PlannerRules, ReusedMemoryIsProtectedAcrossSplits) {
     ProgramBuilder builder;
     builder.launch(1, {read(kMemoryA, 0, 8)}).launch(3, {write(kMemoryC, 0, 8)}).launch(2, {write(kMemoryA, 4, 12)});
     EXPECT_EQ(waits_on(machine_with_events(3), builder), Waits{"2 waits for 1#0 (WAR 0->2)"});
 }
 
 // H7
-TEST(PlannerRules, TheCallersInputsAreGivenBackWhenDirectCopiesAreDone) {
+TEST(PlannerRules, InputsReturnToTheCallerAfterDirectCopies) {
     ProgramBuilder builder;
     builder.set(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8)).launch(1, {read(kMemoryA, 0, 8)});
     builder.give_back({write(kHostMemory, 0, 8)});
@@ -302,7 +302,7 @@ TEST(PlannerRules, TheCallersInputsAreGivenBackWhenDirectCopiesAreDone) {
 }
 
 // Else the CPU's split of the next run waits for the whole launch, and the device for the CPU.
-TEST(PlannerRules, HostMemoryIsFreeAfterItsCopyAlsoWithACopyOfASnapshotBehindIt) {
+TEST(PlannerRules, HostMemoryIsFreeAfterItsOwnCopy) {
     ProgramBuilder first;
     first.set(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8)).set(1, read(kRing, 0, 8), write(kMemoryA, 8, 16));
     first.launch(1, {read(kMemoryA, 0, 16)});
@@ -319,7 +319,7 @@ TEST(PlannerRules, HostMemoryIsFreeAfterItsCopyAlsoWithACopyOfASnapshotBehindIt)
     EXPECT_EQ(plan.waits[0].event, record->event);
 }
 
-TEST(PlannerRules, SnapshotsAreNotWaitedForWhenTheCallersInputsAreGivenBack) {
+TEST(PlannerRules, InputsReturnWithoutAWaitForSnapshots) {
     ProgramBuilder builder;
     builder.snapshot(read(kHostMemory, 0, 8), write(kRing, 0, 8)).set(1, read(kRing, 0, 8), write(kMemoryA, 0, 8));
     builder.launch(1, {read(kMemoryA, 0, 8)}).give_back({write(kHostMemory, 0, 8)});
@@ -327,14 +327,14 @@ TEST(PlannerRules, SnapshotsAreNotWaitedForWhenTheCallersInputsAreGivenBack) {
     EXPECT_EQ(waits_on(machine_without_events(1), builder), Waits{});
 }
 
-TEST(PlannerRules, InputsThatADeviceReadsInPlaceAreGivenBackWhenItHasRead) {
+TEST(PlannerRules, InputsReadInPlaceReturnAfterTheRead) {
     ProgramBuilder builder;
     builder.launch(1, {read(kHostMemory, 0, 8)}).launch(1, {write(kMemoryA, 0, 8)});
     builder.give_back({write(kHostMemory, 0, 8)});
     EXPECT_EQ(waits_on(machine_with_events(1), builder), Waits{"0 waits for 1#0 (WAR 0->2)"});
 }
 
-TEST(PlannerRules, WhatTheCallerLooksAtIsWaitedForOnTheHost) {
+TEST(PlannerRules, HostWaitsForWhatTheCallerReads) {
     ProgramBuilder builder;
     builder.launch(1, {write(kMemoryA, 0, 8)}).observe({read(kMemoryA, 0, 8)});
     builder.launch(2, {write(kMemoryB, 0, 8)}).observe({read(kMemoryB, 4, 8)});
@@ -344,14 +344,14 @@ TEST(PlannerRules, WhatTheCallerLooksAtIsWaitedForOnTheHost) {
               (Waits{"0 waits for 1* (RAW 0->1)", "0 waits for 2* (RAW 2->3)"}));
 }
 
-TEST(PlannerRules, WhatTheHostHasComputedTheCallerLooksAtWithoutAWait) {
+TEST(PlannerRules, CallerReadsHostResultsWithoutAWait) {
     ProgramBuilder builder;
     builder.launch(kHost, {write(kHostMemory, 0, 8)}).observe({read(kHostMemory, 0, 8)});
     EXPECT_EQ(waits_on(machine_with_events(1), builder), Waits{});
 }
 
 // A view of memory that this launch does not touch
-TEST(PlannerRules, OfEarlierRunsOnlyThoseThatWriteWhatTheCallerLooksAtAreWaitedFor) {
+TEST(PlannerRules, CallerWaitsOnlyForRunsThatWriteItsResult) {
     Runs runs(machine_with_events(3, 4));
     ProgramBuilder earlier;
     earlier.launch(2, {write(kMemoryB, 0, 8)}).launch(3, {write(kMemoryC, 0, 8)});
@@ -361,7 +361,7 @@ TEST(PlannerRules, OfEarlierRunsOnlyThoseThatWriteWhatTheCallerLooksAtAreWaitedF
     EXPECT_EQ(waits_of(runs.run(observed)), (Waits{"0 waits for 1#0 (RAW 0->1)", "0 waits for 2#0@1 (RAW -->1)"}));
 }
 
-TEST(PlannerRules, MemoryThatIsReadAtTheCallMustBeReadyThenEvenOnTheSameLane) {
+TEST(PlannerRules, ReadAtTheCallWaitsEvenOnTheSameLane) {
     ProgramBuilder builder;
     builder.get(1, read(kMemoryA, 0, 8), write(kRing, 0, 8));
     builder.set_at_call(1, read(kRing, 0, 8), write(kMemoryA, 8, 16));
@@ -369,7 +369,7 @@ TEST(PlannerRules, MemoryThatIsReadAtTheCallMustBeReadyThenEvenOnTheSameLane) {
     EXPECT_EQ(waits_on(machine_without_events(1), builder), Waits{"0 waits for 1* (RAW 0->1)"});
 }
 
-TEST(PlannerRules, MemoryThatIsOnlyReadByTheCallMayBeWrittenBehindIt) {
+TEST(PlannerRules, MemoryReadByTheCallMayBeWrittenAfterIt) {
     const auto rewritten = [](const ProgramBuilder & copy) {
         ProgramBuilder builder = copy;
         builder.launch(plan::kHost, {write(kHostMemory, 0, 8)});
@@ -383,7 +383,7 @@ TEST(PlannerRules, MemoryThatIsOnlyReadByTheCallMayBeWrittenBehindIt) {
     EXPECT_EQ(rewritten(staged), Waits{});
 }
 
-TEST(PlannerRules, WhatIsCopiedByTheCallMustBeThereThenAndItsTargetLater) {
+TEST(PlannerRules, CopyByTheCallWaitsForItsSourceOnTheHost) {
     ProgramBuilder builder;
     builder.get(1, read(kMemoryA, 0, 8), write(kHostMemory, 0, 8)).launch(2, {read(kMemoryB, 0, 8)});
     builder.set_staged(1, read(kHostMemory, 0, 8), write(kMemoryB, 0, 8));
@@ -391,7 +391,7 @@ TEST(PlannerRules, WhatIsCopiedByTheCallMustBeThereThenAndItsTargetLater) {
               (Waits{"1 waits for 2#0 (WAR 1->2)", "0 waits for 1#0 (RAW 0->2)"}));
 }
 
-TEST(PlannerRules, WhatACopyFromMemoryThatIsReadAtTheCallWritesIsWaitedForOnTheDevice) {
+TEST(PlannerRules, CopyByTheCallIsWaitedForOnTheDevice) {
     ProgramBuilder builder;
     builder.launch(2, {read(kMemoryA, 0, 8)}).set_at_call(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8));
     EXPECT_EQ(waits_on(machine_with_events(2), builder), Waits{"1 waits for 2#0 (WAR 0->1)"});

@@ -27,14 +27,14 @@ ProgramBuilder pipeline(CopyOrder order, uint64_t slot = 0) {
 } // namespace
 
 // H6
-TEST(PlannerRuns, ACopyThatTheSourceRunsWaitsForTheDestinationsUseInTheLastRun) {
+TEST(PlannerRuns, CopyOnTheSourceWaitsForTheLastRunsUse) {
     Runs runs(machine_with_events(2, 3));
     EXPECT_EQ(waits_of(runs.run(pipeline(CopyOrder::InSource))), Waits{});
     EXPECT_EQ(waits_of(runs.run(pipeline(CopyOrder::InSource))), Waits{"1 waits for 2#0@1 (WAR -->1)"});
 }
 
 // H3 and H6
-TEST(PlannerRuns, TheProducerWaitsForTheDestinationsCopyOfTheLastRun) {
+TEST(PlannerRuns, ProducerWaitsForTheLastRunsCopy) {
     Runs runs(machine_with_events(2, 3));
     EXPECT_EQ(waits_of(runs.run(pipeline(CopyOrder::InDestination))), Waits{});
     EXPECT_EQ(waits_of(runs.run(pipeline(CopyOrder::InDestination))), Waits{"1 waits for 2#0@1 (WAR -->0)"});
@@ -55,7 +55,7 @@ TEST(PlannerRuns, ARotationThatDidNotAdvanceIsProtected) {
     EXPECT_EQ(waits_of(runs.run(pipeline(CopyOrder::InSource, 1))), Waits{"1 waits for 2#0@1 (WAR -->1)"});
 }
 
-TEST(PlannerRuns, ThrottlingStandsForSlotsThatRotateAsFarAsTheWindow) {
+TEST(PlannerRuns, ThrottlingReplacesWaitsForRotatedSlots) {
     Runs runs(machine_with_events(2, 3));
     for (uint64_t run = 0; run < 3; run++) {
         EXPECT_EQ(waits_of(runs.run(pipeline(CopyOrder::InSource, run % 3))), Waits{});
@@ -98,7 +98,7 @@ TEST(PlannerRuns, EachPartOfTheRingBelongsToOneRun) {
     EXPECT_EQ(waits_of(runs.run(builder)), Waits{"0 waits for 1#0@2 (throttle)"});
 }
 
-TEST(PlannerRuns, WhatALaneLearntInOneRunItKnowsInTheNext) {
+TEST(PlannerRuns, LaneKeepsItsKnowledgeInTheNextRun) {
     Runs runs(machine_with_events(2, 3));
     const ProgramBuilder program =
         ProgramBuilder().launch(1, {write(kMemoryA, 0, 8)}).launch(2, {read(kMemoryA, 0, 4)});
@@ -132,7 +132,7 @@ TEST(PlannerRuns, ANeedIsNotDroppedForAWaitThatIsDroppedItself) {
     } while (std::next_permutation(lanes.begin(), lanes.end()));
 }
 
-TEST(PlannerRuns, AHostThatReusesMemoryWaitsForTheDevicesCopyNotForTheLaunchBehindIt) {
+TEST(PlannerRuns, HostWaitsForTheCopyNotForTheLaunch) {
     ProgramBuilder builder;
     builder.launch(kHost, {write(kHostMemory, 0, 8)}).set(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8));
     builder.launch(1, {read(kMemoryA, 0, 8)});
@@ -143,7 +143,7 @@ TEST(PlannerRuns, AHostThatReusesMemoryWaitsForTheDevicesCopyNotForTheLaunchBehi
     EXPECT_EQ(waits_of(runs.run(builder)), Waits{"0 waits for 1#0@1 (WAR -->0)"});
 }
 
-TEST(PlannerRuns, TheCallersReadsOfResultsAreProtectedFromCopiesOfOtherLanes) {
+TEST(PlannerRuns, CallerReadsAreProtectedFromOtherLanes) {
     ProgramBuilder builder;
     builder.copy(CopyOrder::InSource, 2, 1, read(kMemoryB, 0, 8), write(kMemoryA, 0, 8));
     builder.launch(1, {read(kMemoryA, 0, 8), write(kMemoryA, 0, 8)}).caller_read(1, read(kMemoryA, 0, 8));
@@ -185,7 +185,7 @@ TEST(PlannerRuns, NothingIsLeftInFlightWhenTheHostHasWaitedForAll) {
     EXPECT_TRUE(without_events.history().empty());
 }
 
-TEST(PlannerRuns, RunningTheSameProgramAgainEndsInTheHistoryThatItBeganWith) {
+TEST(PlannerRuns, SameProgramReachesASteadyHistory) {
     for (const CopyOrder order : {CopyOrder::InSource, CopyOrder::InDestination, CopyOrder::Unordered}) {
         Runs runs(machine_with_events(2, 3));
         for (int i = 0; i < 4; i++) {

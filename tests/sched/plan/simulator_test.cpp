@@ -72,7 +72,7 @@ TEST(PlanSimulator, EachCopyOrderPromisesWhatItPromises) {
     }
 }
 
-TEST(PlanSimulator, AWaitThatNamesAnEventThatWasNotRecordedIsABrokenPromise) {
+TEST(PlanSimulator, ReportsAWaitForAnEventNeverRecorded) {
     plan::Plan plan = in_order_without_waits(ProgramBuilder().launch(1, {}));
     plan.waits.push_back({2, 1, 0, 0, {}});
     plan.steps.push_back({plan::StepKind::Guard, 2, plan::kWholeLane, 0, 0, 0, 1});

@@ -235,7 +235,7 @@ TEST_F(VerifierTest, TheCallersReadsAreNamed) {
 }
 
 // Found by a search: these reads were forgotten with the run before them, one run too early.
-TEST_F(VerifierTest, TheCallersReadsAfterARunAreInFlightAsLongAsTheNextRunIs) {
+TEST_F(VerifierTest, CallerReadsLastAsLongAsTheNextRun) {
     note(PlanBuilder(ProgramBuilder().launch(1, {write(kMemoryA, 0, 8)}).caller_read(1, read(kMemoryA, 0, 8))).rest());
     for (int i = 0; i < machine_.window; i++) {
         note(PlanBuilder(ProgramBuilder().launch(2, {})).rest());

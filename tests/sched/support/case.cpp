@@ -22,8 +22,9 @@ auto fields(const GraphSpec & graph) {
 }
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep,
-                    job.pinned_weights, job.link, job.ahead, job.merges, job.scribbles, job.adversary, job.data,
-                    job.weights, job.caches, job.experts, job.stored_ids, job.caller_ids, job.graphs, job.runs);
+                    job.pinned_weights, job.link, job.on_stream_lane, job.merges, job.scribbles, job.adversary,
+                    job.data, job.weights, job.caches, job.experts, job.stored_ids, job.caller_ids, job.graphs,
+                    job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -308,7 +309,7 @@ void showValue(const Case & job, std::ostream & out) {
     if (job.link > 0) {
         out << ", " << job.link << " bytes/us";
     }
-    out << (job.pinned_weights ? ", pinned weights" : "") << (job.ahead ? ", inputs ahead" : "")
+    out << (job.pinned_weights ? ", pinned weights" : "") << (job.on_stream_lane ? ", inputs ahead" : "")
         << (job.merges ? ", copies merged" : "") << (job.scribbles ? ", a copy callback" : "") << ", adversary "
         << job.adversary << ", data " << job.data;
     if (job.caller_ids != kOnCpu) {

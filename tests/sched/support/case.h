@@ -111,7 +111,7 @@ struct Case {
     bool keep = false;           // weights that are still in it
     bool pinned_weights = false; // those on the CPU
     double link = 0;             // bytes that reach a device in a microsecond of its clock; 0: the default
-    bool ahead = false;          // inputs are copied on the streaming queue, too
+    bool on_stream_lane = false; // inputs are copied on the streaming queue, too
     bool merges = false;         // copies of neighbours
     bool scribbles = false;      // there is a copy callback, which spoils weights and restores them
     uint64_t adversary = 0;      // when devices execute what is queued

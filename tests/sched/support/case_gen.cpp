@@ -36,7 +36,7 @@ class Maker {
         const double links[] = {0, 10, 30, 100};
         job.link = links[pick(4)];
         job.pinned_weights = one_in(2);
-        job.ahead = one_in(2);
+        job.on_stream_lane = one_in(2);
         job.keep = one_in(2);
         job.merges = one_in(2);
         job.scribbles = one_in(3);
@@ -300,7 +300,7 @@ class Edits {
         set([](Case & job) -> bool & { return job.keep; }, false);
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
         set([](Case & job) -> double & { return job.link; }, 0.0);
-        set([](Case & job) -> bool & { return job.ahead; }, false);
+        set([](Case & job) -> bool & { return job.on_stream_lane; }, false);
         set([](Case & job) -> bool & { return job.merges; }, false);
         set([](Case & job) -> bool & { return job.scribbles; }, false);
         set([](Case & job) -> uint64_t & { return job.adversary; }, uint64_t{0});

@@ -23,7 +23,7 @@ RigOptions rig_options(const Case & job) {
     options.stream = job.stream;
     options.keep_weights = job.keep;
     options.link_bytes_per_us = job.link;
-    options.ahead_from = job.ahead ? 0 : SIZE_MAX;
+    options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;
     options.seed = job.adversary;
     return options;

@@ -49,7 +49,7 @@ struct RigOptions {
     size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight; SIZE_MAX: the default
     size_t stream = SIZE_MAX;         // bytes of the ring for streamed weights; SIZE_MAX: the default
     bool keep_weights = false;
-    size_t ahead_from = SIZE_MAX; // bytes of inputs that go on the streaming queue; SIZE_MAX: the default
+    size_t stream_lane_from = SIZE_MAX; // bytes of inputs that go on the streaming queue; SIZE_MAX: the default
     uint64_t seed = 0;
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
     size_t memory_bytes = 0;        // of each device; 0: the default

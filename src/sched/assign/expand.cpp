@@ -1,4 +1,4 @@
-#include "assign/spread.h"
+#include "assign/expand.h"
 
 #include <algorithm>
 #include <functional>
@@ -12,16 +12,16 @@ namespace {
 template <typename Iterator>
 size_t spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
                     const std::vector<host::Backend> & backends, Assignment & result) {
-    Spread spread(devices_only, graph, backends, result);
+    Expansion expansion(devices_only, graph, backends, result);
     for (Iterator node = begin; node != end; ++node) {
-        spread.visit(*node);
+        expansion.visit(*node);
     }
-    return spread.n_left();
+    return expansion.n_left();
 }
 
-class Settler {
+class UpgradeAndFill {
   public:
-    Settler(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result)
+    UpgradeAndFill(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result)
         : graph_(graph)
         , backends_(backends)
         , result_(result) {}
@@ -169,15 +169,15 @@ void settle(const GraphView & graph, const std::vector<host::Backend> & backends
     if (all_have_one && !share_memory(backends)) {
         return;
     }
-    Settler settler(graph, backends, result);
+    UpgradeAndFill rest(graph, backends, result);
     for (const GraphNode & node : graph.nodes()) {
         if (node.is_view) {
             continue;
         }
         if (result.backend[node.tensor] == kNoBackend) {
-            settler.find_best(node);
+            rest.find_best(node);
         } else {
-            settler.upgrade(node);
+            rest.upgrade(node);
         }
     }
 }

@@ -1,4 +1,4 @@
-#include "plan/cells.h"
+#include "plan/byte_intervals.h"
 
 #include <algorithm>
 
@@ -6,14 +6,15 @@ namespace ggml_sched::plan {
 
 namespace {
 
-Use use_of(const Cell & cell, const Clock & done) {
-    Use use;
-    if (cell.written && cell.writer.lane != kHost && !done.knows(cell.writer.lane, cell.writer.position)) {
+PastUse use_of(const ByteInterval & interval, const VectorClock & done) {
+    PastUse use;
+    if (interval.written && interval.writer.lane != kHost &&
+        !done.knows(interval.writer.lane, interval.writer.position)) {
         use.written = true;
-        use.writer = cell.writer;
+        use.writer = interval.writer;
     }
     for (int lane = 1; lane < kMaxLanes; lane++) {
-        const Toucher reader = {static_cast<Lane>(lane), cell.read_at[lane]};
+        const LaneAccess reader = {static_cast<Lane>(lane), interval.read_at[lane]};
         if (reader.position != kNever && !done.knows(reader.lane, reader.position)) {
             use.readers.push_back(reader);
         }
@@ -23,7 +24,7 @@ Use use_of(const Cell & cell, const Clock & done) {
 
 } // namespace
 
-Cell::Cell(Space space, uint64_t begin, uint64_t end)
+ByteInterval::ByteInterval(Space space, uint64_t begin, uint64_t end)
     : space(space)
     , begin(begin)
     , end(end) {
@@ -31,19 +32,19 @@ Cell::Cell(Space space, uint64_t begin, uint64_t end)
     reader_task.fill(kEarlierRun);
 }
 
-void Cell::read(Toucher toucher, int32_t task) {
-    read_at[toucher.lane] = toucher.position;
-    reader_task[toucher.lane] = task;
+void ByteInterval::read(LaneAccess lane_access, int32_t task) {
+    read_at[lane_access.lane] = lane_access.position;
+    reader_task[lane_access.lane] = task;
 }
 
-void Cell::write(Toucher toucher, int32_t task) {
+void ByteInterval::write(LaneAccess lane_access, int32_t task) {
     written = true;
-    writer = toucher;
+    writer = lane_access;
     writer_task = task;
     read_at.fill(kNever);
 }
 
-Cells::Cells(const std::vector<Access> & accesses, const History & history) {
+ByteIntervals::ByteIntervals(const std::vector<Access> & accesses, const History & history) {
     std::vector<Cut> cuts;
     cuts.reserve(2 * (accesses.size() + history.accesses.size()));
     for (const Access & access : accesses) {
@@ -57,11 +58,11 @@ Cells::Cells(const std::vector<Access> & accesses, const History & history) {
     std::sort(cuts.begin(), cuts.end());
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
 
-    cells_.reserve(cuts.size());
+    intervals_.reserve(cuts.size());
     starts_.reserve(cuts.size());
     for (size_t i = 1; i < cuts.size(); i++) {
         if (cuts[i - 1].space == cuts[i].space) {
-            cells_.emplace_back(cuts[i].space, cuts[i - 1].at, cuts[i].at);
+            intervals_.emplace_back(cuts[i].space, cuts[i - 1].at, cuts[i].at);
             starts_.push_back(cuts[i - 1]);
         }
     }
@@ -72,7 +73,7 @@ Cells::Cells(const std::vector<Access> & accesses, const History & history) {
     fill_from(history);
 }
 
-Cells::Range Cells::find(Space space, uint64_t begin, uint64_t end) const {
+ByteIntervals::Range ByteIntervals::find(Space space, uint64_t begin, uint64_t end) const {
     const auto first = std::lower_bound(starts_.begin(), starts_.end(), Cut{space, begin});
     auto last = first;
     while (last != starts_.end() && last->space == space && last->at < end) {
@@ -81,35 +82,35 @@ Cells::Range Cells::find(Space space, uint64_t begin, uint64_t end) const {
     return {static_cast<uint32_t>(first - starts_.begin()), static_cast<uint32_t>(last - starts_.begin())};
 }
 
-void Cells::fill_from(const History & history) {
+void ByteIntervals::fill_from(const History & history) {
     for (const PastAccess & access : history.accesses) {
         const Range range = find(access.space, access.begin, access.end);
         for (uint32_t i = range.first; i < range.last; i++) {
             if (access.use.written) {
-                cells_[i].write(access.use.writer, kEarlierRun);
+                intervals_[i].write(access.use.writer, kEarlierRun);
             }
-            for (const Toucher & reader : access.use.readers) {
-                cells_[i].read(reader, kEarlierRun);
+            for (const LaneAccess & reader : access.use.readers) {
+                intervals_[i].read(reader, kEarlierRun);
             }
         }
     }
 }
 
-std::vector<PastAccess> Cells::past(const Clock & done) const {
+std::vector<PastAccess> ByteIntervals::past(const VectorClock & done) const {
     std::vector<PastAccess> result;
-    for (const Cell & cell : cells_) {
-        if (cell.space == kRing) {
+    for (const ByteInterval & interval : intervals_) {
+        if (interval.space == kRing) {
             continue;
         }
-        Use use = use_of(cell, done);
+        PastUse use = use_of(interval, done);
         if (use.empty()) {
             continue;
         }
-        if (!result.empty() && result.back().space == cell.space && result.back().end == cell.begin &&
+        if (!result.empty() && result.back().space == interval.space && result.back().end == interval.begin &&
             result.back().use == use) {
-            result.back().end = cell.end;
+            result.back().end = interval.end;
         } else {
-            result.push_back({cell.space, cell.begin, cell.end, std::move(use)});
+            result.push_back({interval.space, interval.begin, interval.end, std::move(use)});
         }
     }
     return result;

@@ -1,4 +1,4 @@
-#include "observe/sweep.h"
+#include "observe/conflict_search.h"
 
 #include <algorithm>
 
@@ -81,9 +81,9 @@ class Ranges {
     std::vector<Range> all_;
 };
 
-class Sweep {
+class ConflictSearch {
   public:
-    explicit Sweep(const OrderGraph & graph)
+    explicit ConflictSearch(const OrderGraph & graph)
         : graph_(graph)
         , accesses_(graph.accesses()) {
         touches_.reserve(accesses_.size());
@@ -184,7 +184,7 @@ class Sweep {
 } // namespace
 
 Conflict find_conflict(const OrderGraph & graph) {
-    return Sweep(graph).run();
+    return ConflictSearch(graph).run();
 }
 
 } // namespace ggml_sched::observe

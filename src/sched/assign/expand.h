@@ -7,9 +7,10 @@
 namespace ggml_sched {
 
 // A walk over the nodes on which those without a backend join that of the nearest node before, if it supports them.
-class Spread {
+class Expansion {
   public:
-    Spread(bool devices_only, const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result)
+    Expansion(bool devices_only, const GraphView & graph, const std::vector<host::Backend> & backends,
+              Assignment & result)
         : graph_(graph)
         , backends_(backends)
         , result_(result)
@@ -43,7 +44,7 @@ class Spread {
     size_t n_left_ = 0;
 };
 
-// Nodes without a backend join that of the nearest node before them, then after them: first the devices spread, so that
+// Nodes without a backend join that of the nearest node before them, then after them: first the devices expand, so that
 // the CPU gets only what lies between CPU nodes or what a device does not support, then everybody. The first of these
 // four walks has been made. True if all have one now.
 bool spread_on(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result);

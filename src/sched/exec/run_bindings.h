@@ -1,4 +1,4 @@
-// Work - what the numbers in a plan stand for.
+// RunBindings - what the numbers in a plan stand for.
 
 #pragma once
 
@@ -18,7 +18,7 @@ struct CopyCallback {
     void * user_data = nullptr;
 };
 
-struct Work {
+struct RunBindings {
     const std::vector<CopyBinding> & copies; // by binding of a copy
     const std::vector<Split> & splits;
     const std::vector<host::GraphHandle> & graphs; // by split

@@ -1,4 +1,4 @@
-// Sweep - finds two accesses to a common byte, one of them a write, that nothing orders.
+// ConflictSearch - finds two accesses to a common byte, one of them a write, that nothing orders.
 //
 // The bytes are cut wherever an access begins or ends. Over each piece the accesses are taken in the order in which
 // they were issued: each must come after the last write, and a write after the reads since. What comes after those
