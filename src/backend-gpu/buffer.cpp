@@ -1,7 +1,7 @@
 // Device memory, and blocking access to it
 
+#include "backend/tensor_access.h"
 #include "device.h"
-#include "tensor_access.h"
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {

@@ -53,7 +53,12 @@ def _stages(*names):
 # The first rule whose `files` match decides.
 RULES = [
     Rule(r"include/.*", [r"include/.*"], C_HEADERS),
-    Rule(r"src/core/.*", [r"include/.*", r"src/core/.*"], STANDARD_HEADERS | SYSTEM_HEADERS),
+    # A folder of core/ sees the files beside the folders; operations see tensors too, the allocators buffers.
+    Rule(r"src/core/ops/.*", [r"include/.*", r"src/core/((ops|tensor)/)?[^/]*"]),
+    Rule(r"src/core/alloc/.*", [r"include/.*", r"src/core/((alloc|backend)/)?[^/]*"]),
+    Rule(r"src/core/(types|tensor|gguf|backend)/.*", [r"include/.*", r"src/core/(\1/)?[^/]*"],
+         STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/core/[^/]*", [r"include/.*", r"src/core/[^/]*"]),
     Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
     # Compiled once for each vendor, whose header of this name the compiler finds. None is included by its path.
