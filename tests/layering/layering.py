@@ -65,6 +65,8 @@ RULES = [
     # Only the system knows how large its pages are, which are what is pinned.
     Rule(r"src/backend-gpu/host_memory\.cpp", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"],
          STANDARD_HEADERS | {"unistd.h"}),
+    # A vendor's BLAS is loaded when it is first wanted.
+    Rule(r"src/backend-gpu/blas\.h", [], STANDARD_HEADERS | {"dlfcn.h"}),
     Rule(r"src/backend-gpu/.*", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"]),
     Rule(r"src/sched/plan/.*", _VALUES),
     Rule(r"src/sched/host/ggml_api\.h", [r"include/.*", INTERNAL_HEADERS]),
@@ -110,7 +112,7 @@ VENDOR_HEADERS = {
             "dlfcn.h"},
 }
 
-# A vendor's directory holds what differs from the shared GPU backend: vendor.h and the registration.
+# A vendor's directory holds what differs from the shared GPU backend: vendor.h.
 for _vendor in ("cuda", "hip"):
     RULES.append(Rule(rf"src/backend-{_vendor}/.*",
                       [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", rf"src/backend-{_vendor}/.*"],
