@@ -14,10 +14,6 @@ Device & device_of_buffer(ggml_backend_buffer_t buffer) {
     return *static_cast<Device *>(buffer->buft->context);
 }
 
-char * address(const ggml_tensor * tensor, size_t offset) {
-    return static_cast<char *>(tensor->data) + offset;
-}
-
 void device_free(ggml_backend_buffer_t buffer) {
     const Device & device = device_of_buffer(buffer);
     if (device.select()) {

@@ -1,7 +1,7 @@
 // Plain host memory, which belongs to no device.
 
 #include "arguments.h"
-#include "ggml-backend-impl.h"
+#include "backend/host_buffer.h"
 
 #include <cstring>
 #include <new>
@@ -45,18 +45,13 @@ bool cpy_tensor(ggml_backend_buffer_t /*buffer*/, const ggml_tensor * src, ggml_
 }
 
 void clear(ggml_backend_buffer_t buffer, uint8_t value) {
-    std::memset(buffer->context, value, buffer->size);
+    std::memset(buffer->iface.get_base(buffer), value, buffer->size);
 }
 
-ggml_backend_buffer_i buffer_interface(bool owned) {
-    ggml_backend_buffer_i iface = {};
-    iface.free_buffer = owned ? free_owned : nullptr;
-    iface.get_base = get_base;
-    iface.memset_tensor = memset_tensor;
-    iface.set_tensor = set_tensor;
-    iface.get_tensor = get_tensor;
+// Buffers of the CPU copy from any other host memory, too.
+ggml_backend_buffer_i cpu_buffer_interface(void (*free_buffer)(ggml_backend_buffer_t)) {
+    ggml_backend_buffer_i iface = ggml_sched::core::host_buffer_interface(free_buffer);
     iface.cpy_tensor = cpy_tensor;
-    iface.clear = clear;
     return iface;
 }
 
@@ -70,7 +65,7 @@ ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t buft, size_t size)
         GGML_LOG_ERROR("%s: no host memory for a buffer of %zu bytes\n", __func__, size);
         return nullptr;
     }
-    ggml_backend_buffer_t buffer = ggml_backend_buffer_init(buft, buffer_interface(true), memory, size);
+    ggml_backend_buffer_t buffer = ggml_backend_buffer_init(buft, cpu_buffer_interface(free_owned), memory, size);
     if (buffer == nullptr) {
         ::operator delete(memory, std::align_val_t(ALIGNMENT));
     }
@@ -96,6 +91,17 @@ ggml_backend_buffer_type make_buffer_type() {
 
 } // namespace
 
+ggml_backend_buffer_i ggml_sched::core::host_buffer_interface(void (*free_buffer)(ggml_backend_buffer_t)) {
+    ggml_backend_buffer_i iface = {};
+    iface.free_buffer = free_buffer;
+    iface.get_base = get_base;
+    iface.memset_tensor = memset_tensor;
+    iface.set_tensor = set_tensor;
+    iface.get_tensor = get_tensor;
+    iface.clear = clear;
+    return iface;
+}
+
 ggml_backend_buffer_type_t ggml_backend_cpu_buffer_type(void) {
     static ggml_backend_buffer_type buft = make_buffer_type();
     return &buft;
@@ -108,5 +114,5 @@ ggml_backend_buffer_t ggml_backend_cpu_buffer_from_ptr(void * ptr, size_t size) 
     if (!ggml_sched::given(ptr, __func__, "ptr")) {
         return nullptr;
     }
-    return ggml_backend_buffer_init(ggml_backend_cpu_buffer_type(), buffer_interface(false), ptr, size);
+    return ggml_backend_buffer_init(ggml_backend_cpu_buffer_type(), cpu_buffer_interface(nullptr), ptr, size);
 }
