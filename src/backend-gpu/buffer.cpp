@@ -1,7 +1,7 @@
 // Device memory, and blocking access to it
 
+#include "backend/tensor_access.h"
 #include "device.h"
-#include "tensor_access.h"
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {
@@ -12,10 +12,6 @@ constexpr size_t kAlignment = 128;
 
 Device & device_of_buffer(ggml_backend_buffer_t buffer) {
     return *static_cast<Device *>(buffer->buft->context);
-}
-
-char * address(const ggml_tensor * tensor, size_t offset) {
-    return static_cast<char *>(tensor->data) + offset;
 }
 
 void device_free(ggml_backend_buffer_t buffer) {

@@ -70,6 +70,9 @@ Device * device_of(ggml_backend_dev_t device);
 // The device whose memory holds the tensor; NULL for host memory and that of other vendors
 Device * device_of_memory(const ggml_tensor * tensor);
 bool is_in_host_memory(const ggml_tensor * tensor);
+inline char * address(const ggml_tensor * tensor, size_t offset) {
+    return static_cast<char *>(tensor->data) + offset;
+}
 
 // Pinned memory, the same type for all devices; NULL if there are none
 ggml_backend_buffer_type_t host_buffer_type();

@@ -1,12 +1,12 @@
 // Pinned host memory, which all devices of the vendor reach: allocated here, or the caller's and registered
 
+#include "backend/host_buffer.h"
 #include "device.h"
 #include "ggml-impl.h"
 
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstring>
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {
@@ -19,50 +19,20 @@ constexpr size_t kAlignment = 128;
 // Buffers: the host's own memory, whoever allocated it
 //
 
-char * address(const ggml_tensor * tensor, size_t offset) {
-    return static_cast<char *>(tensor->data) + offset;
-}
-
 void free_allocated(ggml_backend_buffer_t buffer) {
     (void) succeeded(free_host(buffer->context), kHostBufferName, "freeing a buffer");
 }
 void free_registered(ggml_backend_buffer_t buffer) {
     unregister_host_memory(buffer->context);
 }
-void * get_base(ggml_backend_buffer_t buffer) {
-    return buffer->context;
-}
-void host_memset(ggml_backend_buffer_t, ggml_tensor * tensor, uint8_t value, size_t offset, size_t size) {
-    std::memset(address(tensor, offset), value, size);
-}
-void host_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
-    std::memmove(address(tensor, offset), data, size);
-}
-void host_get(ggml_backend_buffer_t, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
-    std::memmove(data, address(tensor, offset), size);
-}
-void host_clear(ggml_backend_buffer_t buffer, uint8_t value) {
-    std::memset(buffer->context, value, buffer->size);
-}
-
-ggml_backend_buffer_i buffer_interface(void (*free_buffer)(ggml_backend_buffer_t)) {
-    ggml_backend_buffer_i iface = {};
-    iface.free_buffer = free_buffer;
-    iface.get_base = get_base;
-    iface.memset_tensor = host_memset;
-    iface.set_tensor = host_set;
-    iface.get_tensor = host_get;
-    iface.clear = host_clear;
-    return iface;
-}
-
 ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t buft, size_t size) {
     void * memory = nullptr;
     if (!devices().front()->select() ||
         !succeeded(allocate_host(&memory, size), kHostBufferName, "allocating a buffer")) {
         return nullptr;
     }
-    ggml_backend_buffer_t buffer = ggml_backend_buffer_init(buft, buffer_interface(free_allocated), memory, size);
+    ggml_backend_buffer_t buffer =
+        ggml_backend_buffer_init(buft, core::host_buffer_interface(free_allocated), memory, size);
     if (buffer == nullptr) {
         (void) succeeded(free_host(memory), kHostBufferName, "freeing a buffer");
     }
@@ -179,7 +149,7 @@ ggml_backend_buffer_t buffer_from_host_ptr(ggml_backend_dev_t, void * memory, si
         return nullptr;
     }
     ggml_backend_buffer_t buffer =
-        ggml_backend_buffer_init(host_buffer_type(), buffer_interface(free_registered), memory, size);
+        ggml_backend_buffer_init(host_buffer_type(), core::host_buffer_interface(free_registered), memory, size);
     if (buffer == nullptr) {
         unregister_host_memory(memory);
     }

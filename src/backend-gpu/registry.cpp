@@ -1,7 +1,6 @@
 #include "backend.h"
+#include "backend/procs.h"
 #include "ggml-gpu.h"
-
-#include <cstring>
 
 namespace ggml_sched::gpu {
 inline namespace GGML_SCHED_GPU_VENDOR {
@@ -63,16 +62,9 @@ enum ggml_status take_failure(ggml_backend_t backend, uint64_t * mark) {
     return can_tell && queue_of(backend).take_failure(*mark) ? GGML_STATUS_FAILED : GGML_STATUS_SUCCESS;
 }
 
-template <class F> void * address_of(F function) {
-    return reinterpret_cast<void *>(function);
-}
-
 void * get_proc_address(ggml_backend_reg_t, const char * name) {
-    struct Proc {
-        const char * name;
-        void * address;
-    };
-    const Proc procs[] = {
+    using core::address_of;
+    const core::Proc procs[] = {
         {"ggml_backend_event_reaches", address_of<ggml_backend_event_reaches_t>(event_reaches)},
         {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue)},
         {"ggml_backend_take_failure", address_of<ggml_backend_take_failure_t>(take_failure)},
@@ -83,12 +75,7 @@ void * get_proc_address(ggml_backend_reg_t, const char * name) {
         {"ggml_backend_unregister_host_buffer", address_of<void (*)(void *)>(unregister_host_memory)},
         {"ggml_backend_gpu_fail_launch", address_of<ggml_backend_gpu_fail_launch_t>(fail_launch)},
     };
-    for (const Proc & proc : procs) {
-        if (std::strcmp(proc.name, name) == 0) {
-            return proc.address;
-        }
-    }
-    return nullptr;
+    return core::find_proc(procs, name);
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 # The GPU backend, which a vendor's directory compiles with its own vendor.h before it in the include path.
 set(gpu_dir ${CMAKE_CURRENT_LIST_DIR})
 set(GGML_SCHED_GPU_SOURCES "")
-foreach(name backend buffer compute device graph_cache host_memory mul_mat_blas queue registry transfers)
+foreach(name backend buffer compute device graph_cache host_memory mul_mat_blas public queue registry transfers)
     list(APPEND GGML_SCHED_GPU_SOURCES ${gpu_dir}/${name}.cpp)
 endforeach()
 set(GGML_SCHED_GPU_KERNELS "")

@@ -9,10 +9,6 @@ inline namespace GGML_SCHED_GPU_VENDOR {
 
 namespace {
 
-char * address(const ggml_tensor * tensor, size_t offset) {
-    return static_cast<char *>(tensor->data) + offset;
-}
-
 void count_if_pageable(const void * host) {
     if (!is_pinned(host)) {
         call_counts().add(Call::CopyPageable);

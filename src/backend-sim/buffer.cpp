@@ -1,5 +1,6 @@
 #include "buffer.h"
 
+#include "backend/host_buffer.h"
 #include "costs.h"
 
 #include <algorithm>
@@ -178,34 +179,9 @@ ggml_backend_buffer_i device_buffer_interface(const Device & device) {
 // Pinned host memory: the host's own, no device is involved.
 //
 
-char * host_bytes(const ggml_tensor * tensor, size_t offset) {
-    return static_cast<char *>(tensor->data) + offset;
-}
-
-void host_memset(ggml_backend_buffer_t, ggml_tensor * tensor, uint8_t value, size_t offset, size_t size) {
-    std::memset(host_bytes(tensor, offset), value, size);
-}
-
-void host_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
-    std::memmove(host_bytes(tensor, offset), data, size);
-}
-
-void host_get(ggml_backend_buffer_t, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
-    std::memmove(data, host_bytes(tensor, offset), size);
-}
-
-void host_clear(ggml_backend_buffer_t buffer, uint8_t value) {
-    std::memset(allocation_of(buffer).bytes, value, buffer->size);
-}
-
 ggml_backend_buffer_i host_buffer_interface() {
-    ggml_backend_buffer_i iface = {};
-    iface.free_buffer = free_buffer;
+    ggml_backend_buffer_i iface = core::host_buffer_interface(free_buffer);
     iface.get_base = get_base;
-    iface.memset_tensor = host_memset;
-    iface.set_tensor = host_set;
-    iface.get_tensor = host_get;
-    iface.clear = host_clear;
     return iface;
 }
 
@@ -315,13 +291,10 @@ ggml_backend_buffer_type make_device_buffer_type(Device & device) {
 }
 
 ggml_backend_buffer_type make_host_buffer_type(Device & device) {
-    ggml_backend_buffer_type buft = {};
+    ggml_backend_buffer_type buft = make_device_buffer_type(device);
     buft.iface.get_name = host_buft_name;
     buft.iface.alloc_buffer = alloc_host_buffer;
-    buft.iface.get_alignment = get_alignment;
     buft.iface.is_host = is_host;
-    buft.device = &device.handle;
-    buft.context = &device;
     return buft;
 }
 

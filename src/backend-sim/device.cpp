@@ -1,12 +1,12 @@
 #include "device.h"
 
 #include "backend.h"
+#include "backend/procs.h"
 #include "buffer.h"
 #include "enqueuing_call.h"
 #include "ggml-cpu.h"
 
 #include <cstdio>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -181,31 +181,16 @@ enum ggml_status take_failure(ggml_backend_t backend, uint64_t * mark) {
 }
 
 void * reg_proc_address(ggml_backend_reg_t, const char * name) {
-    if (std::strcmp(name, "ggml_backend_event_reaches") == 0) {
-        const ggml_backend_event_reaches_t function = event_reaches_device;
-        return reinterpret_cast<void *>(function);
-    }
-    if (std::strcmp(name, "ggml_backend_copy_queue") == 0) {
-        const ggml_backend_copy_queue_t function = copy_queue_between;
-        return reinterpret_cast<void *>(function);
-    }
-    if (std::strcmp(name, "ggml_backend_sets_ranges") == 0) {
-        const ggml_backend_sets_ranges_t function = sets_ranges;
-        return reinterpret_cast<void *>(function);
-    }
-    if (std::strcmp(name, "ggml_backend_take_failure") == 0) {
-        const ggml_backend_take_failure_t function = take_failure;
-        return reinterpret_cast<void *>(function);
-    }
-    if (std::strcmp(name, "ggml_backend_clock_us") == 0) {
-        const ggml_backend_clock_us_t function = ggml_backend_sim_time_us;
-        return reinterpret_cast<void *>(function);
-    }
-    if (std::strcmp(name, "ggml_backend_last_operation_times") == 0) {
-        const ggml_backend_last_operation_times_t function = last_operation_times;
-        return reinterpret_cast<void *>(function);
-    }
-    return nullptr;
+    using core::address_of;
+    const core::Proc procs[] = {
+        {"ggml_backend_event_reaches", address_of<ggml_backend_event_reaches_t>(event_reaches_device)},
+        {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue_between)},
+        {"ggml_backend_sets_ranges", address_of<ggml_backend_sets_ranges_t>(sets_ranges)},
+        {"ggml_backend_take_failure", address_of<ggml_backend_take_failure_t>(take_failure)},
+        {"ggml_backend_clock_us", address_of<ggml_backend_clock_us_t>(ggml_backend_sim_time_us)},
+        {"ggml_backend_last_operation_times", address_of<ggml_backend_last_operation_times_t>(last_operation_times)},
+    };
+    return core::find_proc(procs, name);
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 #include "locate.h"
 
-#include "tensor_access.h"
+#include "backend/tensor_access.h"
 
 namespace ggml_sched::sim {
 

@@ -1,5 +1,5 @@
 #include "core_test.h"
-#include "quants.h"
+#include "types/quants.h"
 
 #include <cmath>
 #include <limits>

@@ -15,79 +15,99 @@ struct Case {
     std::function<ggml_tensor *(Bench &)> build;
 };
 
-// Each is large enough to be worth several threads.
-std::vector<Case> large_cases() {
-    constexpr Index big = {300, 400, 4, 1};
+constexpr Index kBig = {300, 400, 4, 1};
+
+std::vector<Case> elementwise_cases() {
+    return {
+        {"add",
+         [](Bench & b) {
+             return ggml_add(b.ctx(), b.random(GGML_TYPE_F32, kBig), b.random(GGML_TYPE_F32, {300, 1, 4, 1}));
+         }},
+        {"add_1d",
+         [](Bench & b) {
+             return ggml_add(b.ctx(), b.random(GGML_TYPE_F16, {480001, 1, 1, 1}),
+                             b.random(GGML_TYPE_F32, {1, 1, 1, 1}));
+         }},
+        {"gelu", [](Bench & b) { return ggml_gelu(b.ctx(), b.random(GGML_TYPE_F32, kBig)); }},
+        {"swiglu", [](Bench & b) { return ggml_swiglu(b.ctx(), b.random(GGML_TYPE_BF16, kBig)); }},
+        {"cont", [](Bench & b) { return ggml_cont(b.ctx(), b.random(GGML_TYPE_F32, kBig, Layout::Transposed)); }},
+        {"quantize",
+         [](Bench & b) {
+             return ggml_cpy(b.ctx(), b.random(GGML_TYPE_F32, {320, 400, 4, 1}),
+                             b.random(GGML_TYPE_Q4_0, {320, 400, 4, 1}));
+         }},
+        {"repeat",
+         [](Bench & b) {
+             return ggml_repeat_4d(b.ctx(), b.random(GGML_TYPE_F32, {300, 4, 1, 1}), 300, 400, 4, 1);
+         }},
+        {"set",
+         [](Bench & b) {
+             ggml_tensor * a = b.random(GGML_TYPE_F32, kBig);
+             return ggml_set_2d(b.ctx(), a, b.random(GGML_TYPE_F32, {200, 399, 1, 1}), a->nb[1], 4);
+         }},
+    };
+}
+
+std::vector<Case> row_cases() {
+    return {
+        {"sum_rows", [](Bench & b) { return ggml_sum_rows(b.ctx(), b.random(GGML_TYPE_F32, kBig)); }},
+        {"rms_norm", [](Bench & b) { return ggml_rms_norm(b.ctx(), b.random(GGML_TYPE_F32, kBig), 1e-5f); }},
+        {"soft_max",
+         [](Bench & b) {
+             return ggml_soft_max_ext(b.ctx(), b.random(GGML_TYPE_F32, kBig), b.random(GGML_TYPE_F16, {300, 400, 1, 1}),
+                                      0.3f, 8.0f);
+         }},
+        {"rope",
+         [](Bench & b) {
+             return ggml_rope(b.ctx(), b.random(GGML_TYPE_F32, {64, 8, 900, 1}), b.random_indices({900, 1, 1, 1}, 4000),
+                              64, GGML_ROPE_TYPE_NEOX);
+         }},
+        {"argsort",
+         [](Bench & b) { return ggml_argsort(b.ctx(), b.random(GGML_TYPE_F32, kBig), GGML_SORT_ORDER_DESC); }},
+        {"top_k", [](Bench & b) { return ggml_top_k(b.ctx(), b.random(GGML_TYPE_F32, kBig), 9); }},
+        {"argmax",
+         [](Bench & b) {
+             return ggml_argmax(b.ctx(), b.random(GGML_TYPE_F32, {300, 1600, 1, 1}));
+         }},
+        {"get_rows",
+         [](Bench & b) {
+             return ggml_get_rows(b.ctx(), b.random(GGML_TYPE_Q8_0, {320, 50, 1, 1}),
+                                  b.random_indices({2000, 1, 1, 1}, 50));
+         }},
+        {"set_rows",
+         [](Bench & b) {
+             return ggml_set_rows(b.ctx(), b.random(GGML_TYPE_F16, {320, 50, 1, 1}),
+                                  b.random(GGML_TYPE_F32, {320, 2000, 1, 1}), b.random_indices({2000, 1, 1, 1}, 50));
+         }},
+    };
+}
+
+std::vector<Case> product_cases() {
     const auto mul_mat = [](ggml_type type) {
         return [type](Bench & b) {
             return ggml_mul_mat(b.ctx(), b.random(type, {256, 131, 2, 1}), b.random(GGML_TYPE_F32, {256, 67, 4, 1}));
         };
     };
     return {
-        {"add",
-         [=](Bench & b) {
-             return ggml_add(b.ctx(), b.random(GGML_TYPE_F32, big), b.random(GGML_TYPE_F32, {300, 1, 4, 1}));
-         }},
-        {"add_1d",
-         [=](Bench & b) {
-             return ggml_add(b.ctx(), b.random(GGML_TYPE_F16, {480001, 1, 1, 1}),
-                             b.random(GGML_TYPE_F32, {1, 1, 1, 1}));
-         }},
-        {"gelu", [=](Bench & b) { return ggml_gelu(b.ctx(), b.random(GGML_TYPE_F32, big)); }},
-        {"swiglu", [=](Bench & b) { return ggml_swiglu(b.ctx(), b.random(GGML_TYPE_BF16, big)); }},
-        {"cont", [=](Bench & b) { return ggml_cont(b.ctx(), b.random(GGML_TYPE_F32, big, Layout::Transposed)); }},
-        {"quantize",
-         [=](Bench & b) {
-             return ggml_cpy(b.ctx(), b.random(GGML_TYPE_F32, {320, 400, 4, 1}),
-                             b.random(GGML_TYPE_Q4_0, {320, 400, 4, 1}));
-         }},
-        {"repeat",
-         [=](Bench & b) {
-             return ggml_repeat_4d(b.ctx(), b.random(GGML_TYPE_F32, {300, 4, 1, 1}), 300, 400, 4, 1);
-         }},
-        {"set",
-         [=](Bench & b) {
-             ggml_tensor * a = b.random(GGML_TYPE_F32, big);
-             return ggml_set_2d(b.ctx(), a, b.random(GGML_TYPE_F32, {200, 399, 1, 1}), a->nb[1], 4);
-         }},
-        {"sum_rows", [=](Bench & b) { return ggml_sum_rows(b.ctx(), b.random(GGML_TYPE_F32, big)); }},
-        {"rms_norm", [=](Bench & b) { return ggml_rms_norm(b.ctx(), b.random(GGML_TYPE_F32, big), 1e-5f); }},
-        {"soft_max",
-         [=](Bench & b) {
-             return ggml_soft_max_ext(b.ctx(), b.random(GGML_TYPE_F32, big), b.random(GGML_TYPE_F16, {300, 400, 1, 1}),
-                                      0.3f, 8.0f);
-         }},
-        {"rope",
-         [=](Bench & b) {
-             return ggml_rope(b.ctx(), b.random(GGML_TYPE_F32, {64, 8, 900, 1}), b.random_indices({900, 1, 1, 1}, 4000),
-                              64, GGML_ROPE_TYPE_NEOX);
-         }},
-        {"argsort",
-         [=](Bench & b) { return ggml_argsort(b.ctx(), b.random(GGML_TYPE_F32, big), GGML_SORT_ORDER_DESC); }},
-        {"top_k", [=](Bench & b) { return ggml_top_k(b.ctx(), b.random(GGML_TYPE_F32, big), 9); }},
-        {"argmax",
-         [=](Bench & b) {
-             return ggml_argmax(b.ctx(), b.random(GGML_TYPE_F32, {300, 1600, 1, 1}));
-         }},
-        {"get_rows",
-         [=](Bench & b) {
-             return ggml_get_rows(b.ctx(), b.random(GGML_TYPE_Q8_0, {320, 50, 1, 1}),
-                                  b.random_indices({2000, 1, 1, 1}, 50));
-         }},
-        {"set_rows",
-         [=](Bench & b) {
-             return ggml_set_rows(b.ctx(), b.random(GGML_TYPE_F16, {320, 50, 1, 1}),
-                                  b.random(GGML_TYPE_F32, {320, 2000, 1, 1}), b.random_indices({2000, 1, 1, 1}, 50));
-         }},
         {"mul_mat_f32", mul_mat(GGML_TYPE_F32)},
         {"mul_mat_f16", mul_mat(GGML_TYPE_F16)},
         {"mul_mat_q4_0", mul_mat(GGML_TYPE_Q4_0)},
         {"mul_mat_id",
-         [=](Bench & b) {
+         [](Bench & b) {
              return ggml_mul_mat_id(b.ctx(), b.random(GGML_TYPE_Q8_0, {256, 70, 6, 1}),
                                     b.random(GGML_TYPE_F32, {256, 2, 90, 1}), b.random_indices({4, 90, 1, 1}, 6));
          }},
     };
+}
+
+// Each case is large enough to be worth several threads.
+std::vector<Case> large_cases() {
+    std::vector<Case> all;
+    for (const auto group : {elementwise_cases, row_cases, product_cases}) {
+        const std::vector<Case> of_group = group();
+        all.insert(all.end(), of_group.begin(), of_group.end());
+    }
+    return all;
 }
 
 std::vector<uint8_t> compute_bytes(const Case & c, int n_threads) {

@@ -43,9 +43,7 @@ const ModelOptions kHostExperts = {kCpu, {0, 0}, {}, {kCpu, kCpu}, 0, 1};
 const ModelOptions kHostLayersPrefill = {kCpu, {kCpu, kCpu, kCpu, kCpu}, {0, 0, 0, 0}, {}, 0, 32, false, true};
 const ModelOptions kHostExpertsPrefill = {kCpu, {0, 0}, {}, {kCpu, kCpu}, 0, 32};
 
-} // namespace
-
-std::vector<Case> cases() {
+std::vector<Case> one_gpu() {
     return {
         {"one_gpu_decode",
          "One GPU, SIM0, holds the whole model; one token at a time, each run waited for by the caller, who samples "
@@ -69,6 +67,11 @@ std::vector<Case> cases() {
          "is a step "
          "like any other: the next run comes after them.",
          Show::InFlight, on({kCuda}), kEmbeddingOnCpu},
+    };
+}
+
+std::vector<Case> pipelines() {
+    return {
         {"two_gpu_pipeline",
          "Two GPUs, SIM0 and SIM1, a stage on each; micro-batches submitted one after the other, inputs in four "
          "rotating slots "
@@ -100,6 +103,11 @@ std::vector<Case> cases() {
          "device: "
          "each stage has come after the one before it.",
          Show::InFlight, parallel_on({kCuda, kCuda, kCuda, kCuda}), kFourStages},
+    };
+}
+
+std::vector<Case> work_on_the_host() {
+    return {
         {"partial_offload",
          "The first layer on the CPU, the second and the output on the GPU; each run waited for by the caller.\n"
          "Look at: the sum l_out-0 has no weights and goes to the GPU, so both of its operands cross the link. "
@@ -118,6 +126,11 @@ std::vector<Case> cases() {
          "Look at: the same pattern as with the cache on the host, one wait of the host per layer, for the second of "
          "two copies.",
          Show::Synchronized, on({kCuda}), kHostExperts},
+    };
+}
+
+std::vector<Case> weights_sent_to_the_gpu() {
+    return {
         {"moe_experts_offloaded",
          "The same mixture of experts with op_offload and a batch of 32: the GPU computes the experts, whose weights "
          "are sent to it.\n"
@@ -140,6 +153,11 @@ std::vector<Case> cases() {
          "What the CPU computes for splits 1, 6, 11 and 16 goes on the same queue, behind the weights of these splits, "
          "and not behind all for which there is room: the others follow it.",
          Show::InFlight, offloading({kCuda}, 16384), kHostLayersPrefill},
+    };
+}
+
+std::vector<Case> host_memory_in_place() {
+    return {
         {"uma_device",
          "A device that reads host memory in place (SIM0), with the token embeddings in host memory.\n"
          "Look at: the embeddings are looked up by the device, in place, without a split on the CPU; but the caller's "
@@ -161,6 +179,11 @@ std::vector<Case> cases() {
          "again "
          "in the next run, for what SIM0 reads of this one (H6).",
          Show::InFlight, on({kUma}), kLookupsOnCpu},
+    };
+}
+
+std::vector<Case> devices_that_lack_something() {
+    return {
         {"rpc_like_device",
          "A device that does everything before its calls return, as RPC or BLAS do. It has no lane of its own: the "
          "host's order is "
@@ -194,6 +217,18 @@ std::vector<Case> cases() {
          "Look at: as with two Vulkan-like devices, l_out-0 goes through host memory with one wait of the host.",
          Show::InFlight, parallel_on({kCuda, kVulkan}), kTwoStages},
     };
+}
+
+} // namespace
+
+std::vector<Case> cases() {
+    std::vector<Case> all;
+    for (const auto group : {one_gpu, pipelines, work_on_the_host, weights_sent_to_the_gpu, host_memory_in_place,
+                             devices_that_lack_something}) {
+        const std::vector<Case> of_group = group();
+        all.insert(all.end(), of_group.begin(), of_group.end());
+    }
+    return all;
 }
 
 } // namespace ggml_sched::test

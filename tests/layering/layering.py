@@ -39,7 +39,7 @@ class Rule:
 
 
 # What a stage of the scheduler sees, besides the stages before it
-_STAGE = [r"include/.*", r"src/sched/host/(query|graph_handle|max_copies|status)\.h"]
+_STAGE = [r"include/.*", r"src/sched/host/(by_buffer|query|graph_handle|max_copies|status)\.h"]
 _VALUES = [r"src/sched/plan/.*"]
 
 # All of host/ but the header through which it sees ggml's internal ones
@@ -53,13 +53,20 @@ def _stages(*names):
 # The first rule whose `files` match decides.
 RULES = [
     Rule(r"include/.*", [r"include/.*"], C_HEADERS),
-    Rule(r"src/core/.*", [r"include/.*", r"src/core/.*"], STANDARD_HEADERS | SYSTEM_HEADERS),
+    # A folder of core/ sees the files beside the folders; operations see tensors too, the allocators buffers.
+    Rule(r"src/core/ops/.*", [r"include/.*", r"src/core/((ops|tensor)/)?[^/]*"]),
+    Rule(r"src/core/alloc/.*", [r"include/.*", r"src/core/((alloc|backend)/)?[^/]*"]),
+    Rule(r"src/core/(types|tensor|gguf|backend)/.*", [r"include/.*", r"src/core/(\1/)?[^/]*"],
+         STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/core/[^/]*", [r"include/.*", r"src/core/[^/]*"]),
     Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
     # Compiled once for each vendor, whose header of this name the compiler finds. None is included by its path.
     # Only the system knows how large its pages are, which are what is pinned.
     Rule(r"src/backend-gpu/host_memory\.cpp", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"],
          STANDARD_HEADERS | {"unistd.h"}),
+    # A vendor's BLAS is loaded when it is first wanted.
+    Rule(r"src/backend-gpu/blas\.h", [], STANDARD_HEADERS | {"dlfcn.h"}),
     Rule(r"src/backend-gpu/.*", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"]),
     Rule(r"src/sched/plan/.*", _VALUES),
     Rule(r"src/sched/host/ggml_api\.h", [r"include/.*", INTERNAL_HEADERS]),
@@ -105,7 +112,7 @@ VENDOR_HEADERS = {
             "dlfcn.h"},
 }
 
-# A vendor's directory holds what differs from the shared GPU backend: vendor.h and the registration.
+# A vendor's directory holds what differs from the shared GPU backend: vendor.h.
 for _vendor in ("cuda", "hip"):
     RULES.append(Rule(rf"src/backend-{_vendor}/.*",
                       [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", rf"src/backend-{_vendor}/.*"],

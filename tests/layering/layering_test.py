@@ -12,7 +12,8 @@ from layering import Tree
 CHECKER = Path(__file__).with_name("layering.py")
 
 HEADERS = """
-    include/ggml.h include/ggml-backend.h src/core/ggml-impl.h src/core/ggml-backend-impl.h src/core/half.h
+    include/ggml.h include/ggml-backend.h src/core/ggml-impl.h src/core/ggml-backend-impl.h src/core/enumerator.h
+    src/core/types/half.h src/core/tensor/context.h src/core/backend/tensor_access.h
     src/sched/host/query.h src/sched/host/execute.h src/sched/host/graph_handle.h src/sched/host/log.h src/sched/host/ggml_api.h
     src/sched/graph/graph_view.h src/sched/assign/assign.h src/sched/split/split.h src/sched/alloc/memory_plan.h
     src/sched/lower/lower.h src/sched/plan/machine.h src/sched/plan/program.h src/sched/plan/plan.h
@@ -25,8 +26,12 @@ HEADERS = """
 ALLOWED = """
     include/gguf.h                 "ggml.h"
     include/gguf.h                 <stdint.h>
-    src/core/tensor.cpp            "half.h"
-    src/core/tensor.cpp            <vector>
+    src/core/types/types.cpp       "types/half.h"
+    src/core/types/types.cpp       "enumerator.h"
+    src/core/tensor/tensor.cpp     <vector>
+    src/core/ops/view.cpp          "tensor/context.h"
+    src/core/alloc/graph_plan.cpp  "backend/tensor_access.h"
+    src/core/gguf/source.cpp       <sys/types.h>
     src/backend-cpu/backend.cpp    "compute.h"
     src/backend-cpu/backend.cpp    "ggml-backend-impl.h"
     src/backend-sim/memory.cpp     <sys/mman.h>
@@ -55,10 +60,15 @@ ALLOWED = """
 FORBIDDEN = """
     include/gguf.h                 <string>
     include/gguf.h                 <vector>
-    include/gguf.h                 "../src/core/half.h"
-    src/core/tensor.cpp            "compute.h"
-    src/core/tensor.cpp            "../sched/plan/plan.h"
-    src/core/tensor.cpp            <boost/any.hpp>
+    include/gguf.h                 "../src/core/enumerator.h"
+    src/core/log.cpp               "compute.h"
+    src/core/log.cpp               "tensor/context.h"
+    src/core/tensor/tensor.cpp     "../../sched/plan/plan.h"
+    src/core/tensor/tensor.cpp     "types/half.h"
+    src/core/tensor/tensor.cpp     <boost/any.hpp>
+    src/core/ops/view.cpp          "backend/tensor_access.h"
+    src/core/backend/buffer.cpp    "tensor/context.h"
+    src/core/stray/stray.cpp       "ggml.h"
     src/backend-cpu/backend.cpp    "plan/plan.h"
     src/backend-cpu/backend.cpp    "../sched/host/query.h"
     src/backend-cpu/backend.cpp    "../backend-sim/simulator.h"
@@ -72,7 +82,7 @@ FORBIDDEN = """
     src/sched/capi.cpp             "host/ggml_api.h"
     src/dropin/choice.cpp          "host/query.h"
     src/dropin/choice.cpp          "ggml-impl.h"
-    src/sched/host/execute.cpp     "half.h"
+    src/sched/host/execute.cpp     "types/half.h"
     src/sched/host/query.cpp       "graph/graph_view.h"
     src/sched/graph/views.cpp      "ggml-impl.h"
     src/sched/graph/views.cpp      <ggml-impl.h>

@@ -5,14 +5,15 @@
 #include "ops.h"
 
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace ggml_sched::cpu {
 
 namespace {
 
-// Strict orders of indices. Equal values are in the order of their indices, so every sort by these is stable.
-struct LeastFirst {
+// A strict order of indices. Equal values are in the order of their indices, so every sort by it is stable.
+template <class Before> struct Order {
     const float * x;
     bool operator()(int32_t a, int32_t b) const {
         const bool a_nan = std::isnan(x[a]);
@@ -20,21 +21,12 @@ struct LeastFirst {
         if (a_nan || b_nan) {
             return a_nan == b_nan ? a < b : b_nan;
         }
-        return x[a] < x[b] || (x[a] == x[b] && a < b);
+        return Before()(x[a], x[b]) || (x[a] == x[b] && a < b);
     }
 };
 
-struct GreatestFirst {
-    const float * x;
-    bool operator()(int32_t a, int32_t b) const {
-        const bool a_nan = std::isnan(x[a]);
-        const bool b_nan = std::isnan(x[b]);
-        if (a_nan || b_nan) {
-            return a_nan == b_nan ? a < b : b_nan;
-        }
-        return x[a] > x[b] || (x[a] == x[b] && a < b);
-    }
-};
+using LeastFirst = Order<std::less<float>>;
+using GreatestFirst = Order<std::greater<float>>;
 
 const float * read_row(const ggml_tensor * t, const Row & row, float * scratch) {
     return read_floats(t->type, row_data(t, row), t->nb[0], t->ne[0], scratch);

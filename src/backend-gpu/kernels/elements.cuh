@@ -103,7 +103,7 @@ __device__ inline void store_float(ggml_type type, char * p, float value) {
     }
 }
 
-// One block of a quantized type from 32 floats, rounded as src/core/quants.cpp does
+// One block of a quantized type from 32 floats, rounded as src/core/types/quants.cpp does
 __device__ inline void store_q8_0(char * block, const float * x) {
     float greatest = 0.0f;
     for (int i = 0; i < kQuantBlock; ++i) {

@@ -1,5 +1,7 @@
 #include "assign/placement.h"
 
+#include "host/by_buffer.h"
+
 namespace ggml_sched {
 
 namespace {
@@ -48,11 +50,7 @@ class Placement {
   private:
     // The first backend that can use the buffer and compute op.
     BackendId backend_at(ggml_backend_buffer_t buffer, TensorId op) {
-        if (buffer != last_buffer_) { // neighbouring tensors share one
-            last_buffer_ = buffer;
-            first_user_ = next_user(buffer, 0);
-        }
-        BackendId user = first_user_;
+        BackendId user = first_users_.of(buffer, [this](ggml_backend_buffer_t added) { return next_user(added, 0); });
         while (user != kNoBackend && !supports_op(user, op)) {
             user = next_user(buffer, user + 1);
         }
@@ -86,8 +84,7 @@ class Placement {
     const std::vector<host::Backend> & backends_;
     const bool op_offload_;
     BackendAnswers & answers_;
-    ggml_backend_buffer_t last_buffer_ = nullptr;
-    BackendId first_user_ = kNoBackend; // of that
+    host::ByBuffer<BackendId> first_users_;
 };
 
 Status nobody_can_run(const ggml_tensor * tensor) {

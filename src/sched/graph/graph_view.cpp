@@ -7,18 +7,19 @@
 namespace ggml_sched {
 
 bool GraphView::has_same_buffers() const {
-    return std::all_of(buffers_.begin(), buffers_.end(),
+    return std::all_of(buffers_.entries().begin(), buffers_.entries().end(),
                        [](const auto & known) { return host::facts_of(known.first) == known.second; });
 }
 
 bool GraphView::has_owned_buffers() const {
-    return std::any_of(buffers_.begin(), buffers_.end(), [](const auto & known) { return known.second.owner; });
+    return std::any_of(buffers_.entries().begin(), buffers_.entries().end(),
+                       [](const auto & known) { return known.second.owner; });
 }
 
 const void * GraphView::owner(TensorId id) const {
-    const auto known = std::find_if(buffers_.begin(), buffers_.end(),
+    const auto known = std::find_if(buffers_.entries().begin(), buffers_.entries().end(),
                                     [&](const auto & buffer) { return buffer.first == contents_[id].buffer(); });
-    return known == buffers_.end() ? nullptr : known->second.owner;
+    return known == buffers_.entries().end() ? nullptr : known->second.owner;
 }
 
 void GraphView::build(const ggml_cgraph * graph) {
@@ -33,8 +34,6 @@ void GraphView::build(const ggml_cgraph * graph) {
     inputs_.clear();
     views_.clear();
     buffers_.clear();
-    last_buffer_ = nullptr;
-    last_is_of_weights_ = false;
     for (int i = 0; i < leafs.size; i++) {
         leafs_.push_back(add(leafs[i]));
     }
@@ -110,8 +109,8 @@ void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
     const bool is_dense = content.take(*tensor, bytes_[id]);
     const bool is_view = tensor->view_src;
     const int computed = content.op() != GGML_OP_NONE ? kIsComputed : 0;
-    const int needs_memory = is_view || tensor->data ? 0 : kNeedsMemory;
-    facts_[id] = static_cast<uint8_t>((content.flags() & (kIsInput | kIsOutput)) | computed | needs_memory);
+    const int homeless = is_view || tensor->data ? 0 : kIsHomeless;
+    facts_[id] = static_cast<uint8_t>((content.flags() & (kIsInput | kIsOutput)) | computed | homeless);
     roots_[id] = id;
     if (!is_dense || content.buffer() || (content.flags() & kIsInput)) {
         describe_more(id, tensor);
@@ -121,8 +120,8 @@ void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
 void GraphView::describe_more(TensorId id, const ggml_tensor * tensor) {
     bytes_[id] = ggml_nbytes(tensor);
     if (const ggml_backend_buffer_t buffer = contents_[id].buffer()) {
-        const bool is_weights = is_of_weights(buffer) && tensor->buffer;
-        facts_[id] = static_cast<uint8_t>((facts_[id] & ~kNeedsMemory) | kIsPlaced | (is_weights ? kIsWeights : 0));
+        const bool is_weights = buffers_.of(buffer, host::facts_of).weights && tensor->buffer;
+        facts_[id] = static_cast<uint8_t>((facts_[id] & ~kIsHomeless) | kIsPlaced | (is_weights ? kIsWeights : 0));
     }
     if (facts_[id] & kIsInput) {
         inputs_.push_back(id);
@@ -140,16 +139,6 @@ void GraphView::add_view(TensorId id, ggml_tensor * of) {
             facts_[root] |= kIsInput;
         }
     }
-}
-
-void GraphView::find_buffer(ggml_backend_buffer_t buffer) {
-    const auto is_it = [buffer](const auto & known) { return known.first == buffer; };
-    auto known = std::find_if(buffers_.begin(), buffers_.end(), is_it);
-    if (known == buffers_.end()) {
-        known = buffers_.insert(known, {buffer, host::facts_of(buffer)});
-    }
-    last_buffer_ = buffer;
-    last_is_of_weights_ = known->second.weights;
 }
 
 // The nodes are again in the order in which the graph had them.

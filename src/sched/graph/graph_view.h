@@ -8,6 +8,7 @@
 
 #include "graph/tensor_content.h"
 #include "graph/tensor_ids.h"
+#include "host/by_buffer.h"
 
 namespace ggml_sched {
 
@@ -119,13 +120,6 @@ class GraphView {
     void add_view(TensorId id, ggml_tensor * of);
     void add_nodes(const host::Nodes & nodes);
     void add_unlisted_leafs();
-    bool is_of_weights(ggml_backend_buffer_t buffer) {
-        if (buffer != last_buffer_) { // neighbouring tensors share one
-            find_buffer(buffer);
-        }
-        return last_is_of_weights_;
-    }
-    void find_buffer(ggml_backend_buffer_t buffer);
     bool is_computed_here(TensorId id) const;
     void make_room(size_t n_tensors);
 
@@ -145,9 +139,7 @@ class GraphView {
     std::vector<Operand> operands_;          // the first n_operands_: of all nodes, each node's together
     uint32_t n_operands_ = 0;
     // An address is not enough to know a buffer again: another may have been made where it was.
-    std::vector<std::pair<ggml_backend_buffer_t, host::BufferFacts>> buffers_;
-    ggml_backend_buffer_t last_buffer_ = nullptr;
-    bool last_is_of_weights_ = false;
+    host::ByBuffer<host::BufferFacts> buffers_;
 };
 
 } // namespace ggml_sched

@@ -119,7 +119,7 @@ void LaunchAccesses::append_observed(int begin, int end, std::vector<plan::Acces
 void LaunchAccesses::end_launch(size_t first, std::vector<plan::Access> & accesses) {
     accesses.insert(accesses.end(), accesses_.begin(), accesses_.end());
     accesses_.clear();
-    for (const Buffer & buffer : known_) {
+    for (const auto & [handle, buffer] : known_.entries()) {
         for (const bool write : {false, true}) {
             const Span & span = buffer.spans[write ? 1 : 0];
             if (buffer.launch == launch_ && span.begin < span.end) {
@@ -150,7 +150,9 @@ inline void LaunchAccesses::touch(TensorId id, const ggml_tensor * tensor, bool 
     if (!handle || !tensor->data) {
         return;
     }
-    Buffer & buffer = buffer_of(handle);
+    Buffer & buffer = known_.of(handle, [this](ggml_backend_buffer_t added) {
+        return Buffer{buffers_.of(added), 0, {}};
+    });
     const plan::Access access = access_in(buffer.known, tensor, graph_.bytes(id), write);
     const Span & span = buffer.spans[write ? 1 : 0];
     if (access.begin < span.begin || access.end > span.end || buffer.launch != launch_) {
@@ -186,16 +188,6 @@ bool LaunchAccesses::is_among_last(plan::Space space, bool write, uint64_t begin
     return std::any_of(first, accesses_.end(), [&](const plan::Access & access) {
         return access.space == space && access.write == write && access.begin <= begin && end <= access.end;
     });
-}
-
-LaunchAccesses::Buffer & LaunchAccesses::find_buffer(ggml_backend_buffer_t handle) {
-    for (last_ = 0; last_ < known_.size(); last_++) {
-        if (known_[last_].known.buffer == handle) {
-            return known_[last_];
-        }
-    }
-    known_.push_back({buffers_.of(handle), 0, {}});
-    return known_.back();
 }
 
 } // namespace ggml_sched

@@ -50,14 +50,6 @@ class LaunchAccesses {
     void touch(TensorId id, const ggml_tensor * tensor, bool write);
     void extend(Buffer & buffer, bool write, uint64_t begin, uint64_t end);
     bool is_among_last(plan::Space space, bool write, uint64_t begin, uint64_t end) const;
-    Buffer & buffer_of(ggml_backend_buffer_t handle) {
-        if (last_ < known_.size() && known_[last_].known.buffer == handle) {
-            return known_[last_];
-        }
-        return find_buffer(handle);
-    }
-    Buffer & find_buffer(ggml_backend_buffer_t handle);
-
     // The last launch that touched a tensor, and whether it wrote it
     static uint32_t read_in(uint32_t launch) { return 2 * launch; }
     static uint32_t written_in(uint32_t launch) { return 2 * launch + 1; }
@@ -66,8 +58,7 @@ class LaunchAccesses {
     BufferTable & buffers_;
     std::vector<uint32_t> touched_in_; // by tensor
     uint32_t launch_ = 0;
-    std::vector<Buffer> known_;
-    size_t last_ = 0;                    // of known_
+    host::ByBuffer<Buffer> known_;
     std::vector<plan::Access> accesses_; // of this launch, apart from the spans
 };
 

@@ -2,8 +2,7 @@
 
 #pragma once
 
-#include <vector>
-
+#include "host/by_buffer.h"
 #include "host/query.h"
 #include "lower/spaces.h"
 
@@ -22,18 +21,14 @@ class BufferTable {
 
     // The reference is good until the next call.
     const KnownBuffer & of(ggml_backend_buffer_t buffer) {
-        if (last_ < known_.size() && known_[last_].buffer == buffer) { // neighbouring tensors share a buffer
-            return known_[last_];
-        }
-        return find(buffer);
+        return known_.of(buffer, [this](ggml_backend_buffer_t added) {
+            return KnownBuffer{added, spaces_.of(added), host::facts_of(added)};
+        });
     }
 
   private:
-    const KnownBuffer & find(ggml_backend_buffer_t buffer);
-
     Spaces & spaces_;
-    std::vector<KnownBuffer> known_;
-    size_t last_ = 0;
+    host::ByBuffer<KnownBuffer> known_;
 };
 
 } // namespace ggml_sched

@@ -9,16 +9,9 @@ plan::Space Spaces::of(ggml_backend_buffer_t buffer) {
     if (host::is_host(buffer)) {
         return plan::kHostMemory;
     }
-    if (last_ < buffers_.size() && buffers_[last_] == buffer) {
-        return plan::kFirstBufferSpace + static_cast<plan::Space>(last_);
-    }
-    for (last_ = 0; last_ < buffers_.size(); last_++) {
-        if (buffers_[last_] == buffer) {
-            return plan::kFirstBufferSpace + static_cast<plan::Space>(last_);
-        }
-    }
-    buffers_.push_back(buffer);
-    return plan::kFirstBufferSpace + static_cast<plan::Space>(last_);
+    return spaces_.of(buffer, [this](ggml_backend_buffer_t) {
+        return plan::kFirstBufferSpace + static_cast<plan::Space>(spaces_.entries().size());
+    });
 }
 
 } // namespace ggml_sched

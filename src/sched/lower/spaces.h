@@ -5,9 +5,7 @@
 
 #pragma once
 
-#include <vector>
-
-#include "ggml-backend.h"
+#include "host/by_buffer.h"
 #include "plan/program.h"
 
 namespace ggml_sched {
@@ -17,8 +15,7 @@ class Spaces {
     plan::Space of(ggml_backend_buffer_t buffer);
 
   private:
-    std::vector<ggml_backend_buffer_t> buffers_; // of space kFirstBufferSpace + i
-    size_t last_ = 0;                            // neighbouring tensors share a buffer
+    host::ByBuffer<plan::Space> spaces_; // of device memory
 };
 
 } // namespace ggml_sched

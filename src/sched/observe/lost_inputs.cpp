@@ -16,10 +16,6 @@ struct Kept {
     uint32_t binding;
 };
 
-bool overlap(const Access & a, const Access & b) {
-    return a.space == b.space && a.begin < b.end && b.begin < a.end;
-}
-
 class Search {
   public:
     Search(const Lowered & lowered, const Splits & splits)

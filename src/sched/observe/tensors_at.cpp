@@ -42,8 +42,7 @@ std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) 
 
 bool TensorsAt::overlaps(const ggml_tensor * tensor, const plan::Access & bytes) const {
     BufferTable buffers(spaces_);
-    const plan::Access own = access_to(tensor, false, buffers);
-    return own.space == bytes.space && own.begin < bytes.end && bytes.begin < own.end;
+    return overlap(access_to(tensor, false, buffers), bytes);
 }
 
 std::string TensorsAt::operator()(const plan::Task & task, const plan::Access & bytes) const {

@@ -25,6 +25,11 @@ struct Access {
     uint64_t end;
 };
 
+// Returns true if both have bytes in common.
+inline bool overlap(const Access & a, const Access & b) {
+    return a.space == b.space && a.begin < b.end && b.begin < a.end;
+}
+
 enum class TaskKind : uint8_t {
     CallerRead, // the caller may have enqueued reads of results on this lane since the last run
     Snapshot,   // the host copies an input aside

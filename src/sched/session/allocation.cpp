@@ -127,6 +127,20 @@ Status Allocation::make_room() {
     return {};
 }
 
+// Returns false if the buffer refuses the view.
+bool Allocation::place_view(const GraphView & view, TensorId id) {
+    ggml_tensor * const tensor = view.tensor(id);
+    const ggml_tensor * root = view.tensor(view.root(id));
+    // Without an address, it lies in a buffer of no bytes.
+    char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
+    // The root of a view may have got another place since the view got its own.
+    if (!root->buffer || (tensor->buffer == root->buffer && tensor->data == address)) {
+        return true;
+    }
+    placed_views_.push_back(id);
+    return host::place(tensor, root->buffer, address) == GGML_STATUS_SUCCESS;
+}
+
 Status Allocation::give_places(const CutGraph & graph) {
     buffers_.reset();
     placed_views_.clear();
@@ -172,19 +186,8 @@ Status Allocation::give_places(const CutGraph & graph) {
     };
     for (TensorId id = 0; id < n; id++) {
         place_root(roots[id]);
-        if (roots[id] == id) {
-            continue;
-        }
-        ggml_tensor * const tensor = graph.view.tensor(id);
-        const ggml_tensor * root = graph.view.tensor(roots[id]);
-        // Without an address, it lies in a buffer of no bytes.
-        char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
-        // The root of a view may have got another place since the view got its own.
-        if (root->buffer && (tensor->buffer != root->buffer || tensor->data != address)) {
-            placed_views_.push_back(id);
-            if (host::place(tensor, root->buffer, address) != GGML_STATUS_SUCCESS) {
-                refused = tensor;
-            }
+        if (roots[id] != id && !place_view(graph.view, id)) {
+            refused = graph.view.tensor(id);
         }
     }
     return refused ? Status::failed(std::string("tensor '") + refused->name +

@@ -75,6 +75,7 @@ class Allocation {
     Status find_new(const CutGraph & graph, const SplitGraphs & prepared);
     Status make_room();
     Status give_places(const CutGraph & graph);
+    bool place_view(const GraphView & view, TensorId id);
 
     const std::vector<host::Backend> & backends_;
     ComputeBuffers & buffers_;

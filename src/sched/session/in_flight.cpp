@@ -11,20 +11,15 @@ namespace {
 
 const std::shared_ptr<const plan::History> kNothing = std::make_shared<const plan::History>();
 
-bool overlap(const plan::Access & a, plan::Space space, uint64_t begin, uint64_t end) {
-    return a.space == space && a.begin < end && begin < a.end;
-}
-
 // Only what has bytes in common with something in flight can have to wait.
 bool overlaps(const std::vector<plan::Access> & accesses, const plan::History & history) {
     return std::any_of(accesses.begin(), accesses.end(), [&](const plan::Access & access) {
-        return std::any_of(
-                   history.accesses.begin(), history.accesses.end(),
-                   [&](const plan::PastAccess & past) { return overlap(access, past.space, past.begin, past.end); }) ||
-               std::any_of(history.caller_reads.begin(), history.caller_reads.end(),
-                           [&](const plan::CallerRead & read) {
-                               return overlap(access, read.bytes.space, read.bytes.begin, read.bytes.end);
-                           });
+        const auto is_past = [&](const plan::PastAccess & past) {
+            return overlap(access, {past.space, false, past.begin, past.end});
+        };
+        const auto is_read = [&](const plan::CallerRead & read) { return overlap(access, read.bytes); };
+        return std::any_of(history.accesses.begin(), history.accesses.end(), is_past) ||
+               std::any_of(history.caller_reads.begin(), history.caller_reads.end(), is_read);
     });
 }
 

@@ -180,4 +180,9 @@ plan::Plan without_wait(const plan::Plan & plan, size_t index) {
     return result;
 }
 
+Waits waits_on(const plan::Machine & machine, const ProgramBuilder & builder) {
+    Runs runs(machine);
+    return waits_of(runs.run(builder));
+}
+
 } // namespace plan_test

@@ -81,6 +81,8 @@ using Waits = std::vector<std::string>;
 // The waits in the order in which they are performed, one line each, e.g. "2 waits for 1#0 (RAW 0->1)": lane 2, event 0
 // of lane 1, and the tasks of the hazard. "-" is an earlier run, "@1" means one run ago, "*" the whole lane.
 Waits waits_of(const plan::Plan & plan);
+// The waits of a first run of the program
+Waits waits_on(const plan::Machine & machine, const ProgramBuilder & builder);
 
 // The plan without its wait number `index`
 plan::Plan without_wait(const plan::Plan & plan, size_t index);
