@@ -64,8 +64,8 @@ GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_pr
 // Registry and ggml_backend_dev_* list a device from its first mention here or in configure: a program that never asks
 // for simulated devices does not get one from ggml_backend_init_best.
 GGML_BACKEND_API ggml_backend_dev_t ggml_backend_sim_device(int index);
-// Changes a device, and takes back ggml_backend_sim_fail. Returns false, with a line in the log, for an unknown device
-// or profile, for rates that are not positive, and as long as a backend, buffer or event of the device exists.
+// Changes a device, and takes back ggml_backend_sim_fail. Returns false, with a line in the log, as long as a backend,
+// buffer or event of the device exists. An unknown device or profile, or a rate that is not positive, is refused, too.
 GGML_BACKEND_API bool ggml_backend_sim_configure(int index, const struct ggml_sim_config * config);
 GGML_BACKEND_API bool ggml_backend_is_sim(ggml_backend_t backend);
 GGML_BACKEND_API ggml_backend_reg_t ggml_backend_sim_reg(void);

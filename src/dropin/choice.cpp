@@ -1,6 +1,7 @@
 #include "choice.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
@@ -26,6 +27,7 @@ GGML_SCHED_DECLARE_BOTH(reset)
 GGML_SCHED_DECLARE_BOTH(set_eval_callback)
 
 extern "C" {
+decltype(ggml_sched_version) ggml_ours_sched_version;
 decltype(ggml_sched_set_sync_mode) ggml_ours_sched_set_sync_mode;
 decltype(ggml_sched_get_sync_mode) ggml_ours_sched_get_sync_mode;
 decltype(ggml_sched_get_stats) ggml_ours_sched_get_stats;
@@ -33,6 +35,9 @@ decltype(ggml_sched_reset_stats) ggml_ours_sched_reset_stats;
 decltype(ggml_sched_get_pattern) ggml_ours_sched_get_pattern;
 decltype(ggml_sched_get_plan_text) ggml_ours_sched_get_plan_text;
 decltype(ggml_sched_set_verify) ggml_ours_sched_set_verify;
+decltype(ggml_sched_set_reuse) ggml_ours_sched_set_reuse;
+decltype(ggml_sched_set_debug) ggml_ours_sched_set_debug;
+decltype(ggml_sched_set_debug_realloc) ggml_ours_sched_set_debug_realloc;
 decltype(ggml_sched_set_streaming) ggml_ours_sched_set_streaming;
 decltype(ggml_sched_keep_weights) ggml_ours_sched_keep_weights;
 decltype(ggml_sched_trace_start) ggml_ours_sched_trace_start;
@@ -246,6 +251,10 @@ void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backe
 
 // What only our scheduler has does nothing for ggml's.
 
+const char * ggml_sched_version(void) {
+    return ggml_ours_sched_version();
+}
+
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
     if (is_ours(sched)) {
         ggml_ours_sched_set_sync_mode(sched->scheduler, mode);
@@ -256,11 +265,11 @@ ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
     return is_ours(sched) ? ggml_ours_sched_get_sync_mode(sched->scheduler) : GGML_SCHED_SYNC_SERIAL;
 }
 
-void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats) {
+void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, size_t size) {
     if (is_ours(sched)) {
-        ggml_ours_sched_get_stats(sched->scheduler, stats);
+        ggml_ours_sched_get_stats(sched->scheduler, stats, size);
     } else if (stats) {
-        *stats = {};
+        std::memset(static_cast<void *>(stats), 0, size);
     }
 }
 
@@ -284,11 +293,29 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
     }
 }
 
-void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
+void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_reuse(sched->scheduler, reuse);
+    }
+}
+
+void ggml_sched_set_debug(ggml_backend_sched_t sched, int level) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_debug(sched->scheduler, level);
+    }
+}
+
+void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_debug_realloc(sched->scheduler, level);
+    }
+}
+
+void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params * params) {
     if (is_ours(sched)) {
         const Running running(sched);
         note_reset(sched);
-        ggml_ours_sched_set_streaming(sched->scheduler, budget_bytes, lookahead_bytes);
+        ggml_ours_sched_set_streaming(sched->scheduler, params);
     }
 }
 

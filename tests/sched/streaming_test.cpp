@@ -18,7 +18,7 @@ constexpr double kProductFlops = 2.0 * kWidth * kWidth * kRows;
 struct StreamRig : Rig {
     StreamRig(RigOptions options, size_t budget, size_t lookahead = 0)
         : Rig(std::move(options)) {
-        ggml_sched_set_streaming(sched(), budget, lookahead);
+        set_streaming(sched(), budget, lookahead);
         ggml_sched_set_verify(sched(), true);
     }
 };
@@ -159,7 +159,7 @@ TEST(Streaming, CutsSplitsByWhatTheyWaitForAndNotAtEveryWeight) {
     Layers layers(rig, 32);
     layers.allocate(rig);
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 32 / 4);
-    ggml_sched_set_streaming(rig.sched(), 0, 0);
+    set_streaming(rig.sched(), GGML_SCHED_STREAM_OFF);
     layers.allocate(rig);
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 32);
 }
@@ -172,7 +172,7 @@ TEST(Streaming, TakesTheMemoryOfWeightsOutOfTheComputeBuffer) {
     ggml_backend_sched_reserve_size(rig.sched(), layers.graph, measured);
     layers.allocate(rig);
     const size_t with = ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0));
-    ggml_sched_set_streaming(rig.sched(), 0, 0);
+    set_streaming(rig.sched(), GGML_SCHED_STREAM_OFF);
     layers.allocate(rig);
     const size_t without = ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0));
     EXPECT_LE(with + kWeightBytes, without);
@@ -195,7 +195,7 @@ TEST(Streaming, OfSmallWeightsIsLeftOutUnlessItIsAskedFor) {
     layers.allocate(rig);
     EXPECT_EQ(layers.compute(rig, 1.0F), expected);
     EXPECT_EQ(rig.stats().streamed_bytes, 0U);
-    ggml_sched_set_streaming(rig.sched(), 4 * kWeightBytes, 0);
+    set_streaming(rig.sched(), 4 * kWeightBytes);
     layers.allocate(rig);
     EXPECT_EQ(layers.compute(rig, 1.0F), expected);
     EXPECT_EQ(rig.stats().streamed_bytes, 4 * kWeightBytes);
@@ -319,11 +319,11 @@ TEST(Streaming, ChangesItsRingWhileRunsAreInFlight) {
         many.allocate(rig); // the ring grows
         many.start(rig, 2.0F);
         const ContextPtr kept = std::move(many.context);
-        ggml_sched_set_streaming(rig.sched(), 6 * kWeightBytes, 0);
+        set_streaming(rig.sched(), 6 * kWeightBytes);
         EXPECT_EQ(read_floats(many.result), expected_many);
         few.allocate(rig);
         EXPECT_EQ(few.compute(rig, 1.0F), expected_few);
-        ggml_sched_set_streaming(rig.sched(), 0, 0);
+        set_streaming(rig.sched(), GGML_SCHED_STREAM_OFF);
         few.allocate(rig);
         EXPECT_EQ(few.compute(rig, 1.0F), expected_few);
     }
@@ -342,7 +342,7 @@ TEST(Streaming, IsPlannedAnewInAnotherRingOfTheSameSize) {
     n_plans();
     n_plans(); // the caller may have queued a read of the first result
     EXPECT_EQ(n_plans(), 0U) << "the test needs that a plan is found again";
-    ggml_sched_set_streaming(rig.sched(), 4 * kWeightBytes, 0);
+    set_streaming(rig.sched(), 4 * kWeightBytes);
     EXPECT_EQ(n_plans(), 1U);
 }
 
