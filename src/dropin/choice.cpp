@@ -1,6 +1,5 @@
 #include "choice.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -8,6 +7,7 @@
 
 #include "ggml-sched.h"
 #include "host/log.h"
+#include "host/switches.h"
 
 GGML_SCHED_DECLARE_BOTH(new)
 GGML_SCHED_DECLARE_BOTH(free)
@@ -49,10 +49,10 @@ decltype(ggml_sched_get_error) ggml_ours_sched_get_error;
 namespace {
 
 using ggml_sched::call;
-using ggml_sched::Choice;
 using ggml_sched::Record;
 using ggml_sched::record_of;
 using ggml_sched::Running;
+using ggml_sched::host::Choice;
 
 void log_out_of_memory() {
     ggml_sched::host::log_error("out of host memory");
@@ -119,25 +119,10 @@ size_t no_text(char * buf, size_t size) {
 
 } // namespace
 
-ggml_sched::Choice ggml_sched::choice_of_environment() {
-    const char * value = std::getenv("GGML_SCHED");
-    const std::string choice = value ? value : "";
-    if (choice == "stock") {
-        return Choice::Stock;
-    }
-    if (choice == "ours") {
-        return Choice::Ours;
-    }
-    if (!choice.empty()) {
-        host::log_warning("GGML_SCHED is '" + choice + "'; it must be ours or stock. Using ours.");
-    }
-    return Choice::Default;
-}
-
 ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
                                             int n_backends, size_t graph_size, bool parallel, bool op_offload) {
     try {
-        const Choice choice = ggml_sched::choice_of_environment();
+        const Choice choice = ggml_sched::host::read_choice();
         auto sched = std::make_unique<ggml_backend_sched>();
         sched->is_ours = choice != Choice::Stock;
         sched->stays_ours = choice == Choice::Ours;
@@ -155,6 +140,9 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
         }
         const auto make = sched->is_ours ? ggml_ours_sched_new : ggml_stock_sched_new;
         sched->scheduler = make(backends, bufts, n_backends, graph_size, parallel, op_offload);
+        if (sched->scheduler && !sched->is_ours) {
+            ggml_sched::host::announce_scheduler("ggml's own");
+        }
         return sched->scheduler ? sched.release() : nullptr;
     } catch (const std::bad_alloc &) {
         log_out_of_memory();

@@ -10,6 +10,7 @@
 #include "ggml-sched.h"
 #include "handle.h"
 #include "host/log.h"
+#include "host/switches.h"
 
 #define TEXT_OF(number) #number
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
@@ -166,6 +167,7 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
             return nullptr;
         }
         sched->error.reserve(std::strlen(kOutOfMemory));
+        ggml_sched::host::announce_scheduler(kName);
         return sched.release();
     } catch (const std::bad_alloc &) {
         ggml_sched::host::log_error("out of host memory");
