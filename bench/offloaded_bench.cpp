@@ -58,7 +58,9 @@ class Model {
         }
         allocate(caches_, ggml_backend_get_default_buffer_type(caches_on_host ? cpu_.get() : device_.get()));
         sched_.reset(ggml_backend_sched_new(handles, nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, true));
-        ggml_sched_set_streaming(sched_.get(), kRing, 0);
+        ggml_sched_stream_params params = ggml_sched_stream_default_params();
+        params.budget_bytes = kRing;
+        ggml_sched_set_streaming(sched_.get(), &params);
     }
 
     ggml_backend_sched_t sched() const { return sched_.get(); }

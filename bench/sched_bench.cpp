@@ -179,7 +179,7 @@ void run_again(benchmark::State & state) {
         }
     }
     ggml_sched_stats stats;
-    ggml_sched_get_stats(stack.sched(), &stats);
+    ggml_sched_get_stats(stack.sched(), &stats, sizeof(stats));
     state.counters["splits"] = ggml_backend_sched_get_n_splits(stack.sched());
     state.counters["plans"] = static_cast<double>(stats.plans);
 }

@@ -254,7 +254,7 @@ GGML_API ggml_backend_buffer_type_t ggml_backend_cpu_buffer_type(void);
 //   - alloc_graph may be called while a graph is allocated, the same one or another. Tensors that the scheduler has placed
 //     before get new memory. What the caller has written into leafs of the allocated graph is kept for those that are in
 //     the new graph, too. After a reset it is lost.
-//   - A call that fails says why: ggml_sched_get_error. The scheduler is then as after a reset, and can be used again.
+//   - A call that fails says why: ggml_sched_get_error. If it was given a graph, the scheduler is then as after a reset.
 //   - A callback may call getters, setters of callbacks, ggml_sched_set_sync_mode, ggml_sched_set_verify and
 //     ggml_backend_sched_synchronize of the scheduler that called it. All other functions are refused, with an error.
 // ggml-sched.h has what only this scheduler offers: modes, statistics, plans.
@@ -353,7 +353,7 @@ GGML_API void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, g
 //
 // The callback is not asked for matrices and experts that are streamed (ggml_sched_set_streaming), for experts of which
 // the scheduler copies only those that the ids name, and for weights that a device reads in host memory. With streaming
-// switched off, by a budget of 0, it is asked for every weight that is copied.
+// switched off (GGML_SCHED_STREAM_OFF), it is asked for every weight that is copied.
 typedef bool (*ggml_backend_sched_copy_callback)(ggml_backend_t backend, const struct ggml_tensor * src, struct ggml_tensor * dst,
                                                  struct ggml_cgraph * graph, void * user_data);
 
@@ -366,8 +366,8 @@ GGML_API void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched, g
 // size_changed: the graph has another number of tensors or copies than the one before. If both are false, a tensor has
 // grown. What the callback may call of the scheduler is said above, at "every state".
 //
-// GGML_SCHED_DEBUG_REALLOC in the environment when a scheduler is made: with 1 alloc_graph fails, with an error, if both
-// would be false; with 2 it fails at every such replacement.
+// GGML_SCHED_DEBUG_REALLOC in the environment, or ggml_sched_set_debug_realloc, lets alloc_graph fail with an error: 1 if
+// both would be false, 2 at every such replacement.
 typedef void (*ggml_backend_sched_realloc_callback)(ggml_backend_sched_t sched, struct ggml_cgraph * graph, bool backend_ids_changed,
                                                     bool size_changed, void * user_data);
 GGML_API void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched, ggml_backend_sched_realloc_callback callback, void * user_data);

@@ -1,5 +1,5 @@
-// ggml-gpu.h - what the GPU backends (ggml-cuda.h, ggml-hip.h) offer beyond the backend interface: counts of the calls
-// into the vendor's runtime, and failures on demand. A registry gives the functions by ggml_backend_reg_get_proc_address.
+// ggml-gpu.h - what the GPU backends (ggml-cuda.h, ggml-hip.h) offer beyond the backend interface: counts of calls and
+// failures on demand. ggml_backend_reg_get_proc_address returns the functions. Any thread may call them.
 
 #pragma once
 
@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-// Of all devices of the registry together, since the start or the last reset. Copies are enqueued ones; a blocking
-// transfer counts as a copy and a stream_synchronize.
+// Counts of calls into the vendor's runtime, for all devices of the registry, since the start or the last reset.
+// Copies are enqueued copies; a blocking transfer counts as a copy and a stream_synchronize.
 struct ggml_gpu_counters {
     uint64_t stream_synchronize; // the host waited for a queue
     uint64_t event_synchronize;  // the host waited for an event
@@ -20,20 +20,20 @@ struct ggml_gpu_counters {
     uint64_t copy_device_to_host;
     uint64_t copy_within_device;
     uint64_t copy_peer;
-    uint64_t copy_pageable; // those of the asynchronous ones above that involve memory that is not pinned: the host may block
+    uint64_t copy_pageable; // asynchronous copies, counted above, of memory that is not pinned; the host may block
     uint64_t fill;
-    uint64_t kernel_launch; // those that are captured into a graph included
+    uint64_t kernel_launch; // also launches that are captured into a graph
     uint64_t graph_launch;
     uint64_t graph_instantiate;
-    uint64_t allocate; // memory, of the device or pinned
+    uint64_t allocate; // allocations of device memory and of pinned memory
 };
 
-// "ggml_backend_gpu_get_counters", "ggml_backend_gpu_reset_counters". Any thread.
+// The types of "ggml_backend_gpu_get_counters" and "ggml_backend_gpu_reset_counters"
 typedef void (*ggml_backend_gpu_get_counters_t)(struct ggml_gpu_counters * counters);
 typedef void (*ggml_backend_gpu_reset_counters_t)(void);
 
-// "ggml_backend_gpu_fail_launch": the n-th next graph launch on the device fails with GGML_STATUS_FAILED, n = 1 the very
-// next; 0 takes it back. False if the device is not of this registry, or n is negative.
+// The type of "ggml_backend_gpu_fail_launch", which lets the n-th next graph launch on the device fail with
+// GGML_STATUS_FAILED. 0 takes it back. It returns false if the device is not of this registry, or n is negative.
 typedef bool (*ggml_backend_gpu_fail_launch_t)(ggml_backend_dev_t device, int n);
 
 #ifdef __cplusplus

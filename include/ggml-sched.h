@@ -1,7 +1,30 @@
-// ggml-sched.h - what this scheduler offers beyond ggml_backend_sched_*: synchronization modes, statistics, plans.
+// ggml-sched.h - what this scheduler offers beyond ggml_backend_sched_*: switches, counters, plans, traces, streaming.
 //
-// All functions follow the scheduler's threading: one thread at a time. They accept any sched made by
-// ggml_backend_sched_new and do not touch a backend unless they say so.
+// The functions take a sched made by ggml_backend_sched_new. They touch no backend unless their comment says so. In the
+// drop-in, a scheduler that is ggml's own ignores them: getters return zeros, "" and GGML_SCHED_SYNC_SERIAL.
+//
+// Threading: one thread at a time may use a scheduler, as for ggml_backend_sched_*. A function that is called while
+// another one works with the same scheduler is refused, unless its comment allows it in callbacks.
+//
+// Errors: ggml_sched_get_error returns the text of the last error. The log has the same text.
+//
+// Switches. An environment variable is read when a scheduler is made; a function changes the same switch later:
+//
+//   variable                  values (the default first)                 function
+//   GGML_SCHED                ours, stock (only in the drop-in)          none: ggml_backend_sched_new reads it
+//   GGML_SCHED_SYNC           auto, barrier, serial                      ggml_sched_set_sync_mode
+//   GGML_SCHED_VERIFY         0, 1                                       ggml_sched_set_verify
+//   GGML_SCHED_REUSE          1, 0                                       ggml_sched_set_reuse
+//   GGML_SCHED_TRACE          none, or the path of a file                ggml_sched_trace_start, ggml_sched_trace_stop
+//   GGML_SCHED_STREAM         auto, off, unlimited, or a number of MiB   ggml_sched_set_streaming
+//   GGML_SCHED_STREAM_KEEP    0, 1                                       ggml_sched_keep_weights
+//   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
+//   GGML_SCHED_DEBUG_REALLOC  0, 1, 2                                    ggml_sched_set_debug_realloc
+//
+// Words are compared without regard to case. A value 1 may also be on, yes or true; a value 0 may also be off, no or
+// false. An unknown value is an error on stderr, whatever the log callback does; the default is used then. If any of
+// these variables is set, stderr also has one line that names the scheduler that was made: ggml-sched or ggml's own.
+// Each of these lines is printed once per process.
 
 #pragma once
 
@@ -11,112 +34,167 @@
 extern "C" {
 #endif
 
+// The version of this header. CMake reads the project's version here.
+#define GGML_SCHED_VERSION_MAJOR 0
+#define GGML_SCHED_VERSION_MINOR 1
+#define GGML_SCHED_VERSION_PATCH 0
+
+// Returns the version of the library, for example "0.1.0". The text is static. Any thread may call this.
+GGML_API const char * ggml_sched_version(void);
+
+// How the runs of a scheduler wait
 enum ggml_sched_sync_mode {
-    GGML_SCHED_SYNC_AUTO    = 0, // the waits that the hazards need, on the device where possible
-    GGML_SCHED_SYNC_BARRIER = 1, // the host waits before a split's copies and once before its launch
-    GGML_SCHED_SYNC_SERIAL  = 2, // the host waits around each copy and before each launch
+    GGML_SCHED_SYNC_AUTO    = 0, // The scheduler makes the waits that the hazards need, on the device where possible.
+    GGML_SCHED_SYNC_BARRIER = 1, // The host waits before a split's copies and once before its launch.
+    GGML_SCHED_SYNC_SERIAL  = 2, // The host waits around each copy and before each launch.
 };
 
-// Takes effect at the next run. The default is AUTO, or what the environment variable GGML_SCHED_SYNC
-// (auto, barrier, serial) says when the scheduler is made.
+// Sets the mode of the next runs. Callbacks may call both functions. A mode that does not exist is an error, and the
+// mode stays.
 GGML_API void                      ggml_sched_set_sync_mode(ggml_backend_sched_t sched, enum ggml_sched_sync_mode mode);
 GGML_API enum ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched);
 
-// Counters since the scheduler was made or ggml_sched_reset_stats. Calls of ggml_backend_sched_synchronize are the
-// caller's own and not counted.
+// Counters since the scheduler was made, or since ggml_sched_reset_stats. The caller's own waits, by
+// ggml_backend_sched_synchronize, are not counted. Names with "bytes" are in bytes; all others are counts. A later
+// version may add counters at the end; no counter moves.
 struct ggml_sched_stats {
     uint64_t runs;
-    uint64_t plans;           // how many runs needed a new plan
-    uint64_t host_waits;      // the host blocked for a hazard, a mode or a snapshot
-    uint64_t throttle_waits;  // the host blocked to keep the number of runs in flight bounded; not in host_waits
-    uint64_t device_waits;    // a queue waits for an event
-    uint64_t records;         // events recorded, those of the plan
+    uint64_t plans;           // runs that needed a new plan
+    uint64_t host_waits;      // The host waited for a hazard, a mode or a snapshot.
+    uint64_t throttle_waits;  // The host waited to bound the number of runs in flight; not part of host_waits.
+    uint64_t device_waits;    // A queue waited for an event.
+    uint64_t records;         // events of the plan that were recorded
     uint64_t async_copies;
     uint64_t blocking_copies;
-    uint64_t bytes_copied;    // by both; snapshots are not counted
+    uint64_t bytes_copied;    // by asynchronous and blocking copies, without snapshots
     uint64_t launches;
     uint64_t snapshots;       // inputs that were copied aside on the host, so that the caller may overwrite them
     uint64_t snapshot_bytes;
-    uint64_t streamed_bytes;  // of weights that were copied ahead; part of bytes_copied
-    uint64_t staged_bytes;    // of bytes_copied, out of pageable memory: the host was busy copying them to pinned memory
+    uint64_t streamed_bytes;  // of weights that were copied ahead of their use; part of bytes_copied
+    uint64_t staged_bytes;    // out of pageable memory, copied by the host to pinned memory first; part of bytes_copied
     uint64_t kept_bytes;      // of weights that were not copied again; see ggml_sched_keep_weights
-    uint64_t cache_bytes;     // of caches that were copied ahead of what is added to them; part of bytes_copied
-    uint64_t expert_runs_by_ids; // runs that streamed the experts that the router's ids named
-    uint64_t expert_runs_whole;  // runs that streamed all experts, without waiting for the ids
-    uint64_t expert_bytes_sent;  // in runs by the ids, of the experts that they named,
-    uint64_t expert_bytes_of_all; // and what all experts would have been; the one by the other is the share in use
-    uint64_t unplanned_waits; // of host_waits: no plan shows them. A backend refused a copy, a run broke off, memory for
-                              // streaming was given back, or a chunk of pinned memory was still being read
+    uint64_t cache_bytes;     // of caches that were copied before the run added to them; part of bytes_copied
+    uint64_t expert_runs_by_ids;  // runs that streamed the experts that the router's ids named
+    uint64_t expert_runs_whole;   // runs that streamed all experts, without waiting for the ids
+    uint64_t expert_bytes_sent;   // of the experts that the ids named, in runs by the ids
+    uint64_t expert_bytes_of_all; // of all experts, in runs by the ids; the sent bytes by these are the share in use
+    uint64_t unplanned_waits; // waits of the host that no plan shows; part of host_waits. They follow a refused copy, a
+                              // run that broke off, memory of streaming that was given back, or a busy pinned chunk.
 };
 
-GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats);
+// Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was
+// compiled with an older header gets the counters that it knows. Bytes beyond the library's struct become zero.
+// Callbacks may call both functions.
+GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats, size_t size);
 GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 
-// What the last run did in one split, in order: s the host waits, w a queue waits, a asynchronous copy, c blocking copy,
-// g graph launch. Snapshots and event records have no letter. With an eval callback, g and what follows it is done once
-// for each slice. Writes at most size bytes, the final zero included, and
-// returns the length that the text has without it; buf may be NULL if size is 0. An index outside gives "".
+// Writes what the last run did in one split, one letter for each step in order: s the host waits, w a queue waits,
+// a an asynchronous copy, c a blocking copy, g a launch. Snapshots and event records have no letter. With an eval
+// callback, g and what follows g happens once for each slice.
+//
+// Writes at most `size` bytes, the final zero included. Returns the length of the whole text without the zero. buf may
+// be NULL if size is 0. A split that does not exist has the text "". Callbacks may call this.
 GGML_API size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size);
 
-// The plan of the last run as text: what is streamed and when, then lanes, steps, waits and the reason of each wait. Same
-// convention as get_pattern.
+// Writes the plan of the last run as text, by the rules of ggml_sched_get_pattern. The text has what is streamed and
+// when, then lanes, steps, waits and the reason of each wait. docs/reading-a-plan.md explains it.
 GGML_API size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size);
 
-// Before each run with a plan that has not been checked yet, prove that the plan orders every hazard. A plan that does
-// not is not executed: graph_compute_async returns GGML_STATUS_FAILED and the log names the hazard. What is kept from
-// an earlier graph is proved, too: each stage also runs afresh, and a difference fails the call. Off unless
-// GGML_SCHED_VERIFY=1 in the environment when the scheduler is made. With GGML_SCHED_REUSE=0 then, every stage runs anew.
+// Switches verification on or off, from the next graph on. Callbacks may call this.
+//
+// A verified run first proves that its plan orders every hazard. A plan that does not is not executed: the compute call
+// returns GGML_STATUS_FAILED and the error names the hazard. Results that are kept from earlier graphs are proved, too:
+// each stage also runs afresh, and a difference fails the call.
 GGML_API void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify);
 
-// Writes what the following runs do, and when, to a file in Chrome's trace format, which Perfetto and chrome://tracing
-// show: a track for the host and one for each asynchronous backend, a slice for each step, and an arrow for each wait
-// with its reason. Times are the devices' own if they tell them (simulated devices do); otherwise those of the host, which
-// knows when something was enqueued, and of the rest only by when it was done. docs/tracing.md has the details.
+// Switches reuse on or off, from the next graph on. Without reuse every stage runs anew for each graph, and each run is
+// planned anew. The results are the same.
+GGML_API void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse);
+
+// Sets what the scheduler logs, as debug lines, of each graph that it splits: nothing (0), the splits (1), or also each
+// node with the cause of its assignment (2). Another level is an error, and the level stays.
+GGML_API void ggml_sched_set_debug(ggml_backend_sched_t sched, int level);
+
+// Sets when ggml_backend_sched_alloc_graph fails rather than replace a compute buffer that is too small: never (0), if
+// neither backends nor sizes have changed (1), or always (2). ggml_backend_sched_realloc_callback says when these have
+// changed. The default is 1 where ggml was compiled with GGML_SCHED_NO_REALLOC. Another level is an error.
+GGML_API void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level);
+
+// Traces. A trace shows what the following runs do, and when, in Chrome's trace format: Perfetto and chrome://tracing
+// read it. It has a track for the host and for each asynchronous backend, and a slice for each step. An arrow is a wait
+// with its reason. docs/tracing.md says whose clock the times are of.
 //
-// start opens the file, and first ends the trace that is being made, if there is one. False, and an error, if the file
-// cannot be written; nothing is traced then. stop writes the file; false, and an error, if that fails or nothing is being
-// traced. ggml_backend_sched_free does the same. Neither waits for work in flight. A trace ends early, and says so, after
-// a million events. Runs that are not traced pay nothing.
+// start ends the trace that is being made, if there is one, and opens the file at `path`. It returns false, with an
+// error, if the file cannot be written; nothing is traced then. stop writes the file. It returns false, with an error,
+// if writing fails or nothing is being traced. ggml_backend_sched_free also ends the trace. Neither waits for work in
+// flight. A trace ends after a million events, and says so. Runs that are not traced pay nothing.
 //
-// GGML_SCHED_TRACE=FILE in the environment when a scheduler is made starts a trace at once; the second scheduler of
-// a process writes FILE.2, and so on.
+// The n-th scheduler of a process that GGML_SCHED_TRACE=FILE traces writes FILE.n, from the second on.
 GGML_API bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path);
 GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
 
-// Streaming: weights in host memory that a device computes with are copied to it ahead of their use, on a queue of their own
-// (a second backend of the device), to a ring of device memory outside of the compute buffer. The results are the same
-// to the bit; the time of a run tends to the longer of computing and copying, and not to their sum.
-//
-// budget_bytes: the most device memory to use, for each device. GGML_SCHED_STREAM_AUTO, the default, takes up to a quarter
-// of what is free when the first graph is reserved or allocated, and none for graphs that need none; 0 switches streaming
-// off. If less can be had, less is used, and a warning logged. lookahead_bytes: how far copies may be ahead of their use;
-// 0 is the default, 1 GiB. The smaller of the two is the size of the ring.
+// Streaming. Weights in host memory that a device computes with are copied to the device ahead of their use. The copies
+// have a queue of their own (a second backend of the device), and a ring of device memory as their target. The results
+// are the same to the bit. The time of a run tends to the longer of computing and copying, instead of to their sum.
 //
 // What is streamed: weights in host memory of at most half the ring, on devices with asynchronous copies and events, in
-// mode AUTO. Splits are then cut by how much of it they wait for. Out of pinned memory (the device's host buffer type) the
-// host never waits for a copy of it; other memory it copies to pinned memory, with several threads, during the call. Of
-// experts (MUL_MAT_ID) either all are streamed or those that the ids name, which the host then waits for.
-//
-// Waits for runs in flight and forgets the allocated graph, like ggml_backend_sched_reset. Frees the memory of the ring.
-// The environment variable GGML_SCHED_STREAM (auto, 0, or MiB) sets budget_bytes when a scheduler is made.
-#define GGML_SCHED_STREAM_AUTO SIZE_MAX
-GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes);
+// mode AUTO. Splits are then cut by how much of it they wait for. Copies out of pinned memory (the device's host buffer
+// type) never make the host wait. Other memory is copied to pinned memory by several threads during the call.
+// Of experts (MUL_MAT_ID) either all are streamed or those that the ids name, for which the host waits.
+#define GGML_SCHED_STREAM_OFF       0
+#define GGML_SCHED_STREAM_AUTO      SIZE_MAX
+#define GGML_SCHED_STREAM_UNLIMITED (SIZE_MAX - 1)
 
-// Weights that are still in the ring from an earlier run are not copied again. The caller promises that nobody writes to
-// weights in host memory as long as this is on, neither the program nor a graph, and that no other weights come to lie there.
-// No scheduler could notice (some engines merge adapters into them).
-// Of use where the ring is large enough for all that is streamed, or nearly so: give it budget and lookahead. Off unless
-// GGML_SCHED_STREAM_KEEP=1 in the environment when the scheduler is made. Setting it, to whatever, forgets what is there:
-// so call it after weights have been written. Takes effect at the next run.
+// A later version may add fields at the end; zero will be their default.
+struct ggml_sched_stream_params {
+    size_t size;            // sizeof(struct ggml_sched_stream_params), as the caller was compiled
+    size_t budget_bytes;    // the most device memory to use, for each device
+    size_t lookahead_bytes; // how far copies may be ahead of their use
+};
+
+// Returns the defaults: both values are GGML_SCHED_STREAM_AUTO. The function is part of the caller, so that its struct
+// has the caller's size.
+static inline struct ggml_sched_stream_params ggml_sched_stream_default_params(void) {
+    struct ggml_sched_stream_params params;
+    params.size            = sizeof(params);
+    params.budget_bytes    = GGML_SCHED_STREAM_AUTO;
+    params.lookahead_bytes = GGML_SCHED_STREAM_AUTO;
+    return params;
+}
+
+// Sets how much memory streaming may use. Waits for runs in flight, frees the memory of the ring, and forgets the
+// allocated graph like ggml_backend_sched_reset.
+//
+// budget_bytes: AUTO takes up to a quarter of the memory that is free when the first graph is reserved or allocated.
+// A graph that streams nothing takes none. UNLIMITED takes what the graph's weights need. OFF ends streaming. If less
+// memory can be had, less is used, with a warning in the log.
+// lookahead_bytes: AUTO (and 0) is 1 GiB if the budget is AUTO, and the budget otherwise. The ring is as large as the
+// smaller of both values, or smaller if the graph needs less.
+//
+// It is an error if `params` is NULL, its size is too small, or it sets fields that this version does not have. The
+// settings stay then, and the graph is forgotten all the same.
+GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, const struct ggml_sched_stream_params * params);
+
+// Switches on or off, from the next run on, that weights which are still in the ring from an earlier run are not copied
+// again. By `keep` the caller promises that neither the program nor a graph writes to weights in host memory. Nor may
+// other weights come to lie there. No scheduler could notice (some engines merge adapters into weights). It gains
+// most with a ring for all weights: set a large budget. Each call forgets what is in the ring, so call it after weights
+// have been written.
 GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 
-// Undoes ggml_backend_sched_alloc_graph: takes the memory from the tensors that the scheduler had placed; their contents
-// are lost. The graph must exist. Waits for what is in flight, then resets. Without an allocated graph it only resets.
+// Undoes ggml_backend_sched_alloc_graph: waits for what is in flight, takes the memory from the tensors that the
+// scheduler has placed, and resets. The contents of these tensors are lost. The graph must exist. Without an allocated
+// graph this only resets.
 GGML_API void ggml_sched_unalloc_graph(ggml_backend_sched_t sched);
 
-// The error of the last call of this scheduler that can fail, "" if it went well. A call that went well may have learnt
-// that an earlier run has failed on a device: then this is the text. Getters change nothing here. Valid until the next
-// call with this sched.
+// Returns the error of the last call that can fail, "" if that call went well. The text belongs to the scheduler and is
+// valid until the next call with it.
+//
+// Each call that can fail clears the error when it begins. In ggml-backend.h these are reserve, reserve_size,
+// set_tensor_backend, split_graph, alloc_graph, graph_compute, graph_compute_async, synchronize and reset. Here they
+// are set_sync_mode, set_reuse, set_debug, set_debug_realloc, set_streaming, keep_weights, trace_start, trace_stop and
+// unalloc_graph. All other functions leave the error as it is, and so does a call that is refused because another one
+// works. A call that went well may have learnt that an earlier run has failed on a device: then that is the text.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);
 
 #ifdef __cplusplus

@@ -54,7 +54,9 @@ Result<std::unique_ptr<Session>> Session::create(const Model & model, const Devi
         ggml_sched_set_sync_mode(session->sched(), *config.sync);
     }
     if (config.stream) {
-        ggml_sched_set_streaming(session->sched(), *config.stream, 0);
+        ggml_sched_stream_params params = ggml_sched_stream_default_params();
+        params.budget_bytes = *config.stream;
+        ggml_sched_set_streaming(session->sched(), &params);
     }
     if (config.verify) {
         ggml_sched_set_verify(session->sched(), true);

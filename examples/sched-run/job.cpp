@@ -145,7 +145,7 @@ class Job {
         report_.n_splits = ggml_backend_sched_get_n_splits(sched);
         report_.n_copies = ggml_backend_sched_get_n_copies(sched);
         report_.sync = sync_name(ggml_sched_get_sync_mode(sched));
-        ggml_sched_get_stats(sched, &report_.stats);
+        ggml_sched_get_stats(sched, &report_.stats, sizeof(report_.stats));
         for (int i = 0; i < report_.n_splits; i++) {
             report_.pattern.push_back(
                 written_by([&](char * buf, size_t n) { return ggml_sched_get_pattern(sched, i, buf, n); }));

@@ -6,6 +6,7 @@
 
 #include "ggml-sched.h"
 #include "host/log.h"
+#include "host/switches.h"
 #include "reserved.h"
 #include "saved_graph.h"
 
@@ -103,6 +104,7 @@ bool switch_to_stock(ggml_backend_sched & sched, const std::string & function) {
     sched.record = {}; // Nobody needs it any more.
     host::log_warning(function + " is a function of ggml's scheduler alone: this scheduler is ggml's own from now on. "
                                  "Set GGML_SCHED=ours to keep ggml-sched's, without the function.");
+    host::announce_scheduler(("ggml's own, instead of ggml-sched's, because " + function + " was called").c_str());
     return true;
 }
 

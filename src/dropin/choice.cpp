@@ -1,12 +1,13 @@
 #include "choice.h"
 
-#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
 
 #include "ggml-sched.h"
 #include "host/log.h"
+#include "host/switches.h"
 
 GGML_SCHED_DECLARE_BOTH(new)
 GGML_SCHED_DECLARE_BOTH(free)
@@ -26,6 +27,7 @@ GGML_SCHED_DECLARE_BOTH(reset)
 GGML_SCHED_DECLARE_BOTH(set_eval_callback)
 
 extern "C" {
+decltype(ggml_sched_version) ggml_ours_sched_version;
 decltype(ggml_sched_set_sync_mode) ggml_ours_sched_set_sync_mode;
 decltype(ggml_sched_get_sync_mode) ggml_ours_sched_get_sync_mode;
 decltype(ggml_sched_get_stats) ggml_ours_sched_get_stats;
@@ -33,6 +35,9 @@ decltype(ggml_sched_reset_stats) ggml_ours_sched_reset_stats;
 decltype(ggml_sched_get_pattern) ggml_ours_sched_get_pattern;
 decltype(ggml_sched_get_plan_text) ggml_ours_sched_get_plan_text;
 decltype(ggml_sched_set_verify) ggml_ours_sched_set_verify;
+decltype(ggml_sched_set_reuse) ggml_ours_sched_set_reuse;
+decltype(ggml_sched_set_debug) ggml_ours_sched_set_debug;
+decltype(ggml_sched_set_debug_realloc) ggml_ours_sched_set_debug_realloc;
 decltype(ggml_sched_set_streaming) ggml_ours_sched_set_streaming;
 decltype(ggml_sched_keep_weights) ggml_ours_sched_keep_weights;
 decltype(ggml_sched_trace_start) ggml_ours_sched_trace_start;
@@ -44,10 +49,10 @@ decltype(ggml_sched_get_error) ggml_ours_sched_get_error;
 namespace {
 
 using ggml_sched::call;
-using ggml_sched::Choice;
 using ggml_sched::Record;
 using ggml_sched::record_of;
 using ggml_sched::Running;
+using ggml_sched::host::Choice;
 
 void log_out_of_memory() {
     ggml_sched::host::log_error("out of host memory");
@@ -114,25 +119,10 @@ size_t no_text(char * buf, size_t size) {
 
 } // namespace
 
-ggml_sched::Choice ggml_sched::choice_of_environment() {
-    const char * value = std::getenv("GGML_SCHED");
-    const std::string choice = value ? value : "";
-    if (choice == "stock") {
-        return Choice::Stock;
-    }
-    if (choice == "ours") {
-        return Choice::Ours;
-    }
-    if (!choice.empty()) {
-        host::log_warning("GGML_SCHED is '" + choice + "'; it must be ours or stock. Using ours.");
-    }
-    return Choice::Default;
-}
-
 ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
                                             int n_backends, size_t graph_size, bool parallel, bool op_offload) {
     try {
-        const Choice choice = ggml_sched::choice_of_environment();
+        const Choice choice = ggml_sched::host::read_choice();
         auto sched = std::make_unique<ggml_backend_sched>();
         sched->is_ours = choice != Choice::Stock;
         sched->stays_ours = choice == Choice::Ours;
@@ -150,6 +140,9 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
         }
         const auto make = sched->is_ours ? ggml_ours_sched_new : ggml_stock_sched_new;
         sched->scheduler = make(backends, bufts, n_backends, graph_size, parallel, op_offload);
+        if (sched->scheduler && !sched->is_ours) {
+            ggml_sched::host::announce_scheduler("ggml's own");
+        }
         return sched->scheduler ? sched.release() : nullptr;
     } catch (const std::bad_alloc &) {
         log_out_of_memory();
@@ -246,6 +239,10 @@ void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backe
 
 // What only our scheduler has does nothing for ggml's.
 
+const char * ggml_sched_version(void) {
+    return ggml_ours_sched_version();
+}
+
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
     if (is_ours(sched)) {
         ggml_ours_sched_set_sync_mode(sched->scheduler, mode);
@@ -256,11 +253,11 @@ ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
     return is_ours(sched) ? ggml_ours_sched_get_sync_mode(sched->scheduler) : GGML_SCHED_SYNC_SERIAL;
 }
 
-void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats) {
+void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, size_t size) {
     if (is_ours(sched)) {
-        ggml_ours_sched_get_stats(sched->scheduler, stats);
+        ggml_ours_sched_get_stats(sched->scheduler, stats, size);
     } else if (stats) {
-        *stats = {};
+        std::memset(static_cast<void *>(stats), 0, size);
     }
 }
 
@@ -284,11 +281,29 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
     }
 }
 
-void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
+void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_reuse(sched->scheduler, reuse);
+    }
+}
+
+void ggml_sched_set_debug(ggml_backend_sched_t sched, int level) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_debug(sched->scheduler, level);
+    }
+}
+
+void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level) {
+    if (is_ours(sched)) {
+        ggml_ours_sched_set_debug_realloc(sched->scheduler, level);
+    }
+}
+
+void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params * params) {
     if (is_ours(sched)) {
         const Running running(sched);
         note_reset(sched);
-        ggml_ours_sched_set_streaming(sched->scheduler, budget_bytes, lookahead_bytes);
+        ggml_ours_sched_set_streaming(sched->scheduler, params);
     }
 }
 

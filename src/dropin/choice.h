@@ -26,11 +26,6 @@ struct ggml_backend_sched {
 
 namespace ggml_sched {
 
-enum class Choice { Default, Ours, Stock };
-
-// Returns what GGML_SCHED in the environment says. Warns of a value that it cannot have.
-Choice choice_of_environment();
-
 // Calls the function of the scheduler's kind.
 template <typename Result, typename... Parameters, typename... Arguments>
 Result call(Result (*stock)(ggml_backend_sched_t, Parameters...), Result (*ours)(ggml_backend_sched_t, Parameters...),

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "host/log.h"
+#include "host/switches.h"
 
 GGML_SCHED_DECLARE_BOTH(free)
 
@@ -22,14 +23,16 @@ ggml_backend_sched_t wrap_stock(const char * function, Schedulers given, ggml_ba
     if (!sched) {
         ggml_stock_sched_free(stock);
         host::log_error(std::string(function) + ": out of host memory");
+    } else {
+        host::announce_scheduler("ggml's own");
     }
     return sched;
 }
 
 bool can_make_stock(const char * function) {
-    switch (choice_of_environment()) {
-    case Choice::Stock: return true;
-    case Choice::Ours:
+    switch (host::read_choice()) {
+    case host::Choice::Stock: return true;
+    case host::Choice::Ours:
         host::log_error(std::string(function) + " made no scheduler: it makes ggml's own, and GGML_SCHED=ours asks for "
                                                 "ggml-sched's. Unset GGML_SCHED, or set it to stock.");
         return false;

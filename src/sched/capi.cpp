@@ -1,6 +1,8 @@
 // The C API: turns handles into the Scheduler and its Status into what ggml's signatures can say. No exception leaves
 // this file.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -8,8 +10,16 @@
 #include "ggml-sched.h"
 #include "handle.h"
 #include "host/log.h"
+#include "host/switches.h"
+
+#define TEXT_OF(number) #number
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 namespace {
+
+constexpr const char * kName =
+    "ggml-sched " VERSION_TEXT(GGML_SCHED_VERSION_MAJOR, GGML_SCHED_VERSION_MINOR, GGML_SCHED_VERSION_PATCH);
+constexpr const char * kVersion = kName + sizeof("ggml-sched");
 
 using ggml_sched::Scheduler;
 using ggml_sched::Status;
@@ -64,12 +74,16 @@ class Running {
     const bool is_first_;
 };
 
-// Runs something that returns a Status; memory that runs out is one too.
+// Runs something that returns a Status; memory that runs out is one too. The error of the call before goes, unless the
+// call is refused.
 template <typename Function> ggml_status guarded(ggml_backend_sched_t sched, const char * name, Function function) {
     if (!is_valid(sched, name)) {
         return GGML_STATUS_FAILED;
     }
     const Running running(sched, name);
+    if (!running.other()) {
+        sched->error.clear();
+    }
     try {
         return running.other() ? refuse(sched, name, running.other()).code : report(sched, function(*sched->scheduler));
     } catch (const std::bad_alloc &) {
@@ -104,7 +118,42 @@ size_t write_text(const std::string & text, char * buf, size_t size) {
     return text.size();
 }
 
+// Makes settings of the caller's parameters. Those that the caller's version does not have are zero.
+Status read_params(const ggml_sched_stream_params * params, ggml_sched::StreamSettings & settings) {
+    ggml_sched_stream_params known = {};
+    constexpr size_t kLeast = offsetof(ggml_sched_stream_params, lookahead_bytes) + sizeof(known.lookahead_bytes);
+    if (!params || params->size < kLeast) {
+        return Status::failed("set_streaming needs parameters; begin with ggml_sched_stream_default_params()");
+    }
+    const auto * bytes = reinterpret_cast<const char *>(params);
+    if (std::any_of(bytes + std::min(params->size, sizeof(known)), bytes + params->size,
+                    [](char c) { return c != 0; })) {
+        return Status::failed(std::string("set_streaming was given parameters that ") + kName +
+                              " does not have; leave them zero");
+    }
+    std::memcpy(&known, params, std::min(params->size, sizeof(known)));
+    settings.budget = known.budget_bytes;
+    settings.lookahead = known.lookahead_bytes == GGML_SCHED_STREAM_AUTO ? 0 : known.lookahead_bytes;
+    return {};
+}
+
+// Performs a setter of a switch with levels.
+template <typename Set> void set_level(ggml_backend_sched_t sched, const char * name, int level, Set set) {
+    guarded(sched, name, [&](Scheduler & scheduler) {
+        if (level < 0 || level > 2) {
+            return Status::failed(std::string(name) + ": there is no level " + std::to_string(level) +
+                                  "; use 0, 1 or 2");
+        }
+        set(scheduler);
+        return Status{};
+    });
+}
+
 } // namespace
+
+const char * ggml_sched_version(void) {
+    return kVersion;
+}
 
 ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
                                             int n_backends, size_t /* graph_size */, bool parallel, bool op_offload) {
@@ -118,6 +167,7 @@ ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_back
             return nullptr;
         }
         sched->error.reserve(std::strlen(kOutOfMemory));
+        ggml_sched::host::announce_scheduler(kName);
         return sched.release();
     } catch (const std::bad_alloc &) {
         ggml_sched::host::log_error("out of host memory");
@@ -267,6 +317,9 @@ void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode m
     std::memcpy(&value, &mode, sizeof(value));
     if (is_valid(sched, __func__) && value >= GGML_SCHED_SYNC_AUTO && value <= GGML_SCHED_SYNC_SERIAL) {
         sched->scheduler->set_sync_mode(mode);
+        if (!sched->running) { // A callback may call this.
+            sched->error.clear();
+        }
     } else if (sched) {
         guarded(sched, __func__, [&](Scheduler & /*scheduler*/) {
             return Status::failed("there is no synchronization mode " + std::to_string(value) +
@@ -279,9 +332,12 @@ ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
     return is_valid(sched, __func__) ? sched->scheduler->sync_mode() : GGML_SCHED_SYNC_AUTO;
 }
 
-void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats) {
+void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, size_t size) {
+    if (stats) {
+        std::memset(static_cast<void *>(stats), 0, size);
+    }
     if (is_valid(sched, __func__) && stats) {
-        *stats = sched->scheduler->stats();
+        std::memcpy(stats, &sched->scheduler->stats(), std::min(size, sizeof(*stats)));
     }
 }
 
@@ -306,10 +362,33 @@ void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
     }
 }
 
-void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t budget_bytes, size_t lookahead_bytes) {
+void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse) {
     guarded(sched, __func__, [&](Scheduler & scheduler) {
-        scheduler.set_streaming({budget_bytes, lookahead_bytes});
+        scheduler.set_reuse(reuse);
         return Status{};
+    });
+}
+
+void ggml_sched_set_debug(ggml_backend_sched_t sched, int level) {
+    set_level(sched, __func__, level, [&](Scheduler & scheduler) { scheduler.set_debug(level); });
+}
+
+void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level) {
+    set_level(sched, __func__, level, [&](Scheduler & scheduler) {
+        scheduler.set_realloc_check(static_cast<ggml_sched::ReallocCheck>(level));
+    });
+}
+
+void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params * params) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        ggml_sched::StreamSettings settings;
+        Status status = read_params(params, settings);
+        if (status.ok()) {
+            scheduler.set_streaming(settings);
+        } else {
+            scheduler.reset();
+        }
+        return status;
     });
 }
 

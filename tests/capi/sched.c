@@ -64,20 +64,41 @@ static void free_model(struct model * model) {
     ggml_free(model->ctx);
 }
 
+static void check_version(void) {
+    char text[32];
+    snprintf(text, sizeof(text), "%d.%d.%d", GGML_SCHED_VERSION_MAJOR, GGML_SCHED_VERSION_MINOR,
+             GGML_SCHED_VERSION_PATCH);
+    CHECK(capi_same_text(ggml_sched_version(), text));
+    CHECK(capi_same_text(text, GGML_SCHED_PROJECT_VERSION));
+}
+
+static void check_switches(ggml_backend_sched_t sched) {
+    ggml_sched_set_sync_mode(sched, GGML_SCHED_SYNC_BARRIER);
+    CHECK(ggml_sched_get_sync_mode(sched) == GGML_SCHED_SYNC_BARRIER);
+    ggml_sched_set_sync_mode(sched, GGML_SCHED_SYNC_AUTO);
+    ggml_sched_set_verify(sched, true);
+    ggml_sched_set_reuse(sched, true);
+    ggml_sched_set_debug(sched, 0);
+    ggml_sched_set_debug_realloc(sched, 0);
+    struct ggml_sched_stream_params params = ggml_sched_stream_default_params();
+    CHECK(params.size == sizeof(params) && params.budget_bytes == GGML_SCHED_STREAM_AUTO);
+    params.budget_bytes = GGML_SCHED_STREAM_UNLIMITED;
+    ggml_sched_set_streaming(sched, &params);
+    params.budget_bytes = GGML_SCHED_STREAM_OFF;
+    ggml_sched_set_streaming(sched, &params);
+    params.budget_bytes = GGML_SCHED_STREAM_AUTO;
+    ggml_sched_set_streaming(sched, &params);
+    ggml_sched_keep_weights(sched, true);
+    ggml_sched_keep_weights(sched, false);
+    CHECK(capi_same_text(ggml_sched_get_error(sched), ""));
+}
+
 static void check_properties(ggml_backend_sched_t sched, ggml_backend_t device, ggml_backend_t cpu) {
     CHECK(ggml_backend_sched_get_n_backends(sched) == 2 && ggml_backend_sched_get_n_copies(sched) == 1);
     CHECK(ggml_backend_sched_get_backend(sched, 0) == device && ggml_backend_sched_get_backend(sched, 1) == cpu);
     CHECK(ggml_backend_sched_get_backend(sched, 2) == NULL);
     ggml_backend_buffer_type_t buft = ggml_backend_get_default_buffer_type(device);
     CHECK(ggml_backend_sched_get_buffer_type(sched, device) == buft);
-    ggml_sched_set_sync_mode(sched, GGML_SCHED_SYNC_BARRIER);
-    CHECK(ggml_sched_get_sync_mode(sched) == GGML_SCHED_SYNC_BARRIER);
-    ggml_sched_set_sync_mode(sched, GGML_SCHED_SYNC_AUTO);
-    ggml_sched_set_verify(sched, true);
-    ggml_sched_set_streaming(sched, GGML_SCHED_STREAM_AUTO, 0);
-    ggml_sched_keep_weights(sched, true);
-    ggml_sched_keep_weights(sched, false);
-    CHECK(capi_same_text(ggml_sched_get_error(sched), ""));
 }
 
 static void check_placement(ggml_backend_sched_t sched, struct model * model, ggml_backend_t device,
@@ -147,13 +168,13 @@ static void check_observation(ggml_backend_sched_t sched) {
     char pattern[32];
     char plan[16];
     memset(&stats, 0, sizeof(stats));
-    ggml_sched_get_stats(sched, &stats);
+    ggml_sched_get_stats(sched, &stats, sizeof(stats));
     CHECK(stats.runs == 3 && stats.plans >= 1 && stats.launches >= 6);
     const size_t length = ggml_sched_get_pattern(sched, 0, pattern, sizeof(pattern));
     CHECK(length == strlen(pattern) && strchr(pattern, 'g') != NULL);
     CHECK(ggml_sched_get_plan_text(sched, plan, sizeof(plan)) >= strlen(plan) && strlen(plan) == sizeof(plan) - 1);
     ggml_sched_reset_stats(sched);
-    ggml_sched_get_stats(sched, &stats);
+    ggml_sched_get_stats(sched, &stats, sizeof(stats));
     CHECK(stats.runs == 0 && stats.launches == 0);
 }
 
@@ -195,7 +216,9 @@ void capi_test_sched(void) {
     struct model model = new_model(device);
     ggml_backend_sched_t sched = ggml_backend_sched_new(backends, NULL, 2, GGML_DEFAULT_GRAPH_SIZE, false, true);
     CHECK(sched != NULL);
+    check_version();
     check_properties(sched, device, cpu);
+    check_switches(sched);
     check_placement(sched, &model, device, cpu);
     check_runs(sched, &model);
     check_observation(sched);

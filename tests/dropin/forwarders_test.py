@@ -202,6 +202,7 @@ class Forwarders(unittest.TestCase):
         jobs = [(STUBS / "scheduler.cpp", "stock.o", renaming("/src/ggml-backend.cpp")),
                 (STUBS / "scheduler.cpp", "ours.o", ["-DSTUB_OURS", *renaming("/src/sched/capi.cpp")]),
                 (STUBS / "stub.cpp", "stub.o", []), (STUBS / "program.cpp", "program.o", []),
+                (ROOT / "src/sched/host/switches.cpp", "switches.o", ["-DGGML_SCHED_DROP_IN=1"]),
                 *((file, f"{Path(file).stem}.o", ["-Werror", "-DGGML_SCHED_PASSES_ON=1"]) for file in cls.dropin)]
         for file, result, options in jobs:
             cls.run_command([*compiler, *options, "-c", file, "-o", root / result])
@@ -212,14 +213,16 @@ class Forwarders(unittest.TestCase):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def run_with_stderr(self, scenario, **variables):
+        """Returns the lines of a scenario on stdout and on stderr."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GGML_SCHED")}
+        done = subprocess.run([self.program, scenario], capture_output=True, text=True, env={**environment, **variables})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout.splitlines(), done.stderr.splitlines()
+
     def run_program(self, scenario, choice=None):
         """Returns the lines of a scenario. `choice` is GGML_SCHED in the environment."""
-        environment = {name: value for name, value in os.environ.items() if name != "GGML_SCHED"}
-        if choice is not None:
-            environment["GGML_SCHED"] = choice
-        done = subprocess.run([self.program, scenario], capture_output=True, text=True, env=environment)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout.splitlines()
+        return self.run_with_stderr(scenario, **({} if choice is None else {"GGML_SCHED": choice}))[0]
 
     def parts(self, scenario, choice=None):
         """Returns the lines of a scenario between its lines "-"."""
@@ -251,10 +254,24 @@ class Forwarders(unittest.TestCase):
         self.assertEqual(second[0], "stock set_priority 7 5")
         self.assertNotIn("ours", " ".join(before + first + second))
 
-    def test_takes_an_unknown_choice_for_the_default(self):
-        lines = self.run_program("answers", "other")
-        self.assertIn("GGML_SCHED is 'other'", lines[0])
-        self.assertIn(TAKES_OVER.format("set_label"), lines)
+    def test_takes_an_unknown_choice_for_the_default_and_says_so_once(self):
+        lines, errors = self.run_with_stderr("two_schedulers", GGML_SCHED="other")
+        self.assertEqual(errors[0], "ggml-sched: error: GGML_SCHED is 'other'; it must be ours or stock. The default "
+                                    "is used.")
+        self.assertEqual(sum("error" in line for line in errors), 1)
+        self.assertIn(TAKES_OVER.format("share"), lines)
+
+    def test_reads_a_choice_without_regard_to_case(self):
+        for choice in ("Stock", "STOCK"):
+            self.assertEqual(self.run_program("answers", choice), self.run_program("answers", "stock"))
+
+    def test_names_the_scheduler_on_stderr_if_a_switch_is_set(self):
+        stock = "ggml-sched: made a scheduler: ggml's own"
+        self.assertEqual(self.run_with_stderr("answers")[1], [])
+        self.assertEqual(self.run_with_stderr("answers", GGML_SCHED="stock")[1], [stock])
+        self.assertEqual(self.run_with_stderr("made_by_stock", GGML_SCHED_VERIFY="0")[1], [stock])
+        switched = f"{stock}, instead of ggml-sched's, because ggml_backend_sched_set_label was called"
+        self.assertEqual(self.run_with_stderr("answers", GGML_SCHED_VERIFY="0")[1], [switched])
 
     def test_passes_arguments_and_answers(self):
         answers = ["stock set_label some text", "stock set_priority 6 5", "set_priority returned 2", "stock get_report",

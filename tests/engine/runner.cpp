@@ -83,7 +83,7 @@ Outcome run(const Loaded & loaded, const engine::SessionConfig & config, const J
     }
     run_tasks(*session.value(), job, outcome);
     outcome.n_micro_batches = expected_micro_batches(*session.value(), config.n_ubatch, job);
-    ggml_sched_get_stats(session.value()->sched(), &outcome.stats);
+    ggml_sched_get_stats(session.value()->sched(), &outcome.stats, sizeof(outcome.stats));
     ggml_backend_sim_get_counters(&outcome.counters);
     return outcome;
 }

@@ -34,7 +34,7 @@ StreamSession::StreamSession(const StreamModel & model, const Streaming & stream
     }
     ggml_sched_set_verify(sched(), streaming.verify);
     ggml_sched_keep_weights(sched(), streaming.keep);
-    ggml_sched_set_streaming(sched(), streaming.budget, streaming.lookahead);
+    set_streaming(sched(), streaming.budget, streaming.lookahead);
 }
 
 StreamSession::~StreamSession() {
@@ -127,7 +127,7 @@ bool StreamSession::can_repeat(int n_tokens) const {
 
 ggml_sched_stats StreamSession::stats() const {
     ggml_sched_stats stats = {};
-    ggml_sched_get_stats(sched(), &stats);
+    ggml_sched_get_stats(sched(), &stats, sizeof(stats));
     return stats;
 }
 

@@ -101,9 +101,9 @@ RULES = [
          [r"include/.*", _HOST]
          + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse", "session")),
     Rule(r"src/sched/(capi\.cpp|handle\.h)",
-         [r"include/.*", r"src/sched/handle\.h", r"src/sched/host/(log|status)\.h"] + _stages("session", "observe", "plan")),
+         [r"include/.*", r"src/sched/handle\.h", r"src/sched/host/(log|status|switches)\.h"] + _stages("session", "observe", "plan")),
     # Chooses between ggml's scheduler and ours, by the public API of both.
-    Rule(r"src/dropin/.*", [r"include/.*", r"src/dropin/.*", r"src/sched/host/log\.h"]),
+    Rule(r"src/dropin/.*", [r"include/.*", r"src/dropin/.*", r"src/sched/host/(log|switches)\.h"]),
 ]
 
 VENDOR_HEADERS = {

@@ -181,7 +181,7 @@ bool Callbacks::is_refused(int s, Inside inside, ggml_cgraph * graph, ggml_tenso
     case Inside::ComputeAsync: return ggml_backend_sched_graph_compute_async(sched, graph) == GGML_STATUS_FAILED;
     case Inside::Reset: ggml_backend_sched_reset(sched); return true;
     case Inside::Unalloc: ggml_sched_unalloc_graph(sched); return true;
-    case Inside::SetStreaming: ggml_sched_set_streaming(sched, 0, 0); return true;
+    case Inside::SetStreaming: ggml_sched_set_streaming(sched, nullptr); return true;
     case Inside::KeepWeights: ggml_sched_keep_weights(sched, true); return true;
     case Inside::TraceStart: return !ggml_sched_trace_start(sched, trace_path(s).c_str());
     case Inside::TraceStop: return !ggml_sched_trace_stop(sched);
@@ -218,7 +218,7 @@ std::string call_getters(const World & world, int s) {
     ggml_backend_sched_t sched = world.sched(s);
     char text[64];
     ggml_sched_stats stats;
-    ggml_sched_get_stats(sched, &stats);
+    ggml_sched_get_stats(sched, &stats, sizeof(stats));
     ggml_sched_get_pattern(sched, -1, text, sizeof(text));
     ggml_sched_get_pattern(sched, 0, text, 1);
     ggml_sched_get_plan_text(sched, text, sizeof(text));

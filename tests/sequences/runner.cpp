@@ -72,13 +72,22 @@ int Runner::set(const Call & call) {
     case Kind::SetCopy: callbacks_.set_copy(s, call.callback); break;
     case Kind::SetRealloc: callbacks_.set_realloc(s, call.callback); break;
     case Kind::SetMode: ggml_sched_set_sync_mode(sched, static_cast<ggml_sched_sync_mode>(call.x % 3)); break;
-    case Kind::SetVerify: ggml_sched_set_verify(sched, call.x % 2 == 1); break;
-    case Kind::SetStreaming:
+    case Kind::SetVerify:
+        ggml_sched_set_verify(sched, call.x % 2 == 1);
+        ggml_sched_set_reuse(sched, call.x % 4 < 2);
+        break;
+    case Kind::SetStreaming: {
         synchronize_others(s);
-        ggml_sched_set_streaming(sched, kBudgets[call.x % 5], 0);
+        ggml_sched_stream_params params = ggml_sched_stream_default_params();
+        params.budget_bytes = kBudgets[call.x % 5];
+        ggml_sched_set_streaming(sched, &params);
         world_.model.did_reset(s);
         break;
+    }
     default: ggml_sched_keep_weights(sched, call.x % 2 == 1); break;
+    }
+    if (call.kind == Kind::SetMode || call.kind == Kind::SetStreaming || call.kind == Kind::KeepWeights) {
+        check_error(true, s, "a setter");
     }
     return 0;
 }

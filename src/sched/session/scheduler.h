@@ -67,6 +67,8 @@ class Scheduler {
     void set_verify(bool verify) { settings_.verify = verify; }
     // False: every stage runs anew for each graph, and each run is lowered and planned anew.
     void set_reuse(bool reuse) { settings_.reuse = reuse; }
+    void set_debug(int level) { settings_.debug = level; }
+    void set_realloc_check(ReallocCheck check) { settings_.realloc_check = check; }
     Status start_trace(const std::string & path); // ends the trace that there may be
     Status stop_trace();
     void end_trace() noexcept; // if there is one; logs what fails

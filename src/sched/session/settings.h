@@ -11,20 +11,23 @@
 
 namespace ggml_sched {
 
-// Which replacements of a compute buffer that is too small make ggml_backend_sched_alloc_graph fail
+// Which replacements of a compute buffer that is too small make ggml_backend_sched_alloc_graph fail. The values are the
+// levels of GGML_SCHED_DEBUG_REALLOC.
 enum class ReallocCheck : uint8_t { None, Unexpected, All };
 
+// ggml-sched.h lists the switches and their values.
 struct Settings {
-    ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC=auto|barrier|serial
-    bool verify = false;                                   // GGML_SCHED_VERIFY=1
-    bool reuse = true;                                     // GGML_SCHED_REUSE=0
-    int debug = 0;                                         // GGML_SCHED_DEBUG=1|2
-    StreamSettings streaming;                              // GGML_SCHED_STREAM=MiB|auto|0
-    bool keep_weights = false;                             // GGML_SCHED_STREAM_KEEP=1
-    ReallocCheck realloc_check = ReallocCheck::None;       // GGML_SCHED_DEBUG_REALLOC=0|1|2
-    std::string trace;                                     // GGML_SCHED_TRACE=FILE; of the n-th scheduler FILE.n
+    ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC
+    bool verify = false;                                   // GGML_SCHED_VERIFY
+    bool reuse = true;                                     // GGML_SCHED_REUSE
+    int debug = 0;                                         // GGML_SCHED_DEBUG
+    StreamSettings streaming;                              // GGML_SCHED_STREAM
+    bool keep_weights = false;                             // GGML_SCHED_STREAM_KEEP
+    ReallocCheck realloc_check = ReallocCheck::None;       // GGML_SCHED_DEBUG_REALLOC
+    std::string trace; // GGML_SCHED_TRACE; FILE.n for the n-th scheduler of the process
 };
 
+// Returns what the environment says. An unknown value is an error on stderr, and counts as not set.
 Settings read_settings();
 
 } // namespace ggml_sched

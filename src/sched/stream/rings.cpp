@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 
-// How far copies run ahead. More gains nothing: they only have to bridge what the device computes in between.
+// In auto, how far copies run ahead. More gains nothing: they only have to bridge what the device computes in between.
 constexpr size_t kLookahead = 1024 * kMiB;
 // A split begins when its weights are there, so large splits begin late; but many small ones cost launches.
 constexpr size_t kMostPerSplit = 64 * kMiB;
@@ -88,7 +88,8 @@ const StreamLimits & StreamRings::limits() {
 }
 
 void StreamRings::find_capacities() {
-    const size_t lookahead = settings_.lookahead == 0 ? kLookahead : settings_.lookahead;
+    const size_t by_default = settings_.budget == StreamSettings::kAuto ? kLookahead : settings_.budget;
+    const size_t lookahead = settings_.lookahead == 0 ? by_default : settings_.lookahead;
     limits_.assign(backends_.size(), {});
     for (size_t b = 0; b < backends_.size() && settings_.budget > 0; b++) {
         if (topology_.stream_of[b] == plan::kHost) {

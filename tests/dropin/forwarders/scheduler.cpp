@@ -250,13 +250,17 @@ void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched, ggml_ba
 
 #ifdef STUB_OURS
 
+const char * ggml_sched_version(void) {
+    return "of the stub";
+}
+
 void ggml_sched_set_sync_mode(ggml_backend_sched_t, ggml_sched_sync_mode) {}
 
 ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t) {
     return GGML_SCHED_SYNC_AUTO;
 }
 
-void ggml_sched_get_stats(ggml_backend_sched_t, ggml_sched_stats *) {}
+void ggml_sched_get_stats(ggml_backend_sched_t, ggml_sched_stats *, size_t) {}
 void ggml_sched_reset_stats(ggml_backend_sched_t) {}
 
 size_t ggml_sched_get_pattern(ggml_backend_sched_t, int, char *, size_t) {
@@ -269,7 +273,11 @@ size_t ggml_sched_get_plan_text(ggml_backend_sched_t, char *, size_t) {
 
 void ggml_sched_set_verify(ggml_backend_sched_t, bool) {}
 
-void ggml_sched_set_streaming(ggml_backend_sched_t sched, size_t, size_t) {
+void ggml_sched_set_reuse(ggml_backend_sched_t, bool) {}
+void ggml_sched_set_debug(ggml_backend_sched_t, int) {}
+void ggml_sched_set_debug_realloc(ggml_backend_sched_t, int) {}
+
+void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params *) {
     say({"set_streaming"});
     sched->graph = nullptr;
 }

@@ -116,7 +116,7 @@ TEST(Turns, AreOrderedInARingThatIsNew) {
         ggml_backend_sched_synchronize(rig.sched());
         chain.start(rig, rig.device(0), 0.0F, values[0]); // in the first turn
 
-        ggml_sched_set_streaming(rig.sched(), StreamedChain::kRing, 0);
+        set_streaming(rig.sched(), StreamedChain::kRing);
         std::array<BufferPtr, 32> others; // so that the new ring is not where the old one was
         for (size_t i = 0; i < others.size(); i++) {
             others[i].reset(ggml_backend_alloc_buffer(rig.device(0), i % 2 == 0 ? 16 : StreamedChain::kRing));

@@ -308,22 +308,6 @@ TEST(DebugListing, NamesSplitsInputsAndTheCauseOfEachAssignment) {
     }
 }
 
-TEST(SyncModeInTheEnvironment, IsTakenOrRefusedWithAWarning) {
-    const BackendPtr cpu(ggml_backend_cpu_init());
-    const std::pair<const char *, ggml_sched_sync_mode> modes[] = {{"auto", GGML_SCHED_SYNC_AUTO},
-                                                                   {"barrier", GGML_SCHED_SYNC_BARRIER},
-                                                                   {"serial", GGML_SCHED_SYNC_SERIAL},
-                                                                   {"sometimes", GGML_SCHED_SYNC_AUTO}};
-    for (const auto & [name, mode] : modes) {
-        LogCapture log;
-        ASSERT_EQ(setenv("GGML_SCHED_SYNC", name, 1), 0);
-        const SchedPtr sched(new_sched({cpu.get()}));
-        unsetenv("GGML_SCHED_SYNC");
-        EXPECT_EQ(ggml_sched_get_sync_mode(sched.get()), mode);
-        EXPECT_EQ(log.contains("it must be auto, barrier or serial"), std::string(name) == "sometimes");
-    }
-}
-
 TEST(EmptyGraph, Runs) {
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
     const ContextPtr context = make_context();

@@ -96,8 +96,11 @@ TEST_F(CallingCallback, IsRefusedWhatWouldDisturbTheRun) {
         [&] { ggml_backend_sched_set_tensor_backend(sched(), result_, rig_.cpu()); },
         [&] { ggml_backend_sched_reset(sched()); },
         [&] { ggml_sched_unalloc_graph(sched()); },
-        [&] { ggml_sched_set_streaming(sched(), 0, 0); },
+        [&] { set_streaming(sched(), GGML_SCHED_STREAM_OFF); },
         [&] { ggml_sched_keep_weights(sched(), true); },
+        [&] { ggml_sched_set_reuse(sched(), false); },
+        [&] { ggml_sched_set_debug(sched(), 1); },
+        [&] { ggml_sched_set_debug_realloc(sched(), 2); },
         [&] { ggml_backend_sched_free(sched()); },
     };
     for (size_t i = 0; i < refused.size() + without_result.size(); i++) {

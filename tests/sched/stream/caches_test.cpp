@@ -143,7 +143,7 @@ RigOptions on(ggml_sim_profile profile, uint64_t seed = 0) {
 struct CacheRig : Rig {
     explicit CacheRig(const RigOptions & options, size_t budget = 16 * kWeightBytes)
         : Rig(options) {
-        ggml_sched_set_streaming(sched(), budget, 0);
+        set_streaming(sched(), budget);
         ggml_sched_set_verify(sched(), true);
     }
 };

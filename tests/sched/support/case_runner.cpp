@@ -153,7 +153,7 @@ class Runner {
             run.offers ? scribbler_.attach_to(rig_.sched()) : Scribbler::detach_from(rig_.sched());
         }
         if (run.ring > 0) {
-            ggml_sched_set_streaming(rig_.sched(), run.ring == kNoRing ? 0 : run.ring, 0);
+            set_streaming(rig_.sched(), run.ring == kNoRing ? 0 : run.ring);
         }
         if (run.reserve) {
             const BuiltGraph measure = build_and_place(spec, nullptr);

@@ -20,6 +20,13 @@ void change_hooks(ggml_backend_sched_t sched, const std::function<void(TestHooks
     sched->scheduler->set_test_hooks(hooks);
 }
 
+void set_streaming(ggml_backend_sched_t sched, size_t budget, size_t lookahead) {
+    ggml_sched_stream_params params = ggml_sched_stream_default_params();
+    params.budget_bytes = budget;
+    params.lookahead_bytes = lookahead;
+    ggml_sched_set_streaming(sched, &params);
+}
+
 namespace {
 
 // As a backend that computes another order of the nodes, and finds the one that they have.
@@ -89,7 +96,7 @@ Rig::Rig(const RigOptions & options)
         ggml_sched_set_sync_mode(sched(), options.mode);
         ggml_sched_set_verify(sched(), true);
         if (options.stream != SIZE_MAX) {
-            ggml_sched_set_streaming(sched(), options.stream, 0);
+            set_streaming(sched(), options.stream);
         }
         if (options.keep_weights) { // else what the environment says
             ggml_sched_keep_weights(sched(), true);
@@ -119,7 +126,7 @@ std::string Rig::plan() const {
 
 ggml_sched_stats Rig::stats() const {
     ggml_sched_stats stats;
-    ggml_sched_get_stats(sched(), &stats);
+    ggml_sched_get_stats(sched(), &stats, sizeof(stats));
     return stats;
 }
 

@@ -38,6 +38,9 @@ using SchedPtr = std::unique_ptr<ggml_backend_sched, SchedDeleter>;
 // Changes what only tests can change of a scheduler.
 void change_hooks(ggml_backend_sched_t sched, const std::function<void(TestHooks &)> & change);
 
+// Calls ggml_sched_set_streaming with these values.
+void set_streaming(ggml_backend_sched_t sched, size_t budget, size_t lookahead = GGML_SCHED_STREAM_AUTO);
+
 // A context for descriptions of tensors and graphs
 ContextPtr make_context(size_t n_tensors = 1024);
 
