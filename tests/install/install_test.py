@@ -62,7 +62,7 @@ class Install:
             self.use_pkg_config(self.args.cxx, "-std=c++17", "-xc++", *flags)
         self.run_tool()
         if not self.shared:
-            self.check_that_gpu_backends_are_announced()
+            self.check_what_configuring_says()
 
     def configure(self, source, build, *options):
         a = self.args
@@ -101,11 +101,14 @@ class Install:
         require(not list(self.prefix.rglob("*.gguf")), "the model of a tool is installed that was not built")
         self.prefix = prefix
 
-    def check_that_gpu_backends_are_announced(self):
-        """The configure step says which GPU backends it found compilers for, and how to leave them out."""
+    def check_what_configuring_says(self):
+        """Without the packages of tests and tools, the library alone is configured. What else is built is said."""
         build = self.work / "unasked"
         shutil.rmtree(build, ignore_errors=True)
-        said = self.configure(self.args.source, build, "-DGGML_SCHED_TESTS=OFF", "-DGGML_SCHED_TOOLS=OFF")
+        missing = [f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("GTest", "CLI11", "nlohmann_json")]
+        said = self.configure(self.args.source, build, *missing)
+        for option in ("GGML_SCHED_TESTS", "GGML_SCHED_TOOLS"):
+            require(f"-D{option}=ON" in said, f"configuring does not say what -D{option}=ON does")
         cache = (build / "CMakeCache.txt").read_text()
         for option in ("GGML_SCHED_CUDA", "GGML_SCHED_HIP"):
             other = "OFF" if f"{option}:BOOL=ON" in cache else "ON"
