@@ -8,6 +8,7 @@
 #include "ggml-sched.h"
 #include "handle.h"
 #include "host/log.h"
+#include "observe/stream_text.h"
 
 namespace {
 
@@ -289,6 +290,10 @@ void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
         sched->scheduler->stats() = {};
     }
+}
+
+const char * ggml_sched_stream_decision_text(uint64_t decision) {
+    return ggml_sched::text_of(decision);
 }
 
 size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {
