@@ -10,7 +10,7 @@
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
 #include "ggml-sched.h"
-#include "null_device.h"
+#include "null_backend.h"
 
 namespace ggml_sched::bench {
 namespace {

@@ -1,5 +1,7 @@
 # What `cmake --install` puts where. Everything has a name of our own, so that nothing shadows a system's ggml:
 #
+# Tools are installed if they were built, so `cmake --build b --target ggml-sched` suffices for the rest.
+#
 #   include/ggml-sched/*.h      lib/libggml-sched.{a,so}     lib/pkgconfig/ggml-sched.pc
 #   lib/cmake/ggml-sched/*      share/doc/ggml-sched/        bin/sched-run and share/ggml-sched/ (examples/sched-run)
 #   share/ggml-sched/drop-in/   what cmake/ggml-sched-inject.cmake builds into a foreign ggml
@@ -36,6 +38,8 @@ if(NOT GGML_SCHED_HIP AND NOT GGML_SCHED_HIP_ON_CUDA)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ggml-sched
     FILES_MATCHING PATTERN "*.h" ${absent_headers})
+# A backend outside of the tree implements this interface: see examples/null-backend.
+install(FILES ${PROJECT_SOURCE_DIR}/src/core/ggml-backend-impl.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ggml-sched)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(TARGET sched-run AND UNIX AND NOT APPLE)
@@ -43,7 +47,7 @@ if(TARGET sched-run AND UNIX AND NOT APPLE)
     set_target_properties(sched-run PROPERTIES INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
 endif()
 
-# A program in C that links the static library needs the C++ library too.
+# The link of a C program with the static library needs the C++ library, too.
 set(GGML_SCHED_CXX_LIBRARIES ${CMAKE_CXX_IMPLICIT_LINK_LIBRARIES})
 list(REMOVE_ITEM GGML_SCHED_CXX_LIBRARIES ${CMAKE_C_IMPLICIT_LINK_LIBRARIES})
 list(REMOVE_DUPLICATES GGML_SCHED_CXX_LIBRARIES)
@@ -70,19 +74,22 @@ set(pc_libdir "\${prefix}")
 set(pc_includedir "\${prefix}")
 cmake_path(APPEND pc_libdir "${CMAKE_INSTALL_LIBDIR}") # an absolute path replaces the prefix
 cmake_path(APPEND pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
-list(TRANSFORM GGML_SCHED_CXX_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE pc_private_libs)
-list(APPEND pc_private_libs ${CMAKE_THREAD_LIBS_INIT} -pthread)
+list(TRANSFORM GGML_SCHED_CXX_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE pc_library_needs)
+list(APPEND pc_library_needs ${CMAKE_THREAD_LIBS_INIT} -pthread)
 if(GGML_SCHED_CUDA OR GGML_SCHED_HIP_ON_CUDA)
-    list(APPEND pc_private_libs ${CUDA_cudart_static_LIBRARY} -lrt -ldl)
+    list(APPEND pc_library_needs ${CUDA_cudart_static_LIBRARY} -lrt -ldl)
 endif()
 if(GGML_SCHED_HIP AND NOT GGML_SCHED_HIP_ON_CUDA)
-    list(APPEND pc_private_libs ${GGML_SCHED_HIP_LIBRARY} -ldl)
+    list(APPEND pc_library_needs ${GGML_SCHED_HIP_LIBRARY} -ldl)
 endif()
-list(JOIN pc_private_libs " " pc_private_libs)
+list(JOIN pc_library_needs " " pc_library_needs)
 string(REGEX REPLACE "/$" "" pc_to_prefix ${pc_to_prefix})
 set(pc_cflags "")
+set(pc_static_libs "")
 if(BUILD_SHARED_LIBS)
     set(pc_cflags " -DGGML_SHARED")
+else() # Only the static library is installed, so its users need this also without pkg-config's --static.
+    set(pc_static_libs " ${pc_library_needs}")
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/ggml-sched.pc.in ${PROJECT_BINARY_DIR}/ggml-sched.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ggml-sched.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -54,6 +54,23 @@ enum ggml_sched_sync_mode {
 GGML_API void                      ggml_sched_set_sync_mode(ggml_backend_sched_t sched, enum ggml_sched_sync_mode mode);
 GGML_API enum ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched);
 
+// Why weights in host memory were streamed to devices, or were not; see ggml_sched_set_streaming. The order is part of
+// the meaning: of several graphs or devices, the largest decision counts.
+enum ggml_sched_stream_decision {
+    GGML_SCHED_STREAM_DECISION_NONE            = 0, // no graph has been allocated or reserved
+    GGML_SCHED_STREAM_DECISION_NOT_NEEDED      = 1, // no device needs copies of weights in host memory
+    GGML_SCHED_STREAM_DECISION_OFF             = 2, // the budget is 0, or the synchronization mode is not AUTO
+    GGML_SCHED_STREAM_DECISION_NO_QUEUE        = 3, // the device has no asynchronous copies, events or free queue
+    GGML_SCHED_STREAM_DECISION_NO_MEMORY       = 4, // the device has too little free memory, or makes no second queue
+    GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS = 5, // a copy callback may write the weights
+    GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS   = 6, // each weight is larger than half of the ring
+    GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS   = 7, // the weights are too small on average; only AUTO looks at this
+    GGML_SCHED_STREAM_DECISION_STREAMED        = 8, // weights or caches are copied ahead of their use
+};
+
+// Returns a decision as a sentence, with what to do about it. The text stays. "" if it is no decision.
+GGML_API const char * ggml_sched_stream_decision_text(uint64_t decision);
+
 // Counters since the scheduler was made, or since ggml_sched_reset_stats. The caller's own waits, by
 // ggml_backend_sched_synchronize, are not counted. Names with "bytes" are in bytes; all others are counts. A later
 // version may add counters at the end; no counter moves.
@@ -80,6 +97,7 @@ struct ggml_sched_stats {
     uint64_t expert_bytes_of_all; // of all experts, in runs by the ids; the sent bytes by these are the share in use
     uint64_t unplanned_waits; // waits of the host that no plan shows; part of host_waits. They follow a refused copy, a
                               // run that broke off, memory of streaming that was given back, or a busy pinned chunk.
+    uint64_t stream_decision; // the largest ggml_sched_stream_decision of all graphs that were allocated or reserved
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was

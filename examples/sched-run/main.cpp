@@ -11,22 +11,47 @@
 
 namespace {
 
-// The library says in its log why something failed; the tool says what. They end up in one line.
-struct LibraryLog {
-    std::string last_error;
+// Shows what the library logs, on stderr. The last error is kept, since the tool's own line may have to name it: the
+// library says why something failed, and the tool says what.
+class LibraryLog {
+  public:
+    LibraryLog() { ggml_log_set(receive, this); }
+    ~LibraryLog() { ggml_log_set(nullptr, nullptr); }
+    LibraryLog(const LibraryLog &) = delete;
+    LibraryLog & operator=(const LibraryLog &) = delete;
 
+    bool has_errors() const { return !last_error_.empty(); }
+    // Returns the last error, which is not shown otherwise, without the line's end.
+    const std::string & last_error() const { return last_error_; }
+    void show_last_error() const {
+        if (has_errors()) {
+            std::fprintf(stderr, "%s\n", last_error_.c_str());
+        }
+    }
+
+  private:
     static void receive(ggml_log_level level, const char * text, void * self) {
-        if (level == GGML_LOG_LEVEL_ERROR) {
-            std::string & error = static_cast<LibraryLog *>(self)->last_error;
-            error = text;
-            while (!error.empty() && error.back() == '\n') {
-                error.pop_back();
-            }
+        if (level != GGML_LOG_LEVEL_ERROR) {
+            std::fputs(text, stderr);
             return;
         }
-        std::fputs(text, stderr);
+        static_cast<LibraryLog *>(self)->show_last_error();
+        std::string & error = static_cast<LibraryLog *>(self)->last_error_;
+        error = text;
+        while (!error.empty() && error.back() == '\n') {
+            error.pop_back();
+        }
     }
+
+    std::string last_error_;
 };
+
+int fail(const std::string & error, const LibraryLog & log, int exit_code) {
+    const bool has_reason = log.has_errors() && error.find(log.last_error()) == std::string::npos;
+    const std::string reason = has_reason ? " (" + log.last_error() + ")" : "";
+    std::fprintf(stderr, "sched-run: %s%s\n", error.c_str(), reason.c_str());
+    return exit_code;
+}
 
 int run(int argc, const char * const * argv) {
     const sched_run::Parsed parsed = sched_run::parse_options(argc, argv);
@@ -34,14 +59,9 @@ int run(int argc, const char * const * argv) {
         return parsed.exit_code;
     }
     LibraryLog log;
-    ggml_log_set(LibraryLog::receive, &log);
     const sched_run::Outcome outcome = sched_run::run_job(*parsed.options);
-    ggml_log_set(nullptr, nullptr);
     if (!outcome.report) {
-        const bool has_reason = !log.last_error.empty() && outcome.error.find(log.last_error) == std::string::npos;
-        const std::string reason = has_reason ? " (" + log.last_error + ")" : "";
-        std::fprintf(stderr, "sched-run: %s%s\n", outcome.error.c_str(), reason.c_str());
-        return outcome.exit_code;
+        return fail(outcome.error, log, outcome.exit_code);
     }
     const std::string text = parsed.options->json ? sched_run::as_json(*parsed.options, *outcome.report)
                                                   : sched_run::as_table(*parsed.options, *outcome.report);
@@ -49,7 +69,8 @@ int run(int argc, const char * const * argv) {
         std::fputs("sched-run: cannot write the result\n", stderr);
         return sched_run::kFailure;
     }
-    return sched_run::kSuccess;
+    // Such an error has lost something that was asked for, as a trace that GGML_SCHED_TRACE names.
+    return log.has_errors() ? fail("the library reports an error", log, sched_run::kFailure) : sched_run::kSuccess;
 }
 
 } // namespace

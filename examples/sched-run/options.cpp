@@ -18,18 +18,24 @@ const std::map<std::string, ggml_sched_sync_mode> kSyncModes = {
 
 const char * const kDescription =
     "Runs a llama model in GGUF format over several devices, through the backend scheduler.\n"
-    "Without --perplexity and --prompt it measures the perplexity of the first 2048 bytes of our held-out text.";
+    "Without --perplexity and --prompt it measures the perplexity of the first 2048 bytes of its own text.";
 
 const char * const kFooter =
-    "LIST is a comma-separated list out of sim[:profile][*count], cuda[*count], hip[*count] and cpu. The CPU comes "
-    "last\n"
-    "and is added if it is not named. Profiles of simulated devices: cuda (the default), vulkan, no-events, no-async,\n"
-    "uma. GPUs are there if the library was built for them. Examples: sim*2,sim:vulkan,cpu and cuda*2,cpu\n"
+    "LIST names devices, separated by commas: sim[:PROFILE][*COUNT], cuda[*COUNT], hip[*COUNT] and cpu.\n"
+    "The CPU comes last. It is added if LIST does not name it. Examples: sim*2,sim:vulkan,cpu and cuda*2,cpu\n"
+    "PROFILE says what a simulated device can do: cuda (the default), vulkan, no-events, no-async or uma.\n"
+    "cuda and hip are there if the library was built for these GPUs.\n"
     "\n"
-    "Without --model the model is grammar-1m.gguf, looked for in ../share/ggml-sched beside the directory of this\n"
-    "program (where it is installed), then in the folder models of the directories above it (a build directory),\n"
-    "then in the source tree that the program was built from.\n"
+    "The row `pattern` of the output says what the last run did in each split, one letter for each step:\n"
+    "s the host waits, w a device queue waits, a asynchronous copy, c blocking copy, g graph launch.\n"
+    "ag*2 means that two splits in a row did ag.\n"
     "\n"
+    "Without --model the model is grammar-1m.gguf. The program looks for it in three places: ../share/ggml-sched "
+    "beside\n"
+    "the program's directory (where it is installed), the folder models of each directory above the program (a build\n"
+    "directory), and the source tree that the program was built from.\n"
+    "\n"
+    "Warnings and errors of the library appear on stderr. An error of the library makes the exit code 1.\n"
     "Exit codes: 0 success, 1 failure, 2 wrong usage.";
 
 constexpr int kMaxInt = std::numeric_limits<int>::max();
@@ -70,55 +76,56 @@ struct Texts {
 };
 
 void add_options(CLI::App & app, Options & o, Texts & texts) {
-    app.add_option("--model", o.model, "GGUF file of a llama model; without it, our own trained model")
+    app.add_option("--model", o.model,
+                   "Run this llama model, a GGUF file. Default: a small trained model that comes along")
         ->type_name("FILE");
-    app.add_option("--devices", o.devices, "the devices to run on; cpu alone if not given")->type_name("LIST");
+    app.add_option("--devices", o.devices, "Run on these devices; see below. Default: cpu")->type_name("LIST");
     app.add_option("--ngl", o.ngl,
-                   "layers on the devices, counted from the end; more than the model has takes the output "
-                   "matrix along; all if not given")
+                   "Put N layers on the devices, counted from the end. A number above the model's puts the "
+                   "output matrix there, too. Default: all")
         ->check(whole_number(0, kMaxInt))
         ->type_name("N");
-    app.add_option("--ubatch", o.ubatch, "tokens of a micro-batch")
+    app.add_option("--ubatch", o.ubatch, "Compute at most N tokens in one run of a graph (a micro-batch)")
         ->check(whole_number(1, kMaxInt))
         ->type_name("N")
         ->capture_default_str();
     app.add_option("--sync", texts.sync,
-                   "auto, barrier or serial; auto if neither this nor GGML_SCHED_SYNC says otherwise")
+                   "Synchronize in this mode: auto, barrier or serial. Default: GGML_SCHED_SYNC, else auto")
         ->check(CLI::IsMember({"auto", "barrier", "serial"}))
         ->type_name("MODE");
     app.add_option(
            "--stream", texts.stream,
-           "device memory for weights that stay in host memory (see --ngl) and are copied ahead of their use: auto, "
-           "MiB, or 0 for none; auto if neither this nor GGML_SCHED_STREAM says otherwise")
+           "Use so much memory of each device to stream weights: to copy those that stay in host memory (see --ngl) "
+           "ahead of their use. auto, a number of MiB, or 0 for none. Default: GGML_SCHED_STREAM, else auto")
         ->check(mib_or_auto())
         ->type_name("MiB");
-    app.add_flag("--parallel", o.parallel, "let micro-batches overlap on different devices");
-    app.add_option("--perplexity", o.perplexity, "measure the perplexity of a text")->type_name("FILE");
-    auto * prompt_option = app.add_option("--prompt", texts.prompt, "continue this text")->type_name("TEXT");
-    app.add_option("--generate", o.generate, "by this many tokens")
+    app.add_flag("--parallel", o.parallel, "Let micro-batches overlap on different devices");
+    app.add_option("--perplexity", o.perplexity, "Measure the perplexity of this text")->type_name("FILE");
+    auto * prompt_option = app.add_option("--prompt", texts.prompt, "Continue this text")->type_name("TEXT");
+    app.add_option("--generate", o.generate, "Continue --prompt by N tokens")
         ->check(whole_number(0, kMaxInt))
         ->needs(prompt_option)
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--repeat", o.repeat, "do everything N times and check that the logits are the same each time")
+    app.add_option("--repeat", o.repeat, "Do everything N times, and check that the logits are the same each time")
         ->check(whole_number(1, kMaxInt))
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--seed", o.seed, "when simulated devices execute what is queued; 0 is as late as possible")
+    app.add_option("--seed", o.seed, "Choose when simulated devices execute queued work; 0 is as late as possible")
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--threads", o.threads, "threads of the CPU; one per core if not given")
+    app.add_option("--threads", o.threads, "Use N threads on the CPU. Default: one for each core")
         ->check(whole_number(1, GGML_MAX_N_THREADS))
         ->type_name("N");
-    app.add_option("--ctx", o.ctx, "positions of the context; the model's own if not given")
+    app.add_option("--ctx", o.ctx, "Use a context of N positions. Default: that of the model")
         ->check(whole_number(1, 1 << 20))
         ->type_name("N");
-    app.add_flag("--verify", o.verify, "prove each plan before it is executed");
-    app.add_flag("--plan", o.plan, "print the plan of the last run: lanes, steps, waits and their reasons");
-    app.add_option("--timeline", o.timeline, "draw what ran when, and who waited for whom, as a web page")
+    app.add_flag("--verify", o.verify, "Prove each plan before it is executed");
+    app.add_flag("--plan", o.plan, "Print the plan of the last run: lanes, steps, waits and their reasons");
+    app.add_option("--timeline", o.timeline, "Draw what ran when, and what waited for what, as a web page")
         ->type_name("FILE.html");
-    app.add_option("--trace", o.trace, "write the same for Perfetto or chrome://tracing")->type_name("FILE.json");
-    app.add_flag("--json", o.json, "print one JSON object");
+    app.add_option("--trace", o.trace, "Write the same for Perfetto or chrome://tracing")->type_name("FILE.json");
+    app.add_flag("--json", o.json, "Print one JSON object instead of the table");
 }
 
 } // namespace

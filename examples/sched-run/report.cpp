@@ -36,7 +36,8 @@ Json stats_as_json(const ggml_sched_stats & s) {
             {"unplanned_waits", s.unplanned_waits},
             {"records", s.records},
             {"runs", s.runs},
-            {"plans", s.plans}};
+            {"plans", s.plans},
+            {"stream_decision", s.stream_decision}};
 }
 
 double tokens_per_second(const Report & report) {
@@ -111,6 +112,7 @@ std::string as_json(const Options & options, const Report & report) {
     if (report.virtual_us) {
         json["virtual_us"] = *report.virtual_us;
     }
+    json["streaming"] = ggml_sched_stream_decision_text(report.stats.stream_decision);
     json["stats"] = stats_as_json(report.stats);
     json["pattern"] = report.pattern;
     if (options.plan) {
@@ -131,10 +133,12 @@ std::string as_table(const Options & options, const Report & report) {
     row("sync", report.sync);
     row("splits", std::to_string(report.n_splits) + ", input copies: " + std::to_string(report.n_copies));
     row("pattern", pattern_text(report));
+    row("", "(by split: s host wait, w device wait, a async copy, c blocking copy, g launch; ag*2: two splits of ag)");
     row("waits", number(s.host_waits) + " by the host, " + number(s.device_waits) + " by devices, " +
                      number(s.throttle_waits) + " to bound the runs in flight");
     row("copies", number(s.async_copies) + " asynchronous, " + number(s.blocking_copies) + " blocking, " +
                       number(s.bytes_copied) + " bytes, " + number(s.snapshots) + " snapshots");
+    row("streaming", ggml_sched_stream_decision_text(s.stream_decision));
     if (s.streamed_bytes > 0) {
         row("streamed", number(s.streamed_bytes) + " bytes of weights, " + number(s.cache_bytes) + " of caches, " +
                             number(s.staged_bytes) + " out of pageable memory");

@@ -1,4 +1,4 @@
-// ggml-backend-impl.h - what a backend implements. Not installed.
+// ggml-backend-impl.h - what a backend implements. For backends; programs need none of it.
 // Struct and member names are those of ggml's header of the same name, so that src/sched/host compiles against either.
 // Members marked (optional) may be NULL.
 

@@ -11,6 +11,7 @@
 #include "handle.h"
 #include "host/log.h"
 #include "host/switches.h"
+#include "observe/stream_text.h"
 
 #define TEXT_OF(number) #number
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
@@ -345,6 +346,10 @@ void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
         sched->scheduler->stats() = {};
     }
+}
+
+const char * ggml_sched_stream_decision_text(uint64_t decision) {
+    return ggml_sched::text_of(decision);
 }
 
 size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {

@@ -173,6 +173,9 @@ static void check_observation(ggml_backend_sched_t sched) {
     const size_t length = ggml_sched_get_pattern(sched, 0, pattern, sizeof(pattern));
     CHECK(length == strlen(pattern) && strchr(pattern, 'g') != NULL);
     CHECK(ggml_sched_get_plan_text(sched, plan, sizeof(plan)) >= strlen(plan) && strlen(plan) == sizeof(plan) - 1);
+    CHECK(stats.stream_decision != GGML_SCHED_STREAM_DECISION_NONE);
+    CHECK(strlen(ggml_sched_stream_decision_text(stats.stream_decision)) > 0);
+    CHECK(capi_same_text(ggml_sched_stream_decision_text(99), ""));
     ggml_sched_reset_stats(sched);
     ggml_sched_get_stats(sched, &stats, sizeof(stats));
     CHECK(stats.runs == 0 && stats.launches == 0);

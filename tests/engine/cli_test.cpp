@@ -120,6 +120,26 @@ TEST(SchedRun, HelpNamesEveryOptionAndEndsWell) {
     }
 }
 
+TEST(SchedRun, ExplainsThePatternInHelpAndTable) {
+    for (const Ended & ended : {sched_run("--help"), sched_run(kShort + "--devices sim")}) {
+        EXPECT_NE(ended.out.find("c blocking copy"), std::string::npos) << ended.out;
+        EXPECT_NE(ended.out.find("ag*2"), std::string::npos) << ended.out;
+    }
+}
+
+TEST(SchedRun, FailsIfTheTraceOfTheEnvironmentCannotBeWritten) {
+    const Ended ended = shell("GGML_SCHED_TRACE=/nonexistent/t " + std::string(GGML_SCHED_RUN) + " " + kShort);
+    EXPECT_EQ(ended.code, 1);
+    EXPECT_NE(ended.err.find("/nonexistent/t"), std::string::npos) << ended.err;
+    EXPECT_NE(ended.err.find("GGML_SCHED_TRACE"), std::string::npos) << ended.err;
+}
+
+TEST(SchedRun, ShowsWarningsOfTheLibrary) {
+    const Ended ended = sched_run("--devices sim:no-events --ngl 0 --ubatch 64 --stream 8 --threads 1");
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_NE(ended.err.find("weights are not streamed to SIM0: it has no events"), std::string::npos) << ended.err;
+}
+
 TEST(SchedRun, JsonIsOneObjectWithEverythingInIt) {
     const Json json = json_of(kShort + "--devices 'sim*2,cpu' --ngl 4 --ubatch 2 --verify --repeat 2");
     EXPECT_EQ(json["devices"], Json({"SIM0", "SIM1", "CPU"}));
@@ -172,6 +192,17 @@ TEST(SchedRun, StreamingGivesTheSameJsonHash) {
 TEST(SchedRun, StreamsNoSmallWeightsByItself) {
     const Json json = json_of("--devices sim,cpu --ngl 0 --ubatch 64 --threads 1 --prompt Anne --stream auto");
     EXPECT_EQ(json["stats"]["streamed_bytes"], 0) << "weights of 100 KiB are not worth it";
+}
+
+TEST(SchedRun, SaysWhyItStreamsNothing) {
+    const std::string arguments = "--devices sim --ngl 0 --ubatch 64 --threads 1 ";
+    const Ended by_itself = sched_run(arguments);
+    EXPECT_NE(by_itself.out.find("streaming   nothing is streamed: the weights are smaller"), std::string::npos)
+        << by_itself.out;
+    const Ended on = sched_run(arguments + "--stream 8");
+    EXPECT_NE(on.out.find("streaming   weights are copied ahead of their use"), std::string::npos) << on.out;
+    const std::string off = json_of(arguments + "--stream 0")["streaming"];
+    EXPECT_NE(off.find("streaming is off"), std::string::npos) << off;
 }
 
 TEST(SchedRun, TheSyncModeComesFromTheOptionElseFromTheEnvironment) {

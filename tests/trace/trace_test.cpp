@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "chain.h"
-#include "null_device.h"
+#include "null_backend.h"
 #include "support/case_gen.h"
 #include "support/case_runner.h"
 #include "trace_file.h"
@@ -403,7 +403,7 @@ TEST(Trace, OfRandomCasesIsSoundAndChangesNoResult) {
 
 // Devices that do not tell their times: the host's, from when things were enqueued.
 TEST(Trace, OfDevicesWithoutAClockSaysWhatItKnows) {
-    const BackendPtr device(bench::null_backend_init(0));
+    const BackendPtr device(null_backend_init(0));
     const BackendPtr cpu(ggml_backend_cpu_init());
     ggml_backend_t backends[] = {device.get(), cpu.get()};
     const SchedPtr sched(ggml_backend_sched_new(backends, nullptr, 2, 64, false, false));

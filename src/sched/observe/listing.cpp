@@ -6,6 +6,13 @@ namespace ggml_sched::observe {
 
 namespace {
 
+constexpr const char * kLegend =
+    "## CAUSES: usr set by the caller, 1.dst it has memory there, 1.vsrc its view source has memory there, 1.inp "
+    "input, "
+    "1.wgt its weights are there, 1.off the device offers to take it, 2.sup a neighbour is there, 3.best most operands "
+    "are there, 3.upg upgraded to a faster backend with the same memory, 4.vsrc its view source is there, 4.cur its "
+    "reader is there, 4.any the first that supports it, 4.wr it writes into memory there\n";
+
 std::string size_text(const ggml_tensor * tensor) {
     const size_t kib = ggml_nbytes(tensor) / 1024;
     return kib >= 1024 ? std::to_string(kib / 1024) + "M" : std::to_string(kib) + "K";
@@ -59,7 +66,7 @@ class Listing {
 std::string listing_of(const GraphView & graph, const Splits & splits, const Assignment & assignment,
                        const std::vector<host::Backend> & backends, bool with_nodes) {
     const Listing listing(graph, assignment, backends);
-    std::string text;
+    std::string text = with_nodes ? kLegend : "";
     for (size_t i = 0; i < splits.splits.size(); i++) {
         const Split & split = splits.splits[i];
         text += listing.split_line(i, split, splits);

@@ -47,4 +47,28 @@ std::string text_of(const StreamPlan & plan, const observe::Names & names,
     return text;
 }
 
+const char * text_of(uint64_t decision) {
+    switch (decision) {
+    case GGML_SCHED_STREAM_DECISION_NONE: return "no graph has been allocated";
+    case GGML_SCHED_STREAM_DECISION_NOT_NEEDED:
+        return "nothing is streamed: no device needs weights from host memory; small batches are computed where the "
+               "weights are";
+    case GGML_SCHED_STREAM_DECISION_OFF:
+        return "nothing is streamed: streaming is off, or the synchronization mode is not auto";
+    case GGML_SCHED_STREAM_DECISION_NO_QUEUE:
+        return "nothing is streamed: the device has no asynchronous copies, no events or no free queue";
+    case GGML_SCHED_STREAM_DECISION_NO_MEMORY:
+        return "nothing is streamed: the device has too little free memory, or makes no second queue";
+    case GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS:
+        return "nothing is streamed: a copy callback may write the weights";
+    case GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS:
+        return "nothing is streamed: no weight fits half of the memory for streaming; give it more";
+    case GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS: // see kLeastMean of stream/rings.cpp
+        return "nothing is streamed: the weights are smaller than 256 KiB on average, and auto leaves such weights "
+               "alone; give a number of MiB to stream them";
+    case GGML_SCHED_STREAM_DECISION_STREAMED: return "weights are copied ahead of their use";
+    default: return "";
+    }
+}
+
 } // namespace ggml_sched

@@ -1,9 +1,12 @@
 // How the scheduler prepares a graph: the stages of alloc_graph, and of the calls that need only some of them.
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "host/log.h"
 #include "observe/listing.h"
+#include "observe/stream_text.h"
 #include "session/scheduler.h"
 
 namespace ggml_sched {
@@ -95,9 +98,13 @@ Status Scheduler::make_copies(Goal goal) {
         if (Status status = streams_.place(*streamed_, slots_); !status.ok()) {
             return status;
         }
+        stats().stream_decision = std::max<uint64_t>(stats().stream_decision, streamed_->decision);
     }
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
+        if (needs_memory(goal)) {
+            host::log_debug(std::string("## STREAMING: ") + text_of(streamed_->decision) + "\n");
+        }
     }
     split_graphs_.prepare(cut_.view(), graph_, splits(), slots_, backends_);
     return {};

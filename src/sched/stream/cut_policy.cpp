@@ -12,10 +12,12 @@ StreamCuts::StreamCuts(const GraphView & graph, const std::vector<host::Backend>
     , written_at_(graph.n_tensors(), kNoNode)
     , caches_(graph, backends, assignment, written_at_) {
     drop_limits_for_small_weights();
+    result_.limits = limits_;
     result_.decisions = SizeDecisions(limits_);
 }
 
 void StreamCuts::drop_limits_for_small_weights() {
+    result_.is_small.assign(limits_.size(), false);
     if (std::none_of(limits_.begin(), limits_.end(), [](const StreamLimit & limit) { return limit.weight > 0; })) {
         return;
     }
@@ -34,6 +36,7 @@ void StreamCuts::drop_limits_for_small_weights() {
     for (size_t b = 0; b < limits_.size(); b++) {
         if (bytes[b] < n[b] * limits_[b].mean) {
             limits_[b] = {};
+            result_.is_small[b] = true;
         }
     }
 }

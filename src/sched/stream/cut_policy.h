@@ -31,6 +31,8 @@ struct StreamedInputs {
     StreamedExperts experts;
     std::vector<CacheWrite> cache_writes; // in order
     SizeDecisions decisions;
+    StreamLimits limits;        // by which the graph was split
+    std::vector<bool> is_small; // by backend: its weights are too small on average, so its limits are 0
 };
 
 // StreamedSizes - the part of a graph's layout that decides what is streamed, and how

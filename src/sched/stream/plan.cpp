@@ -22,6 +22,37 @@ void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
     lay_out(ring.slots, ring.bytes);
 }
 
+ggml_sched_stream_decision decision_of(const InputCopy & copy, size_t bytes, const StreamedInputs & streamed,
+                                       const Topology & topology) {
+    if (copy.streamed) {
+        return GGML_SCHED_STREAM_DECISION_STREAMED;
+    }
+    if (topology.stream_of[copy.backend] == plan::kHost) {
+        return GGML_SCHED_STREAM_DECISION_NO_QUEUE;
+    }
+    if (streamed.is_small[copy.backend]) {
+        return GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS;
+    }
+    const size_t limit = streamed.limits[copy.backend].weight;
+    return limit == 0      ? GGML_SCHED_STREAM_DECISION_NO_MEMORY
+           : bytes > limit ? GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS
+                           : GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS;
+}
+
+// Returns why weights are streamed, or not: the largest decision of all copies.
+ggml_sched_stream_decision decision_of(const GraphView & graph, const Splits & splits, const StreamedInputs & streamed,
+                                       const std::vector<host::Backend> & backends, const Topology & topology) {
+    ggml_sched_stream_decision decision = GGML_SCHED_STREAM_DECISION_NOT_NEEDED;
+    for (const InputCopy & copy : splits.copies) {
+        const ggml_tensor * tensor = graph.tensor(copy.tensor);
+        if (copy.streamed || (tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer))) {
+            const size_t bytes = size_on(backends[copy.backend], tensor);
+            decision = std::max(decision, decision_of(copy, bytes, streamed, topology));
+        }
+    }
+    return decision;
+}
+
 } // namespace
 
 bool StreamPlan::is_urgent(BackendId backend, int32_t split) const {
@@ -46,6 +77,7 @@ StreamPlan plan_streams(const GraphView & graph, const Splits & splits, const St
     plan.cache_writes = streamed.cache_writes;
     plan.experts = streamed.experts;
     plan.whole_experts = whole_experts;
+    plan.decision = decision_of(graph, splits, streamed, backends, topology);
     plan.rings.resize(backends.size());
     for (size_t b = 0; b < backends.size(); b++) {
         plan.rings[b].slots = streamed_to(static_cast<BackendId>(b), graph, splits, backends);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "ggml-sched.h"
 #include "host/topology.h"
 #include "stream/cut_policy.h"
 #include "stream/layout.h"
@@ -41,6 +42,7 @@ struct StreamPlan {
     std::vector<Ring> rings; // by backend; none: nothing is streamed
     std::vector<CacheWrite> cache_writes;
     StreamedExperts experts;
+    ggml_sched_stream_decision decision = GGML_SCHED_STREAM_DECISION_OFF; // why this, or nothing, is streamed
     bool whole_experts = false;     // all of them are sent ahead, not only those that ids name
     std::vector<RingMemory> memory; // by backend: that there was when the plan was made
 

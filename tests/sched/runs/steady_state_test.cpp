@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "null_device.h"
+#include "null_backend.h"
 #include "support/rig.h"
 
 namespace {
@@ -62,7 +62,7 @@ class Pipeline {
     explicit Pipeline(bool parallel) {
         std::vector<ggml_backend_t> handles;
         for (int i = 0; i < kDevices; i++) {
-            backends_.emplace_back(bench::null_backend_init(i));
+            backends_.emplace_back(null_backend_init(i));
             handles.push_back(backends_.back().get());
         }
         backends_.emplace_back(ggml_backend_cpu_init());

@@ -305,6 +305,8 @@ TEST(DebugListing, NamesSplitsInputsAndTheCauseOfEachAssignment) {
         const bool with_nodes = std::string(level) == "2";
         EXPECT_EQ(log.contains("[SIM0 usr]: input (0K) [CPU 1.inp]"), with_nodes) << log.text();
         EXPECT_EQ(log.contains("[SIM0 2.sup]"), with_nodes) << log.text();
+        EXPECT_EQ(log.contains("2.sup a neighbour is there"), with_nodes) << log.text();
+        EXPECT_TRUE(log.contains("## STREAMING: nothing is streamed: no device needs")) << log.text();
     }
 }
 

@@ -110,6 +110,34 @@ TEST(Streaming, OfSmallWeightsIsLeftOutUnlessItIsAskedFor) {
     EXPECT_EQ(rig.stats().streamed_bytes, 4 * kWeightBytes);
 }
 
+TEST(Streaming, CountsItsDecisionAndTheReason) {
+    const auto decision = [](ggml_sim_profile profile, size_t budget, int device) {
+        const StreamRig rig(on(profile), budget);
+        Layers layers(rig, 4, false);
+        layers.allocate(rig, device);
+        return rig.stats().stream_decision;
+    };
+    const ggml_sim_profile cuda = GGML_SIM_PROFILE_CUDA;
+    EXPECT_EQ(decision(cuda, 8 * kWeightBytes, 0), GGML_SCHED_STREAM_DECISION_STREAMED);
+    EXPECT_EQ(decision(cuda, GGML_SCHED_STREAM_AUTO, 0), GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS);
+    EXPECT_EQ(decision(cuda, kWeightBytes, 0), GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS);
+    EXPECT_EQ(decision(cuda, 0, 0), GGML_SCHED_STREAM_DECISION_OFF);
+    EXPECT_EQ(decision(cuda, 8 * kWeightBytes, -1), GGML_SCHED_STREAM_DECISION_NOT_NEEDED) << "the CPU computes";
+    EXPECT_EQ(decision(GGML_SIM_PROFILE_NO_EVENTS, 8 * kWeightBytes, 0), GGML_SCHED_STREAM_DECISION_NO_QUEUE);
+}
+
+TEST(Streaming, CountsTheLargestDecisionUntilStatsAreReset) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 8 * kWeightBytes);
+    EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_NONE);
+    Layers layers(rig, 4);
+    layers.allocate(rig, 0);
+    layers.allocate(rig, -1);
+    EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_STREAMED);
+    ggml_sched_reset_stats(rig.sched());
+    layers.allocate(rig, -1);
+    EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_NOT_NEEDED);
+}
+
 size_t count(const std::string & text, const std::string & part) {
     size_t n = 0;
     for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
