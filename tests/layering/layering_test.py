@@ -171,7 +171,7 @@ class Layering(unittest.TestCase):
 
     def test_finds_and_repairs_a_table_that_is_not_that_of_the_rules(self):
         def run(option, document):
-            return subprocess.run([sys.executable, CHECKER, option, document], capture_output=True, text=True).returncode
+            return subprocess.run([sys.executable, CHECKER, option, document], capture_output=True).returncode
 
         with tempfile.TemporaryDirectory() as folder:
             document = Path(folder, "document.md")
