@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""Checks who includes whom, over include/ and src/: the table of docs/architecture.md as data.
+"""Checks who includes whom, over include/ and src/. docs/architecture.md shows these rules as a table.
 
-    tests/layering/layering.py [ROOT]     prints one line per violation; exit code 1 if there are any
+    tests/layering/layering.py [ROOT]                      prints one line per violation; exit code 1 if there are any
+    tests/layering/layering.py --table                     prints the rules as the table of the document
+    tests/layering/layering.py --check-table DOCUMENT      exit code 1 if the document has another table
+    tests/layering/layering.py --write-table DOCUMENT      replaces the document's table
 
 The compiler enforces part of this already, since each directory is a target that sees only some directories. It
 cannot tell the stages of the scheduler from each other, nor a public header that has come to need C++.
 """
 
+import argparse
 import re
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +96,7 @@ RULES = [
     Rule(r"src/sched/observe/.*",
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/lower/(bindings|accesses|spaces)\.h",
-          r"src/sched/(split/split|assign/assign|stream/plan|exec/(step_listener|work))\.h",
+          r"src/sched/(split/split|assign/assign|stream/plan)\.h", r"src/sched/exec/(step_listener|work)\.h",
           r"src/sched/host/(clock|log|query|status|topology)\.h"]),
     # What is kept for the next graph. No stage includes it.
     Rule(r"src/sched/reuse/.*",
@@ -179,12 +184,83 @@ class Tree:
         return f"may not include {target}"
 
 
-def main():
-    default = Path(__file__).resolve().parents[2]
-    tree = Tree(sys.argv[1] if len(sys.argv) > 1 else default)
+TABLE_BEGIN = "<!-- include table: made by tests/layering/layering.py -->\n"
+TABLE_END = "<!-- end of the include table -->\n"
+TABLE_COLUMNS = (40, 100)  # where the second column begins, and where lines end
+
+
+def in_brackets(group):
+    inner = group[1].replace("|", ",")
+    return f"[{inner}]" if group[2] else f"{{{inner}}}"
+
+
+def words_of(pattern):
+    """A pattern of a rule as a person writes it: {a,b} one of both, [a] perhaps a, * any file, a/ all below a."""
+    text = pattern.replace(r"\.", ".").replace("(?!ggml_api)[^/]*", "* but ggml_api.h")
+    text = re.sub(r"\\\d", "<same>", text).replace("[^/]*", "*").replace(".*", "*")
+    text = re.sub(r"(?<=/)\*$", "", text) if pattern.endswith(".*") else text
+    while "(" in text:
+        text = re.sub(r"\(([^()]*)\)(\??)", in_brackets, text)
+    return text.removeprefix("src/sched/")
+
+
+def headers_of(rule):
+    if rule.system == C_HEADERS:
+        return "<C>"
+    return " ".join(["<C++>", *(f"<{name}>" for name in sorted(rule.system - STANDARD_HEADERS))])
+
+
+def table():
+    """The rules as text: the files, and what they may include."""
+    indent, width = TABLE_COLUMNS
+    lines = []
+    for rule in RULES:
+        may = "  ".join([*(words_of(pattern).replace(" ", "\0") for pattern in rule.may), headers_of(rule)])
+        rows = textwrap.wrap(may, width - indent, break_long_words=False, break_on_hyphens=False)
+        files = "src/sched/" + words_of(rule.files) if rule.files.startswith("src/sched/") else words_of(rule.files)
+        lines += [f"{files if i == 0 else '':{indent - 2}}  {row}".replace("\0", " ") for i, row in enumerate(rows)]
+    return "```\n" + "\n".join(lines) + "\n```\n"
+
+
+def with_table(document):
+    """The text of a document with the table of now between its marks."""
+    before, begin, rest = document.partition(TABLE_BEGIN)
+    _, end, after = rest.partition(TABLE_END)
+    if not begin or not end:
+        raise SystemExit(f"the document lacks the lines '{TABLE_BEGIN.strip()}' and '{TABLE_END.strip()}'")
+    return before + begin + table() + end + after
+
+
+def check_table(path):
+    document = path.read_text(encoding="utf-8")
+    if document == with_table(document):
+        print(f"{path} has the table of these rules")
+    else:
+        sys.exit(f"{path} has another include table; to repair: tests/layering/layering.py --write-table {path}")
+
+
+def check_tree(root):
+    tree = Tree(root)
     found = list(tree.violations())
     print("\n".join(found) or f"{len(tree.files)} files include only what their layer may")
     sys.exit(bool(found) or not tree.files)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", nargs="?", default=Path(__file__).resolve().parents[2])
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--check-table", type=Path, metavar="DOCUMENT")
+    parser.add_argument("--write-table", type=Path, metavar="DOCUMENT")
+    args = parser.parse_args()
+    if args.table:
+        print(table(), end="")
+    elif args.check_table:
+        check_table(args.check_table)
+    elif args.write_table:
+        args.write_table.write_text(with_table(args.write_table.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        check_tree(args.root)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from layering import Tree
+from layering import RULES, TABLE_BEGIN, TABLE_END, Tree, table, words_of
 
 CHECKER = Path(__file__).with_name("layering.py")
 
@@ -161,6 +161,37 @@ class Layering(unittest.TestCase):
         self.assertEqual(bad.stdout, "src/sched/plan/planner.cpp:1: may not include include/ggml.h\n")
         with tempfile.TemporaryDirectory() as empty:
             self.assertEqual(run(empty).returncode, 1)
+
+    def test_writes_patterns_as_a_person_does(self):
+        for pattern, words in (
+                (r"include/.*", "include/"),
+                (r"src/sched/host/(query|log)\.h", "host/{query,log}.h"),
+                (r"src/core/ggml-(backend-)?impl\.h", "src/core/ggml-[backend-]impl.h"),
+                (r"src/core/((ops|tensor)/)?[^/]*", "src/core/[{ops,tensor}/]*"),
+                (r"src/backend-\1/.*", "src/backend-<same>/"),
+                (r"src/sched/host/.*\.h", "host/*.h"),
+                (r"src/sched/host/(?!ggml_api)[^/]*", "host/* but ggml_api.h")):
+            with self.subTest(pattern=pattern):
+                self.assertEqual(words_of(pattern), words)
+
+    def test_the_table_has_a_line_for_each_rule_and_fits_the_page(self):
+        lines = table().splitlines()[1:-1]
+        self.assertEqual(sum(not line.startswith(" ") for line in lines), len(RULES))
+        self.assertLessEqual(max(map(len, lines)), 100)
+
+    def test_finds_and_repairs_a_table_that_is_not_that_of_the_rules(self):
+        def run(option, document):
+            return subprocess.run([sys.executable, CHECKER, option, document], capture_output=True).returncode
+
+        with tempfile.TemporaryDirectory() as folder:
+            document = Path(folder, "document.md")
+            document.write_text(f"before\n{TABLE_BEGIN}{table().replace('plan/', 'plans/')}{TABLE_END}after\n")
+            self.assertEqual(run("--check-table", document), 1)
+            self.assertEqual(run("--write-table", document), 0)
+            self.assertEqual(run("--check-table", document), 0)
+            self.assertEqual(document.read_text(), f"before\n{TABLE_BEGIN}{table()}{TABLE_END}after\n")
+            document.write_text("no table\n")
+            self.assertEqual(run("--check-table", document), 1)
 
 
 if __name__ == "__main__":
