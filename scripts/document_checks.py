@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Checks the Markdown documents against the rules of language that a program can check.
+
+    scripts/document_checks.py [FILE ...]     prints one line per fault; exit code 1 if there are any
+
+The rules:
+
+- A line has at most 100 columns. A line of a code block may have 120, as code may. A row of a table may be longer,
+  because Markdown cannot break it; so may a single word, such as a link.
+- A table has at most seven columns.
+- A sentence outside of tables and code blocks has at most 25 words. A piece of inline code is one word.
+- No sentence begins with one of OPENINGS, which leave their noun to the reader.
+- There are no footnote marks.
+
+Journals (docs/journal) and the changelog are records: of these rules only the columns and the footnote marks hold.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_COLUMNS = 100
+MAX_CODE_COLUMNS = 120
+MAX_TABLE_COLUMNS = 7
+MAX_WORDS = 25
+OPENINGS = ("Of ", "Those ", "Who ", "That of ", "Another one ")
+FOOTNOTE_MARKS = "†‡§¶"
+RECORDS = ("docs/journal/", "CHANGELOG.md")
+SKIPPED = {"build", ".git", ".venv"}
+
+FENCE = re.compile(r"\s*(```|~~~)")
+LIST_ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s+")
+COMMENT = re.compile(r"<!--.*?-->")
+# A sentence ends with its mark and white space; closing brackets, quotes or emphasis may stand between them.
+END_OF_SENTENCE = re.compile(r"""[.!?][)"'*_\]]*\s+""")
+
+
+def prose(text):
+    """Replaces what is no word: inline code and link targets. Code becomes one word."""
+    text = COMMENT.sub("", text)
+    text = re.sub(r"`+[^`]+`+", "`code`", text)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return text.replace("**", "").strip()
+
+
+def blocks(lines):
+    """Yields (kind, number of the first line, lines): "code", "table", "heading" or "prose" of one paragraph or item."""
+    kind, first, found = None, 0, []
+    fence = None
+    for number, line in enumerate([*lines, ""], 1):
+        if fence:
+            found.append(line)
+            if line.strip().startswith(fence):
+                yield "code", first, found
+                kind, found, fence = None, [], None
+            continue
+        opening = FENCE.match(line)
+        if opening:
+            this = "fence"
+        elif not line.strip():
+            this = None
+        elif line.lstrip().startswith("|"):
+            this = "table"
+        elif line.startswith("#"):
+            this = "heading"
+        elif re.match(r"    +\S", line) and (kind == "code" or (kind is None and not LIST_ITEM.match(line))):
+            this = "code"
+        else:
+            this = "prose"
+        if found and (this != kind or this == "heading" or (this == "prose" and LIST_ITEM.match(line))):
+            yield kind, first, found
+            found = []
+        if this == "fence":
+            fence, kind, first, found = opening.group(1), "code", number, [line]
+            continue
+        if this and not found:
+            first = number
+        kind = this
+        if this:
+            found.append(line)
+    if fence:
+        yield "code", first, found
+
+
+def sentences(paragraph):
+    """The sentences of a paragraph or an item of a list."""
+    text = " ".join(LIST_ITEM.sub("", line, count=1).strip() for line in paragraph)
+    return [sentence for sentence in END_OF_SENTENCE.split(prose(text)) if sentence]
+
+
+def count_words(sentence):
+    return sum(1 for word in sentence.split() if re.search(r"\w", word))
+
+
+def check_columns(kind, first, lines):
+    if kind == "table":
+        return
+    limit = MAX_CODE_COLUMNS if kind == "code" else MAX_COLUMNS
+    for number, line in enumerate(lines, first):
+        is_one_word = len(LIST_ITEM.sub("", line).split()) == 1
+        if len(line) > limit and not is_one_word:
+            yield number, f"{len(line)} columns; at most {limit} are allowed"
+
+
+def check_table(first, lines):
+    n_columns = len(re.sub(r"\\\||`[^`]*`", "", lines[0]).strip().strip("|").split("|"))
+    if n_columns > MAX_TABLE_COLUMNS:
+        yield first, f"a table of {n_columns} columns; at most {MAX_TABLE_COLUMNS} are allowed"
+
+
+def check_sentences(first, lines):
+    for sentence in sentences(lines):
+        opening = next((opening for opening in OPENINGS if sentence.startswith(opening)), None)
+        if opening:
+            yield first, f"a sentence begins with \"{opening.strip()}\": \"{sentence[:50]}\"; name its subject"
+        n_words = count_words(sentence)
+        if n_words > MAX_WORDS:
+            yield first, f"a sentence of {n_words} words: \"{sentence[:50]}\"; at most {MAX_WORDS} are allowed"
+
+
+def check_text(text, is_record=False):
+    """The faults of a document as pairs of line number and text."""
+    lines = text.splitlines()
+    faults = []
+    for number, line in enumerate(lines, 1):
+        faults += [(number, f"footnote mark {mark}") for mark in FOOTNOTE_MARKS if mark in line]
+    for kind, first, found in blocks(lines):
+        faults += check_columns(kind, first, found)
+        if kind == "table" and not is_record:
+            faults += check_table(first, found)
+        if kind == "prose" and not is_record:
+            faults += check_sentences(first, found)
+    return sorted(faults)
+
+
+def documents():
+    """All Markdown files of the tree that are ours."""
+    found = (path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts))
+    return sorted(found)
+
+
+def check_documents(paths=None):
+    """The faults of all documents, one line each."""
+    lines = []
+    for path in paths or documents():
+        name = path.resolve().relative_to(ROOT).as_posix() if path.resolve().is_relative_to(ROOT) else str(path)
+        faults = check_text(path.read_text(encoding="utf-8"), name.startswith(RECORDS))
+        lines += [f"{name}:{number}: {fault}" for number, fault in faults]
+    return lines
+
+
+def main():
+    faults = check_documents([Path(name) for name in sys.argv[1:]])
+    print("\n".join(faults), end="\n" if faults else "")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
