@@ -8,11 +8,12 @@ The rules:
 - A line has at most 100 columns. A line of a code block may have 120, as code may. A row of a table may be longer,
   because Markdown cannot break it; so may a single word, such as a link.
 - A table has at most seven columns.
-- A sentence outside of tables and code blocks has at most 25 words. A piece of inline code is one word.
+- A sentence outside of tables, code blocks and quotations has at most 25 words. A piece of inline code is one word.
 - No sentence begins with one of OPENINGS, which leave their noun to the reader.
 - There are no footnote marks.
+- A link leads to a file of the tree, and to a heading that this file has.
 
-Journals (docs/journal) and the changelog are records: of these rules only the columns and the footnote marks hold.
+Journals (docs/journal) and the changelog are records: only the columns, the footnote marks and the links are checked.
 """
 
 import re
@@ -30,6 +31,7 @@ RECORDS = ("docs/journal/", "CHANGELOG.md")
 SKIPPED = {"build", ".git", ".venv"}
 
 FENCE = re.compile(r"\s*(```|~~~)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s+")
 COMMENT = re.compile(r"<!--.*?-->")
 # A sentence ends with its mark and white space; closing brackets, quotes or emphasis may stand between them.
@@ -45,7 +47,10 @@ def prose(text):
 
 
 def blocks(lines):
-    """Yields (kind, number of the first line, lines): "code", "table", "heading" or "prose" of one paragraph or item."""
+    """Yields (kind, number of the first line, lines): "code", "table", "heading", "quote", or "prose".
+
+    Prose is one paragraph, or one item of a list.
+    """
     kind, first, found = None, 0, []
     fence = None
     for number, line in enumerate([*lines, ""], 1):
@@ -64,6 +69,8 @@ def blocks(lines):
             this = "table"
         elif line.startswith("#"):
             this = "heading"
+        elif line.startswith(">"):
+            this = "quote"
         elif re.match(r"    +\S", line) and (kind == "code" or (kind is None and not LIST_ITEM.match(line))):
             this = "code"
         else:
@@ -134,6 +141,29 @@ def check_text(text, is_record=False):
     return sorted(faults)
 
 
+def anchors(text):
+    """The names by which links reach the headings of a document."""
+    titles = [line.lstrip("#").strip() for kind, _, found in blocks(text.splitlines()) if kind == "heading" for line in found]
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "]", title).lower()).replace(" ", "-") for title in titles}
+
+
+def check_links(path, text):
+    """The links of the document that lead nowhere."""
+    faults = []
+    for kind, first, found in blocks(text.splitlines()):
+        for number, line in enumerate(found if kind != "code" else [], first):
+            for link in LINK.findall(re.sub(r"`[^`]*`", "", line)):
+                name, _, anchor = link.partition("#")
+                target = path.parent / name if name else path
+                if re.match(r"\w+:", link):
+                    continue
+                if not target.exists():
+                    faults.append((number, f"a link to {name}, which does not exist"))
+                elif anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
+                    faults.append((number, f"a link to {link}, which has no such heading"))
+    return faults
+
+
 def documents():
     """All Markdown files of the tree that are ours."""
     found = (path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts))
@@ -145,8 +175,9 @@ def check_documents(paths=None):
     lines = []
     for path in paths or documents():
         name = path.resolve().relative_to(ROOT).as_posix() if path.resolve().is_relative_to(ROOT) else str(path)
-        faults = check_text(path.read_text(encoding="utf-8"), name.startswith(RECORDS))
-        lines += [f"{name}:{number}: {fault}" for number, fault in faults]
+        text = path.read_text(encoding="utf-8")
+        faults = check_text(text, name.startswith(RECORDS)) + check_links(path, text)
+        lines += [f"{name}:{number}: {fault}" for number, fault in sorted(faults)]
     return lines
 
 

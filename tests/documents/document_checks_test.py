@@ -1,13 +1,14 @@
 """Tests of scripts/document_checks.py: it finds each kind of fault, and nothing in a sound text."""
 
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from document_checks import check_text, sentences  # noqa: E402
+from document_checks import check_links, check_text, sentences  # noqa: E402
 
 WORDS = " ".join(f"w{i}" for i in range(26))
 
@@ -60,8 +61,8 @@ class Sentences(unittest.TestCase):
     def test_CountCodeAndLinksByWhatIsRead(self):
         self.assertEqual(faults(f"Run `{WORDS[:60]}` and\n`{WORDS[60:]}`, then see [one](two%20three)."), [])
 
-    def test_InTablesAndCodeAreNotChecked(self):
-        self.assertEqual(faults(f"| {WORDS} |\n\n```\n{WORDS}\n```\n\nThis is code:\n\n    {WORDS}\n"), [])
+    def test_InTablesCodeAndQuotationsAreNotChecked(self):
+        self.assertEqual(faults(f"> {WORDS[:50]}\n> {WORDS[50:]}\n\n| {WORDS} |\n\n```\n{WORDS}\n```\n\nThis is code:\n\n    {WORDS}\n"), [])
 
     def test_MayNotBeginWithoutTheirNoun(self):
         for opening in ("Of a graph", "Those of a graph", "Who waits", "That of a graph", "Another one for places"):
@@ -73,6 +74,26 @@ class Footnotes(unittest.TestCase):
     def test_AreFoundEverywhere(self):
         for mark in "†‡§¶":
             self.assertEqual(faults(f"| a {mark} |"), [f"footnote mark {mark}"])
+
+
+class Links(unittest.TestCase):
+    def faults(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.md"
+            (Path(folder) / "b.md").write_text("# One `two`: three?\n\ntext\n\n## Four\n")
+            path.write_text(text)
+            return [fault for _, fault in check_links(path, text)]
+
+    def test_LeadToFilesAndHeadingsThatExist(self):
+        good = ("b.md", "b.md#one-two-three", "b.md#four", "https://example.org/x#y", "#here")
+        self.assertEqual(self.faults("# Here\n\n" + "\n".join(f"[x]({link})" for link in good)), [])
+
+    def test_ThatLeadNowhereAreFound(self):
+        for link in ("c.md", "b.md#five", "#there"):
+            self.assertEqual(len(self.faults(f"# Here\n\n| [x]({link}) |")), 1, link)
+
+    def test_InCodeAreNone(self):
+        self.assertEqual(self.faults("`[x](c.md)`\n\n```\n[x](c.md)\n```\n"), [])
 
 
 class Records(unittest.TestCase):
