@@ -32,7 +32,7 @@ SKIPPED = {"build", ".git", ".venv"}
 
 FENCE = re.compile(r"\s*(```|~~~)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-LIST_ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s+")
+LIST_ITEM = re.compile(r"\s*([-*+]|\d{1,2}[.)])\s+")
 COMMENT = re.compile(r"<!--.*?-->")
 # A sentence ends with its mark and white space; closing brackets, quotes or emphasis may stand between them.
 END_OF_SENTENCE = re.compile(r"""[.!?][)"'*_\]]*\s+""")
@@ -92,7 +92,7 @@ def blocks(lines):
 
 def sentences(paragraph):
     """The sentences of a paragraph or an item of a list."""
-    text = " ".join(LIST_ITEM.sub("", line, count=1).strip() for line in paragraph)
+    text = LIST_ITEM.sub("", " ".join(line.strip() for line in paragraph), count=1)
     return [sentence for sentence in END_OF_SENTENCE.split(prose(text)) if sentence]
 
 
