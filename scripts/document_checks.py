@@ -32,7 +32,7 @@ SKIPPED = {"build", ".git", ".venv"}
 
 FENCE = re.compile(r"\s*(```|~~~)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-LIST_ITEM = re.compile(r"\s*([-*+]|\d{1,2}[.)])\s+")
+LIST_ITEM = re.compile(r"^\s*([-*+]|\d{1,2}[.)])\s+")
 COMMENT = re.compile(r"<!--.*?-->")
 # A sentence ends with its mark and white space; closing brackets, quotes or emphasis may stand between them.
 END_OF_SENTENCE = re.compile(r"""[.!?][)"'*_\]]*\s+""")

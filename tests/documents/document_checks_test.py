@@ -52,6 +52,9 @@ class Sentences(unittest.TestCase):
     def test_EndAtTheirMark(self):
         self.assertEqual(len(sentences(["One (two). **Three**! `four` is 0.1 of five? Six."])), 4)
 
+    def test_MayEndWithANumber(self):
+        self.assertEqual(len(sentences(["It has a context of 12. It is", "12. Good."])), 3)
+
     def test_AreReadFromAnItemOfAListAsFromAParagraph(self):
         self.assertIn("26 words", faults(f"- short\n- {WORDS[:50]}\n  {WORDS[50:]}\n- short")[0])
 
