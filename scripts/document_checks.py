@@ -2,6 +2,7 @@
 """Checks the Markdown documents against the rules of language that a program can check.
 
     scripts/document_checks.py [FILE ...]     prints one line per fault; exit code 1 if there are any
+    scripts/document_checks.py --wrap FILE    breaks the lines of its paragraphs and lists anew
 
 The rules:
 
@@ -18,6 +19,7 @@ Journals (docs/journal) and the changelog are records: only the columns, the foo
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,6 +166,20 @@ def check_links(path, text):
     return faults
 
 
+def wrap(text):
+    """The document with the lines of its prose broken anew."""
+    lines = text.splitlines()
+    for kind, first, found in reversed(list(blocks(lines))):
+        if kind == "prose":
+            item = LIST_ITEM.match(found[0])
+            indent = item.group(0) if item else ""
+            body = " ".join(line.strip() for line in found).removeprefix(indent.strip()).strip()
+            lines[first - 1:first - 1 + len(found)] = textwrap.wrap(
+                body, MAX_COLUMNS, initial_indent=indent, subsequent_indent=" " * len(indent), break_long_words=False,
+                break_on_hyphens=False)
+    return "\n".join(lines) + "\n"
+
+
 def documents():
     """All Markdown files of the tree that are ours."""
     found = (path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts))
@@ -182,6 +198,10 @@ def check_documents(paths=None):
 
 
 def main():
+    if sys.argv[1:2] == ["--wrap"]:
+        for path in map(Path, sys.argv[2:]):
+            path.write_text(wrap(path.read_text(encoding="utf-8")), encoding="utf-8")
+        return 0
     faults = check_documents([Path(name) for name in sys.argv[1:]])
     print("\n".join(faults), end="\n" if faults else "")
     return 1 if faults else 0

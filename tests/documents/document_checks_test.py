@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from document_checks import check_links, check_text, sentences  # noqa: E402
+from document_checks import check_links, check_text, sentences, wrap  # noqa: E402
 
 WORDS = " ".join(f"w{i}" for i in range(26))
 
@@ -97,6 +97,22 @@ class Links(unittest.TestCase):
 
     def test_InCodeAreNone(self):
         self.assertEqual(self.faults("`[x](c.md)`\n\n```\n[x](c.md)\n```\n"), [])
+
+
+class Wrap(unittest.TestCase):
+    LONG = f"{WORDS} {WORDS}"
+
+    def test_BreaksParagraphsAndItemsOnly(self):
+        text = f"# {self.LONG}\n\n{self.LONG}\n\n- a\n- {self.LONG}\n\n| {self.LONG} |\n\n```\n{self.LONG}\n```\n"
+        wrapped = wrap(text)
+        self.assertEqual(wrapped.split(), text.split())
+        for line in wrapped.splitlines():
+            self.assertEqual(len(line) > 100, line in (f"# {self.LONG}", f"| {self.LONG} |", self.LONG), line)
+        self.assertIn("\n  w", wrapped)
+
+    def test_ChangesNothingTheSecondTime(self):
+        once = wrap(f"- {self.LONG}\n{self.LONG}\n")
+        self.assertEqual(wrap(once), once)
 
 
 class Records(unittest.TestCase):
