@@ -2,6 +2,7 @@
 """Builds and runs the tests. Without options: everything that has to pass before a change lands.
 
   format    clang-format agrees with every source
+  documents every document obeys the rules of scripts/document_checks.py
   release   gcc, -Werror, all tests
   clang     clang, -Werror, all tests but the slow ones, with fewer random cases
   tidy      clang-tidy finds nothing
@@ -20,13 +21,13 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
-from source_checks import check_format, check_tidy
+from source_checks import check_documents, check_format, check_tidy
 from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
 from try_llama import check_engine
 
 PRESETS = ("release", "clang", "asan", "tsan", "debug")
-CHECKS = {"format": check_format, "tidy": check_tidy, "engine": check_engine}
-EVERYTHING = ("format", "release", "clang", "tidy", "asan", "tsan", "engine")
+CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine}
+EVERYTHING = ("format", "documents", "release", "clang", "tidy", "asan", "tsan", "engine")
 
 
 def say(text=""):
@@ -97,12 +98,12 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="format and release only, without the slow tests")
     parser.add_argument("--preset", action="append", choices=PRESETS, help="only this build; may be repeated")
-    parser.add_argument("--style", action="store_true", help="only format and tidy")
+    parser.add_argument("--style", action="store_true", help="only format, documents and tidy")
     parser.add_argument("--engine", action="store_true", help="only a real engine with our scheduler")
     parser.add_argument("--tests", metavar="REGEX", help="only the tests with such names")
     args = parser.parse_args()
 
-    parts = list(args.preset or []) + (["format", "tidy"] if args.style else [])
+    parts = list(args.preset or []) + (["format", "documents", "tidy"] if args.style else [])
     parts += ["engine"] if args.engine else []
     parts = parts or (["format", "release"] if args.quick else EVERYTHING)
     total = Counter()

@@ -1,4 +1,4 @@
-"""clang-format and clang-tidy over our sources."""
+"""clang-format and clang-tidy over our sources, and the rules of language over our documents."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import document_checks
 from steps import CORES, ROOT, Failed, clear_progress, configure, show_progress
 
 FORMATTED = ("include", "src", "examples", "tools", "tests", "bench")
@@ -23,6 +24,12 @@ def check_format():
     if done.returncode:
         wrong = sorted(set(re.findall(r"^(\S+?):\d+:\d+: error", done.stderr, re.MULTILINE)))
         raise Failed(f"{done.stderr[:4000]}\nto repair: clang-format -i {' '.join(wrong)}")
+
+
+def check_documents():
+    faults = document_checks.check_documents()
+    if faults:
+        raise Failed("\n".join(faults))
 
 
 def fingerprint(entry, salt):

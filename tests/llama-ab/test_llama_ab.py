@@ -196,8 +196,9 @@ class Plan(Folder):
                                     "entries": entries}))
         args = parse("", ["--plan", str(path), "--json", str(out), "--models", str(self.folder / "models"), *options])
         with contextlib.redirect_stdout(None):
-            code = plan.run_plan(args)
-        return code, json.loads(out.read_text())["entries"]
+            code = plan.run_plan(args, ["--plan", "plan.json", "--entry", "a b"])
+        self.report = json.loads(out.read_text())
+        return code, self.report["entries"]
 
     def test_AFailingEntryDoesNotStopThoseAfterIt(self):
         code, entries = self.run_plan([
@@ -207,7 +208,16 @@ class Plan(Folder):
         self.assertEqual([entry["result"] for entry in entries], ["exit code 1", "ok"])
         self.assertIn("Moon", entries[0]["error"])
         self.assertEqual(entries[1]["rows"][0]["logits"], "identical")
+        self.assertRegex(entries[1]["engine"], r"llama-cpp-python \S+ \(ggml \S+\)")
         self.assertEqual(list((self.folder / "models").iterdir()), [])
+
+    def test_SaysByWhichCommandWhenAndAtWhichCommit(self):
+        self.run_plan([{"name": "late", "model": "tiny", "limit_s": 60, "options": []}], "--time-limit", "0")
+        self.assertEqual(self.report["command"], "python3 tools/llama-ab/llama_ab.py --plan plan.json --entry 'a b'")
+        self.assertRegex(self.report["date"], r"^\d{4}-\d{2}-\d{2}$")
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+        if head.returncode == 0:
+            self.assertEqual(self.report["commit"].rstrip("+"), head.stdout[:7])
 
     def test_SaysWhatWasNotRunForLackOfTime(self):
         entry = {"name": "late", "model": "tiny", "limit_s": 60, "options": ["--decode", "2"]}

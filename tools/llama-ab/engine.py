@@ -106,6 +106,11 @@ class Engine:
             raise Failed(f"there are {len(every)} GPUs, not {count}")
         return (ctypes.c_void_p * (count + 1))(*every[:count])
 
+    @staticmethod
+    def version():
+        ggml_version = ggml_function("ggml_version", ctypes.c_char_p)
+        return f"llama-cpp-python {api.__version__} (ggml {ggml_version().decode()})"
+
     def hardware(self):
         """What ggml calls the devices of this machine."""
         describe = ggml_function("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)

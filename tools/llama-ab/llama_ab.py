@@ -15,7 +15,8 @@ among them inside ggml_backend_sched_graph_compute_async, and the host's time in
 
     llama_ab.py --plan plans/one-gpu.json --json out.json [--entry REGEX]
 
-A plan runs many, each in a process of its own, on models that make_model.py writes first.
+A plan runs many, each in a process of its own, on models that make_model.py writes first. The report has the command, the
+date and the commit; scripts/benchmark-tables --reduce makes of it what docs/benchmarks.md is made of.
 """
 
 import copy
@@ -25,6 +26,7 @@ import sys
 from pathlib import Path
 
 from options import parse
+from origin import origin
 
 
 def write_json(path, report):
@@ -45,7 +47,8 @@ def run_model(args, n_gpu_layers, report):
     args.gpu_layers = n_gpu_layers
     engine = Engine(args)
     print(f"devices: {', '.join(engine.devices)}", flush=True)
-    report |= {"devices": engine.devices, "hardware": engine.hardware(), "load_s": round(engine.load_seconds, 1)}
+    report |= {"devices": engine.devices, "hardware": engine.hardware(), "engine": engine.version(),
+               "load_s": round(engine.load_seconds, 1)}
     rows = []
 
     def keep(row):
@@ -78,9 +81,10 @@ def run_model(args, n_gpu_layers, report):
 
 def main(argv=None):
     args = parse(__doc__, argv)
+    arguments = sys.argv[1:] if argv is None else argv
     if args.plan:
         from plan import run_plan
-        return run_plan(args)
+        return run_plan(args, arguments)
     if args.count_calls:
         from vendor_calls import preload
         preload()
@@ -88,7 +92,7 @@ def main(argv=None):
     from report import good
 
     os.environ["GGML_SCHED_VERIFY"] = "0" if args.no_verify else "1"
-    report = {"model": args.model.name, "options": sys.argv[1:], "rows": []}
+    report = {"model": args.model.name, "options": arguments, **origin(arguments), "rows": []}
     try:
         for n_gpu_layers in args.gpu_layers:
             run_model(args, n_gpu_layers, report)

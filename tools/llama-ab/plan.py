@@ -5,7 +5,7 @@
      "options": ["--count-calls"],
      "entries": [{"name": "decode", "model": "8b", "limit_s": 60, "options": ["--decode", "64"], "environment": {}}]}
 
-The report is written anew after each entry, and has the rows that an entry got before it failed or ran out of time. A model
+The report begins with the command, the date and the commit. It is written anew after each entry, and has the rows that an entry got before it failed or ran out of time. A model
 is made when the first entry needs it and removed after the last one that does.
 """
 
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from make_model import make
+from origin import origin
 from report import table
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +45,11 @@ def run_entry(entry, command, limit, out):
 
 def read_rows(out):
     """What the entry has written, if anything."""
-    return json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"rows": []}
+    if not out.exists():
+        return {"rows": []}
+    report = json.loads(out.read_text(encoding="utf-8"))
+    # The plan's report has its own.
+    return {key: value for key, value in report.items() if key not in ("command", "date", "commit")}
 
 
 class Models:
@@ -72,14 +77,14 @@ class Models:
                 path.unlink()
 
 
-def run_plan(args):
+def run_plan(args, arguments):
     plan = json.loads(args.plan.read_text(encoding="utf-8"))
     limit = plan["time_limit_s"] if args.time_limit is None else args.time_limit
     end = time.monotonic() + limit
     entries = [entry for entry in plan["entries"]
                if not args.entry or any(re.search(pattern, entry["name"]) for pattern in args.entry)]
     models = Models(args.models, plan["models"], [entry["model"] for entry in entries])
-    report = {"plan": args.plan.name, "entries": []}
+    report = {"plan": args.plan.name, **origin(arguments), "entries": []}
     out = args.json.with_name(args.json.name + ".entry")
     for entry in entries:
         left = end - time.monotonic()

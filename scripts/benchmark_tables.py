@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""Writes the tables of docs/benchmarks.md from the JSON files in bench/results.
+
+    scripts/benchmark-tables              writes the tables anew
+    scripts/benchmark-tables --check      exit code 1 if the document has other tables
+    scripts/benchmark-tables --reduce REPORT NAME [--set KEY=VALUE ...]
+                                          makes bench/results/NAME.json of a report
+
+A report is what `llama_ab.py --json` or `sched-bench --benchmark_out=FILE --benchmark_out_format=json` has written.
+Its reduced form keeps what the tables and a reader need: the options, speeds, ratios, blocking calls and the time in
+alloc_graph of each row. It has no paths of the machine. --set gives what a report cannot know (device, engine,
+command, commit). The tables stand between the lines `<!-- table: NAME -->` and `<!-- end -->`.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs/benchmarks.md"
+RESULTS = ROOT / "bench/results"
+KEYS = ("device", "date", "commit", "engine", "command")
+MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed"}
+# Entries that another source repeats with longer prompts; the JSON file has them.
+LEFT_OUT = {("one-gpu", "0 layers, large batches"), ("one-gpu", "experts on the host")}
+# The measurements in which alloc_graph is compared with ggml's; each is one entry and row of a report.
+ALLOC_ROWS = (("1B-shaped, decode", "decode 256, no graph reuse"), ("8B-shaped, decode", "decode 128, no graph reuse"),
+              ("8B-shaped, prefill", "prefill 4096, ubatch 512"), ("all layers on the host", "prefill 4096, ubatch 512"),
+              ("everything on the host, KV too", "prefill 4096, ubatch 512"),
+              ("experts on the host", "prefill 4096, ubatch 512"))
+# What the rows of sched-bench measure, in the words of the table, and per what their time is given.
+BENCH_ROWS = {
+    "fresh_graph": ("the same graph built anew: allocate, run", "node"),
+    "changed_graph": ("other parameters: allocate, run", "node"),
+    "resized_graph": ("other shapes: allocate, run", "node"),
+    "restructured_graph": ("another structure: allocate, run", "node"),
+    "run_again": ("run an allocated graph again", "run"),
+    "run_and_synchronize": ("run an allocated graph again, synchronize", "run"),
+}
+
+
+# Reports to reduced files
+
+
+def reduce_options(options):
+    """Without the paths of the machine: the model's comes first, the report's behind --json."""
+    kept, skip = [], False
+    for option in options:
+        if not skip and option != "--json" and not option.startswith("/"):
+            kept.append(option)
+        skip = option == "--json"
+    return kept
+
+
+def reduce_scheduler(measured):
+    calls = measured.get("calls", {})
+    reduced = {"tokens_per_s": round(measured["tokens_per_s"], 1)}
+    if measured.get("blocking_in_compute") is not None:
+        reduced["blocking_in_compute"] = round(measured["blocking_in_compute"], 1)
+    if calls.get("sched_alloc", 0) >= 0.5:
+        reduced["alloc_us"] = round(calls["sched_alloc_ns"] / calls["sched_alloc"] / 1000, 1)
+    return reduced
+
+
+def reduce_row(row):
+    reduced = {key: row[key] for key in ("kind", "name", "n_tokens", "ubatch", "pairs", "logits", "verified") if key in row}
+    return reduced | {"log_lines": len(row["log"]), "stock": reduce_scheduler(row["stock"]),
+                      "ours": reduce_scheduler(row["ours"]), "ratio_quartiles": [round(x, 4) for x in row["ratio_quartiles"]]}
+
+
+def reduce_entry(entry):
+    rows = entry["rows"]
+    reduced = {"name": entry["name"], "model": entry["model"].removesuffix(".gguf"), "result": entry["result"],
+               "options": reduce_options(entry.get("options", []))}
+    cases = [row for row in rows if row.get("kind") not in ("decode", "prefill", "experts")]
+    if cases:
+        reduced["cases"] = {row["case"]: row["logits"] for row in cases}
+    touched = {row["name"]: round(row["touched"], 3) for row in rows if row.get("kind") == "experts"}
+    if touched:
+        reduced["touched"] = touched
+    measured = [row for row in rows if row.get("kind") in ("decode", "prefill")]
+    return reduced | {"rows": [reduce_row(row) for row in measured]}
+
+
+def reduce_plan(report):
+    known = {key: report[key] for key in KEYS if key in report}
+    entries = [{"name": report.get("model", ""), "result": "ok", **report}] if "rows" in report else report["entries"]
+    for entry in entries:
+        known.setdefault("engine", entry.get("engine", ""))
+        known.setdefault("device", ", ".join(entry.get("hardware", [])))
+    if "command" in known:
+        known["command"] = re.sub(r"(?<=[\s=])/\S*/", "", known["command"])
+    return known | {"entries": [reduce_entry(entry) for entry in entries]}
+
+
+def reduce_bench(report):
+    rows = {}
+    for run in report["benchmarks"]:
+        if run.get("run_type") == "iteration" and not run.get("error_occurred"):
+            scale = {"ns": 1, "us": 1e3, "ms": 1e6}[run["time_unit"]]
+            name, _, size = run["run_name"].partition("/")
+            time = run["cpu_time"] * scale / (run["nodes"] if "nodes" in run else 1)
+            rows.setdefault((name, size), []).append(time)
+    result = [{"name": name, "size": size, "repetitions": len(times), "cpu_ns_quartiles": quartiles(times)}
+              for (name, size), times in rows.items()]
+    return {"date": report["context"]["date"][:10], "engine": "none: devices that do nothing", "rows": result}
+
+
+def quartiles(values):
+    if len(values) < 2:
+        return [round(values[0], 1)] * 3
+    return [round(x, 1) for x in statistics.quantiles(values, n=4, method="inclusive")]
+
+
+def reduce_report(report, settings):
+    reduced = (reduce_bench(report) if "benchmarks" in report else reduce_plan(report)) | settings
+    ordered = {key: reduced.pop(key, "not recorded") for key in KEYS}
+    return ordered | reduced
+
+
+def write_json(path, value):
+    """Lists of numbers or words stand in one line."""
+    text = re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s+\]", lambda m: "[" + re.sub(r",\n\s+", ", ", m[1]) + "]",
+                  json.dumps(value, indent=1))
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+# Reduced files to tables
+
+
+def has(entry, option, value=None):
+    options = entry["options"]
+    return any(options[i] == option and (value is None or options[i + 1] == value) for i in range(len(options)))
+
+
+def option_of(entry, option):
+    options = entry["options"]
+    return options[options.index(option) + 1] if option in options else None
+
+
+def placement(entry):
+    """What lies in host memory, in words; "" if nothing does."""
+    override = option_of(entry, "--override-tensor") or option_of(entry, "--on-cpu") or ""
+    text = ""
+    if has(entry, "--kv-on-host"):
+        text = "KV cache"
+    elif has(entry, "--gpu-layers", "0"):
+        text = "everything, KV cache too"
+    elif has(entry, "--gpu-layers"):
+        text = "all but {} layers".format(option_of(entry, "--gpu-layers"))
+    elif override:
+        text = "FFN of all layers" if "ffn" in override else "all layers"
+    elif has(entry, "--cpu-moe"):
+        text = "experts"
+    elif has(entry, "--n-cpu-moe"):
+        text = "experts of {} layers".format(option_of(entry, "--n-cpu-moe"))
+    text += ", mapped" if has(entry, "--mmap") else ""
+    if has(entry, "--moe-cache-mib"):
+        text += ", cache of {} MiB".format(option_of(entry, "--moe-cache-mib"))
+    return text + (", not streamed" if has(entry, "--ours-env", "GGML_SCHED_STREAM=0") else "")
+
+
+def measured(row):
+    text = f"decode {row['n_tokens']}"
+    if row["kind"] == "prefill":
+        text = f"prefill {row['n_tokens']} by {row['ubatch']}"
+    return text + (", graphs built anew" if "no graph reuse" in row["name"] else "")
+
+
+def speed(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+
+
+def ratio_cell(quartiles_of_row):
+    low, median, high = quartiles_of_row
+    return f"{median:.2f}" if low is None else f"{median:.2f} ({low:.2f} to {high:.2f})"
+
+
+def model_of(entry):
+    return MODELS.get(entry["model"], MODELS.get(re.sub(r"(-spread)?-1$", "", entry["model"]), entry["model"]))
+
+
+def speed_rows(sources, with_placement):
+    """The rows of both tables of speeds: those with something in host memory, or those without."""
+    rows = []
+    for name, source in sources.items():
+        for entry in source.get("entries", []):
+            where = placement(entry)
+            if bool(where) != with_placement or (name, entry["name"]) in LEFT_OUT:
+                continue
+            gpus = option_of(entry, "--devices") or "1"
+            for row in (row for row in entry["rows"] if "tokens_per_s" in row["ours"]):
+                model = model_of(entry) + (f", {gpus} GPUs" if gpus != "1" else "")
+                cells = [model, where] if with_placement else [model]
+                rows.append([*cells, measured(row), speed(row["stock"]["tokens_per_s"]), speed(row["ours"]["tokens_per_s"]),
+                             ratio_cell(row["ratio_quartiles"]), name])
+    if with_placement:  # rows of one model and placement stand together, in the order of their first one
+        keys = [tuple(row[:2]) for row in rows]
+        rows = [rows[i] for i in sorted(range(len(rows)), key=lambda i: keys.index(keys[i]))]
+    return rows
+
+
+def cost_rows(sources):
+    rows = []
+    for name, source in sources.items():
+        for entry in source.get("entries", []):
+            for row in entry["rows"]:
+                if "alloc_us" in row["ours"] and ((entry["name"], row["name"]) in ALLOC_ROWS or "alloc" in source):
+                    stock, ours = row["stock"]["alloc_us"], row["ours"]["alloc_us"]
+                    where = f" (on the host: {placement(entry)})" if placement(entry) else ""
+                    note = f", `{entry['note']}`" if "note" in entry else ""
+                    rows.append([f"`alloc_graph`, {model_of(entry)}{where}{note}, {measured(row)}", f"{stock:.1f} us",
+                                 f"{ours:.1f} us", f"{ours / stock:.2f}", name])
+        for row in source.get("rows", []):
+            if row["name"] in BENCH_ROWS:
+                text, unit = BENCH_ROWS[row["name"]]
+                size = f"{int(row['size']):,} nodes" if row["size"] else "1,000 nodes"
+                low, median, high = row["cpu_ns_quartiles"]
+                rows.append([f"{text}; {size}, per {unit}", "not measured", f"{median:.0f} ns ({low:.0f} to {high:.0f})", "",
+                             name])
+    return rows
+
+
+def source_rows(sources):
+    return [[f"[{name}](../bench/results/{name}.json)", *(source[key] for key in KEYS[:-1]), f"`{source['command']}`"]
+            for name, source in sources.items()]
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def make_tables(sources):
+    speeds = ["measured", "ggml, tokens/s", "ours, tokens/s", "ours / ggml (quartiles)", "source"]
+    return {
+        "device": table(["model", *speeds], speed_rows(sources, with_placement=False)),
+        "host": table(["model", "in host memory", *speeds], speed_rows(sources, with_placement=True)),
+        "cost": table(["measured", "ggml", "ours", "ours / ggml", "source"], cost_rows(sources)),
+        "sources": table(["source", *KEYS], source_rows(sources)),
+    }
+
+
+def read_sources(folder):
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def fill(text, tables):
+    """The document with these tables between its markers."""
+    for name, content in tables.items():
+        pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
+        text, n_found = re.subn(pattern, lambda match: f"{match[1]}\n{content}\n{match[2]}", text, flags=re.DOTALL)
+        if n_found != 1:
+            sys.exit(f"{DOCUMENT.name} has the marker of the table {name} {n_found} times, not once")
+    return text
+
+
+def assignment(text):
+    name, equals, value = text.partition("=")
+    if not equals or name not in KEYS:
+        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE with one of the keys {', '.join(KEYS)}")
+    return name, value
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/benchmark-tables", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if the document has other tables")
+    parser.add_argument("--reduce", nargs=2, metavar=("REPORT", "NAME"), help="make bench/results/NAME.json")
+    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE",
+                        help=f"with --reduce: one of {', '.join(KEYS)}")
+    args = parser.parse_args()
+    if args.reduce:
+        report = json.loads(Path(args.reduce[0]).read_text(encoding="utf-8"))
+        write_json(RESULTS / f"{args.reduce[1]}.json", reduce_report(report, dict(args.set)))
+        return 0
+    text = DOCUMENT.read_text(encoding="utf-8")
+    filled = fill(text, make_tables(read_sources(RESULTS)))
+    if args.check:
+        if filled != text:
+            sys.exit("docs/benchmarks.md is not what bench/results gives; scripts/benchmark-tables writes it anew")
+        return 0
+    DOCUMENT.write_text(filled, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
