@@ -58,7 +58,7 @@ constexpr bool is_copy(TaskKind kind) {
     return is_async_copy(kind) || kind == TaskKind::CopyNow;
 }
 
-constexpr int kNoSplit = -1; // of a task that belongs to no split
+constexpr int kNoSplit = -1; // the task belongs to no split
 
 // Task - one thing that a run does. A comment names the kinds that use a field, if not all do.
 struct Task {
@@ -103,7 +103,7 @@ struct Program {
     bool observed = false; // an eval callback looks at nodes: each launch goes in slices, with an Observe after each
     int n_splits = 0;
     std::vector<Task> tasks;
-    std::vector<Access> accesses; // of all tasks; those of one task are neighbours
+    std::vector<Access> accesses; // the accesses of all tasks; those of one task are neighbours
     std::vector<CallerRead> caller_reads;
 };
 
