@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "host/query.h"
+#include "host/tuning.h"
 #include "lower/copy_parts.h"
 
 namespace ggml_sched {
@@ -56,14 +57,7 @@ class Stager {
     void copy(char * to, const char * from, size_t bytes);
 
   private:
-    // So few stay in the processor's caches together: memory is read once and not written. But if chunks have to wait
-    // for others on their queue, the host should not have to.
-    static constexpr size_t kChunk = size_t{4} << 20;
-    static constexpr size_t kLeastChunks = 6;
-    static constexpr size_t kMostChunks = 32;
-    static constexpr size_t kNoChunk = kMostChunks;        // but memory of the caller's
-    static constexpr size_t kPart = size_t{512} << 10;     // that a thread copies at a time,
-    static constexpr size_t kHostPart = size_t{256} << 10; // and from host memory to host memory
+    static constexpr size_t kNoChunk = Tuning::kMostChunks; // The memory is the caller's.
     static constexpr unsigned kMostThreads = 8;
 
     struct Chunks {
@@ -117,7 +111,8 @@ class Stager {
     uint64_t base_ = 0;
     std::atomic<uint64_t> published_{0};
     std::atomic<uint64_t> taken_{0};
-    std::array<std::atomic<size_t>, kMostChunks + 1> left_ = {}; // by chunk: parts that have not been copied yet
+    std::array<std::atomic<size_t>, Tuning::kMostChunks + 1> left_ =
+        {}; // by chunk: parts that have not been copied yet
 
     std::mutex mutex_; // for threads with nothing to do
     std::condition_variable changed_;

@@ -9,9 +9,6 @@
 
 namespace ggml_sched {
 
-// The most bytes of a copy that is merged, and of a gap between two. Larger copies take longer than the call.
-constexpr size_t kMergedUpTo = size_t{64} << 10;
-
 // Returns the offset in the ring at which `next` can be merged with `last`: as far behind `last` as on the device.
 // Returns `free`, the end of what is used in the ring, if the two are not adjacent.
 size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, const AdjacentCopies & adjacent_copies,

@@ -14,10 +14,6 @@
 
 namespace ggml_sched {
 
-// A weight of at most that size which a copy callback may write is sent ahead all the same: it is compared when it is
-// offered, and sent again if it has changed. On the queue that computes it would wait for all streamed weights.
-constexpr size_t kSmallTable = size_t{64} << 10;
-
 // The experts that are streamed, of all layers
 struct StreamedExperts {
     ExpertBatch batch; // the largest
@@ -57,7 +53,7 @@ StreamedSizes streamed_sizes(const Splits & splits, const std::vector<CacheWrite
 class StreamCuts final : public CutPolicy {
   public:
     // `limits` has one for each backend; for the rest see CutPolicy. A weight that the copy callback may write is
-    // streamed if it is not larger than kSmallTable.
+    // streamed if it is not larger than Tuning::kSmallTable.
     StreamCuts(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
                const StreamLimits & limits, bool offers);
 

@@ -2,16 +2,12 @@
 
 #include <algorithm>
 
+#include "host/tuning.h"
+
 namespace ggml_sched {
 
 namespace {
 
-// The prefetch distance, as a part of the ring: enough to keep the device busy until the link has caught up. Where the
-// host computes before the first launch, the link should have something to do meanwhile. Where it computes between
-// launches, all have to wait for the prefetch distance: it is what the link has to do while the host computes.
-constexpr size_t kRingToPrefetchDistance = 4;
-constexpr size_t kRingToPrefetchDistanceOfHost = 2;
-constexpr size_t kRingToPrefetchDistanceOfMany = 8;
 constexpr size_t kNever = SIZE_MAX;
 
 class IssueOrder {
@@ -119,9 +115,9 @@ class IssueOrder {
             }
         }
         for (size_t b = 0; b < queues_.size(); b++) {
-            queues_[b].prefetch_distance /= plan_.rings[b].urgent.size() > 1 ? kRingToPrefetchDistanceOfMany
-                                            : after_host[b]                  ? kRingToPrefetchDistanceOfHost
-                                                                             : kRingToPrefetchDistance;
+            queues_[b].prefetch_distance /= plan_.rings[b].urgent.size() > 1 ? Tuning::kRingToPrefetchDistanceOfMany
+                                            : after_host[b]                  ? Tuning::kRingToPrefetchDistanceOfHost
+                                                                             : Tuning::kRingToPrefetchDistance;
         }
     }
 

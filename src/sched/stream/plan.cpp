@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/tuning.h"
 #include "stream/issue_order.h"
 
 namespace ggml_sched {
 
 namespace {
 
-// A ring that has three of four bytes of what it should is kept: caches grow from graph to graph, and new memory would
-// have to wait for what is in flight.
-constexpr size_t kLeastOfRing = 3;
-constexpr double kManySlots = 1e6;
+constexpr double kManySlots = 1e6; // Each weight has a place of its own in the ring.
 
 // Splits that were cut by limit_of(memory.most) need no more than half of the ring, so it always fits.
 void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
     const size_t wanted = ring_size(ring.slots, memory.most);
-    const bool is_enough = memory.had < wanted && memory.had / kLeastOfRing >= wanted / (kLeastOfRing + 1);
+    const bool is_enough =
+        memory.had < wanted && memory.had / Tuning::kLeastOfRing >= wanted / (Tuning::kLeastOfRing + 1);
     ring.bytes = is_enough && lay_out(ring.slots, memory.had) ? memory.had : wanted;
     lay_out(ring.slots, ring.bytes);
 }
