@@ -85,6 +85,7 @@ class MemoryPlanner {
     bool may_be_in(BackendId pool, BackendId backend) const {
         return pool == pools_[backend].first || may_be_in_other(pool, backend);
     }
+    // Does the same for the pool of another backend.
     bool may_be_in_other(BackendId pool, BackendId backend) const;
     // Finds a place for an owner that needs one.
     bool place(Owner owner);
@@ -96,9 +97,11 @@ class MemoryPlanner {
             release(owner);
         }
     }
+    // Frees the place of the owner.
     void release(Owner owner);
 
     Owner owner_of(TensorId id) const { return graph_->view.root(id); }
+    // Returns the place of the owner in the plan.
     Place & place_of(Owner owner) {
         const size_t n = plan_->tensors.size();
         return owner < n ? plan_->tensors[owner] : plan_->copies[owner - n];

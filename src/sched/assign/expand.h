@@ -12,6 +12,7 @@ namespace ggml_sched {
 // that backend supports it.
 class Expansion {
   public:
+    // If `devices_only`, the CPU does not expand. The references must outlive the walk.
     Expansion(bool devices_only, const GraphView & graph, const std::vector<host::Backend> & backends,
               Assignment & result)
         : graph_(graph)

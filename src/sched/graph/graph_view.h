@@ -101,6 +101,7 @@ class GraphView {
     // Lists the nodes in the order of their computation.
     const std::vector<GraphNode> & nodes() const { return nodes_; }
     Operands operands() const { return {operands_.data(), operands_.data() + n_operands_}; } // all nodes' operands
+    // Returns the operands of one node.
     Operands operands_of(const GraphNode & node) const {
         const Operand * first = operands_.data() + node.first_operand;
         return {first, first + node.n_operands};
@@ -132,10 +133,13 @@ class GraphView {
     void describe_more(TensorId id, const ggml_tensor * tensor);
     // Notes that `of` is the root of the view.
     void add_view(TensorId id, ggml_tensor * of);
+    // Numbers the nodes and their operands.
     void add_nodes(const host::Nodes & nodes);
+    // Adds the tensors that nodes read and that the graph does not list.
     void add_unlisted_leafs();
     // True if a node computes the bytes of this input.
     bool is_computed_here(TensorId id) const;
+    // Makes room for so many tensors.
     void make_room(size_t n_tensors);
 
     TensorIds ids_;

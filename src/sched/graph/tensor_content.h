@@ -77,6 +77,7 @@ class TensorContent {
             static_cast<uint64_t>(has_buffer_ ^ (tensor.buffer != nullptr));
         return difference == 0 && buffer_ == host::buffer_of(&tensor);
     }
+    // Does what update() does if the contents differ.
     void find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference);
 
     // Returns the address of a tensor, or the offset of a view.

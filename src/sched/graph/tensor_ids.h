@@ -75,6 +75,7 @@ class TensorIds {
     }
     size_t slot_behind(size_t i) const { return (i + 1) & (slots_.size() - 1); }
     size_t slot_of(const ggml_tensor * tensor) const; // a free entry if it has no number
+    // Gives the tensor the next number, and enters it at this free slot.
     TensorId add(ggml_tensor * tensor, size_t slot) {
         if (n_ == tensors_.size()) {
             grow();

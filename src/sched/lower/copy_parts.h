@@ -46,6 +46,7 @@ class CopyParts {
     size_t kept_bytes() const { return kept_bytes_; }
 
   private:
+    // Each of these three finds the pieces for one CopyForm.
     void find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept);
     Status find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data, KeptWeights * kept);
     Status find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data);

@@ -24,6 +24,7 @@ struct ByteInterval {
     std::array<Position, kMaxLanes> read_at;    // by lane; kNever: the lane has not read them
     std::array<int32_t, kMaxLanes> reader_task; // by lane
 
+    // Makes an interval without a past.
     ByteInterval(Space space, uint64_t begin, uint64_t end);
     // Notes that the task, at this position of its lane, reads the bytes.
     void read(LaneAccess lane_access, int32_t task);
@@ -34,6 +35,7 @@ struct ByteInterval {
 // ByteIntervals - all intervals of a run, sorted, with the past that the history gives them.
 class ByteIntervals {
   public:
+    // Cuts the bytes of all accesses into intervals, and enters what the history says about them.
     ByteIntervals(const std::vector<Access> & accesses, const History & history);
 
     // Both bound the intervals that make up an access: the one with this index in the constructor's argument.

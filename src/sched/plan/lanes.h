@@ -15,6 +15,7 @@ namespace ggml_sched::plan {
 // Lanes - the clocks, points and events of all lanes while one run is planned.
 class Lanes {
   public:
+    // Begins a run in the state that the history describes.
     Lanes(const Machine & machine, const History & history);
 
     // Returns what is complete for a task that is issued on this lane now. This includes all that the host knows.
