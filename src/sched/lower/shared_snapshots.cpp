@@ -19,7 +19,7 @@ bool SharedSnapshots::find(CopyBinding & copy) const {
     return true;
 }
 
-// Only inputs keep their values while the graph runs, and only if no node writes them.
+// An input that no node writes keeps its value while the graph runs. Other snapshots are not shared.
 void SharedSnapshots::note(const CopyBinding & copy) {
     const TensorId root = graph_.root(copy.tensor);
     if (may_be_shared(copy) && (graph_.facts(root) & kIsInput) && !is_written(root)) {

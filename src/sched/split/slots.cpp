@@ -30,7 +30,7 @@ void Slots::make(const GraphView & graph, const Splits & splits, const std::vect
     for (const InputCopy & copy : splits.copies) {
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
         copies_.push_back(pool_.like(tensor));
-        // A streamed input has one slot for every cur_copy, since a run already uses that memory several times.
+        // Every cur_copy has the same slot of a streamed input: its memory is used again within a run already.
         name_slot(copies_.back(), backends[copy.backend].name, tensor, copy.streamed ? 0 : cur_copy);
     }
 }
