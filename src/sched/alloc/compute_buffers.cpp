@@ -20,7 +20,6 @@ ComputeBuffers::~ComputeBuffers() {
     std::for_each(retired_.begin(), retired_.end(), host::free_owned_buffer);
 }
 
-// Visits (pool, part) of all that the plan needs and that is not there.
 template <typename Visitor> void ComputeBuffers::visit_too_small(const MemoryPlan & plan, Visitor visit) const {
     for (size_t pool = 0; pool < plan.sizes.size(); pool++) {
         for (size_t part = 0; part < plan.sizes[pool].size(); part++) {
@@ -67,7 +66,6 @@ bool ComputeBuffers::grow_for(const MemoryPlan & plan) {
     return ok;
 }
 
-// Tensors of earlier graphs may name the buffer: its handle stays.
 void ComputeBuffers::retire(size_t pool, size_t part) {
     if (part < pools_[pool].size() && pools_[pool][part].handle) {
         retired_.push_back(pools_[pool][part].handle);

@@ -6,10 +6,12 @@ namespace ggml_sched {
 
 namespace {
 
+// True if the node reads the owner in several slots.
 bool is_read_twice(uint32_t owner, const uint32_t * owners, uint32_t n) {
     return n > 1 && std::count(owners, owners + n, owner) > 1;
 }
 
+// True if `next` begins where `first` ends.
 bool is_straight_behind(const Place & first, const Place & next) {
     return first.pool == next.pool && first.range.part == next.range.part &&
            first.range.offset + first.range.size == next.range.offset;
@@ -62,7 +64,6 @@ void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
     plan.sizes.resize(ranges_.size());
 }
 
-// Whose memory each operand is, and whose place is to be found.
 void MemoryPlanner::find_owners() {
     const GraphView & view = graph_->view;
     const auto n = static_cast<TensorId>(view.n_tensors());
@@ -94,7 +95,7 @@ void MemoryPlanner::find_late_uses(const std::vector<host::Keep> & keeps) {
             dependencies_.push_back({until, owner_of(tensor), 0});
         }
     }
-    // The host looks at the ids themselves, also where the node reads a copy that was made long before.
+    // The host reads the ids themselves even where the node reads an older copy of them.
     for (const OperandReplacement & replacement : graph_->splits.replacements) {
         if (replacement.slot == kExpertIdsSlot && view.content(replacement.node).op() == GGML_OP_MUL_MAT_ID) {
             dependencies_.push_back({replacement.node, owner_of(view.operands()[replacement.operand].tensor), 0});
@@ -132,7 +133,7 @@ void MemoryPlanner::find_last_uses() {
                 lives[operands[operand].tensor].has_reader = true;
                 lives[owners[operand]].last_use = at(i);
             }
-            if (view.views_another(nodes[i].tensor)) { // it may write there
+            if (view.views_another(nodes[i].tensor)) { // the node may write to the root
                 lives[owner_of(nodes[i].tensor)].last_use = at(i);
             }
         }
@@ -143,7 +144,6 @@ void MemoryPlanner::find_last_uses() {
     }
 }
 
-// Results that nobody reads, and what the caller wants to read.
 void MemoryPlanner::find_what_stays() {
     const GraphView & view = graph_->view;
     const auto n = static_cast<TensorId>(view.n_tensors());
@@ -153,7 +153,7 @@ void MemoryPlanner::find_what_stays() {
             lives_[owner_of(id)].last_use = kForever;
         }
     }
-    // The caller may write an input while results of the same graph are still to be read: they must not share memory.
+    // The caller may write an input before it reads the results of the same graph. So they must not share memory.
     for (const TensorId input : view.inputs()) {
         if (host::inputs_keep_values()) {
             lives_[view.root(input)].last_use = kForever;
@@ -182,7 +182,6 @@ bool MemoryPlanner::place_rotating() {
     return ok;
 }
 
-// What is not computed, and what the caller writes
 bool MemoryPlanner::place_early() {
     const GraphView & view = graph_->view;
     const auto n = static_cast<TensorId>(view.n_tensors());
@@ -251,7 +250,6 @@ void MemoryPlanner::release_lates(int node) {
     }
 }
 
-// An operand that nobody else needs any more may give its memory to the result.
 bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
     const Operand * const operands = graph_->view.operands_of(node).begin();
     const Owner * const owners = owners_.data() + node.first_operand;

@@ -1,6 +1,8 @@
-// BackendAnswers - what backends were asked about a graph's nodes while it was assigned, and what they said. Nothing
-// else about a node's parameters and layout has a part in its assignment: a graph of the same structure that gets the
-// same answers is assigned in the same way.
+// BackendAnswers - the questions that an assignment asks backends about a graph's nodes, and the answers.
+//
+// The assignment depends on parameters and layout of nodes only through these answers. So a graph of the same structure
+// that gets the same answers gets the same assignment. BackendAnswers is a
+// value; one thread at a time may use it.
 
 #pragma once
 
@@ -13,15 +15,19 @@
 
 namespace ggml_sched {
 
+// BackendAnswers - asks backends and records what they answer.
 class BackendAnswers {
   public:
+    // Forgets all questions, for a new assignment.
     void begin() { asked_.clear(); }
+    // Returns whether the backend supports the node, and records the answer.
     bool supports_op(const std::vector<host::Backend> & backends, BackendId backend, const GraphView & graph,
                      TensorId node) {
         const bool answer = ggml_backend_supports_op(backends[backend].handle, graph.tensor(node));
         asked_.emplace_back(node, backend, false, answer);
         return answer;
     }
+    // Returns whether the backend offers to take the node although its weights are elsewhere (ggml's op_offload).
     bool offload_op(const std::vector<host::Backend> & backends, BackendId backend, const GraphView & graph,
                     TensorId node) {
         const bool answer = ggml_backend_offload_op(backends[backend].handle, graph.tensor(node));
@@ -29,14 +35,15 @@ class BackendAnswers {
         return answer;
     }
 
-    // Asks all that was asked since begin() again about another graph of the same structure, as far as that has changed
-    // since the graph of number `since`, for which the answers held.
+    // Asks all questions since begin() again, about another graph of the same structure. Skips nodes that have not
+    // changed since graph number `since`, for which the answers held. Returns false at the first other answer.
     bool have_same_answers(const std::vector<host::Backend> & backends, const GraphView & graph,
                            const GraphComparison & comparison, uint64_t since) const;
 
   private:
+    // Question - one question with its answer.
     struct Question {
-        // Written where it stays: a temporary's parts, copied as a whole, would have to be stored first.
+        // The constructor lets emplace_back() write the fields in place, which is quicker than a copy of a temporary.
         Question(TensorId node, BackendId backend, bool offloads, bool answer)
             : node(node)
             , backend(backend)
@@ -45,7 +52,7 @@ class BackendAnswers {
 
         TensorId node;
         BackendId backend;
-        bool offloads; // it was asked for that, not for support
+        bool offloads; // the question was offload_op(); else supports_op()
         bool answer;
     };
 

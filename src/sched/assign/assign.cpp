@@ -31,7 +31,7 @@ PlacedByUser placed_by_user(const GraphView & graph, const UserAssignments & use
     PlacedByUser placed;
     for (const auto & [tensor, backend] : user) {
         const TensorId id = graph.ids().find(tensor);
-        if (id != kNoTensor && !host::is_view_op(graph.tensor(id))) { // a view is where its bytes are
+        if (id != kNoTensor && !host::is_view_op(graph.tensor(id))) { // a view lies where its root lies
             placed.emplace_back(id, backend);
         }
     }
@@ -41,6 +41,7 @@ PlacedByUser placed_by_user(const GraphView & graph, const UserAssignments & use
 
 namespace {
 
+// Fails for a node that the user has assigned to a backend that does not support it.
 Status check_user_assignments(const GraphView & graph, const std::vector<host::Backend> & backends,
                               const PlacedByUser & user, Assignment & result) {
     for (const auto & [id, backend] : user) {
@@ -55,14 +56,15 @@ Status check_user_assignments(const GraphView & graph, const std::vector<host::B
     return {};
 }
 
-// True if the tensor has memory that the backend cannot use. No assignment moves a tensor that has memory.
+// True if the tensor already has memory, and the backend cannot use that.
 bool lies_elsewhere(const GraphView & graph, const std::vector<host::Backend> & backends, TensorId id,
                     BackendId backend) {
     const ggml_backend_buffer_t buffer = host::buffer_of(graph.tensor(id));
     return buffer && !ggml_backend_supports_buft(backends[backend].handle, host::buft_of(buffer));
 }
 
-// `writer` is set to the node that writes into a tensor of a backend that cannot run it, if that is what fails.
+// Makes all passes once. If a node writes into a tensor of a backend that cannot run it, fails and sets `writer` to the
+// node.
 Status assign_once(const GraphView & graph, const std::vector<host::Backend> & backends, const PlacedByUser & user,
                    const PlacedByUser & moved, const AssignOptions & options, Assignment & result, TensorId & writer) {
     result.backend.assign(graph.n_tensors(), kNoBackend);
@@ -89,7 +91,7 @@ Status assign_once(const GraphView & graph, const std::vector<host::Backend> & b
     return status;
 }
 
-// Finds a backend that can run all nodes which write the bytes of this tensor.
+// Returns the first backend that can run all nodes which write the bytes of this tensor; kNoBackend if there is none.
 BackendId find_backend_of_all_writers(const GraphView & graph, const std::vector<host::Backend> & backends,
                                       TensorId target, Assignment & result) {
     for (BackendId b = 0; b < static_cast<BackendId>(backends.size()); b++) {
@@ -112,7 +114,7 @@ Status assign(const GraphView & graph, const std::vector<host::Backend> & backen
     if (Status status = check_user_assignments(graph, backends, user, result); !status.ok()) {
         return status;
     }
-    PlacedByUser moved; // tensors that nodes write into, away from a backend that lacks the operation
+    PlacedByUser moved; // targets of writes, with a backend that has the operation
     while (true) {
         TensorId writer = kNoTensor;
         Status status = assign_once(graph, backends, user, moved, options, result, writer);

@@ -8,7 +8,7 @@ namespace ggml_sched {
 
 namespace {
 
-// One walk over the nodes, in the iterator's direction. Returns how many are left without a backend.
+// Walks over the nodes in the iterator's direction. Returns how many still have no backend.
 template <typename Iterator>
 size_t spread_along(Iterator begin, Iterator end, bool devices_only, const GraphView & graph,
                     const std::vector<host::Backend> & backends, Assignment & result) {
@@ -19,6 +19,7 @@ size_t spread_along(Iterator begin, Iterator end, bool devices_only, const Graph
     return expansion.n_left();
 }
 
+// UpgradeAndFill - the third pass, for one node at a time.
 class UpgradeAndFill {
   public:
     UpgradeAndFill(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result)
@@ -26,7 +27,7 @@ class UpgradeAndFill {
         , backends_(backends)
         , result_(result) {}
 
-    // The backend that supports the node and can use most of its operands where they are
+    // Chooses the backend that supports the node and can use most of its operands where they are.
     void find_best(const GraphNode & node) {
         int most = -1;
         for (size_t b = 0; b < backends_.size(); b++) {
@@ -46,6 +47,7 @@ class UpgradeAndFill {
         }
     }
 
+    // Moves the node to the first backend of the same memory that can compute it.
     void upgrade(const GraphNode & node) {
         const BackendId own = result_.backend[node.tensor];
         for (BackendId b = 0; b < own; b++) {
@@ -79,7 +81,7 @@ class UpgradeAndFill {
     Assignment & result_;
 };
 
-// Are there two backends whose results are in memory of the same type?
+// True if two backends put their results into memory of the same type.
 bool share_memory(const std::vector<host::Backend> & backends) {
     std::vector<ggml_backend_buffer_type_t> bufts;
     std::transform(backends.begin(), backends.end(), std::back_inserter(bufts),
@@ -88,14 +90,14 @@ bool share_memory(const std::vector<host::Backend> & backends) {
     return std::adjacent_find(bufts.begin(), bufts.end()) != bufts.end();
 }
 
-// Operands that nobody decided on live where they are first read; views live with what they view.
+// Assigns an operand without a backend: a view to the backend of its root, other tensors to that of their reader.
 void assign_operand(const GraphView & graph, const GraphNode & node, TensorId operand, Assignment & result) {
     const bool is_view = graph.views_another(operand);
     result.backend[operand] = result.backend[is_view ? graph.root(operand) : node.tensor];
     result.cause[operand] = is_view ? Cause::View : Cause::Reader;
 }
 
-// The root of a view may be read by nobody directly; then it has no backend until its first view needs one.
+// Assigns the roots of the node's operands. A root that no node reads directly has no backend until then.
 void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment & result) {
     for (const Operand & op : graph.operands_of(node)) {
         const TensorId root = graph.root(op.tensor);
@@ -106,7 +108,7 @@ void assign_viewed(const GraphView & graph, const GraphNode & node, Assignment &
     }
 }
 
-// To the first backend that supports the node
+// Assigns the node to the first backend that supports it.
 bool fall_back(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                Assignment & result) {
     for (BackendId b = 0; b < static_cast<BackendId>(backends.size()); b++) {
@@ -119,7 +121,7 @@ bool fall_back(const GraphView & graph, const std::vector<host::Backend> & backe
     return false;
 }
 
-// Views are where that is which they view.
+// Assigns a node that has no backend: a view to the backend of its root.
 Status assign_node(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                    Assignment & result) {
     if (graph.views_another(node.tensor)) {
@@ -135,6 +137,7 @@ Status assign_node(const GraphView & graph, const std::vector<host::Backend> & b
     return {};
 }
 
+// Moves a node to the backend of the tensor that it writes into, unless its own backend can use that in place.
 Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & backends, const GraphNode & node,
                    Assignment & result, TensorId & writer) {
     const TensorId target = graph.root(node.tensor);
@@ -217,7 +220,7 @@ Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & b
             if (Status status = keep_writes(graph, backends, node, result, writer); !status.ok()) {
                 return status;
             }
-            elsewhere = true; // for all that is known it has moved
+            elsewhere = true; // the node may have moved
         }
         if (elsewhere) {
             result.readers_elsewhere.push_back(i);

@@ -1,4 +1,6 @@
-// The later passes of the assignment: neighbours, upgrades, and what is left.
+// Expansion and the passes 2 to 4 of the assignment (see assign/assign.h): neighbours, upgrades, and the rest.
+//
+// All functions write to an Assignment that the caller owns, and keep nothing between calls.
 
 #pragma once
 
@@ -6,9 +8,11 @@
 
 namespace ggml_sched {
 
-// A walk over the nodes on which those without a backend join that of the nearest node before, if it supports them.
+// Expansion - a walk over the nodes. A node without a backend gets that of the nearest node before it on the walk, if
+// that backend supports it.
 class Expansion {
   public:
+    // If `devices_only`, the CPU does not expand. The references must outlive the walk.
     Expansion(bool devices_only, const GraphView & graph, const std::vector<host::Backend> & backends,
               Assignment & result)
         : graph_(graph)
@@ -17,6 +21,7 @@ class Expansion {
         , backend_(result.backend.data())
         , avoided_(devices_only ? static_cast<BackendId>(backends.size() - 1) : kNoBackend) {}
 
+    // Visits the next node of the walk.
     void visit(const GraphNode & node) {
         if (node.is_view) {
             return;
@@ -32,29 +37,30 @@ class Expansion {
         }
     }
 
-    size_t n_left() const { return n_left_; } // that have none still
+    // Returns how many of the visited nodes still have no backend.
+    size_t n_left() const { return n_left_; }
 
   private:
     const GraphView & graph_;
     const std::vector<host::Backend> & backends_;
     Assignment & result_;
-    BackendId * const backend_; // the result's, by tensor
-    const BackendId avoided_;
-    BackendId current_ = kNoBackend;
+    BackendId * const backend_;      // the result's, by tensor
+    const BackendId avoided_;        // the CPU if only devices expand
+    BackendId current_ = kNoBackend; // that of the nearest node before; kNoBackend if that is avoided_
     size_t n_left_ = 0;
 };
 
-// Nodes without a backend join that of the nearest node before them, then after them: first the devices expand, so that
-// the CPU gets only what lies between CPU nodes or what a device does not support, then everybody. The first of these
-// four walks has been made. True if all have one now.
+// Makes the last three of four walks: devices expand down and up, then all backends do. The first walk is part of
+// assign_by_placement(). Devices go first, so that the CPU gets only nodes that no device reaches. Returns true if all
+// nodes have a backend.
 bool spread_on(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result);
 
-// Upgrades nodes to backends of higher priority, and finds the best backend for those that nobody reached.
+// Upgrades nodes to backends of higher priority, and finds the best backend for nodes without one.
 void settle(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
             Assignment & result);
 
-// Operands, views, nodes that write into other tensors. Fails for a node that no backend supports; and, with `writer`
-// set to it, for a node that writes into a tensor of a backend that cannot run it.
+// Assigns operands and views, and moves nodes to the tensors that they write into. Fails for a node that no backend
+// supports. If a node writes into a tensor of a backend that cannot run it, fails and sets `writer` to the node.
 Status assign_rest(const GraphView & graph, const std::vector<host::Backend> & backends, bool move_writers,
                    Assignment & result, TensorId & writer);
 

@@ -6,11 +6,13 @@ namespace ggml_sched {
 
 namespace {
 
+// Choice - a backend and the cause; kNoBackend if no rule of this pass applies.
 struct Choice {
     BackendId backend = kNoBackend;
     Cause cause = Cause::None;
 };
 
+// Placement - applies the rules of the pass to one tensor at a time.
 class Placement {
   public:
     Placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
@@ -20,7 +22,7 @@ class Placement {
         , op_offload_(op_offload)
         , answers_(answers) {}
 
-    // False if the tensor has memory where no backend can run its operation.
+    // Chooses by memory or by the flag INPUT. Returns false if no backend can run the operation in the tensor's memory.
     bool choose(TensorId id, Choice & choice) {
         const uint8_t facts = graph_.facts(id);
         if (facts & kIsPlaced) {
@@ -34,7 +36,7 @@ class Placement {
         return true;
     }
 
-    // The first weights decide.
+    // Chooses by the first operand that is a weight.
     void choose_by_weights(const GraphNode & node, Choice & choice) {
         const uint8_t * const facts = graph_.facts();
         for (const Operand & op : graph_.operands_of(node)) {
@@ -48,7 +50,7 @@ class Placement {
     }
 
   private:
-    // The first backend that can use the buffer and compute op.
+    // Returns the first backend that can use the buffer and compute `op`; kNoBackend if there is none.
     BackendId backend_at(ggml_backend_buffer_t buffer, TensorId op) {
         BackendId user = first_users_.of(buffer, [this](ggml_backend_buffer_t added) { return next_user(added, 0); });
         while (user != kNoBackend && !supports_op(user, op)) {
@@ -56,6 +58,7 @@ class Placement {
         }
         return user;
     }
+    // Returns the first backend from `from` on that can use the buffer.
     BackendId next_user(ggml_backend_buffer_t buffer, int from) const {
         for (BackendId b = static_cast<BackendId>(from); b < static_cast<BackendId>(backends_.size()); b++) {
             if (ggml_backend_supports_buft(backends_[b].handle, host::buft_of(buffer))) {
@@ -65,6 +68,7 @@ class Placement {
         return kNoBackend;
     }
 
+    // Chooses the backend of the weights, or a device that offers to take the operation.
     Choice by_weights(TensorId id, ggml_backend_buffer_t weights) {
         const BackendId owner = backend_at(weights, id);
         const bool on_cpu = owner == static_cast<BackendId>(backends_.size() - 1);
@@ -84,9 +88,10 @@ class Placement {
     const std::vector<host::Backend> & backends_;
     const bool op_offload_;
     BackendAnswers & answers_;
-    host::ByBuffer<BackendId> first_users_;
+    host::ByBuffer<BackendId> first_users_; // the first backend that can use the buffer
 };
 
+// Returns the error for a tensor in memory where no backend can run its operation.
 Status nobody_can_run(const ggml_tensor * tensor) {
     const std::string where = std::string("tensor '") + tensor->name + "' lies in memory of type " +
                               ggml_backend_buft_name(host::buft_of(host::buffer_of(tensor)));
@@ -130,7 +135,7 @@ Status assign_by_placement(const GraphView & graph, const std::vector<host::Back
             }
             take(node.tensor, choice);
         }
-        devices.visit(node); // what it gets depends only on nodes before it
+        devices.visit(node); // expansion down depends only on nodes before it
     }
     return {};
 }

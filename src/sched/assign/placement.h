@@ -1,5 +1,5 @@
-// The first pass of the assignment: what memory, inputs and weights decide, and on the way how far devices expand from
-// there to the nodes behind.
+// Placement - the first pass of the assignment (see assign/assign.h): memory, inputs and weights decide. On the same
+// walk devices expand down to the nodes behind.
 
 #pragma once
 
@@ -7,7 +7,8 @@
 
 namespace ggml_sched {
 
-// Fails for a tensor that already has memory which no backend can use for its operation.
+// Assigns tensors by memory, inputs and weights, and lets `devices` visit each node. Fails for a tensor whose memory no
+// backend can use for its operation.
 Status assign_by_placement(const GraphView & graph, const std::vector<host::Backend> & backends, bool op_offload,
                            Expansion & devices, Assignment & result);
 

@@ -7,6 +7,6 @@
 namespace ggml_sched {
 
 using BackendId = int8_t;
-constexpr BackendId kNoBackend = -1;
+constexpr BackendId kNoBackend = -1; // no backend has been chosen
 
 } // namespace ggml_sched

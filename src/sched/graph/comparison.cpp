@@ -16,7 +16,7 @@ void GraphComparison::take(const ggml_cgraph * graph) {
     is_valid_ = true;
 }
 
-// The walk of GraphView::build(), but it knows which numbers it has to find. It ends as soon as it finds another.
+// This is the walk of GraphView::build() with the numbers that it must find. It ends at the first difference.
 bool GraphComparison::is_like_last(const ggml_cgraph * graph) {
     const host::Nodes nodes = host::nodes_of(graph);
     const host::Nodes leafs = host::leafs_of(graph);
@@ -66,8 +66,8 @@ bool GraphComparison::match_node(const GraphNode & expected, ggml_tensor * tenso
     return operand == end;
 }
 
-// Has the tensor this number? It may be the next one, which the tensor then gets. That no tensor gets two is
-// confirmed at the end.
+// Gives the tensor its number if `expected` is the next free one. A tensor could get two numbers this way, so
+// is_like_last() confirms at the end that none did.
 bool GraphComparison::match(TensorId expected, ggml_tensor * tensor) {
     if (expected < ids_.size()) {
         return ids_[expected] == tensor;

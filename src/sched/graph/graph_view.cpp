@@ -44,7 +44,7 @@ void GraphView::build(const ggml_cgraph * graph) {
                   inputs_.end());
 }
 
-// A view that is a node computes nothing: the caller writes it if nothing computes what it views.
+// A view that is a node computes nothing. The caller writes it if no node computes its root.
 bool GraphView::is_computed_here(TensorId id) const {
     return views_another(id) ? !(facts_[id] & kIsInput) : (facts_[id] & kIsNode) != 0;
 }
@@ -75,7 +75,7 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
         *node = {id, host::is_view_op(tensor), static_cast<uint16_t>(tensor->op), n_operands, 0};
         const int n_slots = n_slots_of(*tensor);
         for (int slot = 0; slot < n_slots; slot++) {
-            if (ggml_tensor * operand = tensor->src[slot]) { // often the previous node: no need to look it up
+            if (ggml_tensor * operand = tensor->src[slot]) { // often the previous node, which needs no lookup
                 const TensorId its = operand == previous ? previous_id : add(operand);
                 operands_[n_operands++] = {its, static_cast<uint8_t>(slot)};
             }
@@ -87,7 +87,7 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
     n_operands_ = n_operands;
 }
 
-// ggml_graph_add_node adds a node alone, without the leafs that it reads.
+// ggml_graph_add_node() adds a node alone, so the graph does not list the leafs that the node reads.
 void GraphView::add_unlisted_leafs() {
     if (ids_.size() == n_listed_leafs_ + nodes_.size()) {
         return;
@@ -103,7 +103,7 @@ void GraphView::add_unlisted_leafs() {
     }
 }
 
-// There is room for it. Most tensors are dense results without memory, about which there is no more to say.
+// Most tensors are dense results without memory. They need no more than this.
 void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
     TensorContent & content = contents_[id];
     const bool is_dense = content.take(*tensor, bytes_[id]);
@@ -132,7 +132,7 @@ void GraphView::add_view(TensorId id, ggml_tensor * of) {
     const TensorId root = add(of);
     roots_[id] = root;
     views_.push_back(id);
-    if (facts_[id] & kIsInput) { // the caller writes bytes of what it views, if anything
+    if (facts_[id] & kIsInput) { // the caller then writes bytes of the root, unless a node computes it
         if (facts_[root] & kIsComputed) {
             facts_[id] &= static_cast<uint8_t>(~kIsInput);
         } else {
@@ -141,7 +141,6 @@ void GraphView::add_view(TensorId id, ggml_tensor * of) {
     }
 }
 
-// The nodes are again in the order in which the graph had them.
 void GraphView::restore_order() {
     if (!unordered_nodes_.empty()) {
         nodes_.swap(unordered_nodes_);

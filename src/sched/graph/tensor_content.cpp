@@ -4,7 +4,7 @@ namespace ggml_sched {
 
 void TensorContent::find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {
     const bool gets_or_loses_place = !tensor.view_src && !place_ != !tensor.data;
-    // As in ggml, a view of a weight counts as one where it has a buffer of its own.
+    // As in ggml, a view of a weight counts as a weight only if the view itself names a buffer.
     const bool becomes_weight = has_buffer_ != (tensor.buffer != nullptr) && is_in_weights();
     if (becomes_weight || op_ != tensor.op || flags_ != tensor.flags || buffer_ != host::buffer_of(&tensor) ||
         gets_or_loses_place) {

@@ -29,7 +29,6 @@ size_t TensorIds::slot_of(const ggml_tensor * tensor) const {
     return i;
 }
 
-// Room for twice as many
 void TensorIds::grow() {
     slots_.assign(2 * slots_.size(), Slot{});
     tensors_.resize(slots_.size() / 2);

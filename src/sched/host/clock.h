@@ -1,6 +1,7 @@
-// Clock - the time of what the scheduler does: the devices' own clock if they tell it, else the host's.
+// Clock - the times of what the scheduler does, by the devices' own clock if they tell it, else by the host's.
 //
-// Threading: as the backends'. now_us() and last_operation() wait for nothing.
+// OperationTimes are the times of one operation on a queue. A Clock does not own the backends. One thread at a time may
+// use it. now_us() and last_operation() wait for nothing.
 
 #pragma once
 
@@ -10,21 +11,25 @@
 
 namespace ggml_sched::host {
 
+// OperationTimes - when an operation began and ended.
 struct OperationTimes {
     double start_us;
     double finish_us;
 };
 
+// Clock - the clock of one scheduler.
 class Clock {
   public:
-    // It is the devices' where all asynchronous backends tell times of one clock (see ggml-backend-impl.h), and where
-    // there are none, but another one does.
+    // Takes the devices' clock if all asynchronous backends tell times of one clock (see docs/backend-guide.md). If no
+    // backend is asynchronous, the clock of any other backend will do.
     explicit Clock(const std::vector<Backend> & backends);
 
+    // True if the times are those of the devices' clock.
     bool is_devices() const { return device_clock_ != nullptr; }
-    double now_us() const; // from an arbitrary moment on
+    // Returns the microseconds since an arbitrary moment.
+    double now_us() const;
 
-    // Of what was enqueued last on an asynchronous backend; false if that is not known.
+    // Finds the times of what was enqueued last on the backend. Returns false if they are not known.
     bool last_operation(const Backend & backend, OperationTimes & times) const;
 
   private:

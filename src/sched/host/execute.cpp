@@ -84,7 +84,7 @@ void get_blocking(const ggml_tensor * src, void * data) {
 }
 
 void copy_blocking(const ggml_tensor * src, ggml_tensor * dst) {
-    ggml_backend_tensor_copy(const_cast<ggml_tensor *>(src), dst); // it only reads it; older versions do not say so
+    ggml_backend_tensor_copy(const_cast<ggml_tensor *>(src), dst); // ggml only reads it; older versions lack the const
 }
 
 } // namespace ggml_sched::host

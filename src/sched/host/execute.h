@@ -1,5 +1,7 @@
-// What the scheduler does to backends: the executing half of host/. Each function is one call into a backend.
-// Ordering is that of ggml-backend.h; nothing here adds any.
+// The executing half of host/: what the scheduler does to backends. Each function is one call into a backend. The order
+// of their effects is that of ggml-backend.h; these functions add no waits.
+//
+// The caller owns all that it passes. One thread at a time may use a backend.
 
 #pragma once
 
@@ -9,30 +11,41 @@
 
 namespace ggml_sched::host {
 
-// Gives a tensor its memory; for views, that of what they view. Nothing is enqueued. A tensor that the buffer refuses
-// is left without.
+// Gives the tensor its memory; for a view the caller passes that of the root. Enqueues nothing. If the buffer refuses
+// the tensor, the tensor has no memory afterwards.
 ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data);
 
+// Waits until the backend has done all that is on its queue.
 void synchronize(ggml_backend_t backend);
 
-ggml_backend_event_t event_new(ggml_backend_dev_t device); // NULL if the device has none or memory ran out
-void event_free(ggml_backend_event_t event);               // needs the device, not the backend
+// Makes an event. Returns NULL if the device has no events or memory ran out.
+ggml_backend_event_t event_new(ggml_backend_dev_t device);
+// Frees the event. The device must exist; the backend need not.
+void event_free(ggml_backend_event_t event);
+// Records the event behind all that is on the backend's queue.
 void event_record(ggml_backend_event_t event, ggml_backend_t backend);
+// Makes the backend's queue wait for the event.
 void event_wait(ggml_backend_t backend, ggml_backend_event_t event);
-void event_synchronize(ggml_backend_event_t event); // needs the device, not the backend
+// Makes the host wait for the event. The device must exist; the backend need not.
+void event_synchronize(ggml_backend_event_t event);
 
-ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph); // returns when done if the backend is synchronous
+// Launches the graph. A synchronous backend has computed it when the call returns.
+ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph);
 
 // Returns the status of what has failed on the backend since the last call; success if nothing has, or if the backend
-// does not tell. `mark`: in, the mark of what is enqueued from now on; out, the mark of the last operation that failed.
+// does not tell. The call reads from `mark` the mark of what is enqueued from now on. It writes to `mark` the mark of
+// the last operation that failed.
 ggml_status take_failure(const Backend & backend, uint64_t & mark);
 
+// Enqueues a copy of `size` bytes from host memory to the tensor.
 void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, size_t offset, size_t size);
-// For backends that set ranges: `size` bytes from where this tensor is, which lie over others behind it as well.
+// Enqueues a copy of `size` bytes to where the tensor lies and to others behind it. The backend must set ranges.
 void set_range_async(ggml_backend_t backend, const ggml_tensor * first, const void * data, size_t size);
+// Enqueues a copy of the whole tensor to host memory.
 void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data);
+// Enqueues a copy between two backends. Returns false if they refuse it.
 bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst);
-// Blocking: `data` is copied, or holds the tensor's bytes, when the call returns.
+// These three are blocking: the copy is complete when the call returns.
 void set_blocking(ggml_tensor * dst, const void * data, size_t offset, size_t size);
 void get_blocking(const ggml_tensor * src, void * data);
 void copy_blocking(const ggml_tensor * src, ggml_tensor * dst);

@@ -1,13 +1,12 @@
-// ggml's internal headers, ours or those of the ggml that this is built into, and what the latter lacks. Only for the
-// sources of host/.
+// ggml's internal headers: ours, or those of the ggml into which the scheduler is built. Declares what a foreign
+// ggml lacks. Only the sources of host/ include it.
 //
 // cmake/ggml-sched-inject.cmake looks into a foreign ggml's headers and defines what it has:
 //   GGML_SCHED_DROP_IN              this is a foreign ggml
 //   GGML_SCHED_HAS_GRAPH_UID        graphs carry an identity
-//   GGML_SCHED_HAS_GRAPH_OPTIMIZE   backends may reorder a split: 1 the graph is all they get, 2 they may also ask that
-//                                   tensors be kept longer
+//   GGML_SCHED_HAS_GRAPH_OPTIMIZE   backends may reorder a split; if 2, they may also ask for alloc dependencies
 //   GGML_SCHED_HAS_OP_CAN_INPLACE   its allocator tells which operations work in place
-//   GGML_SCHED_PLACES_FLASH_ATTN_FREELY   its scheduler does not place flash attention by its weights, the sinks
+//   GGML_SCHED_PLACES_FLASH_ATTN_FREELY   its scheduler ignores the weights of flash attention (the sinks)
 
 #pragma once
 
@@ -19,7 +18,7 @@
 
 #define GGML_SCHED_HAS_GRAPH_UID 1
 #define GGML_SCHED_HAS_GRAPH_OPTIMIZE 1
-#define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0 // there is none
+#define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0 // our ggml has no flash attention
 
 #else
 
@@ -36,7 +35,7 @@
 #define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0
 #endif
 
-// BackendAnswers that a registry may answer; docs/backend-guide.md says what they mean.
+// The types of functions that a device's registry may offer. docs/backend-guide.md says what they mean.
 enum ggml_backend_copy_queue {
     GGML_BACKEND_COPY_QUEUE_NONE = 0,
     GGML_BACKEND_COPY_QUEUE_SOURCE = 1,

@@ -1,5 +1,7 @@
-// Graphs that the scheduler makes itself: views of consecutive nodes, to launch.
-// ggml's struct is hidden behind a pointer, so that no other directory needs its definition.
+// GraphHandle - a graph that the scheduler makes itself: consecutive nodes of the caller's graph, to be launched.
+//
+// It hides ggml's struct behind a pointer, so that no other folder needs the definition. A handle owns its struct. The
+// nodes stay the caller's. One thread at a time.
 
 #pragma once
 
@@ -10,32 +12,35 @@
 
 namespace ggml_sched::host {
 
-// `tensor` must keep its memory until `until`, a node of the same split, is computed.
+// Keep - an alloc dependency: `tensor` keeps its memory until `until`, a node of the same split, is computed.
 struct Keep {
     ggml_tensor * tensor;
     ggml_tensor * until;
 };
 
+// GraphHandle - one graph.
 class GraphHandle {
   public:
+    // Makes a graph without nodes.
     GraphHandle();
     GraphHandle(GraphHandle && other) noexcept;
     GraphHandle & operator=(GraphHandle && other) noexcept;
     ~GraphHandle();
 
-    // Becomes the nodes [begin, end) of graph, sharing its array of nodes.
+    // Becomes the nodes [begin, end) of `graph`. Shares its array of nodes.
     void view(ggml_cgraph * graph, int begin, int end);
-    // The backend may change the order of the nodes, also in the graph that this is a view of, and ask for tensors to
-    // be kept: that is appended.
+    // Lets the backend change the order of the nodes, also in the graph that view() was given. Appends the alloc
+    // dependencies that the backend asks for.
     void optimize_for(ggml_backend_t backend, std::vector<Keep> & keeps);
     // Becomes the nodes [begin, end) of another handle's graph.
     void slice(const GraphHandle & whole, int begin, int end);
-    // A number by which a backend recognizes the graph when it is launched again.
+    // Gives the graph a new number, by which a backend recognizes the graph when it is launched again.
     void set_identity();
 
     ggml_cgraph * get() const { return graph_.get(); }
 
   private:
+    // Deleter - frees the struct, whose definition this header does not see.
     struct Deleter {
         void operator()(ggml_cgraph * graph) const;
     };

@@ -25,7 +25,7 @@ int n_to_take_over(ggml_op op) {
 #else
 
 #if !GGML_SCHED_HAS_OP_CAN_INPLACE
-// What every version has that does not tell
+// Returns the operations that every older ggml computes in place.
 bool ggml_op_can_inplace(ggml_op op) {
     switch (op) {
     case GGML_OP_ADD:

@@ -1,4 +1,6 @@
-// Which operations may put their result where an operand was.
+// In place - which operations may put their result where an operand was.
+//
+// The functions return constants of the build. Any thread may call them.
 
 #pragma once
 
@@ -9,20 +11,22 @@
 
 namespace ggml_sched::host {
 
-// By operation, for how many of the operands, from the first one on, this holds: each element of the result depends on
-// no other element of such an operand, or on others of its row only, if both have the same layout. Every backend can
-// work in place then. In a foreign ggml it is all operations that its allocator puts in place: where tensors lie
-// decides which of them a backend fuses, and that shows in the bits of the results.
+// OperandsToTakeOver - by operation: how many operands, from the first one on, may give their place to the result.
+//
+// Each element of the result then depends on the same element of such an operand, or on elements of the same row. So
+// every backend can compute in place if the layouts are equal. In a foreign ggml these are all operations that its own
+// allocator computes in place: the places decide which operations a backend fuses, and so the bits of the results.
 using OperandsToTakeOver = std::array<uint8_t, GGML_OP_COUNT>;
+// Returns the table.
 OperandsToTakeOver operands_to_take_over();
 
-// May the operand be a view, which nobody else reads and which begins where that begins which it views? A foreign
-// ggml's allocator does not do that.
+// True if the result may take the place of a view that begins where its root begins. A foreign ggml's allocator does
+// not do so.
 bool views_can_be_taken_over();
 
-// May the operand be in memory of another backend, which the one that computes the result can use? A foreign ggml's
-// scheduler does that, and sends fewer bytes where that other backend reads the result. Ours would rather have a device
-// wait for the host less often.
+// True if the result may take a place in another backend's memory that its own backend can use. A foreign ggml's
+// scheduler does so, which saves copies if the other backend reads the result. Ours does not, so that devices wait for
+// the host less often.
 bool results_may_stay_in_other_memory();
 
 } // namespace ggml_sched::host

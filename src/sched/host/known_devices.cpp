@@ -6,12 +6,13 @@ namespace ggml_sched::host {
 
 namespace {
 
+// Returns the name of the device's registry; "" if it has none.
 std::string registry_of(ggml_backend_dev_t device) {
     const ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(device);
     return reg ? ggml_backend_reg_name(reg) : "";
 }
 
-// One backend under three names
+// True for the three names of one backend.
 bool is_cuda_like(const std::string & registry) {
     return registry == "CUDA" || registry == "ROCm" || registry == "MUSA";
 }
@@ -31,7 +32,8 @@ bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::Copy
         return from == to;
     }
     if (to == "Vulkan") {
-        // Other devices are refused. Between two queues of one device it does not wait for what the source has queued.
+        // Vulkan refuses other devices. Between two of its queues the copy does not wait for what the source has
+        // queued.
         return false;
     }
     order = plan::CopyOrder::Unordered;

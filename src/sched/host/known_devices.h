@@ -1,5 +1,7 @@
-// What is known about devices whose registries do not answer the scheduler's questions (docs/backend-guide.md): those
-// of ggml itself, by the names of their registries. Whoever is not known gets the answers that are always safe.
+// Known devices - the facts about ggml's own devices, whose registries lack the functions of docs/backend-guide.md. The
+// name of the registry decides. Devices that are not known get the answers that are always safe.
+//
+// The functions keep nothing. Any thread may call them.
 
 #pragma once
 
@@ -8,13 +10,13 @@
 
 namespace ggml_sched::host {
 
-// Events of `recorder` can be waited for by `waiter`'s queue, another device.
+// True if queues of the device `waiter` can wait for events of another device, `recorder`.
 bool known_event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
 
-// How asynchronous copies between the two are ordered; false if they are refused, or not to be relied on.
+// Finds how asynchronous copies from `src` to `dst` are ordered. Returns false if they are refused or unreliable.
 bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::CopyOrder & order);
 
-// Tensors are their bytes, and any range of a buffer may be set at once.
+// True if one call may set any range of a buffer, with several tensors in it.
 bool known_to_set_ranges(ggml_backend_dev_t device);
 
 } // namespace ggml_sched::host

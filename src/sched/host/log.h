@@ -1,4 +1,4 @@
-// The scheduler's lines in ggml's log.
+// Log - the scheduler's lines in ggml's log. Any thread may call the functions.
 
 #pragma once
 
@@ -6,9 +6,12 @@
 
 namespace ggml_sched::host {
 
-void log_error(const char * text); // takes no memory
+// Writes one line. The first form allocates no memory.
+void log_error(const char * text);
 void log_error(const std::string & text);
+// Writes one line.
 void log_warning(const std::string & text);
-void log_debug(const std::string & text); // may be several lines
+// Writes the text as it is. It may have several lines.
+void log_debug(const std::string & text);
 
 } // namespace ggml_sched::host

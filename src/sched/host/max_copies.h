@@ -1,5 +1,5 @@
-// How many slots each copy of an input has at most, and so how many runs of a parallel scheduler may overlap. Inside a
-// ggml it is that ggml's constant, which people set by its CMake variable of the same name.
+// kMaxCopies - the greatest n_copies, and so the number of runs of a parallel scheduler that may overlap. Inside a
+// foreign ggml it is that ggml's constant GGML_SCHED_MAX_COPIES, which its CMake variable of the same name sets.
 
 #pragma once
 

@@ -9,23 +9,26 @@ namespace ggml_sched::host {
 
 namespace {
 
+// OwnedBuffers - the owner of each handle.
 struct OwnedBuffers {
     std::mutex mutex;
     std::unordered_map<ggml_backend_buffer_t, const void *> owners;
 };
 
-// It is never destroyed: schedulers may be freed while the process ends.
+// Returns the only object. It is never destroyed, since schedulers may be freed while the process ends.
 OwnedBuffers & owned_buffers() {
     static auto * const buffers = new OwnedBuffers;
     return *buffers;
 }
 
+// Logs that the tensor's memory is gone.
 void log_lost(const ggml_tensor * tensor) {
     GGML_LOG_ERROR("ggml-sched: tensor '%s' lies in memory that its scheduler has replaced; allocate its graph again\n",
                    tensor->name);
 }
 
-// Tensors of earlier graphs may still name the buffer: reading and writing them does nothing, and says so.
+// Returns functions for a buffer without memory, which tensors of earlier graphs may still name. Reading and writing
+// such a tensor only logs an error.
 ggml_backend_buffer_i interface_without_memory() {
     ggml_backend_buffer_i iface = {};
     iface.get_base = [](ggml_backend_buffer_t) -> void * { return nullptr; };
@@ -42,6 +45,7 @@ ggml_backend_buffer_i interface_without_memory() {
     return iface;
 }
 
+// Forgets the owner of a buffer.
 void remove(ggml_backend_buffer_t buffer) {
     OwnedBuffers & owned = owned_buffers();
     const std::lock_guard<std::mutex> lock(owned.mutex);

@@ -11,6 +11,7 @@ namespace ggml_sched::host {
 
 namespace {
 
+// True if one call may set several tensors of the device.
 bool sets_ranges(ggml_backend_dev_t device) {
     const auto sets = proc<ggml_backend_sets_ranges_t>(device, "ggml_backend_sets_ranges");
     return sets ? sets(device) : known_to_set_ranges(device);
@@ -26,12 +27,12 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.name = ggml_backend_name(backend);
 
     ggml_backend_dev_props props = {};
-    if (result.device->iface.get_props) { // ggml's scheduler does without
+    if (result.device->iface.get_props) { // a device may lack it: ggml's scheduler does not call it
         ggml_backend_dev_get_props(result.device, &props);
     }
     const ggml_backend_i & iface = backend->iface;
-    // A foreign device may be asynchronous and not say so; then waiting for it is needed, and costs little if it is
-    // not.
+    // A foreign device may be asynchronous and not say so. It must then be waited for. A wait for a device that is not
+    // asynchronous costs little.
 #ifdef GGML_SCHED_DROP_IN
     result.async = iface.synchronize != nullptr;
 #else

@@ -1,6 +1,7 @@
-// What the scheduler asks about backends, buffers and graphs. Nothing here enqueues or waits.
+// The asking half of host/: what the scheduler asks about backends, buffers and graphs. Nothing here enqueues or waits.
 //
-// host/ is the only directory that includes ggml's internal headers, ours or a real ggml's.
+// A Backend describes a backend, BufferFacts a buffer. Both are values that own nothing. host/ is the only folder that
+// includes ggml's internal headers, ours or a foreign ggml's. One thread at a time may use a backend.
 
 #pragma once
 
@@ -13,54 +14,62 @@
 
 namespace ggml_sched::host {
 
-// One backend as the scheduler sees it. The names and the device outlive the backend.
+// Backend - a backend as the scheduler sees it. The name and the device may be used after the backend has been freed.
 struct Backend {
     ggml_backend_t handle = nullptr;
     ggml_backend_dev_t device = nullptr;
-    ggml_backend_buffer_type_t buft = nullptr; // of its intermediate results
+    ggml_backend_buffer_type_t buft = nullptr; // type of its compute buffers
     std::string name;
-    bool async = false; // enqueues; otherwise everything is done on the host when the call returns
-    bool set_async = false;
-    bool get_async = false;
-    bool events = false;
-    bool optimizes_graphs = false;
-    bool pads = false;        // tensors in its memory may take more than their bytes
-    bool sets_ranges = false; // several tensors that lie side by side in its memory may be set by one call
-    ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: it does not tell
+    bool async = false;            // has a queue; otherwise its work is done when a call returns
+    bool set_async = false;        // copies from host memory on its queue
+    bool get_async = false;        // copies to host memory on its queue
+    bool events = false;           // can record events and wait for them
+    bool optimizes_graphs = false; // may change the order of a split's nodes
+    bool pads = false;             // tensors in its memory may need more than their bytes
+    bool sets_ranges = false;      // one call may set several tensors that lie side by side in its memory
+    ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: the backend does not tell
 };
 
+// Returns the description of a backend. `buft` is the type of its compute buffers.
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
-// Another backend of the same device: a queue of its own. The caller frees it. NULL if the device makes no more.
+// Makes another backend of the same device, with a queue of its own. The caller frees it. NULL if the device refuses.
 ggml_backend_t second_backend(const Backend & backend);
-size_t free_memory(const Backend & backend); // of its device, in bytes; 0 if that is not known
+// Returns the free bytes of the backend's device; 0 if that is not known.
+size_t free_memory(const Backend & backend);
+// True if the backend's device is a CPU.
 bool is_cpu(ggml_backend_t backend);
 
-// May a backend of device `waiter` wait for an event of device `recorder`?
+// True if a backend of device `waiter` may wait for an event of device `recorder`.
 bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
 
-// How the asynchronous copy from src to dst is ordered; false if the pair has none.
+// Finds how asynchronous copies from `src` to `dst` are ordered. Returns false if the pair has none.
 bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & order);
 
-// Memory for data that passes between host and device: pinned where the device has it.
+// Returns the type of memory for data between host and device: pinned if the device has it, else that of the CPU.
 ggml_backend_buffer_type_t staging_buft(const Backend & backend);
-// Does the backend read memory of this type when a copy executes, and not already when it is enqueued?
+// True if the memory is pinned for the backend, so that a copy reads it when it executes, not when it is enqueued.
 bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft);
 
-// The buffer that holds a tensor's bytes, NULL before allocation; for views that of their source.
+// Returns the buffer that holds the tensor's bytes, which for a view is that of its root; NULL before allocation.
 inline ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
     return tensor->view_src ? tensor->view_src->buffer : tensor->buffer;
 }
+// Returns the type of the buffer.
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
-size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor); // padding included
+// Returns the bytes that the tensor needs in the buffer, padding included.
+size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor);
+// True if the buffer is host memory.
 bool is_host(ggml_backend_buffer_t buffer);
+// True if the buffer is marked as one of weights.
 bool is_weights(ggml_backend_buffer_t buffer);
-bool inits_tensors(ggml_backend_buffer_t buffer); // has to be told of each that is placed in it
+// True if the buffer must be told of each tensor that is placed in it.
+bool inits_tensors(ggml_backend_buffer_t buffer);
 
-// All that the scheduler wants to know of a buffer
+// BufferFacts - all that the scheduler wants to know about a buffer.
 struct BufferFacts {
     ggml_backend_buffer_type_t buft = nullptr;
-    uint64_t begin = 0; // addresses
-    uint64_t end = 0;
+    uint64_t begin = 0; // first address
+    uint64_t end = 0;   // address behind the last
     bool host = false;
     bool weights = false;
     const void * owner = nullptr; // the scheduler whose compute buffer it is; NULL: the caller's buffer
@@ -70,13 +79,14 @@ struct BufferFacts {
                a.owner == b.owner;
     }
 };
+// Returns the facts about the buffer.
 BufferFacts facts_of(ggml_backend_buffer_t buffer);
 
-// Should it rather be computed where its weights are? Not if these are too small to decide anything: frequency factors
-// of ROPE, sinks of flash attention.
+// True if the weights of a node decide where it is computed. False if these are always small: the frequency factors of
+// ROPE, and in newer versions of ggml the sinks of flash attention.
 bool is_placed_by_weights(const ggml_tensor * tensor);
 
-// Computes nothing, only looks at memory in another shape.
+// True if the operation computes nothing, and only shows memory in another shape.
 inline bool is_view_op(const ggml_tensor * tensor) {
     switch (tensor->op) {
     case GGML_OP_RESHAPE:
@@ -87,22 +97,27 @@ inline bool is_view_op(const ggml_tensor * tensor) {
     }
 }
 
-// Replaces rows of the tensor that it views by those of src[0]; src[1] says which. Older versions of ggml have none.
+// True for SET_ROWS: it replaces the rows that src[1] names by those of src[0]. Older versions of ggml lack it.
 bool is_set_rows(const ggml_tensor * tensor);
 
-// Graphs
+// Nodes - a list of tensors that a graph owns.
 struct Nodes {
     ggml_tensor ** data = nullptr;
     int size = 0;
     ggml_tensor * operator[](int i) const { return data[i]; }
 };
+// Returns the nodes of the graph.
 Nodes nodes_of(const ggml_cgraph * graph);
+// Returns the leafs of the graph.
 Nodes leafs_of(const ggml_cgraph * graph);
-uint64_t identity_of(const ggml_cgraph * graph); // changes when nodes are added; 0 for a graph that never got one
+// Returns a number that changes when nodes are added; 0 for a graph that never got one.
+uint64_t identity_of(const ggml_cgraph * graph);
+// Gives the graph a new number.
 void set_identity(ggml_cgraph * graph);
-// Do the caller's inputs keep their values from run to run? Engines of a foreign ggml write them all before each run,
-// and count on their memory being used for something else after the last reader.
+// True if the caller's inputs keep their values from run to run. Engines of a foreign ggml write all inputs before each
+// run. They expect that the memory of inputs is reused behind the last reader.
 bool inputs_keep_values();
-bool is_complete(const ggml_cgraph * graph); // false if nodes were lost because the graph was too small
+// Returns false if nodes were lost because the graph was too small.
+bool is_complete(const ggml_cgraph * graph);
 
 } // namespace ggml_sched::host

@@ -1,8 +1,8 @@
-// The switches: the environment variables GGML_SCHED and GGML_SCHED_*. One parser reads them all. It compares words
+// Switches - the environment variables GGML_SCHED and GGML_SCHED_*. One parser reads them all. It compares words
 // without regard to case, takes an empty value for none, and calls a value that it does not know an error.
 //
-// What the functions say goes to stderr, because engines hide lines of the log. They say each line once per process.
-// Threading: any thread may call them.
+// The functions write to stderr, because engines hide lines of the log. They write each line once per process.
+// Any thread may call them.
 
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace ggml_sched::host {
 
-// One word that a switch may be, in lower case, and what the word stands for
+// SwitchWord - one word that a switch may be, in lower case, and its value.
 struct SwitchWord {
     const char * text;
     size_t value;
@@ -21,7 +21,7 @@ struct SwitchWord {
 // Returns the value of an environment variable; "" if it is not set.
 std::string value_of_switch(const char * name);
 
-// Returns what the word in the environment stands for. Returns `by_default` if there is none, or an unknown one.
+// Returns the value of the word in the environment; `by_default` if there is no word, or an unknown one.
 // `words_in_text` tells the user which words there are.
 size_t read_switch(const char * name, const char * words_in_text, std::initializer_list<SwitchWord> words,
                    size_t by_default);
@@ -30,7 +30,7 @@ bool read_on_off(const char * name, bool by_default);
 // Reads a switch that has the levels 0, 1 and 2.
 int read_level(const char * name, int by_default);
 
-// What GGML_SCHED says
+// Choice - the scheduler that GGML_SCHED asks for.
 enum class Choice { Default, Ours, Stock };
 
 // Reads GGML_SCHED. Only the drop-in can choose ggml's own scheduler: elsewhere Stock is an unknown value.

@@ -11,6 +11,7 @@ bool before(const plan::Access & a, const plan::Access & b) {
     return std::tie(a.space, a.write, a.begin, a.end) < std::tie(b.space, b.write, b.begin, b.end);
 }
 
+// Sorts the accesses from `first` on, and merges those that touch or overlap.
 void merge(size_t first, std::vector<plan::Access> & accesses) {
     if (accesses.size() == first) {
         return;
@@ -29,7 +30,7 @@ void merge(size_t first, std::vector<plan::Access> & accesses) {
     accesses.resize(last + 1);
 }
 
-// What lies at the tensor's address, whose buffer this is
+// Returns the access to a tensor that lies in this buffer.
 plan::Access access_in(const KnownBuffer & known, const ggml_tensor * tensor, size_t bytes, bool write) {
     const uint64_t begin = reinterpret_cast<uintptr_t>(tensor->data);
     const bool may_have_padding = !known.facts.host && tensor->type != GGML_TYPE_F32 && !tensor->view_src;
@@ -92,7 +93,7 @@ void LaunchAccesses::append_inputs(int begin, int end, std::vector<plan::Access>
         for (const Operand & op : graph_.operands_of(node)) {
             const TensorId root = graph_.root(op.tensor);
             const ggml_tensor * operand = graph_.tensor(node.tensor)->src[op.slot];
-            // The copy of a view has been copied here, whatever the launch does to what the view views.
+            // A copy of a view does not change when the launch writes the root of the view.
             const bool is_copy = operand != graph_.tensor(op.tensor);
             const bool is_inner = !is_copy && touched_in_[root] == written_in(launch_);
             if (!node.is_view && !is_inner && !(graph_.facts(root) & kIsWeights)) {
@@ -130,14 +131,14 @@ void LaunchAccesses::end_launch(size_t first, std::vector<plan::Access> & access
     merge(first, accesses);
 }
 
-// What they read may be a copy on this backend; within a launch it is then always the same copy.
+// An operand may be a copy on this backend. A launch reads only one copy of each tensor.
 inline void LaunchAccesses::read_operands(const GraphNode & node, const ggml_tensor * tensor) {
     for (const Operand & op : graph_.operands_of(node)) {
         if (touched_in_[op.tensor] >= read_in(launch_)) {
             continue;
         }
         const ggml_tensor * operand = tensor->src[op.slot];
-        // A copy is no view, and has nothing to do with what its source views.
+        // A copy is no view, so writes to the root of its source do not count.
         if (!operand->view_src || touched_in_[graph_.root(op.tensor)] != written_in(launch_)) {
             touch(op.tensor, operand, false);
         }

@@ -1,4 +1,7 @@
 // Bindings - what the numbers in a lowered program stand for: the tensors that its copies move, and how.
+//
+// Task::binding of a copy is the index of a CopyBinding. Several tasks may name one: a Snapshot and the SetAsync behind
+// it, for example. Bindings are values; they do not own the tensors.
 
 #pragma once
 
@@ -12,52 +15,53 @@
 
 namespace ggml_sched {
 
-constexpr uint32_t kNoBinding = UINT32_MAX;
+constexpr uint32_t kNoBinding = UINT32_MAX; // in place of an index
 
-// The part of its source that a copy sends
+// CopyForm - the part of its source that a copy sends.
 enum class CopyForm : uint8_t {
-    Whole,
-    Merged,       // whole, and at once the copies of the next CopyBinding::n_merged - 1 bindings
-    NamedExperts, // the experts that CopyBinding::ids name
-    WrittenRows,  // what the node CopyBinding::writer has written: the rows that ids name, or all if there are none
+    Whole,        // all of it
+    Merged,       // all of it, together with the sources of the next CopyBinding::n_merged - 1 bindings
+    NamedExperts, // the experts that the ids name
+    WrittenRows,  // what CopyBinding::writer has written: the rows that the ids name, or all if there are no ids
 };
 
-// CopyBinding - the tensors and bytes that a copy task moves, and how.
+// CopyBinding - the tensors and bytes of a copy. A comment names the form or the task that uses a field, if not all do.
 struct CopyBinding {
-    uint32_t copy; // index into Splits::copies; kNoBinding: ids that only the host reads, and dst is src
+    uint32_t copy; // index into Splits::copies; kNoBinding: only the host reads it, and dst is src
     TensorId tensor;
     ggml_tensor * src;
     ggml_tensor * dst;
     BackendId src_backend;
     BackendId dst_backend;
     size_t bytes;
-    bool via_ring;                        // one end of the copy, or of a CopyNow the destination
-    size_t ring_offset;                   // in the run's part of the ring
-    uint32_t ids = kNoBinding;            // the binding of the ids that say which experts, or rows, are needed
-    bool streamed = false;                // a weight
-    bool cache = false;                   // streamed like one
-    bool on_stream_lane = false;          // on the lane that streams weights
-    bool pageable = false;                // the device cannot read the source by itself: it goes in chunks
-    TensorId writer = kNoTensor;          // of a cache: the node that has written what is sent,
-    ggml_tensor * written = nullptr;      // which is this
-    uint32_t sent = kNoBinding;           // of an Offer: the binding by which the weight has been sent ahead
-    TensorId reader_id = kNoTensor;       // of experts that are sent by ids: the first node that reads them,
-    const ggml_tensor * reader = nullptr; // and its tensor, for messages
-    uint32_t n_merged = 1;                // so many bindings from here on are sent at once, with what lies between
+    bool via_ring;                        // the data passes through the ring on the host
+    size_t ring_offset;                   // offset in the run's part of the ring
+    uint32_t ids = kNoBinding;            // NamedExperts, WrittenRows: the binding of the ids
+    bool streamed = false;                // a weight that is streamed
+    bool cache = false;                   // a cache that is streamed
+    bool on_stream_lane = false;          // goes on the lane that streams weights
+    bool pageable = false;                // goes in chunks, since the device cannot read the source by itself
+    TensorId writer = kNoTensor;          // WrittenRows: the node that has written what is sent
+    ggml_tensor * written = nullptr;      // WrittenRows: the tensor of `writer`
+    uint32_t sent = kNoBinding;           // Offer: the binding by which the weight was streamed; kNoBinding: it was not
+    TensorId reader_id = kNoTensor;       // NamedExperts: the first node that reads the experts
+    const ggml_tensor * reader = nullptr; // NamedExperts: the tensor of `reader_id`, for messages
+    uint32_t n_merged = 1;                // Merged: how many bindings are sent at once, with the bytes between them
     CopyForm form = CopyForm::Whole;
 };
 
-// True if a task of this kind puts what the copy moves into the ring.
+// True if a task of this kind writes the data of the copy to the ring on the host.
 inline bool writes_ring(plan::TaskKind kind, const CopyBinding & copy) {
     using plan::TaskKind;
     return kind == TaskKind::Snapshot || (copy.via_ring && (kind == TaskKind::GetAsync || kind == TaskKind::CopyNow));
 }
 
+// Lowered - a program with its bindings.
 struct Lowered {
     plan::Program program; // Task::binding is an index into `copies`, or the split of a launch
     std::vector<CopyBinding> copies;
-    size_t ring_bytes = 0; // of one run
-    // By lane: bytes out of pageable memory that wait for others on the queue; 0 if nothing comes from there
+    size_t ring_bytes = 0; // size of a run's part of the ring
+    // By lane: 0 if no copy goes in chunks, else at least 1: the bytes in chunks that may wait for other copies.
     std::array<size_t, plan::kMaxLanes> staged = {};
 };
 

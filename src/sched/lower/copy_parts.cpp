@@ -8,9 +8,10 @@ namespace ggml_sched {
 
 namespace {
 
-// Kernels for quantized weights read a little past the last row of an expert, and what is there must be numbers.
+// Bytes behind an expert that are sent, too: kernels for quantized weights read a little past the last row.
 constexpr size_t kPadding = 512;
 
+// Returns the id at these coordinates. `data` holds the bytes of the ids.
 int64_t id_at(const ggml_tensor * ids, const char * data, const int64_t (&at)[3]) {
     const char * id = data;
     for (int dim = 0; dim < 3; dim++) {
@@ -26,6 +27,7 @@ int64_t id_at(const ggml_tensor * ids, const char * data, const int64_t (&at)[3]
     return value;
 }
 
+// Returns the error for an id that names no expert.
 Status no_such_expert(const CopyBinding & copy, const ggml_tensor * ids, int32_t id) {
     const auto quoted = [](const ggml_tensor * tensor) { return "'" + std::string(tensor->name) + "'"; };
     const std::string node = copy.reader ? quoted(copy.reader) : "that reads " + quoted(copy.src);
@@ -34,7 +36,7 @@ Status no_such_expert(const CopyBinding & copy, const ggml_tensor * ids, int32_t
                           std::to_string(copy.src->ne[2] - 1) + "; give valid ids");
 }
 
-// Puts pieces in the order of their bytes, and joins those that touch or overlap.
+// Sorts the pieces by offset, and joins those that touch or overlap.
 void join(std::vector<Piece> & pieces) {
     std::sort(pieces.begin(), pieces.end(), [](const Piece & a, const Piece & b) { return a.offset < b.offset; });
     size_t last = 0;
@@ -103,7 +105,7 @@ Status CopyParts::find(const CopyBinding & copy, const char * source, const ggml
     }
 }
 
-// A weight of which the ring lacks a part is sent whole.
+// A weight is sent whole if the ring lacks any part of it.
 void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept) {
     const auto * dst = static_cast<const char *>(copy.dst->data);
     if (kept && copy.streamed && !copy.via_ring) {
@@ -148,7 +150,7 @@ Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids
     return {};
 }
 
-// Finds the bytes of the copy's source that the node has written.
+// Finds the bytes of the copy's source that the writer has written.
 Status CopyParts::find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data) {
     const auto * src = static_cast<const char *>(copy.src->data);
     const char * const end = src + ggml_nbytes(copy.dst);

@@ -7,6 +7,7 @@ namespace ggml_sched {
 
 namespace {
 
+// Returns the ids of a MUL_MAT_ID; kNoTensor if it has none.
 TensorId ids_of(const GraphView & graph, const GraphNode & node) {
     const Operands operands = graph.operands_of(node);
     const Operand * ids = std::find_if(operands.begin(), operands.end(),
@@ -14,6 +15,7 @@ TensorId ids_of(const GraphView & graph, const GraphNode & node) {
     return ids == operands.end() ? kNoTensor : ids->tensor;
 }
 
+// True if a MUL_MAT_ID reads a copy as its experts.
 bool has_copies_of_experts(const GraphView & graph, const Splits & splits) {
     return std::any_of(
         splits.replacements.begin(), splits.replacements.end(), [&](const OperandReplacement & replacement) {
@@ -21,7 +23,7 @@ bool has_copies_of_experts(const GraphView & graph, const Splits & splits) {
         });
 }
 
-// The ids of each node that is a MUL_MAT_ID, as they are when the node reads them
+// Returns, for each MUL_MAT_ID, the ids as the node reads them.
 std::unordered_map<TensorId, WrittenIds> ids_by_node(const GraphView & graph) {
     std::unordered_map<TensorId, WrittenIds> result;
     std::vector<int32_t> written_by(graph.n_tensors(), kNoNode); // by root

@@ -19,6 +19,7 @@ using plan::Access;
 using plan::Task;
 using plan::TaskKind;
 
+// Lowering - lowers one run.
 class Lowering {
   public:
     Lowering(const CutGraph & graph, const AdjacentCopies & adjacent_copies, const StreamPlan & streams,
@@ -62,12 +63,12 @@ class Lowering {
     }
 
   private:
-    // Tasks of a split that come after all that goes through the host
+    // LaterTasks - the tasks of a split behind all that goes through the host.
     struct LaterTasks {
         std::vector<Task> direct;
-        std::vector<Task> staged;     // read the ring after another device has written it
+        std::vector<Task> staged;     // these read the ring after another device has written it
         std::vector<Task> experts;    // the host waits for the ids
-        std::vector<uint32_t> offers; // copies; the callback may look at all other inputs
+        std::vector<uint32_t> offers; // indices of copies; the callback may look at all other inputs
 
         void clear() {
             direct.clear();
@@ -77,7 +78,7 @@ class Lowering {
         }
     };
 
-    // First what goes through the host, then what reads it: so one wait serves all copies from a device.
+    // Adds the tasks of a split: first what goes through the host, then what reads it. One wait serves several copies.
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
         later_.clear();
@@ -101,7 +102,7 @@ class Lowering {
         merge_neighbours(later_.direct, adjacent_copies_, out_.lowered());
         std::vector<Task> & tasks = out_.lowered().program.tasks;
         tasks.insert(tasks.end(), later_.direct.begin(), later_.direct.end());
-        // Backwards: the wait for what was fetched last covers the rest.
+        // The order is backwards, since the wait for what was fetched last covers the rest.
         tasks.insert(tasks.end(), later_.staged.rbegin(), later_.staged.rend());
         tasks.insert(tasks.end(), later_.experts.begin(), later_.experts.end());
         for (const uint32_t copy : later_.offers) {
@@ -111,7 +112,7 @@ class Lowering {
         Task launch = {TaskKind::Launch, out_.lane_of(split.backend)};
         launch.split = index;
         launch.binding = static_cast<uint32_t>(index);
-        launch.is_waited_for = reads_streamed; // by the copy that uses its part of the ring next
+        launch.is_waited_for = reads_streamed; // the next copy to the ring waits for it
         out_.begin(launch);
         launch_accesses_.append(split.begin, split.end, out_.accesses());
         out_.push(launch);
@@ -129,7 +130,7 @@ class Lowering {
         out_.push(observe);
     }
 
-    // Issues what may be streamed once this split has been launched.
+    // Adds the streamed copies that may be issued once this split has been launched.
     void stream_after(int32_t split) {
         for (size_t b = 0; b < streams_.rings.size(); b++) {
             const StreamPlan::Ring & ring = streams_.rings[b];
@@ -143,7 +144,7 @@ class Lowering {
         }
     }
 
-    // The memory of ids is used for something else once the node that needs them is done.
+    // Takes snapshots of the ids of caches. Their memory may be reused when the node that reads them is done.
     void keep_ids_of_rows() {
         for (size_t i = 0; i < splits_.splits.size(); i++) {
             for (const uint32_t input : splits_.splits[i].inputs) {
@@ -159,7 +160,7 @@ class Lowering {
         }
     }
 
-    // What has been written into a cache since its copy was issued
+    // Adds copies of what nodes have written into a cache since its own copy was issued.
     void send_what_was_written(int32_t split, uint32_t index) {
         if (!splits_.copies[index].cache) {
             return;
@@ -188,11 +189,11 @@ class Lowering {
         return split == kBeforeTheRun ? 0 : splits_.splits[static_cast<size_t>(split)].end;
     }
 
-    // The device cannot read the source by itself.
+    // True if the copy goes in chunks because the device cannot read the source by itself.
     bool must_stage(uint32_t copy) {
         const InputCopy & input = splits_.copies[copy];
         if (input.offered || topology_.cannot_stage[input.backend]) {
-            return false; // it is sent out of the ring, or the backend copies as it can
+            return false; // the ring is the source, or the backend copies as it can
         }
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
         return !host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.buft);
@@ -226,8 +227,7 @@ class Lowering {
         out_.push_copy(TaskKind::SetAsync, section, binding);
     }
 
-    // Caches of one split, and of the next, may wait for weights: that many chunks are in use. If the host has to copy
-    // the weights, too, fewer chunks are better, for they stay in the CPU's cache.
+    // Notes the bytes of caches that may wait in chunks behind weights. Other copies need few chunks.
     void note_waiting(const StreamSlot & slot, const CopyBinding & copy) {
         waiting_ = slot.split == waiting_for_ ? waiting_ + copy.bytes : copy.bytes;
         waiting_for_ = slot.split;
@@ -235,7 +235,7 @@ class Lowering {
         staged = streams_.runs_ahead(copy.dst_backend) ? std::max(staged, 2 * waiting_) : staged;
     }
 
-    // Weights in host memory can be sent in parts.
+    // True for weights in host memory, which can be sent in parts.
     bool is_partial(uint32_t copy) {
         const InputCopy & input = splits_.copies[copy];
         if (offered_ == Offered::AllWeights) {
@@ -264,7 +264,7 @@ class Lowering {
         note_reader(index, copy);
     }
 
-    // Names the node of which a message speaks if its ids turn out to be wrong.
+    // Notes the node that a message names if its ids are wrong.
     void note_reader(uint32_t index, CopyBinding & copy) const {
         copy.reader_id = copy.ids == kNoBinding ? kNoTensor : experts_.reader_of(index);
         copy.reader = copy.reader_id == kNoTensor ? nullptr : graph_.tensor(copy.reader_id);
@@ -334,7 +334,7 @@ class Lowering {
         return copy.form == CopyForm::NamedExperts ? later_.experts : later_.direct;
     }
 
-    // A small weight is copied aside, so that the callback may write it again while the device still reads the copy.
+    // Adds an Offer. A small weight goes through the ring, so that the callback may write it again at once.
     void lower_offer(int32_t split, uint32_t index, bool is_first) {
         CopyBinding copy = binding_for(index);
         const bool is_async = out_.sets_async(copy);
@@ -345,7 +345,7 @@ class Lowering {
         copy.pageable = is_async && is_staged(copy);
         Task task = out_.copy_task(TaskKind::Offer, split, out_.bind(copy));
         offers_.append_writes(copy.dst_backend, out_.lowered().program);
-        if (is_first) { // the others come behind it, on the same lane
+        if (is_first) { // the others are behind it on the same lane
             const Split & to = splits_.splits[static_cast<size_t>(split)];
             launch_accesses_.append_inputs(to.begin, to.end, out_.accesses());
         }
@@ -358,8 +358,7 @@ class Lowering {
                !topology_.cannot_stage[copy.dst_backend] && !host::is_pinned_for(dst, out_.source_buft(copy));
     }
 
-    // The host writes the source again while the device may not have read it: the caller its inputs, a CPU split what
-    // it computes. In the other modes the host waits for every copy anyway.
+    // True if the source may be written again before the device has read it. Other modes wait for every copy anyway.
     bool needs_snapshot(TensorId id, const CopyBinding & copy) const {
         const bool is_input = graph_.facts(graph_.root(id)) & kIsInput;
         const bool by_host = (graph_.facts(id) & kIsNode) && out_.lane_of(copy.src_backend) == plan::kHost;
@@ -367,7 +366,7 @@ class Lowering {
                copy.bytes <= limits_.snapshot;
     }
 
-    // Copies for urgent splits, and large inputs whose slots take turns; the call must not wait for that queue.
+    // True for copies of urgent splits and for large inputs if n_copies > 1, if the call need not wait for the queue.
     bool goes_on_stream_lane(int32_t split, const CopyBinding & copy) const {
         const BackendId backend = copy.dst_backend;
         const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= limits_.stream_lane_from &&
@@ -384,7 +383,7 @@ class Lowering {
         out_.push(task);
     }
 
-    // Results in a device's memory may be read by the caller on that device's queue, at any time before the next run.
+    // Notes the results that the caller may read on their device's queue before the next run.
     void note_caller_reads() {
         std::vector<plan::CallerRead> & reads = out_.lowered().program.caller_reads;
         std::vector<plan::Lane> last_writer(graph_.n_tensors(), plan::kHost); // by root
@@ -398,7 +397,7 @@ class Lowering {
                 continue;
             }
             const plan::Lane lane = out_.lane_of(assignment_.backend[node.tensor]);
-            // A result that another lane has changed in place since is read there.
+            // If another lane has changed the result in place, the caller reads it there.
             if (lane == plan::kHost || last_writer[graph_.root(node.tensor)] != lane) {
                 continue;
             }
@@ -428,12 +427,12 @@ class Lowering {
     HostIds host_ids_;
     Offers offers_;
     const WritesByCache writes_;
-    std::vector<size_t> next_issue_; // by backend: the first of its ring's order that has not been lowered
-    size_t waiting_ = 0;             // bytes of caches
+    std::vector<size_t> next_issue_; // by backend: the next entry of its ring's order
+    size_t waiting_ = 0;             // bytes of the caches of split waiting_for_
     int32_t waiting_for_ = kBeforeTheRun;
     std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
-    std::vector<uint32_t> sent_ahead_;    // by copy that is offered: the binding by which it was streamed
-    LaterTasks later_;                    // of the split that is being lowered
+    std::vector<uint32_t> sent_ahead_;    // by copy: the binding by which an offered weight was streamed
+    LaterTasks later_;                    // tasks of the current split
 };
 
 } // namespace

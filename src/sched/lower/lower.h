@@ -1,32 +1,31 @@
-// Lowering - turns a split, allocated graph into a Program: which copies and launches a run consists of, in order, with
-// their bytes. This is where it is decided how each input travels; when it may is the planner's business.
+// Lowering - turns a split, allocated graph into a Program: the copies and launches of a run, in order, with their
+// bytes. Lowering decides how each input travels. The planner decides when it may.
 //
 //   from            to             how
-//   host memory     async device   SetAsync, or Snapshot + SetAsync if the host will soon write the source again
+//   host memory     async device   SetAsync, or Snapshot + SetAsync if the source may be written again soon
 //   async device    host memory    GetAsync
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
 //   anything else                  CopyNow, which is done when its call returns
 //
-// An input that several devices need is copied aside once. Small snapshots that lie side by side on the device, too,
-// are one SetAsync where the device sets ranges.
+// An input that several devices need gets one snapshot. Small inputs that are adjacent in the ring and on the device
+// are sent by one SetAsync, if the device sets ranges.
 //
-// Where slots take turns, large inputs go on the lane that streams weights: the device computes the run before
-// meanwhile.
+// If n_copies > 1, large inputs go on the lane that streams weights, while the device computes the run before.
 //
-// Weights that are streamed are SetAsync on a lane of their own, issued as far ahead of the launch that needs them as
-// the ring's memory is free: behind the launch that used it last. Out of pageable memory, where the host copies itself,
-// only one split ahead.
+// Streamed weights are SetAsync on the same lane. The StreamPlan says behind which launch each is issued.
 //
-// Caches that are streamed are copied like weights, and once more what this run writes into them before the launch. Of
-// rows that ids name only those are sent; the ids, which the caller has written, are copied aside when the run begins.
+// Streamed caches are copied like weights. What this run writes into a cache before the launch is sent once more: only
+// the rows that ids name, if there are ids. The caller has written these ids, and they get a snapshot at the beginning.
 //
-// Of experts' weights in host memory (MUL_MAT_ID) only the parts that the ids name are sent. The task that sends the
-// weights, SetAsync or CopyNow, reads the ids when it is issued. Ids that are computed are fetched to the host once
-// they are, ids that are there before the run are copied aside.
+// MUL_MAT_ID reads only the experts that its ids name, so only these are sent from host memory. The SetAsync or CopyNow
+// that sends them reads the ids when it is issued (see lower/host_ids.h).
 //
-// Weights in host memory that would be copied whole are an Offer if there is a copy callback, behind the other inputs
-// of their split. The Offer also makes the copy that the callback leaves to it. A small one has been streamed out of a
-// snapshot; then the Offer sends it again only if it differs from that.
+// With a copy callback, a weight in host memory that would be copied whole becomes an Offer, behind the other inputs of
+// its split. The Offer makes the copy itself if the callback declines. A small weight has already been streamed from a
+// snapshot; its Offer sends it again only if it has changed since.
+//
+// The functions keep nothing between calls, except for the Spaces. A Lowered refers to the graph's tensors. One thread
+// at a time.
 
 #pragma once
 
@@ -38,40 +37,42 @@
 
 namespace ggml_sched {
 
-// Which weights in host memory are offered to the copy callback
+// Offered - which weights in host memory are offered to the copy callback.
 enum class Offered : uint8_t {
     Nothing,     // there is no callback
-    WholeCopies, // those that are neither streamed nor copied by ids
-    AllWeights,  // all that are copied
+    WholeCopies, // weights that are neither streamed nor copied by ids
+    AllWeights,  // all weights that are copied
 };
 
-// Sizes, in bytes, that decide how inputs travel
+// CopyLimits - the sizes, in bytes, that decide how inputs travel.
 struct CopyLimits {
-    size_t snapshot = 0;                // larger inputs are copied straight, and waited for before the call returns
-    size_t stream_lane_from = SIZE_MAX; // where copies take turns, larger inputs go on the lane that streams weights
+    size_t snapshot = 0;                // larger inputs get no snapshot, so the call waits for their copies
+    size_t stream_lane_from = SIZE_MAX; // if n_copies > 1, such inputs go on the lane that streams weights
 };
 
+// LoweringOptions - what the settings of a scheduler say about its programs.
 struct LoweringOptions {
     plan::Mode mode = plan::Mode::Auto;
-    bool observed = false; // the caller looks at nodes while the graph runs
+    bool observed = false; // an eval callback looks at nodes while the graph runs
     Offered offered = Offered::Nothing;
     CopyLimits limits = {};
 };
 
-// The graph is allocated; `adjacent_copies` are those of its memory plan. `streams` is what is streamed of it.
+// Returns the program of a run. The graph is allocated. `adjacent_copies` come from its memory plan, `streams` from its
+// stream plan.
 Lowered lower(const CutGraph & graph, const AdjacentCopies & adjacent_copies, const StreamPlan & streams,
               const std::vector<host::Backend> & backends, const Topology & topology, const LoweringOptions & options,
               Spaces & spaces);
 
-// The program of a caller who writes all its inputs, which it may do between allocation and the first run.
+// Returns the program of a caller that writes all inputs. The caller may do so between allocation and the first run.
 plan::Program lower_caller_writes(const GraphView & graph, Spaces & spaces);
 
-// The program of one copy as streamed weights are copied: `bytes` of a weight to a tensor in a buffer that the host
-// frees afterwards. Both tensors must stay until it has run.
+// Returns the program of one copy that goes the way of streamed weights. It copies `bytes` of a weight to a tensor,
+// whose buffer the host frees afterwards. Both tensors must exist until the program has run.
 Lowered lower_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend, bool pageable,
                      const Topology & topology, Spaces & spaces);
 
-// The program of a host that frees these buffers.
+// Returns the program of a host that frees these buffers.
 plan::Program lower_freeing(const std::vector<ggml_backend_buffer_t> & buffers, Spaces & spaces);
 
 } // namespace ggml_sched

@@ -1,4 +1,4 @@
-// Programs of what callers and hosts do between runs.
+// The programs of what the caller and the host do between runs.
 
 #include "lower/accesses.h"
 #include "lower/lower.h"

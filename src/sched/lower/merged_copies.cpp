@@ -10,11 +10,12 @@ using plan::Access;
 using plan::Task;
 using plan::TaskKind;
 
+// Returns the bytes from one tensor to the other.
 size_t distance(const ggml_tensor * from, const ggml_tensor * to) {
     return static_cast<size_t>(static_cast<const char *>(to->data) - static_cast<const char *>(from->data));
 }
 
-// What is between them is theirs, and of no use but where backends pad quantized tensors.
+// True if one call can send both copies. The gap between them holds nothing but the padding of quantized tensors.
 bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const AdjacentCopies & adjacent_copies) {
     return first.via_ring && next.via_ring && first.copy != kNoBinding && next.copy != kNoBinding &&
            adjacent_copies[first.copy] == next.copy && first.bytes <= Tuning::kMergedUpTo &&
@@ -22,11 +23,12 @@ bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const
            distance(first.dst, next.dst) - first.bytes <= Tuning::kMergedUpTo;
 }
 
+// True for a SetAsync out of the ring that the device reads by itself.
 bool sends_snapshot(const Task & task) {
     return task.kind == TaskKind::SetAsync && task.n_accesses == 2 && !task.reads_at_call;
 }
 
-// Both accesses of the task are made to end where those of the other do.
+// Makes both accesses of the task end where those of `by` end.
 void extend(Task & task, const Task & by, std::vector<Access> & accesses) {
     for (uint32_t i = 0; i < task.n_accesses; i++) {
         accesses[task.first_access + i].end = accesses[by.first_access + i].end;

@@ -1,5 +1,7 @@
-// Small inputs whose copies lie side by side, on the device as in the ring, are sent at once: a call into a backend
-// takes longer than some more bytes, and for a decoded token half a dozen of them are most of what the host does.
+// Merged copies - one call sends small inputs that are adjacent both on the device and in the ring. A call takes the
+// host longer than the bytes take, and a decode has several such inputs.
+//
+// The functions change only their arguments.
 
 #pragma once
 
@@ -7,14 +9,13 @@
 
 namespace ggml_sched {
 
-// Where a copy that passes through the ring should be in it to be merged with the one that was bound last: as far
-// behind it as on the device. `free`, where the ring has been used up to, if they are no neighbours.
+// Returns the offset in the ring at which `next` can be merged with `last`: as far behind `last` as on the device.
+// Returns `free`, the end of what is used in the ring, if the two are not adjacent.
 size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, const AdjacentCopies & adjacent_copies,
                           size_t free);
 
-// Merges neighbours among these tasks, which belong to one split and a device that sets ranges: the first of them does
-// the work of all, in its turn. Inputs of a split get their places before the first of their sources is given up, so
-// the order of their copies does not matter.
+// Merges adjacent copies among the tasks of one split: the first of them does the work of all. The order of a split's
+// copies does not matter, since all get their places before the first of their sources is released.
 void merge_neighbours(std::vector<plan::Task> & tasks, const AdjacentCopies & adjacent_copies, Lowered & lowered);
 
 } // namespace ggml_sched

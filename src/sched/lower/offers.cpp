@@ -6,7 +6,7 @@ namespace ggml_sched {
 
 namespace {
 
-// Returns NULL if the tensor is no weight in host memory. Good until the next use of the table.
+// Returns the buffer of a weight in host memory; NULL for other tensors. It is good until the next use of the table.
 const KnownBuffer * host_weights_of(const ggml_tensor * tensor, BufferTable & buffers) {
     const ggml_backend_buffer_t buffer = host::buffer_of(tensor);
     if (!buffer) {
@@ -50,7 +50,7 @@ Offers::Offers(const CutGraph & graph, const std::vector<host::Backend> & backen
     find_banks(graph, buffers);
 }
 
-// A buffer is taken whole if all that is copied out of it is offered: it may hold tables of other graphs.
+// If all copies out of a buffer are offered, the whole buffer counts: other graphs may offer other weights in it.
 void Offers::find_tables(const CutGraph & graph, BufferTable & buffers) {
     std::vector<ggml_backend_buffer_t> mixed;
     const auto is_mixed = [&](ggml_backend_buffer_t buffer) {
@@ -93,8 +93,8 @@ void Offers::find_banks(const CutGraph & graph, BufferTable & buffers) {
     }
 }
 
-// The first offer of a run comes after all that earlier runs may still read. Later offers come after what this run may
-// still read.
+// The first offer of a run waits for all that earlier runs may still read, a later one for what this run may still
+// read.
 void Offers::append_writes(BackendId backend, plan::Program & program) {
     note_late_reads(program);
     const std::vector<plan::Access> & tables = is_first_ ? tables_ : late_tables_;

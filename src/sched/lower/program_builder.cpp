@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kRingAlignment = 256;
 
+// Returns the access of a copy to its range of the ring.
 Access in_ring(const CopyBinding & copy, bool write) {
     return {plan::kRing, write, copy.ring_offset, copy.ring_offset + copy.bytes};
 }
@@ -80,16 +81,15 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
     }
 }
 
-// A copy in host memory is made by the host: an Offer writes host memory during the call only.
+// The host makes a copy to host memory, since an Offer may write host memory only during the call.
 bool ProgramBuilder::sets_async(const CopyBinding & copy) {
     return backends_[copy.dst_backend].set_async && !is_host(copy.dst);
 }
 
-// The host must know them when the task is issued.
 void ProgramBuilder::add_ids(Task & task, const CopyBinding & ids) {
     accesses().push_back(ids.via_ring ? in_ring(ids, false) : access_to(ids.src, false, buffers_));
     task.n_accesses++;
-    task.reads_at_call = task.kind != TaskKind::CopyNow; // which the host makes during the call anyway
+    task.reads_at_call = task.kind != TaskKind::CopyNow; // the host makes a CopyNow during the call
 }
 
 uint32_t ProgramBuilder::bind(const CopyBinding & copy) {

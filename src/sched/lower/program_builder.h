@@ -1,5 +1,7 @@
-// ProgramBuilder - writes down tasks with the bytes that they touch, and what copies move. What there is to do, and how
-// it travels, is Lowering's business.
+// ProgramBuilder - writes the tasks of a program, with the bytes that they touch, and the bindings of copies. Lowering
+// decides which tasks there are.
+//
+// It owns the Lowered until take(). One thread at a time.
 
 #pragma once
 
@@ -11,9 +13,10 @@
 
 namespace ggml_sched {
 
+// ProgramBuilder - the program that is being written.
 class ProgramBuilder {
   public:
-    // All of them must stay.
+    // The references must outlive it.
     ProgramBuilder(const std::vector<host::Backend> & backends, const Topology & topology,
                    const AdjacentCopies & adjacent_copies, Spaces & spaces)
         : backends_(backends)
@@ -23,32 +26,39 @@ class ProgramBuilder {
 
     Lowered & lowered() { return lowered_; }
     const Lowered & lowered() const { return lowered_; }
+    // Hands the program over.
     Lowered take() { return std::move(lowered_); }
     std::vector<plan::Access> & accesses() { return lowered_.program.accesses; }
     BufferTable & buffers() { return buffers_; }
 
-    // Gives the copy its part of the ring: behind the one that was bound last as on the device, if both may be merged.
+    // Gives the copy a range of the ring: directly behind the copy that was bound last, if both can be merged.
     void reserve_ring(CopyBinding & copy);
-    // Writes down what a copy moves, and returns the binding by which its tasks name it.
+    // Adds a binding, and returns the index by which tasks name it.
     uint32_t bind(const CopyBinding & copy);
-    // Returns a task that is one end of the copy, or all of it. Its accesses are written down, the task is not.
+    // Returns a task that makes the copy, or one half of it. Adds its accesses to the program, but not the task.
     plan::Task copy_task(plan::TaskKind kind, int32_t split, uint32_t binding);
+    // Adds such a task to the program.
     void push_copy(plan::TaskKind kind, int32_t split, uint32_t binding) {
         lowered_.program.tasks.push_back(copy_task(kind, split, binding));
     }
 
-    // All accesses between the two are the task's.
+    // Begins a task. All accesses that are added until push() are its own.
     void begin(plan::Task & task) const;
+    // Adds the task to the program.
     void push(plan::Task task);
 
     plan::Lane lane_of(BackendId backend) const { return topology_.lane_of[backend]; }
+    // True if the tensor lies in host memory.
     bool is_host(const ggml_tensor * tensor);
-    // True if an Offer of this copy is made on the device's queue; otherwise the host makes it.
+    // True if an Offer of this copy goes on the device's queue. Otherwise the host makes the copy during the call.
     bool sets_async(const CopyBinding & copy);
-    ggml_backend_buffer_type_t source_buft(const CopyBinding & copy) const; // of what the device reads
+    // Returns the type of the memory that the device reads: the ring or the source's buffer.
+    ggml_backend_buffer_type_t source_buft(const CopyBinding & copy) const;
 
   private:
+    // Sets the lanes of a copy, and when its source is read.
     void set_lanes(plan::Task & task, const CopyBinding & copy);
+    // Adds the read of the ids. The host must know them when it issues the task.
     void add_ids(plan::Task & task, const CopyBinding & ids);
 
     const std::vector<host::Backend> & backends_;

@@ -19,7 +19,7 @@ bool SharedSnapshots::find(CopyBinding & copy) const {
     return true;
 }
 
-// Only inputs that keep their values while the graph runs.
+// An input that no node writes keeps its value while the graph runs. Other snapshots are not shared.
 void SharedSnapshots::note(const CopyBinding & copy) {
     const TensorId root = graph_.root(copy.tensor);
     if (may_be_shared(copy) && (graph_.facts(root) & kIsInput) && !is_written(root)) {
@@ -31,7 +31,6 @@ bool SharedSnapshots::may_be_shared(const CopyBinding & copy) const {
     return copy.bytes > Tuning::kMergedUpTo || !backends_[copy.dst_backend].sets_ranges;
 }
 
-// By any node. Asked of few tensors.
 bool SharedSnapshots::is_written(TensorId root) const {
     return std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [&](const GraphNode & node) {
         return !node.is_view && node.op != GGML_OP_NONE && graph_.root(node.tensor) == root;

@@ -5,7 +5,7 @@
 namespace ggml_sched {
 
 plan::Space Spaces::of(ggml_backend_buffer_t buffer) {
-    // Asked first: a host buffer may be where the description of a device's buffer was, before that was freed.
+    // This comes first, because a new host buffer may have the handle of a device's buffer that was freed.
     if (host::is_host(buffer)) {
         return plan::kHostMemory;
     }

@@ -1,7 +1,7 @@
-// Spaces - numbers the address spaces that buffers lie in, for as long as the scheduler lives.
+// Spaces - numbers the address spaces of buffers. A scheduler owns one, which it uses as long as it lives.
 //
-// All host memory is one space, so that buffers which overlap there (mapped files, host pointers given to a device)
-// are seen to overlap. Any other buffer is a space of its own: devices may use the same addresses.
+// All host memory is one space, because buffers may overlap there (mapped files, host pointers given to a device). Any
+// other buffer is a space of its own, because two devices may use the same addresses. One thread at a time.
 
 #pragma once
 
@@ -10,12 +10,14 @@
 
 namespace ggml_sched {
 
+// Spaces - the spaces that have been met so far.
 class Spaces {
   public:
+    // Returns the space of the buffer.
     plan::Space of(ggml_backend_buffer_t buffer);
 
   private:
-    host::ByBuffer<plan::Space> spaces_; // of device memory
+    host::ByBuffer<plan::Space> spaces_; // the spaces of buffers that are not in host memory
 };
 
 } // namespace ggml_sched

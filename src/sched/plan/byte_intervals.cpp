@@ -6,6 +6,7 @@ namespace ggml_sched::plan {
 
 namespace {
 
+// Returns the accesses of an interval that are not known to be complete.
 PastUse use_of(const ByteInterval & interval, const VectorClock & done) {
     PastUse use;
     if (interval.written && interval.writer.lane != kHost &&

@@ -1,5 +1,8 @@
-// History - what earlier runs may still be doing when a run begins. The planner takes one and gives the next one back;
-// running the same program over and over leads to a history that does not change any more, and then to one plan.
+// History - what earlier runs may still be doing when a run begins. The planner takes a history and returns the next
+// one. A program that runs over and over leads to a history that stays the same, and so to the same plan.
+//
+// A Point is a place in a lane that a later run can wait for. A PastAccess says which lanes last used some bytes. All
+// of these are values; whoever holds a History owns all of it.
 
 #pragma once
 
@@ -10,18 +13,19 @@
 
 namespace ggml_sched::plan {
 
-// A position of a lane that can be waited for
+// Point - a position of a lane that can be waited for.
 struct Point {
     Position position;
-    uint8_t age;       // runs back, 1 is the last one
+    uint8_t age;       // how many runs ago; 1: in the last run
     int16_t event;     // kWholeLane if the lane has no events
-    VectorClock known; // what is complete when this point is reached
+    VectorClock known; // what is complete when the lane has reached the point
 
     friend bool operator==(const Point & a, const Point & b) {
         return a.position == b.position && a.age == b.age && a.event == b.event && a.known == b.known;
     }
 };
 
+// LaneAccess - the task at a position of a lane, as one that touches bytes.
 struct LaneAccess {
     Lane lane;
     Position position;
@@ -31,8 +35,7 @@ struct LaneAccess {
     }
 };
 
-// Who touched some bytes last: the last write, and the reads since. Accesses that are known to be complete are left
-// out.
+// PastUse - the last write of some bytes and the reads since, without accesses that are known to be complete.
 struct PastUse {
     bool written = false;
     LaneAccess writer = {};
@@ -44,6 +47,7 @@ struct PastUse {
     }
 };
 
+// PastAccess - the bytes [begin, end) of a space, and their use by earlier runs.
 struct PastAccess {
     Space space;
     uint64_t begin;
@@ -55,13 +59,14 @@ struct PastAccess {
     }
 };
 
+// History - the state in which a run leaves the lanes. The default says that nothing is in flight.
 struct History {
     std::vector<std::vector<Point>> points; // by lane, in order
-    std::vector<VectorClock> known;         // by lane: what a task issued next on the lane knows
+    std::vector<VectorClock> known;         // by lane: what is complete for the next task on it
     std::vector<PastAccess> accesses;       // sorted by space and begin, not overlapping
-    std::vector<CallerRead> caller_reads;   // of results of the last run
+    std::vector<CallerRead> caller_reads;   // reads of the last run's results that may be queued
 
-    // Nothing is in flight. The default.
+    // True if nothing is in flight.
     bool empty() const { return known.empty(); }
     friend bool operator==(const History & a, const History & b);
 };

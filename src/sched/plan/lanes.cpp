@@ -123,7 +123,7 @@ std::vector<Point> Lanes::points_after(Lane lane, bool has_events) const {
     return points;
 }
 
-// Positions that nothing in flight has any more are all the same: never. That lets histories become equal.
+// All positions older than those in flight become kNever. This lets the histories of repeated runs become equal.
 VectorClock Lanes::shifted(const VectorClock & clock, const VectorClock & oldest) const {
     VectorClock result;
     for (int lane = 1; lane < machine_.n_lanes; lane++) {

@@ -1,5 +1,5 @@
-// Needs - what one task must wait for: per lane the latest position, and why. A lane is in order, so the latest
-// position implies the earlier ones.
+// Needs - what one task must wait for: for each lane a Need, which is the latest position and the reason. A lane is in
+// order, so the latest position implies the earlier ones.
 
 #pragma once
 
@@ -10,17 +10,20 @@
 
 namespace ggml_sched::plan {
 
+// Need - the position of one lane that must be complete; kNever if there is none.
 struct Need {
     Position position = kNever;
     Reason reason;
 };
 
+// Needs - what one task must wait for on each lane.
 struct Needs {
     std::array<Need, kMaxLanes> of; // by lane
 
+    // Adds a position that must be complete. Keeps it if it is the latest of the lane so far; ignores the host's.
     void add(Lane lane, Position position, const Reason & reason);
 
-    // Everything that must be complete before `task` touches the bytes of one of its accesses
+    // Adds all that must be complete before `task` touches the bytes of `access`. Rules that are off add nothing.
     void add_hazards(int32_t task, uint32_t access, ByteIntervals & intervals, const Program & program,
                      const Rules & rules);
 };

@@ -1,4 +1,7 @@
-// Plan - the planner's output: the steps of one run, ready to be executed blindly, and the reason of every wait.
+// Plan - the planner's output: the steps of one run in order, and the reason of every wait.
+//
+// A Step performs a task, waits, or records an event. Each Wait names a lane that waits and an event of another lane.
+// A plan is a value: it holds its program, and the executor performs it without further decisions about waits.
 
 #pragma once
 
@@ -9,17 +12,18 @@
 
 namespace ggml_sched::plan {
 
+// WaitCause - the kind of hazard, or the setting, that a wait is for.
 enum class WaitCause : uint8_t {
     ReadAfterWrite,
     WriteAfterRead,
     WriteAfterWrite,
     Mode,     // the synchronization mode asks for it
-    Throttle, // a run that is `window` runs back must be done before this one starts
+    Throttle, // the run `window` runs ago must be done before this one starts
 };
 
-constexpr int32_t kEarlierRun = -1;
+constexpr int32_t kEarlierRun = -1; // in place of a task: a task of an earlier run
 
-// Why a wait is there: `task` would touch the bytes while `other` still does.
+// Reason - why a wait is there: without the wait `task` could touch the bytes while `other` still uses them.
 struct Reason {
     WaitCause cause = WaitCause::Mode;
     int32_t task = 0;            // index into Program::tasks
@@ -27,24 +31,26 @@ struct Reason {
     Access bytes = {};           // none for Mode and Throttle
 };
 
-constexpr int16_t kWholeLane = -1;
+constexpr int16_t kWholeLane = -1; // in place of an event: all that is queued on the lane
 
-// The waiter goes on when the target lane has reached an event: one of this run (age 0) or of the age-th run before.
+// Wait - the waiter goes on when the target lane has reached an event.
 struct Wait {
     Lane waiter; // kHost: the host blocks
     Lane target;
-    uint8_t age = 0;
-    int16_t event = kWholeLane; // kWholeLane: all that is queued on the target by now; only the host can wait so
+    uint8_t age = 0;            // 0: an event of this run; else of the run so many runs ago
+    int16_t event = kWholeLane; // only the host can wait for kWholeLane
     Reason reason;
 };
 
+// StepKind - what the executor does in a step.
 enum class StepKind : uint8_t {
-    Do,      // performs a task; from an observed launch to its Observe, the steps are done once for each slice
-    Guard,   // waits before copies, and at the beginning and the end of a run
-    Barrier, // the waits of a launch, straight before it
+    Do,      // performs a task; the steps from an observed launch to its Observe are repeated for each slice
+    Guard,   // waits: before any task but a launch, after copies in Serial mode, and at the beginning of a run
+    Barrier, // waits for all that a launch needs, directly before it
     Record,  // records an event
 };
 
+// Step - one step. A comment names the kinds that use a field, if not all do.
 struct Step {
     StepKind kind;
     Lane lane;
@@ -52,9 +58,10 @@ struct Step {
     int32_t split = kNoSplit;
     uint32_t task = 0;       // Do
     uint32_t first_wait = 0; // Guard, Barrier
-    uint32_t n_waits = 0;
+    uint32_t n_waits = 0;    // Guard, Barrier
 };
 
+// Plan - the steps of one run, with the program and the waits to which they refer.
 struct Plan {
     Program program;
     std::vector<Step> steps;

@@ -10,7 +10,7 @@ namespace ggml_sched::plan {
 
 namespace {
 
-// The program with the caller's possible reads of the last run's results in front.
+// Returns the program with tasks in front for the reads of the last run's results that the caller may have queued.
 Program with_caller_reads(const Program & program, const History & history) {
     Program result = program;
     std::vector<Task> reads;
@@ -26,6 +26,7 @@ Program with_caller_reads(const Program & program, const History & history) {
     return result;
 }
 
+// Planner - plans one run.
 class Planner {
   public:
     Planner(const Machine & machine, const Program & program, const History & history, const Rules & rules)
@@ -38,7 +39,7 @@ class Planner {
         , after_(program_.tasks.size()) {}
 
     Planned run() {
-        // The caller's reads are queued already: a lane that is drained to throttle has done them, too.
+        // The caller's reads are queued already, so a lane that the throttle drains has done them, too.
         int32_t next = 0;
         const int32_t n_tasks = static_cast<int32_t>(program_.tasks.size());
         while (next < n_tasks && program_.tasks[next].kind == TaskKind::CallerRead) {
@@ -56,7 +57,7 @@ class Planner {
     }
 
   private:
-    // Lets at most `window` runs be in flight.
+    // Makes the host wait until at most `window` runs are in flight.
     void throttle() {
         Needs needs;
         for (int i = 1; i < machine_.n_lanes; i++) {
@@ -69,6 +70,7 @@ class Planner {
         wait_for(kHost, {}, needs, lanes_.known_to_host(), throttle_waits_);
     }
 
+    // Finds the waits of one task, and issues it.
     void visit(int32_t index) {
         const Task & task = program_.tasks[index];
         const Lane waiter = waiter_of(task);
@@ -88,13 +90,13 @@ class Planner {
         mode_waits_after(index, after_[index]);
     }
 
-    // The lane on which a wait delays the task
+    // Returns the lane on which a wait delays the task.
     static Lane waiter_of(const Task & task) {
         const bool by_source = task.kind == TaskKind::CopyAsync && task.order != CopyOrder::InDestination;
         return by_source ? task.source : task.lane;
     }
 
-    // What the task can rely on if it were issued now
+    // Returns what would be complete for the task if it were issued now.
     VectorClock start_of(const Task & task) const {
         VectorClock start = lanes_.known_to(waiter_of(task));
         if (task.kind == TaskKind::CopyAsync) {
@@ -103,7 +105,7 @@ class Planner {
         return start;
     }
 
-    // A position that must be complete, before the host issues a task or before the task starts
+    // WaitCandidate - a position that must be complete before the host issues a task, or before the task starts.
     struct WaitCandidate {
         Lane waiter;
         Lane target;
@@ -111,6 +113,7 @@ class Planner {
         bool blocks_host;
     };
 
+    // Adds the waits that a task needs: those of the call on the host, the others on `waiter`.
     void wait_for(Lane waiter, const Needs & needs_of_call, const Needs & needs, const VectorClock & start,
                   std::vector<Wait> & waits) {
         std::vector<WaitCandidate> candidates;
@@ -124,6 +127,7 @@ class Planner {
         }
     }
 
+    // Adds a candidate for each need that is not in `known`.
     void add_candidates(Lane waiter, const Needs & needs, const VectorClock & known,
                         std::vector<WaitCandidate> & candidates) const {
         for (int i = 1; i < machine_.n_lanes; i++) {
@@ -134,8 +138,7 @@ class Planner {
         }
     }
 
-    // A wait can be dropped if the waits that are left still make everything known that is wanted. Rather drop what
-    // blocks the host.
+    // Drops each wait that the rest implies. Tries the waits that block the host first.
     void drop_implied(const VectorClock & start, std::vector<WaitCandidate> & candidates) const {
         const std::vector<WaitCandidate> all = candidates;
         for (const bool blocks_host : {true, false}) {
@@ -151,6 +154,7 @@ class Planner {
         }
     }
 
+    // True if `waits` make all positions complete that the candidates `all` want.
     bool suffices(const VectorClock & start, const std::vector<WaitCandidate> & waits,
                   const std::vector<WaitCandidate> & all) const {
         VectorClock host = lanes_.known_to_host();
@@ -167,6 +171,7 @@ class Planner {
         });
     }
 
+    // Puts the task on its lane, and notes what it touches.
     void issue(int32_t index) {
         const Task & task = program_.tasks[index];
         if (task.kind == TaskKind::Launch) {
@@ -183,8 +188,8 @@ class Planner {
         touch(index, {task.lane, position});
     }
 
-    // Host memory that a device has read can be overwritten as soon as the copy is done, not only after the launch
-    // behind it: an event in between makes that a point that the host, in a later run, can wait for.
+    // Records an event between the copies from host memory and the launch behind them. A later run can then overwrite
+    // that memory when the copies are done, and need not wait for the launch.
     void record_host_reads(Lane lane) {
         if (lane == kHost || !machine_.events[lane] || lanes_.last(lane) == 0) {
             return;
@@ -202,13 +207,14 @@ class Planner {
         }
     }
 
+    // Enters the task's accesses that may still go on after the call: reads first, then writes.
     void touch(int32_t index, LaneAccess lane_access) {
         const Task & task = program_.tasks[index];
         for (const bool write : {false, true}) {
             for (uint32_t i = 0; i < task.n_accesses; i++) {
                 const uint32_t access = task.first_access + i;
                 if (program_.accesses[access].write != write || !is_after_call(task, program_.accesses[access])) {
-                    continue; // the host has done that
+                    continue; // done when the call returns
                 }
                 const ByteInterval * end = intervals_.end_of(access);
                 for (ByteInterval * interval = intervals_.begin_of(access); interval != end; interval++) {
@@ -218,7 +224,8 @@ class Planner {
         }
     }
 
-    // Barrier mode: the host waits once before a split's copies and once before its launch. Serial: around each copy.
+    // Adds the waits of the mode before a task. In Barrier mode the host waits once before a split's copies and once
+    // before its launch. In Serial mode it waits before and after each copy.
     void mode_waits_before(int32_t index, std::vector<Wait> & waits) {
         const Task & task = program_.tasks[index];
         if (program_.mode == Mode::Barrier) {
@@ -230,6 +237,7 @@ class Planner {
         }
     }
 
+    // Adds the waits of Serial mode after an asynchronous copy.
     void mode_waits_after(int32_t index, std::vector<Wait> & waits) {
         const Task & task = program_.tasks[index];
         if (program_.mode == Mode::Serial && is_async_copy(task.kind)) {
@@ -237,11 +245,13 @@ class Planner {
         }
     }
 
+    // True if the task before this one is not a copy of the same split.
     bool begins_copies(int32_t index) const {
         const Task & task = program_.tasks[index];
         return index == 0 || !is_copy(program_.tasks[index - 1].kind) || program_.tasks[index - 1].split != task.split;
     }
 
+    // Makes the host wait for both lanes of a copy.
     void drain_copy(const Task & task, int32_t index, std::vector<Wait> & waits) {
         std::array<bool, kMaxLanes> lanes = {};
         lanes[task.source] = true;
@@ -249,12 +259,13 @@ class Planner {
         drain(lanes, index, waits);
     }
 
+    // Makes the host wait for all lanes that the tasks of a split use.
     void drain_split(int32_t split, int32_t index, std::vector<Wait> & waits) {
         std::array<bool, kMaxLanes> lanes = {};
         const auto is_part = [&](int32_t i) {
             return i >= 0 && i < static_cast<int32_t>(program_.tasks.size()) && program_.tasks[i].split == split;
         };
-        int32_t i = index; // the tasks of a split follow one another
+        int32_t i = index; // the tasks of a split are neighbours
         while (is_part(i - 1)) {
             i--;
         }
@@ -274,7 +285,7 @@ class Planner {
         }
     }
 
-    // A run leaves an event at the end of each lane, for later runs and for whoever frees the scheduler.
+    // Records an event at the end of each lane. Later runs wait for it, and so does the scheduler before it is freed.
     void record_ends() {
         for (int i = 1; i < machine_.n_lanes; i++) {
             const Lane lane = static_cast<Lane>(i);
@@ -285,6 +296,7 @@ class Planner {
         }
     }
 
+    // Writes what the run leaves in flight to `next`; an empty history if that is nothing.
     void leave(History & next) const {
         lanes_.leave(machine_, intervals_.past(lanes_.known_to_host()), next);
         next.caller_reads = program_.caller_reads;
@@ -295,6 +307,7 @@ class Planner {
         }
     }
 
+    // Writes the steps to `plan`, and moves the program there.
     void emit(Plan & plan) {
         std::vector<Position> at(machine_.n_lanes, 0);
         emit_waits(plan, StepKind::Guard, kHost, program_.n_splits > 0 ? 0 : kNoSplit, throttle_waits_);
@@ -315,11 +328,12 @@ class Planner {
         plan.program = std::move(program_);
     }
 
+    // Adds a step with these waits. A Barrier is added even if it has none.
     static void emit_waits(Plan & plan, StepKind kind, Lane lane, int32_t split, std::vector<Wait> & waits) {
         if (waits.empty() && kind != StepKind::Barrier) {
             return;
         }
-        // Devices first: they begin to wait while the host blocks.
+        // The waits of devices come first, so that these begin to wait while the host blocks.
         std::stable_partition(waits.begin(), waits.end(), [](const Wait & wait) { return wait.waiter != kHost; });
         Step step = {kind, lane};
         step.split = split;
@@ -329,6 +343,7 @@ class Planner {
         plan.steps.push_back(step);
     }
 
+    // Adds a step that records the event of this position, if it has one.
     void emit_record(Plan & plan, const Task & task, Position position) const {
         const int16_t event = lanes_.recorded_event(task.lane, position);
         if (event != kWholeLane) {

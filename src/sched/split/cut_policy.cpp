@@ -32,7 +32,6 @@ CutPolicy::CutPolicy(const GraphView & graph, const std::vector<host::Backend> &
     }
 }
 
-// Finds the weights that a copy callback may write: some copy of them is read in another way than as a matrix.
 void CutPolicy::find_tables() {
     for (const int reader : assignment_.readers_elsewhere) {
         const GraphNode & node = graph_.nodes()[reader];
@@ -62,7 +61,7 @@ InputCopy CutPolicy::form_of(const GraphNode &, const Operand & operand, Backend
     return {operand.tensor, backend};
 }
 
-// Weights get a split of their own, so that the memory of earlier ones can be used again.
+// A split begins for each weight, so that the memory of earlier weights can be used again.
 bool CutPolicy::must_begin(const Split & current, const std::vector<Wanted> & wanted) {
     return !current.inputs.empty() &&
            std::any_of(wanted.begin(), wanted.end(), [this](const Wanted & one) { return is_weight(one.copy.tensor); });

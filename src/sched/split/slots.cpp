@@ -6,7 +6,7 @@ namespace ggml_sched {
 
 namespace {
 
-// "backend#tensor#cur_copy", cut where it gets too long; the tensor's name is left its part.
+// Names the slot "backend#tensor#cur_copy". Cuts each part that is too long.
 void name_slot(ggml_tensor * slot, const std::string & backend, const ggml_tensor * tensor, int cur_copy) {
     constexpr size_t kBackendPart = 20;
     constexpr size_t kTensorPart = 40;
@@ -30,7 +30,7 @@ void Slots::make(const GraphView & graph, const Splits & splits, const std::vect
     for (const InputCopy & copy : splits.copies) {
         const ggml_tensor * tensor = graph.tensor(copy.tensor);
         copies_.push_back(pool_.like(tensor));
-        // A streamed input has one copy for all turns: its memory is used again within a run already.
+        // Every cur_copy has the same slot of a streamed input: its memory is used again within a run already.
         name_slot(copies_.back(), backends[copy.backend].name, tensor, copy.streamed ? 0 : cur_copy);
     }
 }

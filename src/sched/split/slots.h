@@ -1,5 +1,5 @@
-// Slots - the tensors that the copies of a graph's inputs live in, in one of n_copies places that take turns if runs
-// may overlap.
+// Slots - one tensor for each copy of a graph's inputs. If runs may overlap, a slot has n_copies places; cur_copy says
+// which of them the graph uses. Slots owns the tensors; the allocator gives them memory. One thread at a time.
 
 #pragma once
 
@@ -12,14 +12,16 @@
 
 namespace ggml_sched {
 
+// Slots - the slots of one graph.
 class Slots {
   public:
-    // Makes new slots for a graph; they are valid until the next call.
+    // Makes new slots for a graph. They are valid until the next call.
     void make(const GraphView & graph, const Splits & splits, const std::vector<host::Backend> & backends, int n_copies,
               int cur_copy);
 
     int n_copies() const { return n_copies_; }
     int cur_copy() const { return cur_copy_; }
+    // Returns the slot of a copy, given by its index in Splits::copies.
     ggml_tensor * of(uint32_t copy) const { return copies_[copy]; }
 
   private:

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int32_t kNoCopy = -1;
 
+// Splitter - cuts one graph.
 class Splitter {
   public:
     Splitter(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
@@ -35,13 +36,13 @@ class Splitter {
             }
         }
         if (result_.splits.empty() && !nodes.empty()) {
-            begin_split(static_cast<BackendId>(backends_.size() - 1), 0); // nothing but views
+            begin_split(static_cast<BackendId>(backends_.size() - 1), 0); // the graph has only views
         }
         if (!result_.splits.empty()) {
             result_.splits.front().begin = 0;
             result_.splits.back().end = static_cast<int>(nodes.size());
         }
-        // Also those that no node reads: what is allocated does not depend on which inputs a batch uses.
+        // Inputs that no node reads are added, too, so that memory does not depend on which inputs a batch uses.
         for (size_t i = 0; parallel_ && i < graph_.inputs().size(); i++) {
             add_rotated_input(graph_.inputs()[i]);
         }
@@ -49,6 +50,7 @@ class Splitter {
     }
 
   private:
+    // Puts the node into the current split, or into a new one.
     void place(const GraphNode & node, int index) {
         const BackendId backend = assignment_.backend[node.tensor];
         const bool stays = index != reader_elsewhere_;
@@ -66,6 +68,7 @@ class Splitter {
         written_at_[graph_.root(node.tensor)] = index;
     }
 
+    // Finds the next node that may need copies.
     void find_reader_elsewhere() {
         const std::vector<int> & readers = assignment_.readers_elsewhere;
         reader_elsewhere_ = next_reader_ < readers.size() ? readers[next_reader_++] : kNoNode;
@@ -80,6 +83,7 @@ class Splitter {
         first_copy_ = result_.copies.size();
     }
 
+    // True if the policy wants a new split for the copies that the node needs.
     bool must_begin(const GraphNode & node) {
         const Split & current = result_.splits.back();
         wanted_.clear();
@@ -92,11 +96,12 @@ class Splitter {
         return !wanted_.empty() && policy_.must_begin(current, wanted_);
     }
 
-    // Streamed copies are only good for the split that they are made for.
+    // True if the current split has a streamed copy of the tensor. A streamed copy is good for one split only.
     bool has_streamed(const InputCopy & wanted) const {
         const int32_t copy = copy_of_[wanted.tensor * backends_.size() + wanted.backend];
         return copy != kNoCopy && result_.copies[copy].streamed && static_cast<size_t>(copy) >= first_copy_;
     }
+    // True if the current split can use a copy that exists.
     bool has_copy(const InputCopy & wanted) const {
         const int32_t index = copy_of_[wanted.tensor * backends_.size() + wanted.backend];
         if (index == kNoCopy) {
@@ -107,16 +112,18 @@ class Splitter {
                                : !copy.streamed && copied_at_[index] > written_at_[graph_.root(wanted.tensor)];
     }
 
+    // True if the current split needs a copy of the tensor.
     bool must_copy(TensorId id, BackendId backend) const {
         if (assignment_.backend[id] == backend) {
             return false;
         }
-        // A tensor that a node of this split has written in place can be read there; a copy would lack that.
+        // If a node of this split has written the tensor in place, a copy from before the split would lack that.
         const bool is_fresh = !result_.splits.empty() && written_at_[graph_.root(id)] >= result_.splits.back().begin;
         return !usable_in_place(graph_, backends_, assignment_, id, backend) ||
                (!is_fresh && is_read_late(graph_, backends_, assignment_, id, backend));
     }
 
+    // Notes the copy that the node needs of this operand, and the replacement.
     void visit_operand(const GraphNode & node, const Operand & operand) {
         const TensorId id = operand.tensor;
         Split & split = result_.splits.back();
@@ -139,7 +146,7 @@ class Splitter {
         result_.replacements.push_back({node.tensor, operand.slot, index, static_cast<uint32_t>(copy)});
     }
 
-    // A view stays one: what it views takes turns.
+    // Adds the root of the tensor to the rotated inputs, if it is an input that the scheduler places.
     void add_rotated_input(TensorId of) {
         const TensorId id = graph_.root(of);
         if ((graph_.facts(id) & kIsInput) && !graph_.tensor(id)->buffer && !is_rotated_[id] &&
@@ -154,14 +161,14 @@ class Splitter {
     const Assignment & assignment_;
     CutPolicy & policy_;
     const bool parallel_;
-    int reader_elsewhere_ = kNoNode; // the next of the assignment's
-    size_t next_reader_ = 0;         // behind it
+    int reader_elsewhere_ = kNoNode; // the next node of Assignment::readers_elsewhere
+    size_t next_reader_ = 0;         // index of the one after that
     BackendId current_backend_ = kNoBackend;
-    size_t first_copy_ = 0;                 // of the current split
-    std::vector<CutPolicy::Wanted> wanted_; // by the node that is looked at
-    std::vector<int32_t> copy_of_;          // by tensor and backend, index into copies: the latest
-    std::vector<int32_t> written_at_;       // by tensor that is no view: the last node that writes it
-    std::vector<int32_t> copied_at_;        // by copy: the first node of its split; later writes are not in it
+    size_t first_copy_ = 0;                 // first copy of the current split
+    std::vector<CutPolicy::Wanted> wanted_; // copies that the current node wants
+    std::vector<int32_t> copy_of_;          // by tensor and backend: index of the latest copy
+    std::vector<int32_t> written_at_;       // by root: the last node that writes it
+    std::vector<int32_t> copied_at_;        // by copy: the first node of its split
     std::vector<bool> is_rotated_;          // by tensor
     Splits result_;
 };
