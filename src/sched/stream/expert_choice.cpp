@@ -6,10 +6,12 @@ namespace ggml_sched {
 
 namespace {
 
-// The first run also pays for what devices do once, and any may have been disturbed: the shortest of the rest counts.
+// Runs to measure before the choice. The first one does not count: devices do some things only once. The shortest of
+// the others counts, since something else may have slowed down any of them.
 constexpr int kFirstRuns = 4;
+// A run is measured again when this many have not been measured.
 constexpr int kMeasureEach = 64;
-// Sending whole must gain more than measuring errs.
+// Sending all experts must take less than this part of the time by the ids: it must gain more than measuring errs.
 constexpr double kMargin = 0.93;
 
 } // namespace

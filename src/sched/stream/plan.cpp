@@ -9,9 +9,10 @@ namespace ggml_sched {
 
 namespace {
 
-// A ring that has three of four bytes of what it should is kept: caches grow from graph to graph, and new memory would
-// have to wait for what is in flight.
+// A ring is kept if it has three quarters of the bytes that it should have. Caches grow from graph to graph, and new
+// memory would have to wait for what is in flight.
 constexpr size_t kLeastOfRing = 3;
+// slots_in_ring() returns this number if all weights fit the ring.
 constexpr double kManySlots = 1e6;
 
 // Splits that were cut by limit_of(memory.most) need no more than half of the ring, so it always fits.
@@ -22,6 +23,7 @@ void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
     lay_out(ring.slots, ring.bytes);
 }
 
+// Returns why one copy of a weight is streamed, or not.
 ggml_sched_stream_decision decision_of(const InputCopy & copy, size_t bytes, const StreamedInputs & streamed,
                                        const Topology & topology) {
     if (copy.streamed) {

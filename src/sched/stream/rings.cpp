@@ -12,25 +12,28 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 
-// In auto, how far copies run ahead. More gains nothing: they only have to bridge what the device computes in between.
+// In auto, the lookahead. More gains nothing: copies have to be ahead only by what the device computes in between.
 constexpr size_t kLookahead = 1024 * kMiB;
 // A split begins when its weights are there, so large splits begin late; but many small ones cost launches.
 constexpr size_t kMostPerSplit = 64 * kMiB;
-// The ring holds this many splits' weights at least: one is used, one arrives, and the others keep both busy.
+// The ring holds the weights of at least this many splits: one is used, one arrives, and the others keep both busy.
 constexpr size_t kSplitsInRing = 4;
-// In auto, the part of the free memory that is taken at most; engines want memory later, too.
+// In auto, the free memory is divided by this number, and the ring gets at most one part. Engines want memory later,
+// too.
 constexpr size_t kShareOfFree = 4;
-// In auto, less than that is not worth a queue.
+// In auto, a ring of fewer bytes is not worth a queue.
 constexpr size_t kLeastAuto = kMiB;
-// In auto, smaller weights are not worth it: events and another queue cost more than copying them.
+// In auto, smaller weights and caches are not streamed: events and another queue cost more than copying them.
 constexpr size_t kLeastMean = size_t{256} << 10;
 constexpr size_t kLeastCache = size_t{1} << 20;
 
+// Frees a second backend.
 struct Free {
     void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
 };
 using BackendPtr = std::unique_ptr<ggml_backend, Free>;
 
+// Returns the limits of a ring of at most `capacity` bytes. A ring of no bytes streams nothing.
 StreamLimit limit_of(size_t capacity, bool is_auto) {
     return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, is_auto ? kLeastMean : 0,
             is_auto ? kLeastCache : 0};
@@ -69,7 +72,7 @@ void StreamRings::set(const StreamSettings & settings) {
     forget_contents();
 }
 
-// The memory or its limits are others now.
+// Notes that the memory or its limits have changed, and that the rings hold nothing.
 void StreamRings::forget_contents() {
     number_++;
     std::for_each(kept_.begin(), kept_.end(), [](KeptWeights & weights) { weights.forget(); });
@@ -87,6 +90,7 @@ const StreamLimits & StreamRings::limits() {
     return limits_;
 }
 
+// Finds how large the ring of each backend may be, and its limits.
 void StreamRings::find_capacities() {
     const size_t by_default = settings_.budget == StreamSettings::kAuto ? kLookahead : settings_.budget;
     const size_t lookahead = settings_.lookahead == 0 ? by_default : settings_.lookahead;
@@ -99,6 +103,7 @@ void StreamRings::find_capacities() {
     }
 }
 
+// Returns the bytes that the settings grant to the ring of a backend.
 size_t StreamRings::budget_of(const host::Backend & backend) const {
     if (settings_.budget != StreamSettings::kAuto) {
         return settings_.budget;
@@ -107,6 +112,7 @@ size_t StreamRings::budget_of(const host::Backend & backend) const {
     return share < kLeastAuto ? 0 : share;
 }
 
+// Sets how large a ring may be, and the limits that follow.
 void StreamRings::lower_capacity(BackendId backend, size_t capacity) {
     streams_[backend].capacity = capacity;
     limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto);
@@ -125,7 +131,7 @@ std::vector<RingMemory> StreamRings::memory() const {
     return result;
 }
 
-// Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.
+// Warns a user who has set a budget. In auto, it only writes to the debug log.
 void StreamRings::say_what_is_missing(const GraphView & graph, const Splits & splits) {
     for (const InputCopy & copy : splits.copies) {
         Stream & stream = streams_[copy.backend];
@@ -190,7 +196,8 @@ bool StreamRings::fit(BackendId backend, size_t needed) {
         lower_capacity(backend, std::min(needed, stream.capacity) / 2);
         return false;
     }
-    // Weights' buffers have their padding cleared when a tensor is placed, while an earlier one may be in use there.
+    // Backends clear the padding in a buffer of weights when a tensor is placed. Something else may still use these
+    // bytes.
     ggml_backend_buffer_set_usage(stream.memory, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
     return true;
 }
@@ -203,6 +210,7 @@ bool StreamRings::make_queues() {
     return ok;
 }
 
+// Makes the second backend unless it exists. Returns false if the device refuses it.
 bool StreamRings::make_queue(BackendId backend) {
     Stream & stream = streams_[backend];
     if (!stream.queue) {
