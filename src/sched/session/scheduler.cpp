@@ -12,6 +12,7 @@ namespace ggml_sched {
 
 namespace {
 
+// Returns n_copies of a new scheduler.
 int n_copies_of(bool is_parallel, const TestHooks & hooks) {
     if (!is_parallel) {
         return 1;
@@ -68,12 +69,13 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     find_copy_limits();
 }
 
+// Sets from which size on inputs get no snapshot, and take the stream lane.
 void Scheduler::find_copy_limits() {
-    // Larger inputs are copied straight from the caller's memory, and the call returns when the device has them. Runs
-    // that overlap pay for a copy on the host rather than for waiting.
+    // The largest input, in bytes, that gets a snapshot. Larger inputs are copied from the memory of the caller, and
+    // the call returns when the device has them. Where runs overlap, a snapshot costs less than this wait.
     constexpr size_t kSnapshot = size_t{1} << 20;
     constexpr size_t kSnapshotParallel = size_t{64} << 20;
-    // A copy of this size takes longer than the waits around it.
+    // The smallest input, in bytes, that goes on the stream lane: its copy takes longer than the waits around it.
     constexpr size_t kAheadFrom = size_t{256} << 10;
     copy_limits_.snapshot = std::min(is_parallel_ ? kSnapshotParallel : kSnapshot, hooks_.snapshot_limit);
     copy_limits_.snapshot = hooks_.rules.is_on(plan::Rule::CallerInputs) ? copy_limits_.snapshot : 0;
@@ -86,7 +88,7 @@ void Scheduler::set_test_hooks(const TestHooks & hooks) {
     forget_results();
 }
 
-// What was found out for the last graphs does not hold for the next ones.
+// Forgets all that was found out for the last graphs.
 void Scheduler::forget_results() noexcept {
     cut_.forget();
     allocation_.forget();
@@ -100,7 +102,7 @@ void Scheduler::recover() noexcept {
     try {
         in_flight_.abandon("memory ran out");
     } catch (const std::bad_alloc &) {
-        // A trace could not be told that the host has waited.
+        // The host has waited, and memory ran out where the verifier was told of it.
     }
     reset();
     forget_results();
