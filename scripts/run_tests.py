@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Builds and runs the tests. Without options: everything that has to pass before a change lands.
+"""Builds and runs the tests. Without options: the documents, one release build and its quick tests, in less than ten
+minutes on two cores. With --all: everything that has to pass before a change lands.
 
-  format    clang-format agrees with every source
-  documents every document obeys the rules of scripts/document_checks.py
-  release   gcc, -Werror, all tests
-  clang     clang, -Werror, all tests but the slow ones, with fewer random cases
-  tidy      clang-tidy finds nothing
-  asan      gcc with the address and undefined-behaviour sanitizers, all tests, with fewer random cases
-  tsan      gcc with the thread sanitizer, all tests, with fewer random cases
-  engine    llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over RPC;
-            and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and compiles
-            stays in build/try-llama.
+  format     clang-format agrees with every source
+  documents  every document obeys the rules of scripts/document_checks.py
+  release    gcc, -Werror, all tests; without --all not those that build something
+  clang      clang, -Werror, the GPU backends too; all tests but the slow ones, with fewer random cases
+  tidy       clang-tidy finds nothing
+  asan       gcc with the address and undefined-behaviour sanitizers, with fewer random cases
+  tsan       gcc with the thread sanitizer, the tests that have threads, with fewer random cases
+  engine     llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over
+             RPC; and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and
+             compiles stays in build/try-llama.
 
 Output of the tools goes to build/logs; what failed is printed here.
 """
@@ -28,6 +29,13 @@ from try_llama import check_engine
 PRESETS = ("release", "clang", "asan", "tsan", "debug")
 CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine}
 EVERYTHING = ("format", "documents", "release", "clang", "tidy", "asan", "tsan", "engine")
+NEWCOMER = ("documents", "release")
+QUICK = ["--label-exclude", "slow"]
+
+# Minutes on two cores with a cold compiler cache, to tell how long it takes
+MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "clang": 6, "tidy": 7, "asan": 11, "tsan": 9, "engine": 10,
+           "debug": 9}
+
 
 
 def say(text=""):
@@ -80,7 +88,7 @@ def run_part(part, quick, regex):
             CHECKS[part]()
             counts = Counter(passed=1)
         else:
-            counts = run_preset(part, ["--label-exclude", "slow"] if quick or part == "clang" else [], regex)
+            counts = run_preset(part, QUICK if quick or part == "clang" else [], regex)
     except Failed as failure:
         say(str(failure))
         counts = Counter(failed=1)
@@ -96,8 +104,8 @@ def summary(counts):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="format and release only, without the slow tests")
-    parser.add_argument("--preset", action="append", choices=PRESETS, help="only this build; may be repeated")
+    parser.add_argument("--all", action="store_true", help="every part")
+    parser.add_argument("--preset", action="append", choices=PRESETS, help="all tests of this build; may be repeated")
     parser.add_argument("--style", action="store_true", help="only format, documents and tidy")
     parser.add_argument("--engine", action="store_true", help="only a real engine with our scheduler")
     parser.add_argument("--tests", metavar="REGEX", help="only the tests with such names")
@@ -105,11 +113,14 @@ def main():
 
     parts = list(args.preset or []) + (["format", "documents", "tidy"] if args.style else [])
     parts += ["engine"] if args.engine else []
-    parts = parts or (["format", "release"] if args.quick else EVERYTHING)
+    is_quick = not parts and not args.all
+    parts = EVERYTHING if args.all else parts or NEWCOMER
+    say(f"runs {', '.join(parts)}: about {max(1, round(sum(MINUTES[part] for part in parts)))} minutes on two cores, "
+        "less with a warm compiler cache")
     total = Counter()
     start = time.monotonic()
     for part in parts:
-        total += run_part(part, args.quick, args.tests)
+        total += run_part(part, is_quick, args.tests)
     say(f"all of it took {minutes(time.monotonic() - start)}")
     say(summary(total))
     sys.exit(total["failed"] > 0 or total["passed"] == 0)

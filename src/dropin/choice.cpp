@@ -28,6 +28,7 @@ GGML_SCHED_DECLARE_BOTH(set_eval_callback)
 
 extern "C" {
 decltype(ggml_sched_version) ggml_ours_sched_version;
+decltype(ggml_sched_stream_decision_text) ggml_ours_sched_stream_decision_text;
 decltype(ggml_sched_set_sync_mode) ggml_ours_sched_set_sync_mode;
 decltype(ggml_sched_get_sync_mode) ggml_ours_sched_get_sync_mode;
 decltype(ggml_sched_get_stats) ggml_ours_sched_get_stats;
@@ -241,6 +242,10 @@ void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backe
 
 const char * ggml_sched_version(void) {
     return ggml_ours_sched_version();
+}
+
+const char * ggml_sched_stream_decision_text(uint64_t decision) {
+    return ggml_ours_sched_stream_decision_text(decision);
 }
 
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {

@@ -81,6 +81,20 @@ class Tables(unittest.TestCase):
                               (["--override-tensor", r"blk\..*\.ffn_.*=CPU"], "FFN of all layers")):
             self.assertEqual(tables.placement({"options": options}), text)
 
+    def test_SayTheSchedulersOwnCost(self):
+        cost = tables.make_tables({"b": {**reduced(), "rows": [
+            {"name": "fresh_graph", "size": "1000", "cpu_ns_quartiles": [49.3, 58.1, 64.4]},
+            {"name": "fresh_graph", "size": "7", "cpu_ns_quartiles": [1, 1, 1]}]}})["cost"]
+        self.assertIn("1,000 nodes, per node | not measured | 58 ns (49 to 64) |  | b |", cost)
+        self.assertEqual(cost.count("per node"), 1)
+
+    def test_CompareAllocGraphWithGgmls(self):
+        report = copy.deepcopy(REPORT)
+        report["entries"][0]["name"] = "experts on the host"
+        report["entries"][0]["rows"][0]["name"] = "prefill 4096, ubatch 512"
+        cost = tables.make_tables({"s": reduced(report)})["cost"]
+        self.assertIn("8B (on the host: experts, mapped), prefill 64 by 32 | 33.6 us | 9.0 us | 0.27 | s |", cost)
+
     def test_AreWrittenBetweenTheirMarkersOnly(self):
         text = "a\n<!-- table: x -->\nold\n<!-- end -->\nb\n"
         once = tables.fill(text, {"x": "| new |\n"})

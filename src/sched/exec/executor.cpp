@@ -6,10 +6,9 @@
 #include <new>
 #include <utility>
 
-namespace ggml_sched {
+#include "host/tuning.h"
 
-// Larger snapshots are copied by several threads.
-static constexpr size_t kSharedFrom = size_t{512} << 10;
+namespace ggml_sched {
 
 // Returns a number that no other run has, of any scheduler: several may use one backend.
 static uint64_t next_mark() {
@@ -83,7 +82,7 @@ Status Executor::prepare_ring(size_t bytes) {
     if (run_ >= window_) {
         ring_.forget_before(run_ - window_ + 1); // Run run_ has waited for the runs up to run_ - window_.
     }
-    if (bytes >= kSharedFrom) {
+    if (bytes >= Tuning::kSharedFrom) {
         stager_.start_threads();
     }
     if (ring_.fit(bytes, run_ + 1)) {
@@ -229,7 +228,7 @@ Status Executor::perform(const plan::Task & task, const RunBindings & bindings, 
     moved_bytes_ = copy.bytes;
     switch (task.kind) {
     case plan::TaskKind::Snapshot:
-        if (copy.bytes < kSharedFrom) {
+        if (copy.bytes < Tuning::kSharedFrom) {
             std::memcpy(ring(copy), copy.src->data, copy.bytes);
         } else {
             stager_.copy(ring(copy), static_cast<const char *>(copy.src->data), copy.bytes);

@@ -34,9 +34,9 @@ Stager::Chunks * Stager::chunks_of(const host::Backend & queue) {
 }
 
 bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
-    size_t wanted = kLeastChunks; // It is doubled, so that graphs that grow seldom need more chunks.
-    while (wanted < kMostChunks && wanted * kChunk < bytes_waiting) {
-        wanted = std::min(2 * wanted, kMostChunks);
+    size_t wanted = Tuning::kLeastChunks; // It is doubled, so that graphs that grow seldom need more chunks.
+    while (wanted < Tuning::kMostChunks && wanted * Tuning::kChunk < bytes_waiting) {
+        wanted = std::min(2 * wanted, Tuning::kMostChunks);
     }
     if (!chunks_of(queue)) {
         if (!host::is_pinned_for(queue, host::staging_buft(queue))) {
@@ -44,9 +44,9 @@ bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
         }
         start_threads();
         chunks_.reserve(chunks_.size() + 1);
-        Chunks chunks = {&queue, {}, {}, {}, {}, 0, kChunk};
-        reserve(chunks, kMostChunks);
-        add_chunks(chunks, kLeastChunks);
+        Chunks chunks = {&queue, {}, {}, {}, {}, 0, Tuning::kChunk};
+        reserve(chunks, Tuning::kMostChunks);
+        add_chunks(chunks, Tuning::kLeastChunks);
         if (chunks.at.empty()) {
             return false;
         }
@@ -73,7 +73,7 @@ void Stager::add_chunks(Chunks & chunks, size_t n) {
     std::vector<ggml_backend_event_t> events;
     events.reserve(n - had);
     const ggml_backend_buffer_t memory =
-        ggml_backend_buft_alloc_buffer(host::staging_buft(*chunks.queue), (n - had) * kChunk);
+        ggml_backend_buft_alloc_buffer(host::staging_buft(*chunks.queue), (n - had) * Tuning::kChunk);
     while (memory && events.size() < n - had) {
         const ggml_backend_event_t event = host::event_new(chunks.queue->device);
         if (!event) {
@@ -88,7 +88,7 @@ void Stager::add_chunks(Chunks & chunks, size_t n) {
     }
     chunks.memory.push_back(memory);
     for (size_t i = 0; i < n - had; i++) {
-        chunks.at.push_back(static_cast<char *>(ggml_backend_buffer_get_base(memory)) + i * kChunk);
+        chunks.at.push_back(static_cast<char *>(ggml_backend_buffer_get_base(memory)) + i * Tuning::kChunk);
         chunks.free.push_back(events[i]);
         chunks.in_use.push_back(false);
     }
@@ -135,7 +135,7 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
     size_t used = chunks.used;
     for (const Piece & piece : pieces) {
         for (size_t done = 0; done < piece.bytes;) {
-            const bool is_full = used == kChunk;
+            const bool is_full = used == Tuning::kChunk;
             if (is_full) {
                 now = (now + 1) % chunks.at.size();
                 used = 0;
@@ -143,10 +143,10 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
             if (is_full || fills_.empty()) {
                 fills_.push_back({now, is_full, parts_.size(), sent_.size()});
             }
-            const size_t bytes = std::min(piece.bytes - done, kChunk - used);
+            const size_t bytes = std::min(piece.bytes - done, Tuning::kChunk - used);
             char * to = chunks.at[now] + used;
             sent_.push_back({piece.offset + done, to, bytes});
-            add_parts(piece.data + done, to, bytes, kPart, now);
+            add_parts(piece.data + done, to, bytes, Tuning::kPart, now);
             used += bytes;
             done += bytes;
         }
@@ -202,7 +202,7 @@ void Stager::copy(char * to, const char * from, size_t bytes) {
     }
     parts_.clear();
     base_ = published_;
-    add_parts(from, to, bytes, kHostPart, kNoChunk);
+    add_parts(from, to, bytes, Tuning::kHostPart, kNoChunk);
     publish(kNoChunk, 0, parts_.size());
     finish(kNoChunk);
 }
@@ -235,12 +235,11 @@ bool Stager::take_part() {
 
 // Copies published parts until the stager is gone. Each thread runs this function.
 void Stager::work() {
-    constexpr int kPatience = 1000; // tries before a thread sleeps: the next part is often published soon
     int n_idle = 0;
     while (true) {
         if (take_part()) {
             n_idle = 0;
-        } else if (++n_idle < kPatience) {
+        } else if (++n_idle < Tuning::kPatience) {
             std::this_thread::yield();
         } else {
             std::unique_lock<std::mutex> lock(mutex_);

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "host/query.h"
+#include "host/tuning.h"
 #include "lower/copy_parts.h"
 
 namespace ggml_sched {
@@ -61,15 +62,8 @@ class Stager {
     void copy(char * to, const char * from, size_t bytes);
 
   private:
-    static constexpr size_t kChunk = size_t{4} << 20; // bytes of a chunk
-    // There are few chunks, so that they stay in the processor's caches. There are more, up to kMostChunks, if chunks
-    // have to wait for other work on their queue: the host then need not wait for them.
-    static constexpr size_t kLeastChunks = 6;
-    static constexpr size_t kMostChunks = 32;
-    static constexpr size_t kNoChunk = kMostChunks;        // stands for memory of the caller
-    static constexpr size_t kPart = size_t{512} << 10;     // bytes that a thread copies at a time to a chunk
-    static constexpr size_t kHostPart = size_t{256} << 10; // bytes that a thread copies at a time to host memory
-    static constexpr unsigned kMostThreads = 8;            // most threads that copy, the caller's included
+    static constexpr size_t kNoChunk = Tuning::kMostChunks; // stands for memory of the caller
+    static constexpr unsigned kMostThreads = 8;             // most threads that copy, the caller's included
 
     // Chunks - the chunks of one queue
     struct Chunks {
@@ -123,9 +117,10 @@ class Stager {
     // Threads take parts that have been published. Both counters only grow; parts_[i] has the number base_ + i.
     std::vector<Part> parts_;
     uint64_t base_ = 0;
-    std::atomic<uint64_t> published_{0};                         // number of the next part that will be published
-    std::atomic<uint64_t> taken_{0};                             // number of the next part that a thread takes
-    std::array<std::atomic<size_t>, kMostChunks + 1> left_ = {}; // by chunk: parts that have not been copied yet
+    std::atomic<uint64_t> published_{0}; // number of the next part that will be published
+    std::atomic<uint64_t> taken_{0};     // number of the next part that a thread takes
+    // By chunk: parts that have not been copied yet
+    std::array<std::atomic<size_t>, Tuning::kMostChunks + 1> left_ = {};
 
     std::mutex mutex_; // guards the sleep of threads with nothing to do
     std::condition_variable changed_;

@@ -109,8 +109,8 @@ void GraphView::describe(TensorId id, const ggml_tensor * tensor) {
     const bool is_dense = content.take(*tensor, bytes_[id]);
     const bool is_view = tensor->view_src;
     const int computed = content.op() != GGML_OP_NONE ? kIsComputed : 0;
-    const int homeless = is_view || tensor->data ? 0 : kIsHomeless;
-    facts_[id] = static_cast<uint8_t>((content.flags() & (kIsInput | kIsOutput)) | computed | homeless);
+    const int needs_memory = is_view || tensor->data ? 0 : kNeedsMemory;
+    facts_[id] = static_cast<uint8_t>((content.flags() & (kIsInput | kIsOutput)) | computed | needs_memory);
     roots_[id] = id;
     if (!is_dense || content.buffer() || (content.flags() & kIsInput)) {
         describe_more(id, tensor);
@@ -121,7 +121,7 @@ void GraphView::describe_more(TensorId id, const ggml_tensor * tensor) {
     bytes_[id] = ggml_nbytes(tensor);
     if (const ggml_backend_buffer_t buffer = contents_[id].buffer()) {
         const bool is_weights = buffers_.of(buffer, host::facts_of).weights && tensor->buffer;
-        facts_[id] = static_cast<uint8_t>((facts_[id] & ~kIsHomeless) | kIsPlaced | (is_weights ? kIsWeights : 0));
+        facts_[id] = static_cast<uint8_t>((facts_[id] & ~kNeedsMemory) | kIsPlaced | (is_weights ? kIsWeights : 0));
     }
     if (facts_[id] & kIsInput) {
         inputs_.push_back(id);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/tuning.h"
 #include "lower/accesses.h"
 #include "lower/experts.h"
 #include "lower/host_ids.h"
@@ -17,9 +18,6 @@ namespace {
 using plan::Access;
 using plan::Task;
 using plan::TaskKind;
-
-// From that size on copies out of pageable memory are staged by several threads; a backend does smaller ones as well.
-constexpr size_t kStagedFrom = size_t{1} << 20;
 
 class Lowering {
   public:
@@ -341,7 +339,7 @@ class Lowering {
         CopyBinding copy = binding_for(index);
         const bool is_async = out_.sets_async(copy);
         copy.sent = sent_ahead_[index];
-        if (is_async && copy.bytes <= std::min(kSmallTable, limits_.snapshot)) {
+        if (is_async && copy.bytes <= std::min(Tuning::kSmallTable, limits_.snapshot)) {
             out_.reserve_ring(copy);
         }
         copy.pageable = is_async && is_staged(copy);
@@ -356,8 +354,8 @@ class Lowering {
 
     bool is_staged(const CopyBinding & copy) const {
         const host::Backend & dst = backends_[copy.dst_backend];
-        return !copy.via_ring && dst.events && copy.bytes >= kStagedFrom && !topology_.cannot_stage[copy.dst_backend] &&
-               !host::is_pinned_for(dst, out_.source_buft(copy));
+        return !copy.via_ring && dst.events && copy.bytes >= Tuning::kStagedFrom &&
+               !topology_.cannot_stage[copy.dst_backend] && !host::is_pinned_for(dst, out_.source_buft(copy));
     }
 
     // The host writes the source again while the device may not have read it: the caller its inputs, a CPU split what

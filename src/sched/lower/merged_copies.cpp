@@ -1,5 +1,7 @@
 #include "lower/merged_copies.h"
 
+#include "host/tuning.h"
+
 namespace ggml_sched {
 
 namespace {
@@ -15,8 +17,9 @@ size_t distance(const ggml_tensor * from, const ggml_tensor * to) {
 // What is between them is theirs, and of no use but where backends pad quantized tensors.
 bool are_side_by_side(const CopyBinding & first, const CopyBinding & next, const AdjacentCopies & adjacent_copies) {
     return first.via_ring && next.via_ring && first.copy != kNoBinding && next.copy != kNoBinding &&
-           adjacent_copies[first.copy] == next.copy && first.bytes <= kMergedUpTo && next.bytes <= kMergedUpTo &&
-           !ggml_is_quantized(first.dst->type) && distance(first.dst, next.dst) - first.bytes <= kMergedUpTo;
+           adjacent_copies[first.copy] == next.copy && first.bytes <= Tuning::kMergedUpTo &&
+           next.bytes <= Tuning::kMergedUpTo && !ggml_is_quantized(first.dst->type) &&
+           distance(first.dst, next.dst) - first.bytes <= Tuning::kMergedUpTo;
 }
 
 bool sends_snapshot(const Task & task) {

@@ -7,9 +7,6 @@
 
 namespace ggml_sched {
 
-// Copies of that size take the link longer than the call takes the host; what is between two of them, too.
-constexpr size_t kMergedUpTo = size_t{64} << 10;
-
 // Where a copy that passes through the ring should be in it to be merged with the one that was bound last: as far
 // behind it as on the device. `free`, where the ring has been used up to, if they are no neighbours.
 size_t ring_offset_behind(const CopyBinding & last, const CopyBinding & next, const AdjacentCopies & adjacent_copies,

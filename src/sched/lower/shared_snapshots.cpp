@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/tuning.h"
 #include "lower/merged_copies.h"
 
 namespace ggml_sched {
@@ -27,7 +28,7 @@ void SharedSnapshots::note(const CopyBinding & copy) {
 }
 
 bool SharedSnapshots::may_be_shared(const CopyBinding & copy) const {
-    return copy.bytes > kMergedUpTo || !backends_[copy.dst_backend].sets_ranges;
+    return copy.bytes > Tuning::kMergedUpTo || !backends_[copy.dst_backend].sets_ranges;
 }
 
 // By any node. Asked of few tensors.

@@ -6,6 +6,7 @@
 
 #include "host/log.h"
 #include "host/topology.h"
+#include "host/tuning.h"
 #include "observe/listing.h"
 
 namespace ggml_sched {
@@ -71,15 +72,10 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
 
 // Sets from which size on inputs get no snapshot, and take the stream lane.
 void Scheduler::find_copy_limits() {
-    // The largest input, in bytes, that gets a snapshot. Larger inputs are copied from the memory of the caller, and
-    // the call returns when the device has them. Where runs overlap, a snapshot costs less than this wait.
-    constexpr size_t kSnapshot = size_t{1} << 20;
-    constexpr size_t kSnapshotParallel = size_t{64} << 20;
-    // The smallest input, in bytes, that goes on the stream lane: its copy takes longer than the waits around it.
-    constexpr size_t kAheadFrom = size_t{256} << 10;
-    copy_limits_.snapshot = std::min(is_parallel_ ? kSnapshotParallel : kSnapshot, hooks_.snapshot_limit);
+    copy_limits_.snapshot =
+        std::min(is_parallel_ ? Tuning::kSnapshotUpToParallel : Tuning::kSnapshotUpTo, hooks_.snapshot_limit);
     copy_limits_.snapshot = hooks_.rules.is_on(plan::Rule::CallerInputs) ? copy_limits_.snapshot : 0;
-    copy_limits_.stream_lane_from = has_queues_ ? std::min(kAheadFrom, hooks_.stream_lane_from) : SIZE_MAX;
+    copy_limits_.stream_lane_from = has_queues_ ? std::min(Tuning::kStreamLaneFrom, hooks_.stream_lane_from) : SIZE_MAX;
 }
 
 void Scheduler::set_test_hooks(const TestHooks & hooks) {

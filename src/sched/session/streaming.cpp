@@ -4,6 +4,7 @@
 
 #include "host/clock.h"
 #include "host/log.h"
+#include "host/tuning.h"
 #include "lower/lower.h"
 
 namespace ggml_sched {
@@ -106,19 +107,17 @@ bool Streaming::give_memory_back() {
 
 // Measures the speed of the link, which only ExpertChoice needs. Where a sample cannot be sent, it stays unknown.
 void Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits) {
-    constexpr size_t kSample = size_t{128} << 20;
-    constexpr int kSamples = 4;
     const BackendId backend = plan.experts.backend;
     const bool has_choice = plan.experts.bytes > 0 && plan.experts.have_ids;
     ggml_tensor * const weight = has_choice ? streams_.sample_for(backend, plan, graph, splits) : nullptr;
     if (!weight) {
         return;
     }
-    const size_t bytes = std::min(ggml_nbytes(weight), kSample);
+    const size_t bytes = std::min(ggml_nbytes(weight), Tuning::kLinkSample);
     SampleMemory memory(backends_[backend].buft, bytes, *streams_.queue(backend));
     ggml_tensor * const target = memory.tensor();
     const host::Clock clock({*streams_.queue(backend)});
-    for (int i = 0; target && i < kSamples; i++) {
+    for (int i = 0; target && i < Tuning::kLinkSamples; i++) {
         const double begin = clock.now_us();
         if (!send_sample(weight, target, bytes, backend).ok()) {
             return;

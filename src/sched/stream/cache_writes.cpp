@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/tuning.h"
+
 namespace ggml_sched {
 
 namespace {
@@ -9,9 +11,6 @@ namespace {
 // Operands of SET_ROWS, as indices into ggml_tensor::src
 constexpr uint8_t kRowsSlot = 0;
 constexpr uint8_t kRowIdsSlot = 1;
-
-// Shorter rows, such as those of a transposed cache, are too many to be found one by one.
-constexpr size_t kLeastRow = 32;
 
 size_t row_size(const ggml_tensor * tensor) {
     return ggml_row_size(tensor->type, tensor->ne[0]);
@@ -27,7 +26,7 @@ bool is_on_host(const GraphView & graph, TensorId id) {
 }
 
 bool has_rows(const ggml_tensor * node) {
-    return host::is_set_rows(node) && row_size(node) >= kLeastRow;
+    return host::is_set_rows(node) && row_size(node) >= Tuning::kLeastRow;
 }
 
 size_t bytes_of(const CacheWrite & write, const GraphView & graph) {

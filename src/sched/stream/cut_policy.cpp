@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/tuning.h"
+
 namespace ggml_sched {
 
 StreamCuts::StreamCuts(const GraphView & graph, const std::vector<host::Backend> & backends,
@@ -71,7 +73,7 @@ bool StreamCuts::is_streamed(TensorId id, BackendId backend) const {
     if (limit == 0 || !is_host_weight(id)) {
         return false;
     }
-    const size_t most = may_be_written(id) ? std::min(kSmallTable, limit) : limit;
+    const size_t most = may_be_written(id) ? std::min(Tuning::kSmallTable, limit) : limit;
     return size_on(backends()[backend], graph().tensor(id)) <= most;
 }
 

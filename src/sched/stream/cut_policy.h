@@ -16,11 +16,6 @@
 
 namespace ggml_sched {
 
-// The largest weight, in bytes, that is streamed although a copy callback may write it. The weight is sent ahead. It is
-// compared when it is offered, and sent again if it has changed. Sent on the lane that computes, it would wait for all
-// streamed weights.
-constexpr size_t kSmallTable = size_t{64} << 10;
-
 // StreamedExperts - the experts of all layers that are streamed
 struct StreamedExperts {
     ExpertBatch batch;              // batch with the most tokens
@@ -60,7 +55,8 @@ StreamedSizes streamed_sizes(const Splits & splits, const std::vector<CacheWrite
 // StreamCuts - the policy that streams weights and caches
 class StreamCuts final : public CutPolicy {
   public:
-    // `limits` has one limit for each backend. CutPolicy explains the other arguments.
+    // `limits` has one limit for each backend. CutPolicy explains the other arguments. A weight that the copy callback
+    // may write is streamed if it is not larger than Tuning::kSmallTable.
     StreamCuts(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
                const StreamLimits & limits, bool offers);
 

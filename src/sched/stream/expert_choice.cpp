@@ -2,19 +2,9 @@
 
 #include <algorithm>
 
+#include "host/tuning.h"
+
 namespace ggml_sched {
-
-namespace {
-
-// Runs to measure before the choice. The first one does not count: devices do some things only once. The shortest of
-// the others counts, since something else may have slowed down any of them.
-constexpr int kFirstRuns = 4;
-// A run is measured again when this many have not been measured.
-constexpr int kMeasureEach = 64;
-// Sending all experts must take less than this part of the time by the ids: it must gain more than measuring errs.
-constexpr double kMargin = 0.93;
-
-} // namespace
 
 ExpertBatch ExpertBatch::of(const ggml_tensor * mul_mat_id) {
     const ggml_tensor * ids = mul_mat_id->src[2];
@@ -30,7 +20,7 @@ ExpertChoice::Key ExpertChoice::key_of(const ExpertBatch & batch) {
 }
 
 bool ExpertChoice::is_whole(const Known & known) {
-    return known.n_measured >= kFirstRuns && known.n_since < kMeasureEach && known.prefers_whole;
+    return known.n_measured >= Tuning::kFirstRuns && known.n_since < Tuning::kMeasureEach && known.prefers_whole;
 }
 
 bool ExpertChoice::streams_whole(const ExpertBatch & batch) const {
@@ -62,7 +52,7 @@ bool ExpertChoice::note_by_ids(const ExpertBatch & batch, const Run & run) {
     known.n_since = 0;
     const double whole_us = std::max(known.compute_us, known.all_us) +
                             std::min(known.compute_us, known.all_us) / std::max(1.0, run.slots - 1);
-    known.prefers_whole = whole_us < kMargin * (known.compute_us + known.copied_us);
+    known.prefers_whole = whole_us < Tuning::kMargin * (known.compute_us + known.copied_us);
     return before != is_whole(known);
 }
 

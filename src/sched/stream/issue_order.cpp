@@ -2,21 +2,15 @@
 
 #include <algorithm>
 
+#include "host/tuning.h"
+
 namespace ggml_sched {
 
 namespace {
 
-// The prefetch distance is the ring's bytes divided by one of these numbers. It keeps the device busy until the link
-// has caught up.
-constexpr size_t kRingToPrefetchDistance = 4;
-// The host computes before the first launch: the link then has more time, and so gets more to send.
-constexpr size_t kRingToPrefetchDistanceOfHost = 2;
-// The host computes between launches: each urgent split waits for the prefetch distance, and so it is shorter.
-constexpr size_t kRingToPrefetchDistanceOfMany = 8;
 constexpr size_t kNever = SIZE_MAX;
 
 // IssueOrder - goes through the run split by split, and issues each copy as early as it may go.
-
 class IssueOrder {
   public:
     IssueOrder(StreamPlan & plan, const GraphView & graph, const Splits & splits, const Assignment & assignment,
@@ -125,9 +119,9 @@ class IssueOrder {
             }
         }
         for (size_t b = 0; b < queues_.size(); b++) {
-            queues_[b].prefetch_distance /= plan_.rings[b].urgent.size() > 1 ? kRingToPrefetchDistanceOfMany
-                                            : after_host[b]                  ? kRingToPrefetchDistanceOfHost
-                                                                             : kRingToPrefetchDistance;
+            queues_[b].prefetch_distance /= plan_.rings[b].urgent.size() > 1 ? Tuning::kRingToPrefetchDistanceOfMany
+                                            : after_host[b]                  ? Tuning::kRingToPrefetchDistanceOfHost
+                                                                             : Tuning::kRingToPrefetchDistance;
         }
     }
 

@@ -3,22 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/tuning.h"
 #include "stream/issue_order.h"
 
 namespace ggml_sched {
 
 namespace {
 
-// A ring is kept if it has three quarters of the bytes that it should have. Caches grow from graph to graph, and new
-// memory would have to wait for what is in flight.
-constexpr size_t kLeastOfRing = 3;
 // slots_in_ring() returns this number if all weights fit the ring.
 constexpr double kManySlots = 1e6;
 
 // Splits that were cut by limit_of(memory.most) need no more than half of the ring, so it always fits.
 void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
     const size_t wanted = ring_size(ring.slots, memory.most);
-    const bool is_enough = memory.had < wanted && memory.had / kLeastOfRing >= wanted / (kLeastOfRing + 1);
+    const bool is_enough =
+        memory.had < wanted && memory.had / Tuning::kLeastOfRing >= wanted / (Tuning::kLeastOfRing + 1);
     ring.bytes = is_enough && lay_out(ring.slots, memory.had) ? memory.had : wanted;
     lay_out(ring.slots, ring.bytes);
 }

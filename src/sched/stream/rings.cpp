@@ -5,27 +5,11 @@
 
 #include "host/execute.h"
 #include "host/log.h"
+#include "host/tuning.h"
 
 namespace ggml_sched {
 
 namespace {
-
-constexpr size_t kMiB = size_t{1} << 20;
-
-// In auto, the lookahead. More gains nothing: copies have to be ahead only by what the device computes in between.
-constexpr size_t kLookahead = 1024 * kMiB;
-// A split begins when its weights are there, so large splits begin late; but many small ones cost launches.
-constexpr size_t kMostPerSplit = 64 * kMiB;
-// The ring holds the weights of at least this many splits: one is used, one arrives, and the others keep both busy.
-constexpr size_t kSplitsInRing = 4;
-// In auto, the free memory is divided by this number, and the ring gets at most one part. Engines want memory later,
-// too.
-constexpr size_t kShareOfFree = 4;
-// In auto, a ring of fewer bytes is not worth a queue.
-constexpr size_t kLeastAuto = kMiB;
-// In auto, smaller weights and caches are not streamed: events and another queue cost more than copying them.
-constexpr size_t kLeastMean = size_t{256} << 10;
-constexpr size_t kLeastCache = size_t{1} << 20;
 
 // Frees a second backend.
 struct Free {
@@ -35,12 +19,12 @@ using BackendPtr = std::unique_ptr<ggml_backend, Free>;
 
 // Returns the limits of a ring of at most `capacity` bytes. A ring of no bytes streams nothing.
 StreamLimit limit_of(size_t capacity, bool is_auto) {
-    return {std::min(kMostPerSplit, capacity / kSplitsInRing), capacity / 2, is_auto ? kLeastMean : 0,
-            is_auto ? kLeastCache : 0};
+    return {std::min(Tuning::kMostPerSplit, capacity / Tuning::kSplitsInRing), capacity / 2,
+            is_auto ? Tuning::kLeastMean : 0, is_auto ? Tuning::kLeastCache : 0};
 }
 
 std::string mib(size_t bytes) {
-    return std::to_string(bytes / kMiB) + " MiB";
+    return std::to_string(bytes / Tuning::kMiB) + " MiB";
 }
 
 } // namespace
@@ -92,7 +76,7 @@ const StreamLimits & StreamRings::limits() {
 
 // Finds how large the ring of each backend may be, and its limits.
 void StreamRings::find_capacities() {
-    const size_t by_default = settings_.budget == StreamSettings::kAuto ? kLookahead : settings_.budget;
+    const size_t by_default = settings_.budget == StreamSettings::kAuto ? Tuning::kLookahead : settings_.budget;
     const size_t lookahead = settings_.lookahead == 0 ? by_default : settings_.lookahead;
     limits_.assign(backends_.size(), {});
     for (size_t b = 0; b < backends_.size() && settings_.budget > 0; b++) {
@@ -108,8 +92,8 @@ size_t StreamRings::budget_of(const host::Backend & backend) const {
     if (settings_.budget != StreamSettings::kAuto) {
         return settings_.budget;
     }
-    const size_t share = host::free_memory(backend) / kShareOfFree;
-    return share < kLeastAuto ? 0 : share;
+    const size_t share = host::free_memory(backend) / Tuning::kShareOfFree;
+    return share < Tuning::kLeastAuto ? 0 : share;
 }
 
 // Sets how large a ring may be, and the limits that follow.

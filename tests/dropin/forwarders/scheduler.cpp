@@ -253,6 +253,9 @@ void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched, ggml_ba
 const char * ggml_sched_version(void) {
     return "of the stub";
 }
+const char * ggml_sched_stream_decision_text(uint64_t) {
+    return "";
+}
 
 void ggml_sched_set_sync_mode(ggml_backend_sched_t, ggml_sched_sync_mode) {}
 

@@ -37,7 +37,7 @@ class Refusal {
     SupportsOp supports_op_;
 };
 
-TEST(GraphsWithOtherParameters, AreAssignedAnewWhereABackendSupportsThemNoMore) {
+TEST(GraphsWithOtherParameters, AreAssignedAnewWhenUnsupported) {
     Rig rig(one_device());
     const Refusal refusal(rig, [](const ggml_tensor * op) {
         float factor = 0.0f;
@@ -67,7 +67,7 @@ TEST(GraphsWithOtherParameters, AreAssignedAnewWhereABackendSupportsThemNoMore) 
 }
 
 // The node is the same; what it is computed from, or what that views, is not.
-TEST(GraphsWithOtherOperands, AreAssignedAnewWhereABackendSupportsThemNoMore) {
+TEST(GraphsWithOtherOperands, AreAssignedAnewWhenUnsupported) {
     Rig rig(one_device());
     const Refusal refusal(rig, [](const ggml_tensor * op) {
         const ggml_tensor * operand = op->src[0];

@@ -65,7 +65,7 @@ std::vector<float> product(int64_t x_rows, int64_t y_rows) {
     return result;
 }
 
-TEST(GraphsOfOtherSizes, DoNotWorkInPlaceWhereAnOperandIsBroadcastNow) {
+TEST(GraphsOfOtherSizes, DoNotWorkInPlaceOfABroadcastOperand) {
     Rig rig(one_device());
     for (const int64_t y_rows : {4, 1, 4, 2, 4}) {
         EXPECT_EQ(run_product(rig, 4, y_rows), product(4, y_rows)) << y_rows;
@@ -78,7 +78,7 @@ ggml_tensor * six_fold(ggml_context * ctx, ggml_tensor * x, int64_t first) {
     return ggml_scale(ctx, ggml_view_1d(ctx, doubled, kSize, static_cast<size_t>(first) * sizeof(float)), 3.0f);
 }
 
-TEST(GraphsWithMovingViews, DoNotWorkInPlaceOfAViewThatBeginsElsewhereNow) {
+TEST(GraphsWithMovingViews, DoNotWorkInPlaceOfAMovedView) {
     for (const int64_t moved : {16, 48}) {
         const Rig rig(one_device());
         for (const int64_t first : {int64_t{0}, moved}) {
@@ -212,7 +212,7 @@ TEST(GraphsOfTheSameSize, ArePlannedAnewWhereTheyLieElsewhere) {
 }
 
 // The places of what was reserved are large enough for all, but no copy is.
-TEST(GraphsOfOtherSizes, AreCopiedWholeWhereTheyGrowWithinTheirPlaces) {
+TEST(GraphsOfOtherSizes, AreCopiedWholeWhenTheyGrowInPlace) {
     Rig rig(one_device());
     Product(100, 100).reserve_on(rig.sched(), rig.device(0));
     for (const int64_t rows : {3, 50, 1, 100, 2}) {

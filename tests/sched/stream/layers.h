@@ -18,7 +18,7 @@ constexpr size_t kWeightBytes = kWidth * kWidth * sizeof(float);
 struct StreamRig : Rig {
     StreamRig(RigOptions options, size_t budget, size_t lookahead = 0)
         : Rig(std::move(options)) {
-        ggml_sched_set_streaming(sched(), budget, lookahead);
+        set_streaming(sched(), budget, lookahead);
         ggml_sched_set_verify(sched(), true);
     }
 };

@@ -12,7 +12,7 @@ namespace {
 
 class StreamingTo : public testing::TestWithParam<ggml_sim_profile> {};
 
-TEST_P(StreamingTo, GivesTheSameBitsWithRingsOfAllSizesAndRunsInFlight) {
+TEST_P(StreamingTo, GivesTheSameBitsWithRingsOfAllSizes) {
     constexpr int kLayers = 9;
     for (const size_t n_weights : {2, 3, 4, 5, 8, 9, 20}) {
         for (uint64_t seed = 0; seed < 12; seed++) {
@@ -68,7 +68,7 @@ TEST(Streaming, CutsSplitsByWhatTheyWaitForAndNotAtEveryWeight) {
     Layers layers(rig, 32);
     layers.allocate(rig);
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 32 / 4);
-    ggml_sched_set_streaming(rig.sched(), 0, 0);
+    set_streaming(rig.sched(), 0);
     layers.allocate(rig);
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 32);
 }
@@ -81,14 +81,14 @@ TEST(Streaming, TakesTheMemoryOfWeightsOutOfTheComputeBuffer) {
     ggml_backend_sched_reserve_size(rig.sched(), layers.graph, measured);
     layers.allocate(rig);
     const size_t with = ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0));
-    ggml_sched_set_streaming(rig.sched(), 0, 0);
+    set_streaming(rig.sched(), 0);
     layers.allocate(rig);
     const size_t without = ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0));
     EXPECT_LE(with + kWeightBytes, without);
     EXPECT_EQ(measured[0], with);
 }
 
-TEST(Streaming, CopiesAWeightThatIsLargerThanHalfTheRingThePlainWay) {
+TEST(Streaming, CopiesAWeightAboveHalfTheRingWithoutIt) {
     const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 2 * kWeightBytes - 1);
     Layers layers(rig, 4);
     const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
@@ -104,7 +104,7 @@ TEST(Streaming, OfSmallWeightsIsLeftOutUnlessItIsAskedFor) {
     layers.allocate(rig);
     EXPECT_EQ(layers.compute(rig, 1.0F), expected);
     EXPECT_EQ(rig.stats().streamed_bytes, 0U);
-    ggml_sched_set_streaming(rig.sched(), 4 * kWeightBytes, 0);
+    set_streaming(rig.sched(), 4 * kWeightBytes);
     layers.allocate(rig);
     EXPECT_EQ(layers.compute(rig, 1.0F), expected);
     EXPECT_EQ(rig.stats().streamed_bytes, 4 * kWeightBytes);
@@ -163,7 +163,7 @@ TEST(Streaming, StaysOffWhereADeviceCannotAndSaysWhyOnce) {
     }
 }
 
-TEST(Streaming, SendsAgainWhatIsInTheRingUnlessToldThatItDoesNotChange) {
+TEST(Streaming, SendsWeightsAgainUnlessTheyNeverChange) {
     constexpr int kLayers = 6;
     for (const bool pinned : {true, false}) {
         const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 16 * kWeightBytes);
@@ -256,11 +256,11 @@ TEST(Streaming, ChangesItsRingWhileRunsAreInFlight) {
         many.allocate(rig); // the ring grows
         many.start(rig, 2.0F);
         const ContextPtr kept = std::move(many.context);
-        ggml_sched_set_streaming(rig.sched(), 6 * kWeightBytes, 0);
+        set_streaming(rig.sched(), 6 * kWeightBytes);
         EXPECT_EQ(read_floats(many.result), expected_many);
         few.allocate(rig);
         EXPECT_EQ(few.compute(rig, 1.0F), expected_few);
-        ggml_sched_set_streaming(rig.sched(), 0, 0);
+        set_streaming(rig.sched(), 0);
         few.allocate(rig);
         EXPECT_EQ(few.compute(rig, 1.0F), expected_few);
     }
@@ -279,7 +279,7 @@ TEST(Streaming, IsPlannedAnewInAnotherRingOfTheSameSize) {
     n_plans();
     n_plans(); // the caller may have queued a read of the first result
     EXPECT_EQ(n_plans(), 0U) << "the test needs that a plan is found again";
-    ggml_sched_set_streaming(rig.sched(), 4 * kWeightBytes, 0);
+    set_streaming(rig.sched(), 4 * kWeightBytes);
     EXPECT_EQ(n_plans(), 1U);
 }
 
@@ -337,7 +337,7 @@ TEST(Streaming, CopiesOneAtATimeInTheOtherModes) {
 }
 
 // What a CPU split computes is too large to be copied aside, and it is written again at once.
-TEST_P(StreamingTo, StagesWhatTheCpuComputesForADeviceAndKeepsItsOrder) {
+TEST_P(StreamingTo, StagesResultsOfTheCpuInOrder) {
     constexpr int64_t kLarge = 1 << 19; // floats: 2 MiB, of which three take one chunk and a half
     for (uint64_t seed = 0; seed < 6; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));

@@ -52,7 +52,7 @@ TEST(Streaming, TakesTheLongerOfComputingAndCopyingAndNotTheirSum) {
 }
 
 // One engine makes all copies to a device, in the order in which they were enqueued.
-TEST(Streaming, LetsTheFirstLaunchNotWaitForMoreWeightsBecauseTheyHaveRoom) {
+TEST(Streaming, StartsTheFirstLaunchBeforeTheRingIsFull) {
     constexpr int kLayers = 24;
     for (const auto & [product_us, copy_us] : {std::pair(kShort, kLong), std::pair(kLong, kShort)}) {
         const double longer = kLayers * std::max(product_us, copy_us);

@@ -19,10 +19,6 @@ using plan::TaskKind;
 
 namespace {
 
-bool overlap(const Access & a, const Access & b) {
-    return a.space == b.space && a.begin < b.end && b.begin < a.end;
-}
-
 // A program that can be edited
 struct Draft {
     struct Item {
