@@ -1,4 +1,7 @@
-// What a ggml_backend_sched_t points to. For capi.cpp, and for tests that look behind the C API.
+// ggml_backend_sched - what a ggml_backend_sched_t points to. It owns the scheduler. capi.cpp uses it, and so do tests
+// that look behind the C API.
+//
+// One thread at a time may use it. `running` is atomic, so that capi.cpp can refuse a call of another thread.
 
 #pragma once
 
@@ -10,7 +13,7 @@
 
 struct ggml_backend_sched {
     std::unique_ptr<ggml_sched::Scheduler> scheduler;
-    std::string error;                           // of the last call that can fail; "": it went well
-    std::atomic<const char *> running = nullptr; // the call that works with the scheduler now
-    bool is_refusing = false;                    // the log is being told of a call that is refused
+    std::string error;                           // error of the last call that can fail; "" if it went well
+    std::atomic<const char *> running = nullptr; // name of the call that works with the scheduler now; NULL if none
+    bool is_refusing = false;                    // true while the log is told of a refused call
 };

@@ -16,9 +16,10 @@ static uint64_t next_mark() {
     return ++last;
 }
 
-// Runs that nobody waits for may fail again and again.
+// The executor remembers this many failed runs: runs that nobody waits for may fail again and again.
 static constexpr size_t kMostFailedRuns = 8;
 
+// Returns true if the step performs a task of this kind.
 static bool is_do(const plan::Plan & plan, size_t step, plan::TaskKind kind) {
     return plan.steps[step].kind == plan::StepKind::Do && plan.program.tasks[plan.steps[step].task].kind == kind;
 }
@@ -58,8 +59,8 @@ Executor::~Executor() {
 Status Executor::prepare(const plan::Plan & plan) {
     for (size_t lane = 1; lane < events_.size(); lane++) {
         for (Events & events : events_[lane]) {
-            events.reserve(
-                static_cast<size_t>(plan.n_events[lane])); // no event gets lost where there is no room for it
+            // There is room before there is an event, so that no event gets lost.
+            events.reserve(static_cast<size_t>(plan.n_events[lane]));
             while (events.size() < static_cast<size_t>(plan.n_events[lane])) {
                 const ggml_backend_event_t event = host::event_new(queues_[lane].backend->device);
                 if (!event) {
@@ -79,7 +80,7 @@ bool Executor::prepare_staging(plan::Lane lane, size_t bytes_waiting) {
 
 Status Executor::prepare_ring(size_t bytes) {
     if (run_ >= window_) {
-        ring_.forget_before(run_ - window_ + 1); // the runs up to run_ - window_ are done: run_ waited for them
+        ring_.forget_before(run_ - window_ + 1); // Run run_ has waited for the runs up to run_ - window_.
     }
     if (bytes >= Tuning::kSharedFrom) {
         stager_.start_threads();
@@ -102,7 +103,7 @@ Status Executor::run(const plan::Plan & plan, const RunBindings & bindings, cons
     if (listener_) {
         listener_->run_begins(plan, bindings);
     }
-    broken_off_ = mark_; // until it has not
+    broken_off_ = mark_; // It stays so if an exception leaves the run.
     Status status = listener_ ? run_steps<true>(plan, bindings, observer) : run_steps<false>(plan, bindings, observer);
     broken_off_ = status.ok() ? kNoRun : mark_;
     return status;
@@ -114,7 +115,7 @@ Status Executor::run(const plan::Plan & plan, const std::vector<CopyBinding> & c
     return run(plan, {copies, no_splits, no_graphs}, {});
 }
 
-// These are compiled with and without a listener, so that a run without one does not pay for the possibility.
+// Performs all steps. Functions that tell a listener are compiled twice, so that a run without one does not pay for it.
 template <bool kListened>
 Status Executor::run_steps(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer) {
     for (size_t i = 0; i < plan.steps.size(); i++) {
@@ -186,6 +187,7 @@ Status Executor::run_step(const plan::Plan & plan, const plan::Step & step, cons
     return {};
 }
 
+// Makes a wait of the plan, on the host or on a queue.
 void Executor::wait(const plan::Wait & wait) {
     const bool on_host = wait.waiter == plan::kHost;
     uint64_t & counter = !on_host                                         ? stats.device_waits
@@ -207,7 +209,7 @@ void Executor::wait(const plan::Wait & wait) {
 
 void Executor::record(const plan::Step & step) {
     const uint64_t part = run_ % window_;
-    queues_[step.lane].idle = false; // also if all that would have been copied was there
+    queues_[step.lane].idle = false; // An event counts as work, even if no byte had to be copied before it.
     host::event_record(events_[step.lane][part][step.event], queues_[step.lane].backend->handle);
     last_recorded_[step.lane][part] = step.event;
     stats.records++;
@@ -218,7 +220,7 @@ Status Executor::perform(const plan::Task & task, const RunBindings & bindings, 
     case plan::TaskKind::Launch: return launch(task, bindings, slices);
     case plan::TaskKind::Observe: return observe(slices);
     case plan::TaskKind::CallerRead:
-    case plan::TaskKind::Return: return {}; // the caller's doing
+    case plan::TaskKind::Return: return {}; // The caller does these.
     default: break;
     }
 
@@ -256,7 +258,7 @@ Status Executor::launch(const plan::Task & task, const RunBindings & bindings, c
     stats.launches++;
     ggml_status code = host::launch(backend.handle, graph.get());
     if (code != GGML_STATUS_SUCCESS && note_failure(task.lane)) {
-        code = host::launch(backend.handle, graph.get()); // it was refused for what an earlier run had done
+        code = host::launch(backend.handle, graph.get()); // The backend reported the failure of an earlier run.
     }
     if (code != GGML_STATUS_SUCCESS) {
         const host::Nodes nodes = host::nodes_of(graph.get());
@@ -269,6 +271,7 @@ Status Executor::launch(const plan::Task & task, const RunBindings & bindings, c
     return {};
 }
 
+// Shows a slice to the observer. Returns ABORTED if the observer ends the run.
 Status Executor::observe(const Slices * slices) {
     if (!slices || slices->show()) {
         return {};
@@ -328,9 +331,9 @@ void Executor::abandon(const char * why) {
         }
     }
     forget_runs();
-    forget_weights(); // copies may have failed, too
+    forget_weights(); // Copies may have failed, too.
     note_failures();
-    forget_failures_of(std::exchange(broken_off_, kNoRun)); // that run has told its own failure
+    forget_failures_of(std::exchange(broken_off_, kNoRun)); // The caller knows the failure of the run that broke off.
 }
 
 bool Executor::note_failure(plan::Lane lane) {
@@ -339,11 +342,11 @@ bool Executor::note_failure(plan::Lane lane) {
     if (!backend || host::take_failure(*backend, mark) == GGML_STATUS_SUCCESS) {
         return false;
     }
-    forget_weights(); // copies of them may have failed
+    forget_weights(); // Copies of weights may have failed.
     if (failed_runs_.size() == kMostFailedRuns) {
         failed_runs_.erase(failed_runs_.begin());
     }
-    failed_runs_.push_back({mark, backend}); // there is room
+    failed_runs_.push_back({mark, backend}); // The constructor has made room.
     return mark != mark_;
 }
 
@@ -383,12 +386,12 @@ std::string Executor::take_failures_of_earlier_runs() {
     if (std::none_of(failed_runs_.begin(), failed_runs_.end(), is_earlier)) {
         return "";
     }
-    std::string text = text_of_failures(); // that of the last run, too, if it is known already
+    std::string text = text_of_failures(); // It also names a failure of the last run that is known already.
     failed_runs_.erase(std::remove_if(failed_runs_.begin(), failed_runs_.end(), is_earlier), failed_runs_.end());
     return text;
 }
 
-// Nothing is in flight.
+// Notes that nothing is in flight.
 void Executor::forget_runs() {
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);

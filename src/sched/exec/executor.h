@@ -1,8 +1,10 @@
-// Executor - performs a plan, step by step, and decides nothing. Parts of a copy are what its form says. Waits that are
-// in no plan follow a failure, or are the stager's for its own chunks.
+// Executor - performs a plan, step by step. It decides nothing: the plan gives the order, and the form of a copy says
+// which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
 //
-// It owns what plans refer to by number: the events of each lane, for as many runs as may be in flight, and the ring of
-// host memory through which inputs and staged copies pass.
+// It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
+// snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.
+//
+// One thread at a time uses an Executor. Only its stager has threads of its own.
 
 #pragma once
 
@@ -26,57 +28,63 @@ namespace ggml_sched {
 
 class Executor {
   public:
+    // `backends` and `topology` must stay.
     Executor(const std::vector<host::Backend> & backends, const Topology & topology, const plan::Machine & machine);
-    // Waits for events of what is in flight; touches no backend.
+    // Waits for the recorded events of what is in flight. It touches no backend.
     ~Executor();
 
     Executor(const Executor &) = delete;
     Executor & operator=(const Executor &) = delete;
 
-    // From now on this backend is the queue of a lane that streams weights. It must outlive the executor.
+    // Makes this backend the queue of a lane that streams weights. The backend must outlive the executor.
     void use_stream(plan::Lane lane, const host::Backend & backend);
 
-    // Makes the events that the plan needs. Nothing is allocated while a plan runs.
+    // Makes the events that the plan needs, so that none is made while the plan runs.
     Status prepare(const plan::Plan & plan);
-    // For plans with copies out of pageable memory on this lane, of which so many bytes wait for others there. False:
-    // there is no memory for it, and such plans must not be run.
+    // Makes what copies out of pageable memory on this lane need. `bytes_waiting` of their bytes wait for other work
+    // there. Returns false if there is no memory for it; plans with such copies must not be run then.
     bool prepare_staging(plan::Lane lane, size_t bytes_waiting);
-    // Does not copy again what is still in the rings, which are by backend; NULL: copies all. The caller promises that
-    // weights do not change. They count as gone now, and when a device has failed.
+    // Sends no weight again that a ring still holds; NULL: sends all. `kept` has the rings by backend. The caller
+    // promises that weights do not change. The rings count as empty now, and after each failure of a device.
     void keep_weights(std::vector<KeptWeights> * kept);
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
-    // Performs one run; the plan says whether the observer looks at it. On a failure what was started is still in
-    // flight. ABORTED if the observer stopped it.
+    // Performs one run. The observer is asked only if the plan is for an observed run. After a failure the steps before
+    // it are still in flight. Returns ABORTED if the observer stopped the run.
     Status run(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer);
-    // A plan without launches
+    // Performs a plan without launches.
     Status run(const plan::Plan & plan, const std::vector<CopyBinding> & copies);
 
-    // The host waits for all lanes, and nothing is in flight then: because the caller wants that, or because of
-    // something that no plan can know: a run broke off, memory ran out.
+    // Waits for all lanes because the caller wants that. Nothing is in flight afterwards.
     void synchronize();
+    // Waits for all lanes because of something that no plan knows: a run broke off, or memory ran out. Nothing is in
+    // flight afterwards.
     void abandon(const char * why);
 
-    // NULL: none. It must stay until it is replaced or the executor is gone.
+    // Tells the listener of each step from now on; NULL: tells nobody. The listener must stay until it is replaced or
+    // the executor is gone.
     void set_listener(StepListener * listener);
     bool has_listener() const { return listener_ != nullptr; }
 
-    // Bytes of streamed experts that ids named in the last run
+    // Returns the bytes of streamed experts that were sent by their ids in the last run.
     size_t bytes_by_ids() const { return bytes_by_ids_; }
 
-    // An asynchronous copy between these backends was refused: it was done by waiting, which is correct but slow.
-    // Cleared by reading it.
+    // Returns true if a backend refused an asynchronous copy since the last call, and says between which backends. The
+    // executor made this copy by waiting, which is correct but slow.
     bool take_refusal(BackendId & src, BackendId & dst);
 
-    // Failures that devices have met since they were asked last, as far as backends tell
+    // Failures - what backends have told of failures of their devices
     struct Failures {
-        bool of_last_run = false; // one of them belongs to the run that was started last
-        std::string text;         // "": none
+        bool of_last_run = false; // true if a failure belongs to the run that was started last
+        std::string text;         // "" if there is none
     };
+    // Asks all backends. Returns the failures that nobody has been told of, and forgets them.
     Failures take_failures();
-    std::string take_failures_of_earlier_runs(); // leaves those of the last run
+    // Returns the known failures if one belongs to an earlier run, else "". Forgets only the failures of earlier runs.
+    std::string take_failures_of_earlier_runs();
 
+    // The counters of the scheduler. The scheduler and streaming count here, too.
     ggml_sched_stats stats = {};
 
   private:
@@ -89,11 +97,13 @@ class Executor {
     Status run_step(const plan::Plan & plan, const plan::Step & step, const RunBindings & bindings, Slices * slices);
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
-    Status perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices); // NULL: not observed
+    // `slices` are those of an observed launch; NULL if nobody observes.
+    Status perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices);
+    // Queue - the backend of a lane
     struct Queue {
         const host::Backend * backend = nullptr;
-        bool streams = false; // it carries nothing but what plans put there,
-        bool idle = false;    // and has been waited for
+        bool streams = false; // true if the queue carries nothing but what plans put there
+        bool idle = false;    // true if nothing was put there since the last wait for all of it
 
         bool is_in_use() const { return backend && !idle; }
     };
@@ -108,44 +118,46 @@ class Executor {
     void copy_async(const CopyBinding & copy);
     Status launch(const plan::Task & task, const RunBindings & bindings, const Slices * slices);
     static Status observe(const Slices * slices);
-    // Asks the backend of the lane, and notes what it says. True: an earlier run has failed there.
+    // Asks the backend of the lane, and notes its failure. Returns true if an earlier run has failed there.
     bool note_failure(plan::Lane lane);
-    void note_failures(); // of all lanes
+    void note_failures();
     std::string text_of_failures() const;
     void forget_failures_of(uint64_t run);
-    void wait_unplanned(plan::Lane lane, const char * why); // after a failure
+    // Waits for all of a lane, and counts the wait as unplanned.
+    void wait_unplanned(plan::Lane lane, const char * why);
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
     void forget_weights();
     void forget_runs();
     char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }
 
-    using Events = std::vector<ggml_backend_event_t>; // by number in a run
+    using Events = std::vector<ggml_backend_event_t>; // by number of the event in a run
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     std::vector<Queue> queues_;                       // by lane
     std::vector<std::vector<Events>> events_;         // by lane, by run modulo window
-    std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window: kWholeLane if none
+    std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window; kWholeLane if none
     const uint64_t window_;
-    uint64_t run_ = 0;
-    uint64_t mark_ = 0; // of this run, among those of all schedulers
+    uint64_t run_ = 0;  // number of the last run of this executor
+    uint64_t mark_ = 0; // number of the last run among the runs of all schedulers
     static constexpr uint64_t kNoRun = 0;
-    uint64_t broken_off_ = kNoRun; // the mark of the last run, if it broke off
-    size_t moved_bytes_ = 0;       // by the copy that was made last
-    size_t bytes_by_ids_ = 0;      // of streamed experts, in the last run
+    uint64_t broken_off_ = kNoRun; // mark of the last run if it broke off
+    size_t moved_bytes_ = 0;       // bytes that the last copy moved
+    size_t bytes_by_ids_ = 0;      // bytes of streamed experts that were sent by their ids in the last run
     Ring ring_;
     Stager stager_;
-    CopyParts parts_;                           // of the copy that is being made
-    std::vector<KeptWeights> * kept_ = nullptr; // by backend; NULL: weights are not kept
+    CopyParts parts_;                           // parts of the copy that is being made
+    std::vector<KeptWeights> * kept_ = nullptr; // by backend; NULL if weights are not kept
     StepListener * listener_ = nullptr;
-    bool refused_ = false;
+    bool refused_ = false; // true if a refusal has not been taken yet
     BackendId refused_src_ = kNoBackend;
     BackendId refused_dst_ = kNoBackend;
+    // FailedRun - a run that a backend says has failed
     struct FailedRun {
         uint64_t mark;
         const host::Backend * backend;
     };
-    std::vector<FailedRun> failed_runs_; // those that nobody has been told of
+    std::vector<FailedRun> failed_runs_; // failed runs that nobody has been told of
 };
 
 } // namespace ggml_sched

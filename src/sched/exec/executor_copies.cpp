@@ -1,4 +1,4 @@
-// How the executor makes each kind of copy.
+// The functions of the executor that make each kind of copy
 
 #include <algorithm>
 #include <cstring>
@@ -7,7 +7,7 @@
 
 namespace ggml_sched {
 
-// See stager.h for these waits.
+// ChunkEvents - records and waits for the events of chunks on one lane, and tells the listener.
 class Executor::ChunkEvents final : public Stager::Events {
   public:
     ChunkEvents(Executor & executor, plan::Lane lane)
@@ -16,7 +16,7 @@ class Executor::ChunkEvents final : public Stager::Events {
 
     void record(ggml_backend_event_t event) override {
         if (executor_.listener_) {
-            executor_.listener_->chunk_sent(lane_, event); // while the copy is the lane's last operation
+            executor_.listener_->chunk_sent(lane_, event); // The copy is still the last operation of the lane.
         }
         host::event_record(event, executor_.queues_[lane_].backend->handle);
     }
@@ -38,11 +38,12 @@ class Executor::ChunkEvents final : public Stager::Events {
     const plan::Lane lane_;
 };
 
-// Where the copy's bytes are
+// Returns the address of the bytes that are copied.
 const char * Executor::source_of(const CopyBinding & copy) const {
     return copy.via_ring ? ring(copy) : static_cast<const char *>(copy.src->data);
 }
 
+// Finds the parts that a copy sends, in parts_.
 Status Executor::find_parts(const CopyBinding & copy, const RunBindings & bindings) {
     const CopyBinding * ids = copy.ids == kNoBinding ? nullptr : &bindings.copies[copy.ids];
     KeptWeights * kept = kept_ ? &(*kept_)[copy.dst_backend] : nullptr;
@@ -51,6 +52,7 @@ Status Executor::find_parts(const CopyBinding & copy, const RunBindings & bindin
     return status;
 }
 
+// Performs a SetAsync.
 Status Executor::set(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings) {
     if (copy.form == CopyForm::Merged) {
         set_range(copy, task);
@@ -63,6 +65,7 @@ Status Executor::set(const CopyBinding & copy, const plan::Task & task, const Ru
     return status;
 }
 
+// Sends a merged copy: all bytes of its bindings, out of the ring, by one call.
 void Executor::set_range(const CopyBinding & first, const plan::Task & task) {
     Queue & queue = queues_[task.lane];
     queue.idle = false;
@@ -72,7 +75,7 @@ void Executor::set_range(const CopyBinding & first, const plan::Task & task) {
     stats.bytes_copied += task.bytes;
 }
 
-// Sends parts_.
+// Sends the parts of a copy that find_parts() has found.
 void Executor::send(const CopyBinding & copy, plan::Lane lane) {
     moved_bytes_ = 0;
     for (const Piece & piece : parts_.pieces()) {
@@ -110,6 +113,7 @@ void Executor::forget_weights() {
     }
 }
 
+// Performs a CopyNow: the host makes the copy, which is done when the call returns.
 Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings) {
     if (copy.form != CopyForm::NamedExperts) {
         copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
@@ -130,7 +134,8 @@ Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings
     return {};
 }
 
-// Copies the whole weight if the callback leaves it to us, and it is not as it was when it was sent ahead.
+// Asks the copy callback. If the callback copies nothing, copies the whole weight, unless the weight was sent ahead and
+// has not changed since.
 void Executor::offer(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings) {
     const CopyCallback & callback = bindings.copy_callback;
     ggml_cgraph * graph = bindings.graphs[static_cast<size_t>(task.split)].get();
@@ -153,7 +158,7 @@ void Executor::offer(const CopyBinding & copy, const plan::Task & task, const Ru
     if (copy.via_ring) {
         std::memcpy(ring(copy), copy.src->data, copy.bytes);
     }
-    (void) find_parts(copy, bindings); // of a whole copy, which cannot fail
+    (void) find_parts(copy, bindings); // It cannot fail for a whole copy.
     send(copy, task.lane);
 }
 
@@ -163,6 +168,7 @@ void Executor::get_async(const CopyBinding & copy) {
     stats.async_copies++;
 }
 
+// Performs a CopyAsync. If the backend refuses it, waits for both devices and copies.
 void Executor::copy_async(const CopyBinding & copy) {
     const ggml_backend_t src = backends_[copy.src_backend].handle;
     const ggml_backend_t dst = backends_[copy.dst_backend].handle;
@@ -170,7 +176,7 @@ void Executor::copy_async(const CopyBinding & copy) {
         stats.async_copies++;
         return;
     }
-    // Refused after all, which no plan can know. Waiting for both sides keeps every order that the plan relies on.
+    // No plan can know that a backend refuses a copy. Waits for both sides keep every order that the plan relies on.
     for (const BackendId backend : {copy.src_backend, copy.dst_backend}) {
         wait_unplanned(topology_.lane_of[backend], "an asynchronous copy was refused");
     }

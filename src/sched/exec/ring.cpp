@@ -15,7 +15,7 @@ bool Ring::fit(size_t part_bytes, uint64_t run) {
     }
     // Inputs that grow with the context would otherwise need a larger ring every few runs.
     const size_t larger = std::max(part_bytes, 2 * part_bytes_);
-    retired_.reserve(retired_.size() + 1); // before there is a buffer that could get lost
+    retired_.reserve(retired_.size() + 1); // There is room before there is a buffer, so that no buffer gets lost.
     const ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(buft_, larger * n_parts_);
     if (!buffer) {
         return false;

@@ -1,4 +1,5 @@
-// RunBindings - what the numbers in a plan stand for.
+// RunBindings - what the numbers in a plan stand for during one run. It owns nothing but its note; the caller of
+// the executor owns the lists.
 
 #pragma once
 
@@ -10,20 +11,21 @@
 
 namespace ggml_sched {
 
-// The caller's copy callback: ggml_backend_sched_copy_callback, which older versions of ggml do not declare
+// CopyCallback - the copy callback of the caller. Its type is that of ggml_backend_sched_copy_callback, which older
+// versions of ggml do not declare.
 struct CopyCallback {
     using Function = bool (*)(ggml_backend_t backend, const ggml_tensor * src, ggml_tensor * dst, ggml_cgraph * graph,
                               void * user_data);
-    Function function = nullptr; // NULL: there is none
+    Function function = nullptr; // NULL if there is none
     void * user_data = nullptr;
 };
 
 struct RunBindings {
-    const std::vector<CopyBinding> & copies; // by binding of a copy
+    const std::vector<CopyBinding> & copies; // by binding
     const std::vector<Split> & splits;
     const std::vector<host::GraphHandle> & graphs; // by split
     CopyCallback copy_callback = {};
-    std::string note = {}; // about the run, for who listens
+    std::string note = {}; // sentence about the run, for a listener
 };
 
 } // namespace ggml_sched

@@ -26,6 +26,7 @@ Stager::~Stager() {
     }
 }
 
+// Returns the chunks of a queue; NULL if there are none yet.
 Stager::Chunks * Stager::chunks_of(const host::Backend & queue) {
     const auto found =
         std::find_if(chunks_.begin(), chunks_.end(), [&](const Chunks & chunks) { return chunks.queue == &queue; });
@@ -33,7 +34,7 @@ Stager::Chunks * Stager::chunks_of(const host::Backend & queue) {
 }
 
 bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
-    size_t wanted = Tuning::kLeastChunks; // doubled, so that what grows from graph to graph seldom needs more
+    size_t wanted = Tuning::kLeastChunks; // It is doubled, so that graphs that grow seldom need more chunks.
     while (wanted < Tuning::kMostChunks && wanted * Tuning::kChunk < bytes_waiting) {
         wanted = std::min(2 * wanted, Tuning::kMostChunks);
     }
@@ -55,7 +56,7 @@ bool Stager::prepare(const host::Backend & queue, size_t bytes_waiting) {
     return true;
 }
 
-// Makes room to note n chunks, so that no memory and no event can get lost.
+// Makes room for n chunks in the lists, so that no memory and no event can get lost.
 void Stager::reserve(Chunks & chunks, size_t n) {
     chunks.memory.reserve(n);
     chunks.at.reserve(n);
@@ -63,7 +64,7 @@ void Stager::reserve(Chunks & chunks, size_t n) {
     chunks.in_use.reserve(n);
 }
 
-// Adds chunks until there are n; all that are missing, or none. There is room to note them.
+// Adds all chunks that are missing for n chunks, or none. The lists have room for them.
 void Stager::add_chunks(Chunks & chunks, size_t n) {
     const size_t had = chunks.at.size();
     if (had >= n) {
@@ -93,7 +94,7 @@ void Stager::add_chunks(Chunks & chunks, size_t n) {
     }
 }
 
-// The calling thread is one more.
+// Returns how many threads copy beside the thread of the caller.
 size_t Stager::threads_of_this_machine() {
     const unsigned n_cores = std::max(1U, std::thread::hardware_concurrency());
     return std::min(kMostThreads, (n_cores + 1) / 2) - 1;
@@ -104,12 +105,12 @@ void Stager::start_threads(size_t n) {
         while (threads_.size() < n) {
             threads_.emplace_back([this] { work(); });
         }
-    } catch (const std::exception &) { // no memory, or no more threads: fewer copy the same
+    } catch (const std::exception &) { // There is no memory, or no more threads. Fewer threads copy the same.
         return;
     }
 }
 
-// While threads fill one chunk, the one before it is sent.
+// Sends each chunk while threads fill the next one.
 void Stager::copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces, Events & events) {
     Chunks & chunks = *chunks_of(queue);
     cut(chunks, pieces);
@@ -124,12 +125,13 @@ void Stager::copy(const host::Backend & queue, ggml_tensor * dst, const std::vec
     }
 }
 
+// Finds the fills, the parts and the sends of a copy.
 void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
     fills_.clear();
     sent_.clear();
     parts_.clear();
     base_ = published_;
-    size_t now = chunks.now; // noted at the end: if memory runs out, nothing has been cut
+    size_t now = chunks.now; // Chunks are changed at the end only: memory may run out before.
     size_t used = chunks.used;
     for (const Piece & piece : pieces) {
         for (size_t done = 0; done < piece.bytes;) {
@@ -153,16 +155,19 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
     chunks.used = used;
 }
 
+// Cuts bytes into parts of at most `part` bytes.
 void Stager::add_parts(const char * from, char * to, size_t bytes, size_t part, size_t chunk) {
     for (size_t at = 0; at < bytes; at += part) {
         parts_.push_back({from + at, to + at, std::min(part, bytes - at), chunk});
     }
 }
 
+// Returns the index behind the last part of a fill.
 size_t Stager::end_of_parts(size_t fill) const {
     return fill + 1 < fills_.size() ? fills_[fill + 1].first_part : parts_.size();
 }
 
+// Lets threads copy a fill, once the device does not read its chunk any more.
 void Stager::publish(const Chunks & chunks, size_t fill, Events & events) {
     const size_t chunk = fills_[fill].chunk;
     if (fills_[fill].is_new && chunks.in_use[chunk]) {
@@ -171,6 +176,7 @@ void Stager::publish(const Chunks & chunks, size_t fill, Events & events) {
     publish(chunk, fills_[fill].first_part, end_of_parts(fill));
 }
 
+// Lets threads take the parts [first_part, end), and wakes threads that sleep.
 void Stager::publish(size_t chunk, size_t first_part, size_t end) {
     left_[chunk] = end - first_part;
     {
@@ -180,10 +186,11 @@ void Stager::publish(size_t chunk, size_t first_part, size_t end) {
     changed_.notify_all();
 }
 
+// Helps to copy until all published parts of a chunk are copied.
 void Stager::finish(size_t chunk) {
     while (left_[chunk] > 0) {
         if (!take_part()) {
-            std::this_thread::yield(); // others copy the last parts
+            std::this_thread::yield(); // Other threads copy the last parts.
         }
     }
 }
@@ -200,6 +207,7 @@ void Stager::copy(char * to, const char * from, size_t bytes) {
     finish(kNoChunk);
 }
 
+// Enqueues the copies of a fill once it is complete, and records the event of its chunk.
 void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events) {
     const size_t chunk = fills_[fill].chunk;
     finish(chunk);
@@ -211,6 +219,7 @@ void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & even
     chunks.in_use[chunk] = true;
 }
 
+// Copies one published part. Returns false if there is none.
 bool Stager::take_part() {
     uint64_t number = taken_;
     while (number < published_) {
@@ -224,6 +233,7 @@ bool Stager::take_part() {
     return false;
 }
 
+// Copies published parts until the stager is gone. Each thread runs this function.
 void Stager::work() {
     int n_idle = 0;
     while (true) {

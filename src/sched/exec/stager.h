@@ -1,12 +1,16 @@
 // Stager - copies a lot out of pageable memory to a device: weights in mapped files, a KV cache on the host.
 //
-// A device reads pinned memory only. Left to the backend, one thread copies piece by piece; here several threads fill
-// pinned chunks, while earlier chunks are on their way. The call returns when the source has been read: the host is
-// busy meanwhile, but not the device, which computes what has been launched before. The same threads copy large
-// snapshots aside.
+// A device reads pinned memory only. Several threads fill pinned chunks, while the device reads earlier chunks. The
+// call returns when the source has been read. The host is busy meanwhile, but the device is not: it computes what has
+// been launched before. The same threads copy large snapshots.
 //
-// The host waits before it fills a chunk again that is still being read. No plan shows such a wait: which chunks a copy
-// takes depends on the ids. It orders nothing but the chunk. Traces show it, and it counts as unplanned.
+// A copy consists of fills: a fill is what goes into one chunk at once. Threads copy a fill in parts. The host sends a
+// fill in one or more pieces.
+//
+// The host waits before it fills a chunk that the device still reads. No plan shows such a wait, because which chunks a
+// copy takes depends on the ids. The wait orders nothing but the chunk. Traces show it, and it counts as unplanned.
+//
+// One thread at a time calls a Stager. The Stager owns its threads, its chunks and their events.
 
 #pragma once
 
@@ -28,18 +32,19 @@ namespace ggml_sched {
 class Stager {
   public:
     Stager() = default;
-    ~Stager(); // the copies that it has enqueued must be done
+    // Ends the threads, and frees the chunks. The copies that were enqueued must be done.
+    ~Stager();
 
     Stager(const Stager &) = delete;
     Stager & operator=(const Stager &) = delete;
 
-    // Makes memory, events and threads for copies by this backend, unless it has been done: so much that as many bytes
-    // may wait for their turn on the queue without the host waiting for them, within bounds. False: there is none, and
-    // copy() must not be called. Throws std::bad_alloc; it may be called again then.
+    // Makes memory, events and threads for copies on this queue. Within bounds, `bytes_waiting` bytes may then wait for
+    // their turn on the queue without the host waiting for them. Returns false if there is no pinned memory; copy()
+    // must not be called then. Throws std::bad_alloc; it may be called again then.
     bool prepare(const host::Backend & queue, size_t bytes_waiting);
 
-    // Each chunk has an event: recorded on the queue when it has been sent, and waited for, by the host, before it is
-    // filled again.
+    // Events - records and waits for the events of chunks. The event of a chunk is recorded on the queue when the chunk
+    // has been sent. The host waits for it before it fills the chunk again.
     class Events {
       public:
         virtual ~Events() = default;
@@ -47,45 +52,48 @@ class Stager {
         virtual void wait(ggml_backend_event_t event) = 0;
     };
 
-    // Enqueues on `queue` copies of all pieces to a tensor.
+    // Enqueues on `queue` copies of all pieces to a tensor. prepare() has returned true for the queue.
     void copy(const host::Backend & queue, ggml_tensor * dst, const std::vector<Piece> & pieces, Events & events);
 
-    // Threads to copy with, beside the caller's; prepare() starts them, too. Where the system gives none, the caller
-    // does all by itself.
+    // Starts threads that copy beside the thread of the caller. prepare() starts them, too. Where the system gives no
+    // thread, the thread of the caller copies all.
     void start_threads(size_t n = threads_of_this_machine());
     // Copies from host memory to host memory, and returns when that is done.
     void copy(char * to, const char * from, size_t bytes);
 
   private:
-    static constexpr size_t kNoChunk = Tuning::kMostChunks; // The memory is the caller's.
-    static constexpr unsigned kMostThreads = 8;
+    static constexpr size_t kNoChunk = Tuning::kMostChunks; // stands for memory of the caller
+    static constexpr unsigned kMostThreads = 8;             // most threads that copy, the caller's included
 
+    // Chunks - the chunks of one queue
     struct Chunks {
         const host::Backend * queue;
-        std::vector<ggml_backend_buffer_t> memory;
-        std::vector<char *> at;                 // by chunk
-        std::vector<ggml_backend_event_t> free; // by chunk: what was read from it has arrived
-        std::vector<bool> in_use;
-        size_t now;  // the chunk that was filled last,
-        size_t used; // and how far
+        std::vector<ggml_backend_buffer_t> memory; // buffers that hold the chunks
+        std::vector<char *> at;                    // by chunk: its address
+        std::vector<ggml_backend_event_t> free;    // by chunk: event after which the device does not read it any more
+        std::vector<bool> in_use;                  // by chunk: true if its event has been recorded
+        size_t now;                                // chunk that was filled last
+        size_t used;                               // bytes of it that are filled
     };
+    // Part - bytes that one thread copies at a time
     struct Part {
         const char * from;
         char * to;
         size_t bytes;
-        size_t chunk;
+        size_t chunk; // chunk that `to` is in, or kNoChunk
     };
-    struct Sent { // a piece, or what of it fits a chunk
-        size_t offset;
-        char * data;
+    // Sent - the bytes of a piece that lie in one chunk, and that are sent by one call
+    struct Sent {
+        size_t offset; // offset in the target tensor
+        char * data;   // address in the chunk
         size_t bytes;
     };
-    struct Fill { // of a chunk, with the first of its parts and of what is then sent; they end where the next one's
-                  // begin
+    // Fill - what goes into one chunk at once. Its parts, and what it sends, end where those of the next fill begin.
+    struct Fill {
         size_t chunk;
-        bool is_new; // the chunk has to be free
-        size_t first_part;
-        size_t first_sent;
+        bool is_new;       // true if the fill begins at the start of the chunk, which must be free
+        size_t first_part; // index of its first Part
+        size_t first_sent; // index of its first Sent
     };
 
     static size_t threads_of_this_machine();
@@ -102,19 +110,19 @@ class Stager {
     bool take_part();
     void work();
 
-    std::vector<Chunks> chunks_; // by queue
-    std::vector<Fill> fills_;    // of the call
-    std::vector<Sent> sent_;
+    std::vector<Chunks> chunks_; // one for each queue
+    std::vector<Fill> fills_;    // fills of the current call of copy()
+    std::vector<Sent> sent_;     // pieces that these fills send
 
-    // Threads take parts that have been published. Both counters only grow; parts_[i] is number base_ + i.
+    // Threads take parts that have been published. Both counters only grow; parts_[i] has the number base_ + i.
     std::vector<Part> parts_;
     uint64_t base_ = 0;
-    std::atomic<uint64_t> published_{0};
-    std::atomic<uint64_t> taken_{0};
-    std::array<std::atomic<size_t>, Tuning::kMostChunks + 1> left_ =
-        {}; // by chunk: parts that have not been copied yet
+    std::atomic<uint64_t> published_{0}; // number of the next part that will be published
+    std::atomic<uint64_t> taken_{0};     // number of the next part that a thread takes
+    // By chunk: parts that have not been copied yet
+    std::array<std::atomic<size_t>, Tuning::kMostChunks + 1> left_ = {};
 
-    std::mutex mutex_; // for threads with nothing to do
+    std::mutex mutex_; // guards the sleep of threads with nothing to do
     std::condition_variable changed_;
     std::atomic<bool> ends_{false};
     std::vector<std::thread> threads_;

@@ -1,8 +1,11 @@
-// StepListener - is told what the executor does, on the executor's thread and while it does it.
+// StepListener - an object that the executor tells what it does, while it does it and on its thread. The executor does
+// not own it.
 //
-// Each call of the executor into a backend, and each copy on the host, is announced by call_begins() and then named.
-// Within a call the host may wait for something that no plan knows: wait_begins(), and then what it was. Arguments are
-// valid during the call only. Nothing may be thrown: a listener must not change how a run ends.
+// The executor calls call_begins() before each wait, record and task, and waited(), recorded() or performed() when it
+// has succeeded. The host may also wait for something that no plan knows, during a task or between runs. The executor
+// then calls wait_begins(), and afterwards synchronized() or waited_for_chunk().
+//
+// Arguments are valid during the call only. A listener must not throw, so that it does not change how a run ends.
 
 #pragma once
 
@@ -15,19 +18,26 @@ class StepListener {
   public:
     virtual ~StepListener() = default;
 
-    // A lane that had no queue until now has this one, which stays as long as the executor.
+    // A lane that had no queue until now has this backend as its queue. The backend stays as long as the executor.
     virtual void stream_begins(plan::Lane lane, const host::Backend & backend) noexcept = 0;
-    virtual void run_begins(const plan::Plan & plan,
-                            const RunBindings & bindings) noexcept = 0; // what follows is of this run
+    // A run begins. The plan and the bindings are valid until the run ends.
+    virtual void run_begins(const plan::Plan & plan, const RunBindings & bindings) noexcept = 0;
+    // A wait, a record or a task begins.
     virtual void call_begins() noexcept = 0;
+    // A wait of the plan has been made: on the host it is over, on a queue it is enqueued.
     virtual void waited(const plan::Wait & wait) noexcept = 0;
+    // An event has been recorded.
     virtual void recorded(const plan::Step & step) noexcept = 0;
-    // Of an observed run: slice by slice. `bytes` is what a copy moved, perhaps less than the plan allows, or nothing.
+    // A task has been performed, or one slice of an observed launch. `bytes` is what a copy has moved, which may be
+    // less than the plan allows.
     virtual void performed(const plan::Task & task, size_t bytes) noexcept = 0;
+    // The host begins a wait that is in no plan.
     virtual void wait_begins() noexcept = 0;
-    virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0; // for all of the lane
-    // A copy out of pageable memory goes in chunks, each with an event. Within that call:
+    // The host has waited for all of a lane.
+    virtual void synchronized(plan::Lane lane, const char * why) noexcept = 0;
+    // A chunk of a copy out of pageable memory has been sent; its event is recorded next.
     virtual void chunk_sent(plan::Lane lane, ggml_backend_event_t event) noexcept = 0;
+    // The host has waited until the device did not read a chunk any more.
     virtual void waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexcept = 0;
 };
 

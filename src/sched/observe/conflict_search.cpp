@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
 
+// Edge - where a range begins or ends
 struct Edge {
     uint64_t where; // space and place
     uint64_t at;
@@ -18,18 +19,19 @@ struct Edge {
     friend bool operator==(const Edge & a, const Edge & b) { return a.at == b.at && a.where == b.where; }
 };
 
-// Indices of accesses
+// Piece - who has touched the bytes between two edges
 struct Piece {
-    uint32_t last_write = kNone;
-    uint32_t last_read = kNone; // the head of a list
+    uint32_t last_write = kNone; // index of an access
+    uint32_t last_read = kNone;  // index of the last Read since then
 };
 
+// Read - an element of the list of a piece's reads
 struct Read {
     uint32_t access;
     uint32_t earlier; // index of another Read, or kNone
 };
 
-// The different ranges among many accesses: graphs and runs touch the same ones again and again.
+// Ranges - the different ranges among many accesses. Graphs and runs touch the same ranges again and again.
 class Ranges {
   public:
     struct Range {
@@ -39,6 +41,7 @@ class Ranges {
         uint32_t first_piece;
     };
 
+    // Returns the index of a range in all().
     uint32_t find_or_add(const Range & range) {
         const size_t i = slot_of(range);
         if (slots_[i] != kNone) {
@@ -59,7 +62,7 @@ class Ranges {
         return a.begin == b.begin && a.end == b.end && a.where == b.where;
     }
 
-    // Where the range is, or would be
+    // Returns the slot of the hash table where the range is, or where it would be.
     size_t slot_of(const Range & range) const {
         const size_t mask = slots_.size() - 1;
         const uint64_t mixed = (range.where * 31 + range.begin) * 31 + range.end;
@@ -77,10 +80,11 @@ class Ranges {
         }
     }
 
-    std::vector<uint32_t> slots_ = std::vector<uint32_t>(256, kNone);
+    std::vector<uint32_t> slots_ = std::vector<uint32_t>(256, kNone); // hash table: index into all_, or kNone
     std::vector<Range> all_;
 };
 
+// ConflictSearch - goes through the accesses in the order in which they were issued, and checks each piece of them.
 class ConflictSearch {
   public:
     explicit ConflictSearch(const OrderGraph & graph)
@@ -122,11 +126,14 @@ class ConflictSearch {
     }
 
   private:
+    // Touch - an access, and its range
     struct Touch {
         uint32_t access;
         uint32_t range;
     };
 
+    // Returns false for an access that comes before all tasks of the newest run, or that touches no byte they can
+    // touch.
     bool may_conflict(const VertexAccess & access) const {
         const uint32_t begin = graph_.begin_of_run();
         const bool is_earlier = begin != OrderGraph::kNone && access.vertex < begin;
@@ -148,7 +155,7 @@ class ConflictSearch {
         piece.last_read = kNone;
     }
 
-    // A read that the new one comes after need not be remembered.
+    // Adds a read to a piece. It replaces the last read if it comes after that one.
     void add_read(Piece & piece, uint32_t access) {
         const bool covers = piece.last_read != kNone && ordered(reads_[piece.last_read].access, access);
         if (covers) {
@@ -165,6 +172,7 @@ class ConflictSearch {
         return from == to || graph_.reaches(from, to);
     }
 
+    // Notes a conflict unless the first access comes before the second.
     void check(uint32_t first, uint32_t second) {
         if (!conflict_.found && first != kNone && !ordered(first, second)) {
             conflict_ = {true, accesses_[first], accesses_[second]};
@@ -174,9 +182,9 @@ class ConflictSearch {
     const OrderGraph & graph_;
     const std::vector<VertexAccess> & accesses_;
     Ranges ranges_;
-    std::vector<Touch> touches_; // in the order of the accesses; those that cannot conflict are left out
-    std::vector<Edge> edges_;
-    std::vector<Piece> pieces_; // each begins at the edge of the same index
+    std::vector<Touch> touches_; // all accesses that may conflict, in their order
+    std::vector<Edge> edges_;    // sorted
+    std::vector<Piece> pieces_;  // by edge at which the piece begins
     std::vector<Read> reads_;
     Conflict conflict_;
 };

@@ -1,8 +1,10 @@
-// ConflictSearch - finds two accesses to a common byte, one of them a write, that nothing orders.
+// Conflict search - finds two accesses to a common byte, one of them a write, that nothing orders.
 //
-// The bytes are cut wherever an access begins or ends. Over each piece the accesses are taken in the order in which
-// they were issued: each must come after the last write, and a write after the reads since. What comes after those
-// comes after all that was before them.
+// The bytes are cut into pieces wherever an access begins or ends. Each piece takes the accesses in the order in which
+// the host issued them. Each access must come after the last write of the piece. A write must also come after the reads
+// since. These checks suffice: the last write and these reads themselves come after all accesses before them.
+//
+// It is a pure function, and so any thread may call it.
 
 #pragma once
 
@@ -12,13 +14,14 @@
 
 namespace ggml_sched::observe {
 
+// Conflict - the first two accesses that nothing orders
 struct Conflict {
     bool found = false;
     VertexAccess first = {};
     VertexAccess second = {};
 };
 
-// What comes before all tasks of the newest run is left out.
+// Searches the accesses of all runs. Leaves out accesses that come before all tasks of the newest run.
 Conflict find_conflict(const OrderGraph & graph);
 
 } // namespace ggml_sched::observe

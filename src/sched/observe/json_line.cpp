@@ -10,7 +10,7 @@ bool is_continuation(unsigned char c) {
     return (c & 0xc0) == 0x80;
 }
 
-// The length of the well-formed UTF-8 sequence that begins at i; 0 if there is none.
+// Returns the length of the well-formed UTF-8 sequence that begins at i; 0 if there is none.
 size_t utf8_length(const std::string & text, size_t i) {
     const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0; };
     const unsigned char first = byte(i);
@@ -28,12 +28,14 @@ size_t utf8_length(const std::string & text, size_t i) {
     }
     const unsigned char second = byte(i + 1);
     const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-    const bool outside = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f); // surrogates, too large
+    // Surrogates, and numbers that are too large
+    const bool outside = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
     return overlong || outside ? 0 : length;
 }
 
 } // namespace
 
+// Adds a key, and a comma before it where one is needed.
 void JsonLine::add_key(const char * key) {
     if (text_.back() != '{') {
         text_ += ',';
@@ -74,6 +76,7 @@ void JsonLine::add_us(const char * key, int64_t ns) {
     text_ += number;
 }
 
+// Adds text, escaped as json_line.h says.
 void JsonLine::add_escaped(const std::string & value) {
     for (size_t i = 0; i < value.size();) {
         const size_t length = utf8_length(value, i);

@@ -18,6 +18,7 @@ std::string size_text(const ggml_tensor * tensor) {
     return kib >= 1024 ? std::to_string(kib / 1024) + "M" : std::to_string(kib) + "K";
 }
 
+// Listing - writes the lines of the listing.
 class Listing {
   public:
     Listing(const GraphView & graph, const Assignment & assignment, const std::vector<host::Backend> & backends)
@@ -49,6 +50,7 @@ class Listing {
     }
 
   private:
+    // Returns a tensor with its size, its backend and the cause.
     std::string item(TensorId id) const {
         const BackendId backend = assignment_.backend[id];
         return std::string(graph_.tensor(id)->name) + " (" + size_text(graph_.tensor(id)) + ") [" +

@@ -1,4 +1,5 @@
-// The listing of GGML_SCHED_DEBUG: the splits of a graph (1), and every node with its backend and the cause (2).
+// Listing - the text that GGML_SCHED_DEBUG logs: the splits of a graph (1), and also every node with its backend and
+// the cause (2). It is a pure function, and so any thread may call it.
 
 #pragma once
 
@@ -8,6 +9,7 @@
 
 namespace ggml_sched::observe {
 
+// Returns the listing. `with_nodes` adds the nodes, and a line that explains the causes.
 std::string listing_of(const GraphView & graph, const Splits & splits, const Assignment & assignment,
                        const std::vector<host::Backend> & backends, bool with_nodes);
 

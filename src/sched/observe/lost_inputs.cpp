@@ -10,12 +10,14 @@ using plan::Access;
 using plan::Task;
 using plan::TaskKind;
 
+// Kept - bytes of a copy that must stay until its split is launched
 struct Kept {
     Access bytes;
-    uint32_t copy; // index into Splits::copies
-    uint32_t binding;
+    uint32_t copy;    // index into Splits::copies
+    uint32_t binding; // index into Lowered::copies
 };
 
+// Search - goes through the tasks in their order, and remembers which bytes must stay.
 class Search {
   public:
     Search(const Lowered & lowered, const Splits & splits)
@@ -28,7 +30,7 @@ class Search {
                 return wrong;
             }
             if (task.kind == TaskKind::Launch) {
-                release(task); // it may overwrite its own
+                release(task); // The launch may overwrite its own inputs.
             }
             if (const Kept * lost = find_overwritten(task)) {
                 return "'" + name_of(*lost) + "' has been copied for a split, and before that is launched, " +
@@ -50,7 +52,7 @@ class Search {
                    : std::string("the copy of '") + lowered_.copies[task.binding].src->name + "'";
     }
 
-    // The tensors that a task takes out of the ring
+    // Visits the copies whose bytes a task takes out of the ring.
     template <typename Visit> void for_each_ring_read(const Task & task, Visit visit) const {
         if (task.kind != TaskKind::SetAsync && task.kind != TaskKind::CopyNow) {
             return;
@@ -64,6 +66,7 @@ class Search {
         }
     }
 
+    // Returns "" if the task finds in the ring what it takes there, else what is wrong.
     std::string check_ring(const Task & task) {
         const bool moves = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
         if (moves && writes_ring(task.kind, lowered_.copies[task.binding])) {
@@ -75,7 +78,7 @@ class Search {
         std::string wrong;
         for_each_ring_read(task, [&](const CopyBinding & copy) {
             if (copy.bytes == 0) {
-                return; // no bytes overlap nothing
+                return; // A copy of no bytes overlaps nothing.
             }
             const auto last = std::find_if(in_ring_.rbegin(), in_ring_.rend(), [&](const CopyBinding * other) {
                 return other->ring_offset < end_in_ring(copy) && copy.ring_offset < end_in_ring(*other);
@@ -88,6 +91,7 @@ class Search {
     }
     static size_t end_in_ring(const CopyBinding & copy) { return copy.ring_offset + copy.bytes; }
 
+    // Visits the bytes that a task writes outside of the ring.
     template <typename Visit> void for_each_write(const Task & task, Visit visit) const {
         for (uint32_t i = 0; i < task.n_accesses; i++) {
             const Access & access = lowered_.program.accesses[task.first_access + i];
@@ -97,7 +101,8 @@ class Search {
         }
     }
 
-    // A copy may be sent in parts.
+    // Returns a kept copy that the task overwrites; NULL if there is none. A copy that is sent in parts may overwrite
+    // its own bytes.
     const Kept * find_overwritten(const Task & task) const {
         const bool moves = is_copy(task.kind) || task.kind == TaskKind::Snapshot;
         const uint32_t own = moves ? copy_of(task) : kNoBinding;
@@ -126,7 +131,7 @@ class Search {
     const Lowered & lowered_;
     const Splits & splits_;
     std::vector<Kept> kept_;
-    std::vector<const CopyBinding *> in_ring_; // in the order in which they were put there
+    std::vector<const CopyBinding *> in_ring_; // copies in the ring, in the order in which they were put there
 };
 
 } // namespace

@@ -1,8 +1,10 @@
-// Whether splits find their inputs: what is copied for a launch has to stay where it is until then, and what passes
-// through the ring until it is copied.
+// Lost inputs - checks that splits find their inputs. A copy must stay where it is until the split is launched. Bytes
+// in the ring must stay there until they are copied.
 //
-// The verifier proves that tasks which touch the same bytes keep the order of the program. It cannot tell that a
-// program has them in a wrong order, such as another copy to the place of one that is yet to be read.
+// The verifier proves that tasks which touch the same bytes keep the order of the program. It cannot tell that the
+// program itself has a wrong order, such as a copy that overwrites an input before its split is launched.
+//
+// It is a pure function, and so any thread may call it.
 
 #pragma once
 
@@ -12,8 +14,7 @@
 
 namespace ggml_sched {
 
-// "" if no task writes where a copy lies before the launch that it is for, and each copy out of the ring finds what was
-// put there for it; else what is wrong. Slow, for verification.
+// Returns "" if splits find their inputs, else what is wrong. It is slow, and for verification.
 std::string find_lost_input(const Lowered & lowered, const Splits & splits);
 
 } // namespace ggml_sched

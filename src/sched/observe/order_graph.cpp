@@ -15,7 +15,7 @@ OrderGraph::OrderGraph(const plan::Machine & machine)
     , stride_(static_cast<size_t>(machine.n_lanes) + 2)
     , lengths_(machine.n_lanes, 0) {}
 
-// The host issues every step: it comes after all that the host has done. And a lane is in order.
+// The host issues every step, so each step comes after all that the host has done. A lane works in order.
 void OrderGraph::comes_after_issue_on(plan::Lane lane) {
     comes_after(kHost);
     if (lane != kHost) {
@@ -23,6 +23,7 @@ void OrderGraph::comes_after_issue_on(plan::Lane lane) {
     }
 }
 
+// Makes a row of before_ for the new vertex.
 void OrderGraph::begin_vertex() {
     const size_t end = (vertices_.size() + 1) * stride_;
     if (before_.size() < end) {
@@ -30,7 +31,7 @@ void OrderGraph::begin_vertex() {
     }
 }
 
-// And after all that comes before that one
+// The new vertex comes after `earlier`, and after all that comes before `earlier`.
 void OrderGraph::comes_after_vertex(uint32_t earlier) {
     const uint32_t * known = before(earlier);
     uint32_t * row = before(static_cast<uint32_t>(vertices_.size()));
@@ -40,6 +41,7 @@ void OrderGraph::comes_after_vertex(uint32_t earlier) {
     row[chain_of_[earlier]] = std::max(row[chain_of_[earlier]], position_of_[earlier] + 1);
 }
 
+// Adds the vertex that was begun, and returns its number.
 uint32_t OrderGraph::end_vertex(const Vertex & vertex) {
     const uint32_t id = static_cast<uint32_t>(vertices_.size());
     vertices_.push_back(vertex);
@@ -47,8 +49,8 @@ uint32_t OrderGraph::end_vertex(const Vertex & vertex) {
     return id;
 }
 
-// A chain can go on with the vertex if all of it comes before. Each lane has a chain; copies that are in no lane's
-// order share those that follow.
+// Appends a vertex to a chain. All of the chain must come before the vertex. Each lane has a chain. Copies that are in
+// no lane's order share the chains behind these.
 void OrderGraph::choose_chain(uint32_t id) {
     const uint32_t * row = before(id);
     size_t chain = vertices_[id].lane;
@@ -66,6 +68,7 @@ void OrderGraph::choose_chain(uint32_t id) {
     position_of_.push_back(lengths_[chain]++);
 }
 
+// Makes room for twice as many chains.
 void OrderGraph::widen() {
     const size_t wider = 2 * stride_;
     std::vector<uint32_t> rows(before_.size() / stride_ * wider, 0);
@@ -77,12 +80,14 @@ void OrderGraph::widen() {
     stride_ = wider;
 }
 
+// Adds a vertex that comes after all that its lane and the host have done.
 void OrderGraph::add_to_lane(const Vertex & vertex) {
     begin_vertex();
     comes_after_issue_on(vertex.lane);
     tails_[vertex.lane].assign(1, end_vertex(vertex));
 }
 
+// Returns the vertex that records an event; kNone if none has recorded it.
 uint32_t & OrderGraph::record_of(plan::Lane lane, uint32_t part, int16_t event) {
     std::vector<uint32_t> & events = records_[static_cast<size_t>(lane) * machine_.window + part];
     if (events.size() <= static_cast<size_t>(event)) {
@@ -97,7 +102,7 @@ void OrderGraph::reserve(const std::vector<const plan::Plan *> & plans) {
     for (const plan::Plan * plan : plans) {
         const plan::Program & program = plan->program;
         n_vertices += plan->waits.size() + program.caller_reads.size();
-        for (const plan::Step & step : plan->steps) { // a task that touches host memory at the call is two
+        for (const plan::Step & step : plan->steps) { // A task that touches host memory at the call has two vertices.
             n_vertices += step.kind == StepKind::Record ? 1
                           : step.kind == StepKind::Do   ? 1 + program.tasks[step.task].reads_at_call
                                                         : 0;
@@ -116,7 +121,7 @@ void OrderGraph::add_run(const plan::Plan & plan) {
     bool has_begun = false;
     for (uint32_t i = 0; i < plan.steps.size(); i++) {
         const plan::Step & step = plan.steps[i];
-        if (step.kind == StepKind::Do && !has_begun) { // the host issues every task, after all that it has done
+        if (step.kind == StepKind::Do && !has_begun) { // The host issues every task after all that it has done.
             has_begun = true;
             begin_of_run_ = tails_[kHost].empty() ? kNone : tails_[kHost].front();
         }
@@ -143,9 +148,10 @@ void OrderGraph::add_caller_reads(const std::vector<plan::CallerRead> & reads) {
     }
 }
 
+// Adds a task. A task that touches host memory at its call has a vertex on the host for the call.
 void OrderGraph::add_task(const plan::Task & task, uint32_t index, const plan::Program & program) {
     if (task.kind == TaskKind::CallerRead) {
-        return; // known from the run before
+        return; // add_caller_reads() has added these reads after the run before.
     }
     if (task.reads_at_call) {
         add_to_lane({run_, kHost, StepKind::Do, index, kHost});
@@ -172,8 +178,8 @@ void OrderGraph::add_accesses(const plan::Task & task, const plan::Program & pro
     }
 }
 
-// After all that is queued on the source, before all that is queued on the destination later. What else orders it
-// depends on whose queue runs it.
+// A copy comes after all that is queued on the source, and before all that is queued on the destination later. Other
+// orders depend on the queue that runs it.
 void OrderGraph::add_copy(const plan::Task & task, const Vertex & vertex) {
     begin_vertex();
     comes_after_issue_on(task.source);
@@ -191,13 +197,14 @@ void OrderGraph::add_copy(const plan::Task & task, const Vertex & vertex) {
     }
 }
 
+// Adds a wait: the waiter goes on when the target has come to the event, or to its end.
 void OrderGraph::add_wait(const plan::Wait & wait, uint32_t step) {
     begin_vertex();
     comes_after_issue_on(wait.waiter);
     if (wait.event == plan::kWholeLane) {
         comes_after(wait.target);
     } else {
-        // Binds to the record that is current now. Without one it waits for nothing.
+        // The wait is for the last record of the event. If there is none, it waits for nothing.
         const uint32_t part = (run_ + machine_.window - wait.age) % machine_.window;
         const uint32_t record = record_of(wait.target, part, wait.event);
         if (record != kNone) {

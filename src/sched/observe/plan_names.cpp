@@ -15,7 +15,7 @@ observe::Names names_of(const Lowered & lowered, const Splits & splits, const st
         name_lane(topology.lane_of[b], backends[b].name);
         name_lane(topology.stream_of[b], backends[b].name + " stream");
     }
-    name_lane(plan::kHost, "host"); // also where backends without a lane, or without streaming, have theirs
+    name_lane(plan::kHost, "host"); // Backends without a lane, and those without streaming, have named it, too.
     names.inputs.resize(splits.copies.size());
     for (const CopyBinding & copy : lowered.copies) {
         if (copy.copy != kNoBinding) {

@@ -1,4 +1,4 @@
-// What the numbers in a plan are called in texts about it.
+// Plan names - finds the names of the numbers in a plan. It is a pure function, and so any thread may call it.
 
 #pragma once
 
@@ -10,6 +10,7 @@
 
 namespace ggml_sched {
 
+// Returns the names of lanes, copies, split inputs and splits of a lowered graph.
 observe::Names names_of(const Lowered & lowered, const Splits & splits, const std::vector<host::Backend> & backends,
                         const Topology & topology);
 

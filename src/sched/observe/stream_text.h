@@ -1,4 +1,4 @@
-// Text about a stream plan.
+// Stream text - text about a stream plan. These are pure functions, and so any thread may call them.
 
 #pragma once
 
@@ -12,10 +12,11 @@
 
 namespace ggml_sched {
 
-// Returns a line for each ring, each copy in the order of issue, and the urgent splits; "" if nothing is streamed.
+// Returns, for each ring, a line, a line for each copy in the order of issue, and a line of the urgent splits. Returns
+// "" if nothing is streamed.
 std::string text_of(const StreamPlan & plan, const observe::Names & names, const std::vector<host::Backend> & backends);
 
-// Returns a ggml_sched_stream_decision as a sentence, which stays; "" if it is none.
+// Returns the sentence for a ggml_sched_stream_decision; "" for another number. The text is static.
 const char * text_of(uint64_t decision);
 
 } // namespace ggml_sched

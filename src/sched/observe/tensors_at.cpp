@@ -9,10 +9,11 @@ namespace ggml_sched {
 
 namespace {
 
-constexpr size_t kMostNames = 4; // memory is reused, so a few tensors of a launch may lie there
+constexpr size_t kMostNames = 4; // Memory is used again, so that a few tensors of a launch may lie in the same bytes.
 
 } // namespace
 
+// Returns the tensors that a task reads or writes.
 std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) const {
     std::vector<const ggml_tensor *> tensors;
     if (task.kind == plan::TaskKind::Launch || task.kind == plan::TaskKind::Observe) {
@@ -29,7 +30,7 @@ std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) 
         for (size_t i = first; i < first + n; i++) {
             tensors.insert(tensors.end(), {copies_[i].src, copies_[i].dst});
         }
-    } else { // the caller: its inputs, or results
+    } else { // The caller touches its inputs, or results.
         for (TensorId id = 0; id < graph_.n_tensors(); id++) {
             const ggml_tensor * tensor = graph_.tensor(id);
             if (tensor->flags & (GGML_TENSOR_FLAG_INPUT | GGML_TENSOR_FLAG_OUTPUT)) {
@@ -40,6 +41,7 @@ std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) 
     return tensors;
 }
 
+// Returns true if the tensor lies in some of these bytes.
 bool TensorsAt::overlaps(const ggml_tensor * tensor, const plan::Access & bytes) const {
     BufferTable buffers(spaces_);
     return overlap(access_to(tensor, false, buffers), bytes);

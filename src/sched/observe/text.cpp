@@ -9,11 +9,13 @@ using plan::TaskKind;
 
 namespace {
 
+// Returns a name, "?" if the list does not have it.
 std::string name_in(const std::vector<std::string> & names, size_t index) {
     return index < names.size() ? names[index] : "?";
 }
 
-// Slots are called backend#tensor#number; the lane of the step says which backend.
+// Returns the name of a copy without its backend, which the lane of the step names. The full name is
+// backend#tensor#number.
 std::string tensor_text(const plan::Task & task, const Names & names) {
     const std::string name = name_in(names.copies, task.binding);
     const size_t prefix = name.find('#');
@@ -24,6 +26,7 @@ size_t others_with(const plan::Task & task, const Names & names) {
     return task.binding < names.others.size() ? names.others[task.binding] : 0;
 }
 
+// Writer - writes the steps of a plan, with a headline for each section.
 class Writer {
   public:
     Writer(const plan::Plan & plan, const Names & names)
@@ -44,7 +47,8 @@ class Writer {
     }
 
   private:
-    // What orders this run after earlier ones, the splits, and what the return to the caller needs
+    // Returns the headline of a step's section: "begin" for waits for earlier runs, the split, or "end" for what the
+    // return to the caller needs.
     std::string section_of(const plan::Step & step) {
         const bool is_throttle =
             step.n_waits > 0 && plan_.waits[step.first_wait].reason.cause == plan::WaitCause::Throttle;
@@ -123,7 +127,7 @@ class Writer {
 
     const plan::Plan & plan_;
     const Names & names_;
-    bool has_begun_ = false; // the first split
+    bool has_begun_ = false; // true if a split has been written
     std::string text_;
 };
 

@@ -1,4 +1,5 @@
-// A plan as text: for people, for golden files, for failing tests.
+// Plan text - a plan as text: for people, for golden files, for failing tests. Names says what the numbers of the plan
+// are called. All functions here are pure, and so any thread may call them.
 
 #pragma once
 
@@ -9,23 +10,27 @@
 
 namespace ggml_sched::observe {
 
-// What the plan's numbers are called.
+// Names - what the numbers of a plan are called
 struct Names {
-    std::vector<std::string> lanes;
-    std::vector<std::string> copies; // by binding of a copy
-    std::vector<std::string> ids;    // by binding of a copy: those that say which experts are copied; "": all
-    std::vector<size_t> others;      // by binding of a copy: how many are sent with it
-    std::vector<std::string> inputs; // by copy of a split's input
-    std::vector<std::string> splits; // by split
+    std::vector<std::string> lanes;  // by lane
+    std::vector<std::string> copies; // by binding: name of the copy
+    std::vector<std::string> ids;    // by binding: name of the ids that say what is copied; "" if all is copied
+    std::vector<size_t> others;      // by binding: how many other copies are sent with it
+    std::vector<std::string> inputs; // by index into Splits::copies: name of the copy
+    std::vector<std::string> splits; // by split: name of its backend
 };
 
-const char * name_of(plan::WaitCause cause); // RAW, WAR, WAW, mode, throttle
-std::string others_text(size_t others);      // of a copy that is sent with so many others
+// Returns RAW, WAR, WAW, mode or throttle.
+const char * name_of(plan::WaitCause cause);
+// Returns " and N more" for a copy that is sent with others; "" for one that is sent alone.
+std::string others_text(size_t others);
+// Return what some bytes, a task or a plan are called in messages and in the plan text.
 std::string text_of(const plan::Access & bytes);
 std::string text_of(const plan::Task & task, const Names & names);
 std::string text_of(const plan::Plan & plan, const Names & names);
 
-// One letter per step of the split: s the host waits, w a queue waits, a asynchronous copy, c blocking copy, g launch.
+// Returns letters for the steps of the split: s the host waits, w a queue waits, a asynchronous copy, c blocking copy,
+// g launch. Other steps have no letter.
 std::string pattern_of(const plan::Plan & plan, int split);
 
 } // namespace ggml_sched::observe

@@ -2,6 +2,7 @@
 
 namespace ggml_sched::observe {
 
+// Counts more events. Returns false, and cuts the trace, if the limit is reached.
 bool Trace::has_room(size_t n_events) {
     cut = cut || n_events_ + n_events > kMaxEvents;
     if (!cut) {

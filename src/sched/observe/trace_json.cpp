@@ -28,6 +28,7 @@ const char * category_of(Kind kind) {
     return "";
 }
 
+// Returns the key of TraceSlice::object in the arguments of an event.
 const char * object_key_of(Kind kind) {
     switch (kind) {
     case Kind::Snapshot:
@@ -69,10 +70,10 @@ int64_t ns_of(double us) {
     return std::llround(us * 1000);
 }
 
-// Arrows by one of their ends, in the order in which they were added
+// ArrowIndex - all arrows, sorted by the slice at one of their ends
 struct ArrowIndex {
-    std::vector<uint32_t> first; // by slice, one more at the end
-    std::vector<uint32_t> arrows;
+    std::vector<uint32_t> first;  // by slice: index into `arrows` of its first arrow; one more at the end
+    std::vector<uint32_t> arrows; // indices into Trace::arrows
 
     ArrowIndex(const Trace & trace, SliceId TraceArrow::*end)
         : first(trace.slices.size() + 1) {
@@ -90,6 +91,7 @@ struct ArrowIndex {
     }
 };
 
+// Writer - writes a trace event by event.
 class Writer {
   public:
     Writer(const Trace & trace, std::FILE * file)
@@ -110,7 +112,7 @@ class Writer {
         write_names();
         for (size_t i = 0; i < trace_.slices.size(); i++) {
             write_slice(static_cast<SliceId>(i));
-            // Viewers attach an arrow's end to the last slice of its lane: so they follow their slice.
+            // Viewers attach the end of an arrow to the last slice of its lane, so the ends follow their slice.
             for (uint32_t k = arriving_.first[i]; k < arriving_.first[i + 1]; k++) {
                 write_arrow(arriving_.arrows[k], "f");
             }
@@ -230,7 +232,7 @@ class Writer {
         begin_event(phase, slice.lane, reason_of(arrow));
         line_.add("cat", category_of(arrow.kind));
         line_.add("id", static_cast<uint64_t>(index) + 1);
-        // A copy's end is where the next slice begins, a wait's where the wait is over.
+        // The arrow of a copy ends where the slice `to` begins. Other arrows end where the wait is over.
         line_.add_us("ts", ns_of(is_end && is_copy ? slice.start_us : slice.finish_us));
         if (is_end) {
             line_.add("bp", "e");

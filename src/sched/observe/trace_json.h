@@ -1,4 +1,4 @@
-// A trace in Chrome's JSON, one event per line. docs/tracing.md describes it.
+// Trace JSON - writes a trace in Chrome's JSON, one event per line. docs/tracing.md describes it.
 
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace ggml_sched::observe {
 
-// False if the file did not take everything. Throws std::bad_alloc.
+// Writes a trace to an open file, which stays open. Returns false if not all could be written. Throws std::bad_alloc.
 bool write_json(const Trace & trace, std::FILE * file);
 
 } // namespace ggml_sched::observe

@@ -73,6 +73,7 @@ Status Tracer::finish() {
     return status;
 }
 
+// Writes the trace, and closes the file however that ends.
 Status Tracer::write() {
     bool complete = false;
     try {
@@ -86,7 +87,7 @@ Status Tracer::write() {
     return complete ? Status{} : Status::failed("cannot write all of the trace to '" + path_ + "': is the disk full?");
 }
 
-// A trace that cannot go on is cut; the run that it watches goes on.
+// Calls the function unless the trace is cut. If it throws, the trace is cut, and the run goes on.
 template <typename Function> void Tracer::unless_cut(Function function) noexcept {
     if (trace_.cut) {
         return;
@@ -98,7 +99,7 @@ template <typename Function> void Tracer::unless_cut(Function function) noexcept
     }
 }
 
-// Somebody may set the devices' clock back (ggml_backend_sim_reset_clock). The trace's time goes on.
+// Returns the time of the trace. It goes on where somebody sets the clock back (ggml_backend_sim_reset_clock).
 double Tracer::now() {
     const double clock_us = clock_.now_us();
     if (clock_us < last_clock_us_) {
@@ -118,7 +119,7 @@ void Tracer::run_begins(const plan::Plan & plan, const RunBindings & bindings) n
     run_++;
     plan_ = &plan;
     bindings_ = &bindings;
-    const bool is_graph = plan.program.n_splits > 0; // else waits only, before inputs get their memory
+    const bool is_graph = plan.program.n_splits > 0; // Other plans have only waits, or samples of a link.
     slice_run_ = shown_run_ + 1;
     shown_run_ += is_graph ? 1 : 0;
     unless_cut([&] {
@@ -159,6 +160,7 @@ void Tracer::waited(const plan::Wait & wait) noexcept {
     });
 }
 
+// Says in the arrow why the plan has this wait.
 void Tracer::explain(const plan::Reason & reason, TraceArrow & arrow) {
     const std::vector<plan::Task> & tasks = plan_->program.tasks;
     const bool is_throttle = reason.cause == plan::WaitCause::Throttle;
@@ -190,7 +192,7 @@ void Tracer::recorded(const plan::Step & step) noexcept {
 void Tracer::performed(const plan::Task & task, size_t bytes) noexcept {
     unless_cut([&] {
         if (task.kind == TaskKind::CallerRead || (task.kind == TaskKind::SetAsync && bytes == 0)) {
-            return; // not a call
+            return; // The host has made no call.
         }
         const TraceSlice slice = slice_of(task, bytes);
         const SliceId id = task.lane == plan::kHost ? add_on_host(slice, call_start_us_) : add_called(task.lane, slice);
@@ -200,7 +202,7 @@ void Tracer::performed(const plan::Task & task, size_t bytes) noexcept {
     });
 }
 
-// What an asynchronous copy promises by itself: see plan::CopyOrder.
+// Adds the arrow of the order that an asynchronous copy promises by itself: see plan::CopyOrder.
 void Tracer::hand_over(const plan::Task & task, SliceId copy, const TraceSlice & slice) {
     TraceArrow arrow = {TraceArrow::Kind::Copy, copy, kNoSlice};
     arrow.task = slice.name;
@@ -223,7 +225,7 @@ void Tracer::synchronized(plan::Lane lane, const char * why) noexcept {
         const double end = now();
         const bool knows_all = lane == plan::kHost || lanes_[lane].unfinished.empty();
         if (knows_all && end - wait_start_us_ < 1) {
-            return; // nothing to wait for
+            return; // There was nothing to wait for.
         }
         TraceSlice slice;
         slice.kind = Kind::Synchronize;
@@ -237,7 +239,7 @@ void Tracer::synchronized(plan::Lane lane, const char * why) noexcept {
         TraceArrow arrow = {TraceArrow::Kind::Synchronize, from, to};
         arrow.other = trace_.name(why);
         (void) trace_.add(arrow);
-        call_start_us_ = now(); // of what is left of the call, if it is in one
+        call_start_us_ = now(); // If this was within a call, the rest of the call begins now.
     });
 }
 
@@ -252,7 +254,7 @@ void Tracer::chunk_sent(plan::Lane lane, ggml_backend_event_t event) noexcept {
     });
 }
 
-// The chunk may be a part of the very copy that is being made; what is known to be done is all that came before it.
+// The chunk may belong to the copy that is being made. Only what came before that copy is known to be done.
 void Tracer::waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexcept {
     unless_cut([&] {
         TraceSlice slice;
@@ -273,7 +275,7 @@ void Tracer::waited_for_chunk(plan::Lane lane, ggml_backend_event_t event) noexc
     });
 }
 
-// What of a call comes before a wait in it
+// Adds the part of a call that came before a wait in the call.
 void Tracer::add_begun_call(plan::Lane lane) {
     TraceSlice slice;
     slice.run = slice_run_;
@@ -285,6 +287,7 @@ void Tracer::add_begun_call(plan::Lane lane) {
     (void) trace_.add(slice);
 }
 
+// Adds a slice of the host that ends now.
 SliceId Tracer::add_on_host(TraceSlice slice, double start_us) {
     slice.lane = plan::kHost;
     slice.start_us = start_us;
@@ -292,7 +295,7 @@ SliceId Tracer::add_on_host(TraceSlice slice, double start_us) {
     return trace_.add(slice);
 }
 
-// What was enqueued last on the lane, by a call that has just returned
+// Adds a slice of a lane: what a call that has just returned enqueued there.
 SliceId Tracer::add_on_lane(plan::Lane lane, TraceSlice slice) {
     LaneState & state = lanes_[lane];
     slice.lane = lane;
@@ -325,7 +328,7 @@ SliceId Tracer::add_on_lane(plan::Lane lane, TraceSlice slice) {
     return id;
 }
 
-// Something that the host has enqueued: its call, and on the lane the thing itself
+// Adds what the host has enqueued: a slice of the call on the host, and a slice on the lane.
 SliceId Tracer::add_called(plan::Lane lane, const TraceSlice & slice) {
     TraceSlice call = slice;
     call.kind = Kind::Call;
@@ -334,7 +337,7 @@ SliceId Tracer::add_called(plan::Lane lane, const TraceSlice & slice) {
     return add_on_lane(lane, slice);
 }
 
-// The host knows now that the lane has come to the end of `last`.
+// Notes that the host knows now that the lane has come to the end of `last`.
 void Tracer::done(plan::Lane lane, SliceId last) {
     std::vector<SliceId> & unfinished = lanes_[lane].unfinished;
     if (last == kNoSlice || last == lanes_[lane].before) {
@@ -348,6 +351,7 @@ void Tracer::done(plan::Lane lane, SliceId last) {
     unfinished.erase(unfinished.begin(), end);
 }
 
+// Returns the slice that a wait of the plan waits for.
 SliceId Tracer::awaited(const plan::Wait & wait) {
     LaneState & target = lanes_[wait.target];
     if (wait.event == plan::kWholeLane) {
@@ -364,6 +368,7 @@ SliceId Tracer::awaited(const plan::Wait & wait) {
     return before_trace(wait.target);
 }
 
+// Returns the slice that stands for what was done before the trace began.
 SliceId Tracer::before_trace(plan::Lane lane) {
     SliceId & before = lanes_[lane].before;
     if (before == kNoSlice) {

@@ -8,15 +8,15 @@ namespace ggml_sched::observe {
 
 namespace {
 
-// Tells of a conflict, in words where there are names.
+// Report - describes a conflict. The text uses names where they are known, and numbers elsewhere.
 class Report {
   public:
     struct Run {
         const plan::Plan * plan;
-        const Names * names; // NULL: none
+        const Names * names; // NULL if they are not known
     };
 
-    // The last run is the one that is checked.
+    // The last of `runs` is the one that is checked. `graph` and `tensors_at` must stay.
     Report(const OrderGraph & graph, std::vector<Run> runs, const TensorsAt & tensors_at)
         : graph_(graph)
         , runs_(std::move(runs))
@@ -40,7 +40,7 @@ class Report {
 
   private:
     const Names * names_of(const Vertex & vertex) const {
-        return vertex.run == 0 ? nullptr : runs_[vertex.run - 1].names; // 0: reads from before all runs
+        return vertex.run == 0 ? nullptr : runs_[vertex.run - 1].names; // Run 0 stands for reads before all runs.
     }
 
     plan::Task task_of(const Vertex & vertex) const {
@@ -112,7 +112,7 @@ std::string Verifier::find_superfluous_wait(const plan::Plan & plan) const {
                 continue;
             }
             plan::Plan without = plan;
-            without.waits[i].target = without.waits[i].waiter; // a lane need not wait for itself
+            without.waits[i].target = without.waits[i].waiter; // A lane need not wait for itself.
             without.waits[i].event = plan::kWholeLane;
             if (check(without).empty()) {
                 return "wait " + std::to_string(i) + " of lane " + std::to_string(plan.waits[i].waiter) + " for lane " +
@@ -126,7 +126,7 @@ std::string Verifier::find_superfluous_wait(const plan::Plan & plan) const {
 void Verifier::note(std::shared_ptr<const plan::Plan> plan, std::shared_ptr<const Names> names) {
     runs_.push_back({std::move(plan), std::move(names)});
     if (runs_.size() > static_cast<size_t>(machine_.window)) {
-        // What the caller has enqueued after that run is in flight as long as the next one is.
+        // The reads that the caller has enqueued after the forgotten run may still be in flight.
         caller_reads_ = runs_.front().plan->program.caller_reads;
         runs_.pop_front();
     }

@@ -13,6 +13,7 @@ using plan::Step;
 using plan::Task;
 using plan::Wait;
 
+// fields() returns all fields of a value, which difference_of() compares.
 auto fields(const Access & a) {
     return std::tie(a.space, a.write, a.begin, a.end);
 }

@@ -1,5 +1,8 @@
-// Differences between what is kept from an earlier graph and what a stage makes afresh. All return the first difference
-// in words, or "".
+// Differences - compares what is kept from an earlier graph with what a stage makes afresh. Verification asks for them
+// where a kept result is used.
+//
+// These are pure functions, and so any thread may call them. Each returns the first difference in words, "" if there is
+// none.
 
 #pragma once
 
@@ -10,6 +13,7 @@
 
 namespace ggml_sched {
 
+// Both results are of `graph`, which gives the names of tensors.
 std::string find_difference(const GraphView & graph, const Assignment & kept, const Assignment & fresh);
 std::string find_difference(const GraphView & graph, const Splits & kept, const Splits & fresh);
 std::string find_difference(const StreamedInputs & kept, const StreamedInputs & fresh);

@@ -26,7 +26,7 @@ std::string name_of(const GraphView & view, TensorId id) {
     return std::string("tensor '") + view.tensor(id)->name + "'";
 }
 
-// Compares all that the stages read of one tensor.
+// Returns what differs of one tensor, among all that the stages read; "" if nothing does.
 std::string difference_of(const GraphView & view, const GraphView & fresh, TensorId id) {
     if (view.tensor(id) != fresh.tensor(id)) {
         return "has the number of '" + std::string(fresh.tensor(id)->name) + "'";
@@ -44,6 +44,7 @@ std::string difference_of(const GraphView & view, const GraphView & fresh, Tenso
                                                : "";
 }
 
+// Returns the first difference between two views of one graph; "" if there is none.
 std::string find_difference(const GraphView & view, const GraphView & fresh) {
     if (view.n_tensors() != fresh.n_tensors() || view.nodes().size() != fresh.nodes().size()) {
         return "the graph has another number of tensors";
@@ -74,6 +75,7 @@ std::string GraphProof::check(const GraphView & view, const GraphComparison & co
     return difference;
 }
 
+// Returns the first tensor that has changed since the last graph without being listed; "" if there is none.
 std::string GraphProof::check_changes(const GraphView & view, const GraphComparison & comparison,
                                       const GraphView & fresh) const {
     const GraphVersion & now = comparison.version();

@@ -1,5 +1,5 @@
-// KeyField - the parts of what kept results depend on. A test can let the scheduler ignore one of them, and then wants
-// to see that the proof of reuse finds it out.
+// KeyField - the parts of the keys of kept results. A test lets the scheduler ignore one of them, and expects the proof
+// of reuse to find the wrong result. These are values.
 
 #pragma once
 
@@ -8,21 +8,21 @@
 namespace ggml_sched {
 
 enum class KeyField : uint8_t {
-    // of splits
+    // The key of splits
     Structure,
     UserAssignments,
     StreamLimits,
     SplitOffers,
     Answers,
     StreamedSizes,
-    // of stream plans
+    // The key of stream plans
     StreamedInputs,
     Rings,
     WholeExperts,
-    // of places
+    // The key of places
     Splits,
     Sizes,
-    // of programs
+    // The key of programs
     CurCopy,
     Layout,
     GivenPlaces,
@@ -32,12 +32,13 @@ enum class KeyField : uint8_t {
     Mode,
     Observed,
     Offered,
-    // of plans
+    // The key of plans
     History,
 
     Count,
 };
 
+// IgnoredFields - the fields that keys ignore. Only tests ignore fields.
 class IgnoredFields {
   public:
     void ignore(KeyField field) { bits_ |= bit(field); }

@@ -1,4 +1,5 @@
-// Memo - the last few values that a stage has made, each with the key that it was made for.
+// Memo - the last few values that a stage has made, each with the key that it was made for. A memo owns its keys and
+// values. One thread at a time uses it.
 
 #pragma once
 
@@ -10,11 +11,12 @@ namespace ggml_sched {
 
 template <typename Key, typename Value> class Memo {
   public:
+    // `most` is the number of values that are kept.
     explicit Memo(size_t most)
         : most_(most) {}
 
-    // Returns the value for which `fits(key, value)` is true, of several the one that was used last; NULL: there is
-    // none. The pointer is good until the value is forgotten.
+    // Returns a value for which `fits(key, value)` is true; NULL if there is none. If several fit, it is the one
+    // that was used last. The pointer is valid until the value is forgotten.
     template <typename Fits> Value * find(const Fits & fits) {
         for (auto kept = kept_.begin(); kept != kept_.end(); ++kept) {
             if (fits(kept->first, kept->second)) {
@@ -24,7 +26,7 @@ template <typename Key, typename Value> class Memo {
         }
         return nullptr;
     }
-    // Keeps a value. If there are too many then, the one that was not used for the longest time is forgotten.
+    // Keeps a value. If there are too many, the memo forgets the value that was not used for the longest time.
     Value & add(Key key, Value value) {
         kept_.emplace_front(std::move(key), std::move(value));
         if (kept_.size() > most_) {
@@ -40,7 +42,7 @@ template <typename Key, typename Value> class Memo {
         auto [key, value] = make();
         return add(std::move(key), std::move(value));
     }
-    // Forgets all that fit.
+    // Forgets each value for which `fits(key, value)` is true.
     template <typename Fits> void forget_if(const Fits & fits) {
         kept_.remove_if([&](const std::pair<Key, Value> & kept) { return fits(kept.first, kept.second); });
     }

@@ -6,7 +6,7 @@ namespace ggml_sched {
 
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const GraphComparison & comparison,
           const std::vector<host::Backend> & backends, uint64_t since) {
-    // How much memory a result takes may depend on what it is computed from.
+    // The operands of a result may decide how much memory it takes.
     const auto fits_in = [&](const Place & place, TensorId id, const ggml_tensor * tensor) {
         const bool has_changed = comparison.has_changed(id, since) || comparison.has_changed_op(id, since);
         return !place.is_known() || !has_changed || size_on(backends[place.pool], tensor) <= place.range.size;

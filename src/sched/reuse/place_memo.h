@@ -1,5 +1,7 @@
-// PlaceMemo - where the tensors of the last few graphs lie. A later graph that is split in the same way can be placed
-// in the same way if each of its tensors fits.
+// Place memo - what a memo of places keeps, and when it fits. A later graph that is split in the same way can be placed
+// in the same way if each of its tensors fits its place.
+//
+// session/allocation.h owns the memo. fits() is a pure function.
 
 #pragma once
 
@@ -11,14 +13,15 @@
 
 namespace ggml_sched {
 
+// KeptPlaces - a memory plan, and the last graph that it fitted
 struct KeptPlaces {
     std::shared_ptr<const MemoryPlan> plan;
-    GraphVersion last_fitted; // of the last graph that the plan was good for
-    uint64_t fitted = 0;      // the number of that graph
+    GraphVersion last_fitted; // version of that graph
+    uint64_t fitted = 0;      // number of that graph
 };
 
-// Returns true if the plan also fits this graph, which is split in the same way and whose nodes read the copies.
-// `since` is the number of a graph that it fits.
+// Returns true if the plan fits this graph. The graph is split in the same way, and its nodes read the copies. `since`
+// is the number of a graph that the plan fits.
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const GraphComparison & comparison,
           const std::vector<host::Backend> & backends, uint64_t since);
 

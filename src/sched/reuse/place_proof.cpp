@@ -10,13 +10,14 @@ namespace ggml_sched {
 
 namespace {
 
-// Whose value some bytes hold: a tensor by its number, behind them the copies, behind them values of other copy
-// indices.
+// Owner - whose value some bytes hold. Tensors have the first numbers, copies the next ones, and values of other copy
+// indices the last ones.
 using Owner = uint32_t;
 
-// The bytes of one pool, and whose value each holds
+// Bytes - the bytes of all pools, and whose value each of them holds
 class Bytes {
   public:
+    // Gives bytes a new value.
     void write(const Place & place, size_t size, Owner owner) {
         Segments & segments = parts_[{place.pool, place.range.part}];
         const size_t begin = place.range.offset;
@@ -26,7 +27,7 @@ class Bytes {
         segments[begin] = {begin + size, owner};
     }
 
-    // Returns the owner of the first byte that is not the owner's; `owner` itself if it has all of them.
+    // Returns `owner` if all bytes hold its value, else the owner of the first other byte; kNobody if it has none.
     Owner other_in(const Place & place, size_t size, Owner owner) const {
         const auto part = parts_.find({place.pool, place.range.part});
         size_t at = place.range.offset;
@@ -48,12 +49,14 @@ class Bytes {
     static constexpr Owner kNobody = UINT32_MAX;
 
   private:
+    // Segment - bytes of one owner that lie together
     struct Segment {
         size_t end;
         Owner owner;
     };
-    using Segments = std::map<size_t, Segment>; // by their first byte; they do not overlap
+    using Segments = std::map<size_t, Segment>; // by first byte; segments do not overlap
 
+    // Cuts the segment around a byte into two, of which the second begins with this byte.
     static void cut(Segments & segments, size_t at) {
         const auto next = segments.upper_bound(at);
         if (next == segments.begin()) {
@@ -69,6 +72,7 @@ class Bytes {
     std::map<std::pair<BackendId, uint32_t>, Segments> parts_; // by pool and part
 };
 
+// Play - plays a graph node by node, and notes the first fault.
 class Play {
   public:
     Play(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends)
@@ -103,6 +107,7 @@ class Play {
   private:
     static constexpr uint32_t kNoCopy = UINT32_MAX;
 
+    // Placed - the place of a tensor or a copy, and the bytes that it needs
     struct Placed {
         Place place;
         size_t size = 0;
@@ -144,6 +149,7 @@ class Play {
         }
     }
 
+    // Notes the place of a tensor or a copy that a backend uses, and checks it.
     void set_place(Owner owner, const Place & place, const ggml_tensor * tensor, BackendId backend) {
         if (!place.is_known()) {
             return;
@@ -167,8 +173,8 @@ class Play {
         }
     }
 
-    // Leafs and inputs have their values from the start. So do inputs and copies of other copy indices, which must
-    // stay.
+    // Writes the values that are there when the run begins: leafs, inputs, and all values of other copy indices, which
+    // must stay.
     void write_what_is_there() {
         for (TensorId id = 0; id < n_; id++) {
             if ((view_.facts(id) & (kIsNode | kIsInput)) != kIsNode && !view_.views_another(id)) {
@@ -199,6 +205,7 @@ class Play {
         }
     }
 
+    // Fails unless the bytes of `owner` hold its value when `reader` reads them.
     void expect(Owner owner, const std::string & reader) {
         const Placed & placed = places_[owner];
         const Owner found = placed.is_known() ? bytes_.other_in(placed.place, placed.size, owner) : owner;
@@ -207,7 +214,7 @@ class Play {
         }
     }
 
-    // The copies are made in any order.
+    // Makes the copies of a split. They are made in any order, so that all are written before any source is checked.
     void copy_inputs(const Split & split) {
         for (const uint32_t copy : split.inputs) {
             write(n_ + copy);
@@ -223,7 +230,7 @@ class Play {
         const std::string reader = std::string("'") + view_.tensor(node.tensor)->name + "'";
         for (const Operand & operand : view_.operands_of(node)) {
             has_reader_[operand.tensor] = true;
-            if (!node.is_view) { // moves no bytes
+            if (!node.is_view) { // A view moves no bytes.
                 expect(owner_of(operand), reader);
             }
         }
@@ -240,7 +247,8 @@ class Play {
         write(node.tensor);
         for (const Operand & operand : view_.operands_of(node)) {
             if (node.op == GGML_OP_MUL_MAT_ID && operand.slot == kExpertIdsSlot) {
-                expect(view_.root(operand.tensor), "the host, for " + reader + ","); // looks at the ids themselves
+                // The host reads the ids themselves, not a copy.
+                expect(view_.root(operand.tensor), "the host, for " + reader + ",");
             }
         }
     }
@@ -251,6 +259,7 @@ class Play {
         return copy == kNoCopy ? view_.root(operand.tensor) : n_ + copy;
     }
 
+    // Fails if a node overwrites an operand that it may not take the place of.
     void check_overlap(TensorId node, const Operand & operand) {
         const Owner owner = owner_of(operand);
         const Placed & a = places_[node];
@@ -270,6 +279,7 @@ class Play {
         }
     }
 
+    // Fails if a value is gone that the caller, or another copy index, needs after the run.
     void check_what_stays() {
         for (TensorId id = 0; id < n_; id++) {
             const uint8_t stays = has_reader_[id] ? kIsOutput : kIsOutput | kIsComputed;
@@ -297,12 +307,12 @@ class Play {
     const Owner n_;
     const size_t n_copies_;
     const size_t cur_copy_;
-    std::vector<Placed> places_; // by owner; those that the allocator has not placed are unknown
-    std::vector<uint32_t> copy_of_operand_;
-    std::vector<bool> has_reader_; // by tensor
+    std::vector<Placed> places_;            // by owner; unknown if the allocator has not placed it
+    std::vector<uint32_t> copy_of_operand_; // by operand of the graph: the copy that replaces it, or kNoCopy
+    std::vector<bool> has_reader_;          // by tensor
     Bytes bytes_;
-    Owner others_ = 0; // the next number for a value of another copy index
-    std::vector<Place> other_turns_;
+    Owner others_ = 0;               // next number for a value of another copy index
+    std::vector<Place> other_turns_; // places of other copy indices
     std::string fault_;
 };
 

@@ -1,5 +1,7 @@
-// PlaceProof - shows that a memory plan is good for a graph, without asking the planner: it plays the graph node by
-// node, keeps for each byte whose value it holds, and looks at each read whether the value is still there.
+// Place proof - shows that a memory plan is good for a graph, without asking the planner. The proof plays the graph
+// node by node, and notes for each byte whose value it holds. At each read it checks that the value is still there.
+//
+// It is a pure function, and so any thread may call it.
 
 #pragma once
 
@@ -10,9 +12,12 @@
 
 namespace ggml_sched {
 
-// Returns the first fault in words, or "": a tensor that does not fit into its place, a place that its backend cannot
-// use or that is not aligned, a value that is overwritten before its last reader, or a node that overwrites an operand
-// while it reads it. The nodes must read the copies already (SplitGraphs::replacement). Slow.
+// Returns the first fault in words, "" if there is none. It is slow. The nodes must read the copies
+// (SplitGraphs::replace_operands). Faults are:
+// - A tensor does not fit into its place.
+// - A place is not aligned, or its backend cannot use it.
+// - A value is overwritten before its last reader.
+// - A node overwrites an operand while it reads it.
 std::string find_misplaced(const MemoryPlan & plan, const CutGraph & graph,
                            const std::vector<host::Backend> & backends);
 

@@ -24,7 +24,7 @@ KeptPlan * PlanMemo::find(const std::shared_ptr<const plan::History> & before, c
 }
 
 KeptPlan & PlanMemo::add(const std::shared_ptr<const plan::History> & before, plan::Planned planned) {
-    // Waiting for everything leaves what the caller may enqueue afterwards: reads of the results.
+    // After a wait for all lanes, the caller may still enqueue reads of the results.
     plan::History idle;
     idle.caller_reads = planned.plan.program.caller_reads;
     KeptPlan & made = plans_.add(before, {std::make_shared<const plan::Plan>(std::move(planned.plan)),
@@ -35,7 +35,8 @@ KeptPlan & PlanMemo::add(const std::shared_ptr<const plan::History> & before, pl
     return made;
 }
 
-// Running the same graph again and again ends in a history that it began with: then the plan is found at once.
+// Replaces a history by an equal one that a plan is kept for. A graph that runs again and again ends in a history that
+// it began with, and find() then finds its plan at once.
 void PlanMemo::share(std::shared_ptr<const plan::History> & history) {
     (void) plans_.find([&](const std::shared_ptr<const plan::History> & before, const KeptPlan &) {
         const bool is_same = *before == *history;

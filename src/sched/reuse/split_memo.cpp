@@ -9,7 +9,7 @@ namespace ggml_sched {
 
 Status SplitMemo::cut(const UserAssignments & user, const StreamLimits & limits, bool offers) {
     if (is_assigned_ && ignored_.has(KeyField::Structure)) {
-        return {}; // the numbers may be those of another graph: nothing else may be looked at
+        return {}; // The numbers may be those of another graph, so nothing else of it may be looked at.
     }
     PlacedByUser by_user = placed_by_user(graph_, user);
     if (!is_assigned_ || !is_assigned_alike(by_user, limits, offers)) {
@@ -43,7 +43,8 @@ Status SplitMemo::cut(const UserAssignments & user, const StreamLimits & limits,
     return {};
 }
 
-// Is this graph assigned as the last one? Parameters, layout and places matter only to the backends.
+// Returns true if this graph is assigned as the last one. Parameters, layout and places matter only to the answers of
+// the backends.
 bool SplitMemo::is_assigned_alike(const PlacedByUser & by_user, const StreamLimits & limits, bool offers) const {
     const auto is_same = [this](bool same, KeyField field) { return same || ignored_.has(field); };
     const GraphVersion & now = graph_.version();
@@ -55,7 +56,8 @@ bool SplitMemo::is_assigned_alike(const PlacedByUser & by_user, const StreamLimi
            is_same(assignment_.answers.have_same_answers(backends_, graph_, graph_, answered_), KeyField::Answers);
 }
 
-// The first micro-batch of a prompt is often split in another way than those that follow, and than what was reserved.
+// Returns the kept cut that is good for this graph; NULL if there is none. Several are kept: the first micro-batch of a
+// prompt is often split in another way than later ones, and than the graph that was reserved.
 const std::shared_ptr<SplitMemo::Cut> * SplitMemo::find_cut() {
     return cuts_.find([this](uint64_t & layout, const std::shared_ptr<Cut> & cut) {
         const bool fits = layout == version_.layout || is_cut_alike(*cut);
@@ -64,7 +66,8 @@ const std::shared_ptr<SplitMemo::Cut> * SplitMemo::find_cut() {
     });
 }
 
-// Layout matters only to streaming: a cache that grows, or other ids.
+// Returns true if the graph, whose layout may differ, would be split in this way. Layout matters only to streaming: a
+// cache that grows, or other ids.
 bool SplitMemo::is_cut_alike(Cut & cut) const {
     if (limits_.empty() || ignored_.has(KeyField::StreamedSizes)) {
         return true;
@@ -81,6 +84,7 @@ bool SplitMemo::is_cut_alike(Cut & cut) const {
     return is_alike;
 }
 
+// Splits the graph.
 SplitMemo::Cut SplitMemo::make_cut(const Assignment & assignment, const StreamLimits & limits, bool offers) const {
     Cut cut;
     if (limits.empty()) {
@@ -95,7 +99,7 @@ SplitMemo::Cut SplitMemo::make_cut(const Assignment & assignment, const StreamLi
     return cut;
 }
 
-// Splits that are equal to kept ones become these; what else was found for them is replaced.
+// Keeps a cut. If equal splits are kept, the cut gets their object, and replaces what else was found for them.
 void SplitMemo::keep(Cut made) {
     cut_ = std::make_shared<Cut>(std::move(made));
     std::shared_ptr<Cut> * const alike = cuts_.find([&](uint64_t & layout, const std::shared_ptr<Cut> & cut) {
@@ -112,6 +116,7 @@ void SplitMemo::keep(Cut made) {
     }
 }
 
+// Lets the next graph be assigned and split anew.
 void SplitMemo::forget_cuts() noexcept {
     is_assigned_ = false;
     cuts_.forget();

@@ -1,5 +1,7 @@
-// SplitMemo - the stages up to the split, and what they found: the graph's tensors with their numbers, a backend for
-// each node, and the splits. The next graph is often the same one, built anew: then the results are kept.
+// SplitMemo - the stages up to the split, and their results: the numbers of the tensors, a backend for each node, and
+// the splits. The next graph is often the same one, built anew. The results are then kept.
+//
+// A SplitMemo owns these results, and the splits together with its callers. One thread at a time uses it.
 
 #pragma once
 
@@ -21,10 +23,10 @@ class SplitMemo {
   public:
     struct Options {
         bool op_offload;
-        bool parallel; // runs may overlap
+        bool parallel; // true if runs may overlap
     };
 
-    // The first three must stay.
+    // `backends`, `rules` and `ignored` must stay.
     SplitMemo(const std::vector<host::Backend> & backends, const plan::Rules & rules, const IgnoredFields & ignored,
               const Options & options)
         : backends_(backends)
@@ -32,32 +34,34 @@ class SplitMemo {
         , ignored_(ignored)
         , options_(options) {}
 
-    // The graph that is cut next, again and again if it has to be.
+    // Looks at the graph that is cut next. It can be cut several times.
     void take(ggml_cgraph * graph) { graph_.take(graph); }
-    // `limits`: none if nothing is streamed. `offers`: a copy callback may write weights; see CutPolicy.
+    // Assigns and splits the graph, or finds out that kept results hold. `limits` is empty if nothing is streamed.
+    // `offers` is true if a copy callback may write weights; see CutPolicy.
     Status cut(const UserAssignments & user, const StreamLimits & limits, bool offers);
-    // Returns the first difference between what the last cut() has kept and what is found afresh, or "". `graph` is
-    // the one that was taken last, and nothing has changed it since. Slow.
+    // Returns the first difference between the results of the last cut() and what is found afresh; "" if there is none.
+    // `graph` was taken last, and nothing has changed it since. It is slow.
     std::string find_stale(const ggml_cgraph * graph, const UserAssignments & user, const StreamLimits & limits,
                            bool offers);
 
-    // The caller may free the graph. What was found stays.
+    // Lets the caller free the graph. The results stay.
     void release_graph() noexcept { graph_.clear(); }
-    // Makes the next graph be assigned and cut anew. It may follow a cut() that was left by an exception.
+    // Lets the next graph be assigned and cut anew. The caller calls it, too, when an exception has left cut().
     void forget() noexcept;
 
     const GraphComparison & comparison() const { return graph_; }
     const GraphView & view() const { return graph_; }
-    GraphView & view() { return graph_; } // for who puts its nodes in another order
+    GraphView & view() { return graph_; } // SplitGraphs uses it, since backends may order the nodes
     const Assignment & assignment() const { return assignment_; }
-    // Equal splits of one assignment, if they are among the last four, are the same object.
+    // Returns the splits. Equal splits of one assignment are the same object if they are among the last four.
     const std::shared_ptr<const Splits> & splits() const { return cut_->splits; }
     const StreamedInputs & streamed() const { return cut_->streamed; }
     const StreamedSizes & streamed_sizes() const { return cut_->sizes; }
+    // Returns the backend of a tensor of the graph; kNoBackend if it is none.
     BackendId backend_of(const ggml_tensor * tensor) const;
 
   private:
-    // One way to split the graphs of an assignment
+    // Cut - one way to split the graphs of an assignment
     struct Cut {
         std::shared_ptr<const Splits> splits = std::make_shared<const Splits>();
         StreamedInputs streamed;
@@ -78,15 +82,15 @@ class SplitMemo {
     const Options options_;
     GraphProof graph_proof_;
     GraphComparison graph_;
-    bool is_assigned_ = false; // and cut, what these lead to:
+    bool is_assigned_ = false; // true if assignment_ and cuts_ hold for the next five fields
     GraphVersion version_;
     PlacedByUser by_user_;
     StreamLimits limits_;
     bool offers_ = false;
-    uint64_t answered_ = 0; // number of the last graph for which the backends' answers are known to hold
+    uint64_t answered_ = 0; // number of the last graph for which the answers of the backends are known to hold
     Assignment assignment_;
-    Memo<uint64_t, std::shared_ptr<Cut>> cuts_{4};       // of the assignment, by layout
-    std::shared_ptr<Cut> cut_ = std::make_shared<Cut>(); // of the graph that was cut last
+    Memo<uint64_t, std::shared_ptr<Cut>> cuts_{4};       // ways to split the assignment, by GraphVersion::layout
+    std::shared_ptr<Cut> cut_ = std::make_shared<Cut>(); // result of the last cut()
 };
 
 } // namespace ggml_sched

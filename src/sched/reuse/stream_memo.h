@@ -1,5 +1,5 @@
-// StreamMemo - the stream plans of the last few graphs. A later graph gets the same object as long as nothing has
-// changed that its plan depends on.
+// Stream memo - the key of the memo of stream plans. A later graph gets the same plan, as the same object, as long as
+// nothing has changed that its plan depends on. The scheduler owns the memo.
 
 #pragma once
 
@@ -10,12 +10,14 @@
 
 namespace ggml_sched {
 
+// StreamKey - what a stream plan depends on
 struct StreamKey {
     std::shared_ptr<const Splits> splits;
     StreamedSizes sizes;
-    uint64_t rings = 0; // memory of streamed weights, and its limits: changes when they do
-    bool whole_experts = false;
+    uint64_t rings = 0;         // StreamRings::number()
+    bool whole_experts = false; // true if all experts are sent ahead
 
+    // Returns true if the key has these values, except fields that are ignored.
     bool is_for(const std::shared_ptr<const Splits> & its_splits, const StreamedSizes & its_sizes, uint64_t its_rings,
                 bool has_whole_experts, const IgnoredFields & ignored) const {
         const auto is_same = [&](bool same, KeyField field) { return same || ignored.has(field); };

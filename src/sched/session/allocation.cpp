@@ -11,12 +11,12 @@ namespace ggml_sched {
 
 namespace {
 
-// More memory than addresses can name is SIZE_MAX.
+// Returns the sum; SIZE_MAX if it is larger.
 size_t saturated_sum(size_t a, size_t b) {
     return a > SIZE_MAX - b ? SIZE_MAX : a + b;
 }
 
-// No node of the graph computes it, or it is a result that the caller reads later.
+// Returns true if no node of the graph computes the tensor, or if the caller may read or write it later.
 bool lasts(uint8_t facts) {
     constexpr uint8_t kComputedHere = kIsComputed | kIsNode;
     return (facts & kComputedHere) != kComputedHere || (facts & (kIsInput | kIsOutput));
@@ -74,13 +74,15 @@ Status Allocation::measure(const CutGraph & graph, const SplitGraphs & prepared,
     return {};
 }
 
-// Nodes in an order of their own may share memory that would be in use in another order.
+// Returns true if kept places fit, which are then the places of the graph. Where a backend has ordered nodes, no places
+// are kept: nodes may share memory that would be in use in another order.
 bool Allocation::find_kept(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
                            const SplitsId & splits) {
     if (!prepared.keep_order()) {
         return false;
     }
-    const bool ignores_splits = ignored_.has(KeyField::Splits); // then nothing of this graph may be looked up
+    // Where a test ignores the splits, nothing of this graph may be looked up in the places.
+    const bool ignores_splits = ignored_.has(KeyField::Splits);
     KeptPlaces * const kept = kept_.find([&](const SplitsId & known, const KeptPlaces & places) {
         return ignores_splits ||
                (known == splits && (ignored_.has(KeyField::Sizes) || places.last_fitted == comparison.version() ||
@@ -97,6 +99,7 @@ bool Allocation::find_kept(const CutGraph & graph, const SplitGraphs & prepared,
     return true;
 }
 
+// Lets the planner find the places.
 Status Allocation::find_new(const CutGraph & graph, const SplitGraphs & prepared) {
     MemoryPlan made;
     if (!planner_.make(graph, prepared.keeps(), made)) {
@@ -106,7 +109,7 @@ Status Allocation::find_new(const CutGraph & graph, const SplitGraphs & prepared
     return {};
 }
 
-// Buffers that have to grow are freed: what is in flight must be done with them, and only with them.
+// Makes the buffers large enough. Buffers that have to grow are freed first, so the host waits for what uses them.
 Status Allocation::make_room() {
     if (buffers_.have_room_for(*places_)) {
         return {};
@@ -119,7 +122,7 @@ Status Allocation::make_room() {
         }
     }
     if (!buffers_.grow_for(*places_)) {
-        kept_.forget(); // a smaller graph may have room in other places
+        kept_.forget(); // A smaller graph may have room in other places.
         return Status::no_memory(
             "not enough memory to allocate the buffers of this graph; use smaller batches or fewer "
             "layers on the devices");
@@ -131,7 +134,7 @@ Status Allocation::make_room() {
 bool Allocation::place_view(const GraphView & view, TensorId id) {
     ggml_tensor * const tensor = view.tensor(id);
     const ggml_tensor * root = view.tensor(view.root(id));
-    // Without an address, it lies in a buffer of no bytes.
+    // A root without an address lies in a buffer of no bytes.
     char * const address = root->data ? static_cast<char *>(root->data) + tensor->view_offs : nullptr;
     // The root of a view may have got another place since the view got its own.
     if (!root->buffer || (tensor->buffer == root->buffer && tensor->data == address)) {
@@ -141,6 +144,7 @@ bool Allocation::place_view(const GraphView & view, TensorId id) {
     return host::place(tensor, root->buffer, address) == GGML_STATUS_SUCCESS;
 }
 
+// Tells each tensor its place, and notes which tensors last.
 Status Allocation::give_places(const CutGraph & graph) {
     buffers_.reset();
     placed_views_.clear();
@@ -169,8 +173,8 @@ Status Allocation::give_places(const CutGraph & graph) {
         place(input, places_->rotated_inputs[i * n_copies + cur_copy]);
         lasting_.push_back({input, input->data});
     }
-    // Leafs, and then nodes in their order: some buffers look at what a tensor is computed from, views among it. Only
-    // operands that are neither leafs nor nodes come later, which full graphs do not have.
+    // Leafs come first, then nodes in their order, since some buffers look at the operands of a tensor. Operands that
+    // are neither leafs nor nodes come last; full graphs have none.
     const Place * places = places_->tensors.data();
     const auto n = static_cast<TensorId>(places_->tensors.size());
     const uint8_t * const facts = graph.view.facts();

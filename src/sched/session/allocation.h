@@ -1,7 +1,9 @@
-// Allocation - gives a graph's tensors their places, and waits first for exactly what still uses that memory.
+// Allocation - gives the tensors of a graph their places, and waits first for exactly what still uses that memory.
 //
-// The places of a graph are kept for later graphs that are split in the same way. A later graph fits these places if
-// none of its tensors is larger.
+// find() finds the places, and give() gives them to the tensors. The places of a graph are kept for later graphs that
+// are split in the same way. A later graph fits these places if none of its tensors is larger.
+//
+// Allocation owns the places, and not the buffers. One thread at a time uses it.
 
 #pragma once
 
@@ -30,10 +32,10 @@ class Allocation {
         , ignored_(ignored)
         , planner_(backends) {}
 
-    // The splits of a graph by identity: see SplitMemo::splits().
+    // SplitsId - the splits of a graph. SplitMemo::splits() returns the same object for equal splits.
     using SplitsId = std::shared_ptr<const Splits>;
 
-    // Finds the places of a graph. `prepared` are its split graphs.
+    // Finds the places of a graph. `prepared` are the split graphs of the graph.
     Status find(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
                 const SplitsId & splits);
     // True if a buffer is too small for the places that were found.
@@ -41,11 +43,12 @@ class Allocation {
     // Makes the buffers large enough for the places that were found, and gives each tensor its place. On a failure no
     // tensor has one.
     Status give(const CutGraph & graph);
-    // Undoes give(): the tensors of that graph, which must exist, have no memory again.
+    // Undoes the last give(): the tensors, which must exist, have no memory again.
     void take_back(const GraphView & view, const Splits & splits) const;
     // Returns the tensors of the last give() whose contents outlive a run.
     const std::vector<LastingTensor> & lasting() const { return lasting_; }
-    // Returns the first fault of the places that were found last, or "". The nodes read the copies. Slow.
+    // Returns the first fault of the places that were found last, "" if there is none. The nodes read the copies. It is
+    // slow.
     std::string find_misplaced(const CutGraph & graph) const {
         return ggml_sched::find_misplaced(*places_, graph, backends_);
     }
@@ -53,20 +56,21 @@ class Allocation {
     void forget() noexcept;
     // Lets the next graph get new places. The last graph keeps its places.
     void forget_places() noexcept;
-    // Makes the buffers that the graph would need, and keeps its places.
+    // Makes the buffers that the graph needs, and keeps its places for later graphs.
     Status reserve(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
                    const SplitsId & splits);
     // Writes to `sizes` the bytes that the buffers of each backend would need for the graph.
     Status measure(const CutGraph & graph, const SplitGraphs & prepared, size_t * sizes);
     // Waits until the caller may write its inputs: earlier runs may still use their memory. `free_after` is a history
-    // after which no wait was needed for these places, NULL if none is known; the call notes another one there.
+    // after which these places needed no wait; NULL if none is known. The call notes a newer one there.
     Status wait_for_inputs(const GraphView & view, std::shared_ptr<const plan::History> & free_after);
     // True if the host would have to wait now before the caller writes its inputs.
     bool must_wait_for_inputs(const GraphView & view) const;
 
+    // Return the places of the last graph, and its adjacent copies.
     const AdjacentCopies & adjacent_copies() const { return places_->adjacent_copies; }
-    // Returns the places of the last graph. buffers() changes whenever the address of a buffer changes.
     const std::shared_ptr<const MemoryPlan> & places() const { return places_; }
+    // Returns another number whenever the address of a buffer has changed.
     uint64_t buffers() const { return buffers_.number(); }
 
   private:
@@ -85,8 +89,8 @@ class Allocation {
     const IgnoredFields & ignored_;
     MemoryPlanner planner_;
     Memo<SplitsId, KeptPlaces> kept_{4};                                              // by splits
-    std::shared_ptr<const MemoryPlan> places_ = std::make_shared<const MemoryPlan>(); // of the last graph
-    std::vector<TensorId> placed_views_;                                              // by the last give()
+    std::shared_ptr<const MemoryPlan> places_ = std::make_shared<const MemoryPlan>(); // places of the last graph
+    std::vector<TensorId> placed_views_; // views that the last give() has given memory
     std::vector<LastingTensor> lasting_;
 };
 

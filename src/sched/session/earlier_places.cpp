@@ -85,7 +85,7 @@ EarlierPlaces::~EarlierPlaces() {
 void EarlierPlaces::give_back() {
     is_taken_away_ = false;
     for (const Content & content : contents_) {
-        if (content.tensor->buffer) { // what nothing reads gets no memory
+        if (content.tensor->buffer) { // A tensor that nothing reads gets no memory.
             ggml_backend_tensor_set(content.tensor, content.bytes.data(), 0, content.bytes.size());
         }
     }

@@ -11,7 +11,7 @@ namespace {
 
 const std::shared_ptr<const plan::History> kNothing = std::make_shared<const plan::History>();
 
-// Only what has bytes in common with something in flight can have to wait.
+// Returns true if an access has bytes in common with something in flight. Only such an access may have to wait.
 bool overlaps(const std::vector<plan::Access> & accesses, const plan::History & history) {
     return std::any_of(accesses.begin(), accesses.end(), [&](const plan::Access & access) {
         const auto is_past = [&](const plan::PastAccess & past) {
@@ -41,7 +41,7 @@ bool InFlight::must_wait_before(const plan::Program & program, const plan::Rules
     if (!overlaps(program.accesses, *history_)) {
         return false;
     }
-    // Not a run yet, so nothing to throttle for. A wait to throttle could also stand for one that is needed here.
+    // The program need not become a run, so it does not throttle. A throttle wait could also hide a wait for a hazard.
     plan::Machine unthrottled = machine_;
     unthrottled.window++;
     return !plan::make_plan(unthrottled, program, *history_, rules).plan.waits.empty();
@@ -73,7 +73,7 @@ Status InFlight::run(const plan::Program & program, const std::vector<CopyBindin
 
 void InFlight::abandon(const char * why) {
     executor_.abandon(why);
-    history_ = idle_; // the caller may read what has been computed
+    history_ = idle_; // The caller may read what has been computed.
     verifier_.forget(idle_->caller_reads);
 }
 

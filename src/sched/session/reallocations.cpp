@@ -5,7 +5,8 @@
 
 namespace ggml_sched {
 
-// Compares types of buffers, as ggml does: a backend that shares its memory with another needs no other buffer.
+// Returns true if a tensor needs another buffer type than before. It compares types, as ggml does: a tensor that moves
+// to a backend of the same type needs no other buffer.
 bool Reallocations::have_backends_changed(const std::vector<BackendId> & now) const {
     return now.size() == last_.size() &&
            !std::equal(now.begin(), now.end(), last_.begin(), [&](BackendId a, BackendId b) {

@@ -1,5 +1,7 @@
-// Reallocations - why compute buffers are replaced by larger ones: compares each graph with the one before, tells the
-// caller, and fails where the user has asked for that (GGML_SCHED_DEBUG_REALLOC).
+// Reallocations - tells why compute buffers are replaced by larger ones. It compares each graph with the one before,
+// tells the caller, and fails where the user has asked for that (GGML_SCHED_DEBUG_REALLOC).
+//
+// It owns what it needs of the last graph. One thread at a time uses it.
 
 #pragma once
 
@@ -11,29 +13,30 @@
 
 namespace ggml_sched {
 
-// The caller's realloc callback: ggml_backend_sched_realloc_callback, which older versions of ggml do not declare
+// ReallocCallback - the realloc callback of the caller. Its type is that of ggml_backend_sched_realloc_callback, which
+// older versions of ggml do not declare.
 struct ReallocCallback {
     using Function = void (*)(ggml_backend_sched_t sched, ggml_cgraph * graph, bool backends_changed, bool size_changed,
                               void * user_data);
-    Function function = nullptr; // NULL: there is none
-    ggml_backend_sched_t sched = nullptr;
+    Function function = nullptr;          // NULL if there is none
+    ggml_backend_sched_t sched = nullptr; // handle that the caller knows
     void * user_data = nullptr;
 };
 
 class Reallocations {
   public:
-    // Both must stay.
+    // `backends` and `settings` must stay.
     Reallocations(const std::vector<host::Backend> & backends, const Settings & settings)
         : backends_(backends)
         , settings_(settings) {}
 
     void set_callback(const ReallocCallback & callback) { callback_ = callback; }
 
-    // A buffer is about to be replaced for this graph.
+    // Calls the callback, since a buffer is about to be replaced for this graph. Fails if the user has asked for that.
     Status tell(ggml_cgraph * graph, const CutGraph & cut) const;
-    // The next graph will be compared with this one.
+    // Lets the next graph be compared with this one.
     void note(const CutGraph & cut);
-    // The next graph is compared with none: its size counts as changed.
+    // Lets the next graph be compared with none: its size counts as changed.
     void forget() noexcept { last_size_ = 0; }
 
   private:
@@ -43,7 +46,7 @@ class Reallocations {
     const std::vector<host::Backend> & backends_;
     const Settings & settings_;
     ReallocCallback callback_;
-    std::vector<BackendId> last_; // the backends of the last graph's tensors
+    std::vector<BackendId> last_; // backends of the tensors of the last graph
     size_t last_size_ = 0;        // how many tensors and copies the last graph had
 };
 

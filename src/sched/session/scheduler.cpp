@@ -13,6 +13,7 @@ namespace ggml_sched {
 
 namespace {
 
+// Returns n_copies of a new scheduler.
 int n_copies_of(bool is_parallel, const TestHooks & hooks) {
     if (!is_parallel) {
         return 1;
@@ -69,6 +70,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     find_copy_limits();
 }
 
+// Sets from which size on inputs get no snapshot, and take the stream lane.
 void Scheduler::find_copy_limits() {
     copy_limits_.snapshot =
         std::min(is_parallel_ ? Tuning::kSnapshotUpToParallel : Tuning::kSnapshotUpTo, hooks_.snapshot_limit);
@@ -82,7 +84,7 @@ void Scheduler::set_test_hooks(const TestHooks & hooks) {
     forget_results();
 }
 
-// What was found out for the last graphs does not hold for the next ones.
+// Forgets all that was found out for the last graphs.
 void Scheduler::forget_results() noexcept {
     cut_.forget();
     allocation_.forget();
@@ -96,7 +98,7 @@ void Scheduler::recover() noexcept {
     try {
         in_flight_.abandon("memory ran out");
     } catch (const std::bad_alloc &) {
-        // A trace could not be told that the host has waited.
+        // The host has waited, and memory ran out where the verifier was told of it.
     }
     reset();
     forget_results();

@@ -2,7 +2,10 @@
 //
 //   graph -> assign -> split -> stream -> alloc -> lower -> plan -> (verify) -> exec
 //
-// Everything that can fail returns a Status; the C API in capi.cpp turns it into what ggml's signatures allow.
+// Functions that can fail return a Status. The C API in capi.cpp turns it into what ggml's signatures allow.
+//
+// The scheduler owns all that is kept between calls: results, buffers, rings and events. It does not own backends,
+// graphs and tensors. One thread at a time uses it. Any function may throw std::bad_alloc if it is not noexcept.
 
 #pragma once
 
@@ -30,69 +33,89 @@ namespace ggml_sched {
 
 class Scheduler {
   public:
+    // Options - the flags of ggml_backend_sched_new
     struct Options {
         bool parallel;
         bool op_offload;
     };
 
+    // Makes a scheduler. Returns NULL, and says in `status` why, if it cannot work with these backends. `bufts` may be
+    // NULL.
     static std::unique_ptr<Scheduler> create(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
                                              int n_backends, const Options & options, Status & status,
                                              const TestHooks & hooks = {});
 
+    // These are reserve_size, reserve, split_graph and alloc_graph of ggml_backend_sched_*.
     Status reserve_size(ggml_cgraph * graph, size_t * sizes);
     Status reserve(ggml_cgraph * graph);
     Status split(ggml_cgraph * graph);
     Status allocate(ggml_cgraph * graph) { return allocate(graph, Inputs::Writable); }
     // Makes the allocated graph what it was before; see ggml_sched_unalloc_graph.
     void unallocate();
-    // Success with a text: an earlier run has failed on a device.
+    // Starts a run of the graph. A success with a text means that an earlier run has failed on a device.
     Status compute_async(ggml_cgraph * graph);
-    Status compute(ggml_cgraph * graph); // and waits; fails also if the run fails on a device
+    // Runs the graph, and waits. Fails also if the run fails on a device.
+    Status compute(ggml_cgraph * graph);
+    // Waits for all runs. A success with a text means that a run has failed on a device.
     Status synchronize();
-    void wait() const; // as synchronize(), while a call of this scheduler runs
+    // Waits for all backends, and changes nothing. A callback may call it while a call of this scheduler runs.
+    void wait() const;
+    // Forgets the graph and what the user has assigned. Kept results stay.
     void reset();
-    // After an exception has left a call: nothing is in flight or kept, and no graph is allocated.
+    // Makes the scheduler usable after an exception has left a call: waits for all runs, and forgets all results.
     void recover() noexcept;
 
+    // Assigns a tensor to a backend, until reset().
     Status assign_by_user(ggml_tensor * tensor, ggml_backend_t backend);
+    // Returns the backend of a tensor: what the last split has found, or what the user has assigned; NULL if neither.
     ggml_backend_t backend_of(const ggml_tensor * tensor) const;
 
+    // These set what later calls use; see the functions of the C API with these names. A callback may be NULL.
     void set_observer(const Observer & observer) { observer_ = observer; }
     void set_copy_callback(const CopyCallback & callback) { copy_callback_ = callback; }
     void set_realloc_callback(const ReallocCallback & callback) { reallocations_.set_callback(callback); }
     void set_sync_mode(ggml_sched_sync_mode mode) { settings_.sync_mode = mode; }
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
-    void set_streaming(const StreamSettings & settings); // waits for what is in flight
+    // Waits for all runs, and forgets the graph.
+    void set_streaming(const StreamSettings & settings);
     void keep_weights(bool keep) { streaming_.keep_weights(keep); }
     void set_verify(bool verify) { settings_.verify = verify; }
-    // False: every stage runs anew for each graph, and each run is lowered and planned anew.
+    // Lets results be kept for later graphs. Without reuse, every stage runs anew for each graph and each run.
     void set_reuse(bool reuse) { settings_.reuse = reuse; }
     void set_debug(int level) { settings_.debug = level; }
     void set_realloc_check(ReallocCheck check) { settings_.realloc_check = check; }
-    Status start_trace(const std::string & path); // ends the trace that there may be
+    // Begins a trace, and ends the one before.
+    Status start_trace(const std::string & path);
+    // Ends the trace, and writes it. Fails if there is none.
     Status stop_trace();
-    void end_trace() noexcept; // if there is one; logs what fails
-    // Graphs are prepared anew from now on. The number of copies stays.
+    // Ends the trace if there is one, and logs a failure.
+    void end_trace() noexcept;
+    // Changes the hooks, and forgets all results. The number of copies stays.
     void set_test_hooks(const TestHooks & hooks);
     const TestHooks & test_hooks() const { return hooks_; }
 
     const std::vector<host::Backend> & backends() const { return backends_; }
-    int index_of(ggml_backend_t backend) const; // -1 if it is none of ours
+    // Returns the index of a backend; -1 if this scheduler does not have it.
+    int index_of(ggml_backend_t backend) const;
     int n_splits() const { return static_cast<int>(splits().splits.size()); }
     int n_copies() const { return n_copies_; }
     size_t buffer_size(int backend) const { return buffers_.size(static_cast<BackendId>(backend)); }
     ggml_sched_stats & stats() { return executor_->stats; }
-    const plan::Plan * last_plan() const { return last_plan_.get(); } // NULL: no run yet; valid until the next one
+    // Returns the plan of the last run, which is valid until the next run; NULL if there was none.
+    const plan::Plan * last_plan() const { return last_plan_.get(); }
     const plan::Machine & machine() const { return machine_; }
 
+    // Return texts about the last run; "" if there was none. See ggml_sched_get_pattern and ggml_sched_get_plan_text.
     std::string pattern(int split) const;
     std::string plan_text() const;
 
   private:
     Scheduler(std::vector<host::Backend> backends, const Options & options, const TestHooks & hooks);
 
-    enum class Goal { Split, Measure, Reserve, Allocate }; // what is wanted of a graph, and of its stages
-    enum class Inputs { Writable, Written };               // by the caller, later or already
+    // Goal - how far the stages go: split_graph, reserve_size, reserve or alloc_graph
+    enum class Goal { Split, Measure, Reserve, Allocate };
+    // Inputs - whether the caller writes the inputs after the allocation, or has written them before
+    enum class Inputs { Writable, Written };
     Status take(ggml_cgraph * graph, EarlierPlaces & earlier);
     Status allocate(ggml_cgraph * graph, Inputs inputs);
     Status prepare(Goal goal, size_t * sizes = nullptr);
@@ -133,18 +156,18 @@ class Scheduler {
 
     Settings settings_;
     TestHooks hooks_;
-    bool has_unverified_runs_ = false; // Runs may be in flight that the verifier does not know.
+    bool has_unverified_runs_ = false; // true if runs may be in flight that the verifier does not know
     const bool is_parallel_;
     const int n_copies_;
     std::vector<host::Backend> backends_;
     Topology topology_;
     plan::Machine machine_;
-    bool has_queues_ = false; // all devices have a second one
+    bool has_queues_ = false; // true if all devices have a second queue
     CopyLimits copy_limits_;
 
     // The graph and what the stages made of it
     ggml_cgraph * graph_ = nullptr;
-    uint64_t identity_ = 0;
+    uint64_t identity_ = 0; // identity of graph_: another graph may come to lie at its address
     bool is_allocated_ = false;
     int cur_copy_ = 0;
     int next_copy_ = 0;
@@ -157,12 +180,12 @@ class Scheduler {
     StreamRings streams_;
     Memo<StreamKey, std::shared_ptr<const StreamPlan>> kept_streams_;
     const std::shared_ptr<const StreamPlan> nothing_streamed_ = std::make_shared<const StreamPlan>();
-    std::shared_ptr<const StreamPlan> streamed_ = nothing_streamed_; // of this graph
+    std::shared_ptr<const StreamPlan> streamed_ = nothing_streamed_; // stream plan of graph_
     Memo<ProgramKey, KeptProgram> programs_;
-    Memo<ProgramKey, std::shared_ptr<const plan::History>> free_inputs_; // after which no input is in use any more
-    KeptProgram * program_ = nullptr;                                    // of this graph; NULL: not lowered
-    bool are_places_proved_ = false;                                     // those of the allocated graph
-    bool is_stale_ = false;                                              // what is kept was found to be wrong
+    Memo<ProgramKey, std::shared_ptr<const plan::History>> free_inputs_; // history after which no input is in use
+    KeptProgram * program_ = nullptr; // program of graph_, one of programs_; NULL if the graph is not lowered
+    bool are_places_proved_ = false;  // true if the places of the allocated graph are proved
+    bool is_stale_ = false;           // true if a kept result was found to be wrong
 
     std::shared_ptr<const plan::Plan> last_plan_;
     std::shared_ptr<const observe::Names> last_names_;
@@ -170,10 +193,10 @@ class Scheduler {
     observe::Verifier verifier_;
     Observer observer_;
     CopyCallback copy_callback_;
-    Offered offered_ = Offered::Nothing; // of the graph that was cut last
+    Offered offered_ = Offered::Nothing; // weights of graph_ that are offered to the copy callback
     Reallocations reallocations_;
-    std::unique_ptr<observe::Tracer> tracer_; // NULL: none
-    std::unique_ptr<Executor> executor_;      // goes before the rest: it waits for what uses the memory above
+    std::unique_ptr<observe::Tracer> tracer_; // NULL if there is no trace
+    std::unique_ptr<Executor> executor_;      // its destructor waits for what uses the memory of the members above
     InFlight in_flight_;
     Allocation allocation_;
     Streaming streaming_;

@@ -1,4 +1,5 @@
-// How the scheduler prepares a graph: the stages of alloc_graph, and of the calls that need only some of them.
+// The functions of the scheduler that prepare a graph: the stages of alloc_graph, and of the calls that need only some
+// of them.
 
 #include <algorithm>
 #include <string>
@@ -11,13 +12,13 @@
 
 namespace ggml_sched {
 
-// The table of contents of alloc_graph, reserve, reserve_size and split_graph.
+// Runs the stages of alloc_graph, reserve, reserve_size and split_graph. Each step below is one stage.
 Status Scheduler::prepare(Goal goal, size_t * sizes) {
-    bool is_told = false; // the caller, of buffers that are replaced
+    bool is_told = false; // true if the caller has been told that buffers are replaced
     Status status;
-    do { // Again without streaming, where its memory is needed for something else.
+    do { // The stages run again without streaming if its memory is needed for something else.
         bool fits = false;
-        do { // Again with lower limits, where there is less memory for streaming than the splits need.
+        do { // They run again with lower limits if there is less memory for streaming than the splits need.
             // Each node gets a backend, and a split begins where the backend changes.
             status = assign_and_split();
             // Streamed weights get a ring in the memory of their device.
@@ -38,7 +39,7 @@ Status Scheduler::prepare(Goal goal, size_t * sizes) {
             status = give_places(is_told);
         }
     } while (has_made_room(goal, status));
-    // The caller writes its inputs from now on, and an earlier run may still use their memory.
+    // The caller writes its inputs from now on. An earlier run may still use their memory, so the host waits for it.
     if (status.ok() && goal == Goal::Allocate) {
         status = wait_for_inputs();
     }
@@ -50,7 +51,7 @@ Status Scheduler::assign_and_split() {
     return status.ok() && settings_.verify ? prove_cut() : status;
 }
 
-// Returns what may be streamed now. Other modes than auto show what ggml does, one copy at a time.
+// Returns what may be streamed now. Modes other than auto stream nothing: they show what ggml does, one copy at a time.
 const StreamLimits & Scheduler::limits() {
     static const StreamLimits kNothing;
     return is_streaming() ? streams_.limits() : kNothing;
@@ -74,6 +75,7 @@ void Scheduler::plan_streaming() {
     }
 }
 
+// Plans what is streamed, and gets the memory for it. `fits` is false if there is too little memory.
 Status Scheduler::get_ring(Goal goal, bool & fits) {
     fits = !needs_memory(goal) || !is_streaming();
     if (fits) {
@@ -85,13 +87,14 @@ Status Scheduler::get_ring(Goal goal, bool & fits) {
     Status status = streaming_.get_memory(*streamed_, view(), splits(), fits);
     if (status.ok() && fits) {
         if (streams_.number() != before) {
-            plan_streaming(); // memory that has grown is other memory
+            plan_streaming(); // The plan depends on the memory, which has changed.
         }
         status = settings_.verify ? prove_streams() : status;
     }
     return status;
 }
 
+// Makes the tensors of the copies, and lets the nodes read them.
 Status Scheduler::make_copies(Goal goal) {
     slots_.make(view(), splits(), backends_, n_copies_, cur_copy_);
     if (needs_memory(goal)) {
@@ -110,6 +113,7 @@ Status Scheduler::make_copies(Goal goal) {
     return {};
 }
 
+// Finds places for the tensors, or only the sizes of buffers, as far as the goal needs them.
 Status Scheduler::find_places(Goal goal, size_t * sizes) {
     switch (goal) {
     case Goal::Split: return {};
@@ -122,6 +126,7 @@ Status Scheduler::find_places(Goal goal, size_t * sizes) {
     return status.ok() && settings_.verify ? prove_places() : status;
 }
 
+// Gives the tensors their places. Tells the caller once, before a buffer is replaced.
 Status Scheduler::give_places(bool & is_told) {
     if (allocation_.must_grow() && !std::exchange(is_told, true)) {
         if (Status status = reallocations_.tell(graph_, cut_graph()); !status.ok()) {
@@ -131,7 +136,7 @@ Status Scheduler::give_places(bool & is_told) {
     return allocation_.give(cut_graph());
 }
 
-// Is memory for anything else missing that streaming can give back? Then it has, and cutting the graph again helps.
+// Returns true if memory ran out and streaming has given its memory back. The stages then run again.
 bool Scheduler::has_made_room(Goal goal, const Status & status) {
     if (!needs_memory(goal) || status.code != GGML_STATUS_ALLOC_FAILED || !streaming_.give_memory_back()) {
         return false;
@@ -141,6 +146,7 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
     return true;
 }
 
+// Waits until the caller may write its inputs. On a failure no tensor has memory.
 Status Scheduler::wait_for_inputs() {
     if (in_flight_.is_empty()) {
         return {};
@@ -192,6 +198,7 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
     return status;
 }
 
+// Allocates a graph. With Inputs::Written, it fails if an input has lost its contents.
 Status Scheduler::allocate(ggml_cgraph * graph, Inputs inputs) {
     const OperandsGuard guard(split_graphs_);
     EarlierPlaces earlier;

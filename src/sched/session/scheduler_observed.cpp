@@ -1,4 +1,4 @@
-// Functions that show what runs did: traces, patterns, and the plan as text
+// The functions of the scheduler that show what runs did: traces, patterns, and the plan as text
 
 #include <new>
 

@@ -1,4 +1,5 @@
-// How the scheduler runs an allocated graph: lowering, the plan for what is in flight, verification, execution.
+// The functions of the scheduler that run an allocated graph: lowering, the plan for what is in flight, verification,
+// execution.
 
 #include <new>
 #include <utility>
@@ -12,6 +13,7 @@
 
 namespace ggml_sched {
 
+// Returns what the program of the allocated graph depends on now.
 ProgramKey Scheduler::key() const {
     const GraphVersion & version = cut_.comparison().version();
     return {cur_copy_, version.layout,       version.place, allocation_.places(),          allocation_.buffers(),
@@ -26,13 +28,14 @@ plan::Mode Scheduler::mode() const {
     }
 }
 
+// Lowers the allocated graph, whatever is kept.
 Lowered Scheduler::lower_afresh() {
     const LoweringOptions options = {mode(), observer_.callback != nullptr, offered_, copy_limits_};
     return lower(cut_graph(), allocation_.adjacent_copies(), *streamed_, backends_, topology_, options, spaces_);
 }
 
-// Makes what the executor needs for copies in chunks out of pageable memory. False: there is no memory for it, as the
-// topology says now.
+// Makes what the executor needs for copies in chunks out of pageable memory. Returns false if there is no memory for
+// it. The topology notes this, and the graph has to be lowered again.
 bool Scheduler::prepare_staging(const Lowered & lowered) {
     for (size_t b = 0; b < backends_.size(); b++) {
         for (const plan::Lane lane : {topology_.lane_of[b], topology_.stream_of[b]}) {
@@ -46,6 +49,7 @@ bool Scheduler::prepare_staging(const Lowered & lowered) {
     return true;
 }
 
+// Finds the program of the allocated graph: a kept one, or a new one.
 void Scheduler::lower_graph() {
     BackendId src = kNoBackend;
     BackendId dst = kNoBackend;
@@ -54,7 +58,7 @@ void Scheduler::lower_graph() {
         topology_.n_refusals++;
     }
     if (streamed_->whole_experts != streaming_.streams_whole(cut_.streamed().experts)) {
-        plan_streaming(); // as measured meanwhile
+        plan_streaming(); // A measured run has changed the choice.
     }
     const auto find_kept = [this] {
         const ProgramKey now = key();
@@ -63,21 +67,22 @@ void Scheduler::lower_graph() {
     };
     if (KeptProgram * const kept = settings_.reuse ? find_kept() : nullptr) {
         if (std::exchange(program_, kept) != kept) {
-            kept->bind(view(), slots_); // it may have been another graph's
+            kept->bind(view(), slots_); // The program may have been bound to another graph.
         }
         return;
     }
     program_ = nullptr;
-    const auto refused_before = std::exchange(topology_.cannot_stage, {}); // there may be memory by now
+    const auto refused_before = std::exchange(topology_.cannot_stage, {}); // There may be memory by now.
     Lowered made = lower_afresh();
-    while (!prepare_staging(made)) { // Again where a device refuses what the program needs.
+    while (!prepare_staging(made)) { // A device has refused memory. The next program does without it.
         made = lower_afresh();
     }
     topology_.n_refusals += topology_.cannot_stage != refused_before ? 1 : 0;
     program_ = &programs_.add(key(), {std::move(made), {}, {}});
 }
 
-// Nothing of what is kept may be used again. The allocated graph still needs its tensors' numbers.
+// Forgets the kept results, since one of them was wrong, and returns the error. The numbers of the tensors stay until
+// the next graph: the allocated graph still needs them.
 Status Scheduler::stale(const std::string & what) {
     is_stale_ = true;
     program_ = nullptr;
@@ -88,6 +93,7 @@ Status Scheduler::stale(const std::string & what) {
                           "; please report it. GGML_SCHED_REUSE=0 runs every stage anew");
 }
 
+// The functions prove_...() fail if a kept result does not hold for the graph.
 Status Scheduler::prove_cut() {
     const std::string difference = cut_.find_stale(graph_, user_, limits(), offered_ != Offered::Nothing);
     return difference.empty() ? Status{} : stale(difference);
@@ -127,6 +133,7 @@ Status Scheduler::prove_plan(const KeptPlan & kept) {
     return difference.empty() ? Status{} : stale("plan: " + difference);
 }
 
+// Returns the plan of the program for what is in flight: a kept one, or a new one.
 KeptPlan & Scheduler::find_plan(bool & is_kept) {
     const std::shared_ptr<const plan::History> & in_flight = in_flight_.history();
     KeptPlan * const kept = settings_.reuse ? program_->plans.find(in_flight, hooks_.ignored) : nullptr;
@@ -143,6 +150,7 @@ KeptPlan & Scheduler::find_plan(bool & is_kept) {
                                plan::make_plan(machine_, program_->lowered.program, *in_flight, hooks_.rules));
 }
 
+// Fails if the plan does not order every hazard, or if the program loses an input.
 Status Scheduler::verify(KeptPlan & kept) {
     if (!settings_.verify) {
         has_unverified_runs_ = true;
@@ -168,6 +176,7 @@ Status Scheduler::verify(KeptPlan & kept) {
     return {};
 }
 
+// Returns true if this is the graph that was taken last, and not another one at its address.
 bool Scheduler::is_same_graph(const ggml_cgraph * graph) const {
     return graph && graph == graph_ && host::identity_of(graph) == identity_;
 }
@@ -205,9 +214,9 @@ Status Scheduler::compute(ggml_cgraph * graph) {
     return status;
 }
 
-// The table of contents of graph_compute_async.
+// Runs the stages of graph_compute_async. Each step below is one stage.
 Status Scheduler::run() {
-    // Between calls the nodes have the operands that the caller built; now they read the copies.
+    // Between calls the nodes have the operands that the caller built. During the run they read the copies.
     const OperandsGuard guard(split_graphs_);
     split_graphs_.replace_operands();
     // Verification may have been switched on after the allocation.
@@ -216,7 +225,7 @@ Status Scheduler::run() {
             return status;
         }
     }
-    // Copies and launches, in order, with the bytes that each touches.
+    // The program: copies and launches, in order, with the bytes that each touches.
     lower_graph();
     if (settings_.verify) {
         Status status = prove_streams();
@@ -225,15 +234,15 @@ Status Scheduler::run() {
             return status;
         }
     }
-    // Snapshots, and what goes from device to device through the host, pass through a ring of host memory.
+    // Snapshots, and copies from device to device through the host, pass through a ring of host memory.
     if (Status status = executor_->prepare_ring(program_->lowered.ring_bytes); !status.ok()) {
         return status;
     }
-    // The verifier knows nothing of runs without verification, so they end first.
+    // The verifier knows nothing of runs without verification, so the host waits for them first.
     if (settings_.verify && std::exchange(has_unverified_runs_, false)) {
         in_flight_.synchronize();
     }
-    // The waits: between the tasks of this run, and for what earlier runs may still be doing.
+    // The plan: waits between the tasks of this run, and for what earlier runs may still be doing.
     bool is_kept = false;
     KeptPlan & kept = find_plan(is_kept);
     if (is_kept && settings_.verify) {
@@ -245,17 +254,17 @@ Status Scheduler::run() {
     if (Status status = verify(kept); !status.ok()) {
         return status;
     }
-    // Events exist before the first step: then a run breaks off only where a device fails.
+    // Events are made before the first step, so that a run breaks off only where a device fails.
     if (Status status = executor_->prepare(*kept.plan); !status.ok()) {
         return status;
     }
-    // From here on the run counts as started, and the next one is planned behind it.
+    // The run counts as started from here on, and the next run is planned behind it.
     executor_->stats.runs++;
     last_plan_ = kept.plan;
     last_names_ = program_->names;
     last_streams_ = streamed_;
     in_flight_.add_run(kept.after, kept.idle);
-    const Observer observer = observer_; // the callback may exchange it
+    const Observer observer = observer_; // The eval callback may set another one during the run.
     return streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
                                         : executor_->run(*kept.plan, run_bindings(), observer);
 }
@@ -275,10 +284,11 @@ Status Scheduler::synchronize() {
     return {GGML_STATUS_SUCCESS, executor_->take_failures().text};
 }
 
+// Waits for all backends. If no graph is allocated, the next one gets copy index 0.
 void Scheduler::wait_for_all() {
     for (const host::Backend & backend : backends_) {
         if (!backend.async) {
-            host::synchronize(backend.handle); // no lane, but the caller may have enqueued on it
+            host::synchronize(backend.handle); // The backend has no lane, but the caller may have enqueued work on it.
         }
     }
     in_flight_.synchronize();

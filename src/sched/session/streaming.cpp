@@ -11,8 +11,8 @@ namespace ggml_sched {
 
 namespace {
 
-// Device memory to measure a link with. A copy to it may be left in flight only by a failure: then it is waited for
-// before the memory is freed.
+// SampleMemory - device memory to measure a link with. A failure may leave a copy to it in flight, so the destructor
+// waits before it frees the memory.
 class SampleMemory {
   public:
     SampleMemory(ggml_backend_buffer_type_t buft, size_t bytes, const host::Backend & queue)
@@ -33,7 +33,7 @@ class SampleMemory {
     SampleMemory(const SampleMemory &) = delete;
     SampleMemory & operator=(const SampleMemory &) = delete;
 
-    // NULL: there is no memory.
+    // Returns a tensor of all the memory; NULL if there is no memory.
     ggml_tensor * tensor() {
         const bool is_placed =
             buffer_ && host::place(&tensor_, buffer_, ggml_backend_buffer_get_base(buffer_)) == GGML_STATUS_SUCCESS;
@@ -64,6 +64,7 @@ bool Streaming::make_queues() {
     return all;
 }
 
+// Tells the executor of the queues that exist.
 void Streaming::use_queues() {
     for (size_t b = 0; b < backends_.size(); b++) {
         if (const host::Backend * queue = streams_.queue(static_cast<BackendId>(b))) {
@@ -88,6 +89,7 @@ Status Streaming::get_memory(const StreamPlan & plan, const GraphView & graph, c
     return {};
 }
 
+// Waits for what uses the memory that get_memory() frees.
 Status Streaming::wait_for_old_memory(const StreamPlan & plan) {
     const std::vector<ggml_backend_buffer_t> old = streams_.in_the_way(plan);
     bool waited = false;
@@ -103,7 +105,7 @@ bool Streaming::give_memory_back() {
     return true;
 }
 
-// Only the choice between ways to stream experts needs it. Where a sample cannot be sent, the speed stays unknown.
+// Measures the speed of the link, which only ExpertChoice needs. Where a sample cannot be sent, it stays unknown.
 void Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits) {
     const BackendId backend = plan.experts.backend;
     const bool has_choice = plan.experts.bytes > 0 && plan.experts.have_ids;
@@ -124,7 +126,7 @@ void Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, c
     }
 }
 
-// Copies as a plan would, and waits before the target may be freed.
+// Copies a sample as a plan would, and waits until it has arrived.
 Status Streaming::send_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend) {
     const bool is_pinned = host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(weight)));
     const bool is_staged = !is_pinned && executor_.prepare_staging(topology_.stream_of[backend], 0);
@@ -144,6 +146,7 @@ Status Streaming::run(const plan::Plan & plan, RunBindings bindings, const Obser
     return executor_.run(plan, bindings, observer);
 }
 
+// Performs a plan that sends experts by their ids, and measures it.
 Status Streaming::run_by_ids(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer,
                              const StreamPlan & streams) {
     const StreamedExperts & experts = streams.experts;
@@ -154,7 +157,7 @@ Status Streaming::run_by_ids(const plan::Plan & plan, const RunBindings & bindin
     executor_.stats.expert_bytes_sent += executor_.bytes_by_ids();
     executor_.stats.expert_bytes_of_all += experts.bytes;
     const double rate = streams_.bytes_per_us(experts.backend);
-    if (rate > 0 && status.ok()) { // 0: there was no memory to measure the link with
+    if (rate > 0 && status.ok()) { // The rate is 0 if the link could not be measured.
         const ExpertChoice::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
                                        static_cast<double>(experts.bytes) / rate,
                                        streams.slots_in_ring(experts.backend)};

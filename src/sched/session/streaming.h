@@ -1,6 +1,8 @@
-// Streaming - brings what is decided in stream/ together with what is in flight: gets memory when nothing uses the old
-// one any more, gives it back when it is needed elsewhere, and measures what the choice between ways to stream experts
-// depends on. Where streaming is off, nothing here runs but what makes queues for other large inputs.
+// Streaming - brings what stream/ decides together with what is in flight. It gets memory when nothing uses the old
+// memory any more, and gives memory back that is needed elsewhere. It also measures the times that ExpertChoice needs.
+// Where streaming is off, it only makes queues for other large inputs.
+//
+// Streaming owns the ExpertChoice; the scheduler owns the rings and the executor. One thread at a time uses it.
 
 #pragma once
 
@@ -17,23 +19,26 @@ namespace ggml_sched {
 
 class Streaming {
   public:
-    // All arguments must stay; the rings must outlive the executor, which uses their queues.
+    // All arguments must stay. The rings must outlive the executor, which uses their queues.
     Streaming(const std::vector<host::Backend> & backends, const Topology & topology, const Settings & settings,
               Spaces & spaces, StreamRings & streams, Executor & executor, InFlight & flight);
 
-    // Makes the queues of all devices, for more than weights. False: not all of them.
+    // Makes the queues of all devices, which then carry other large inputs, too. Returns false if a device refuses one.
     bool make_queues();
 
-    // Nothing may be in flight.
+    // Changes the settings. Nothing may be in flight.
     void set(const StreamSettings & settings);
+    // Lets the executor keep weights in the rings; see Executor::keep_weights().
     void keep_weights(bool keep) { executor_.keep_weights(keep ? &streams_.kept() : nullptr); }
 
-    // Gets the memory that a plan needs, and measures the link to its experts. `fits` says if there was enough; if not,
-    // the limits are lower now, and the graph has to be cut and planned again.
+    // Gets the memory that a plan needs, and measures the link to its experts. If there is too little memory, `fits` is
+    // false and the limits are lower. The graph then has to be cut and planned again.
     Status get_memory(const StreamPlan & plan, const GraphView & graph, const Splits & splits, bool & fits);
-    // Memory for something else has run out: what streaming has is given back, and it ends. False: it has none.
+    // Gives all memory back and ends streaming, since memory for something else has run out. Returns false if streaming
+    // has no memory.
     bool give_memory_back();
 
+    // Returns true if all experts are to be sent ahead; see ExpertChoice.
     bool streams_whole(const StreamedExperts & experts) const { return choice_.streams_whole(experts.batch); }
     // Performs the plan of a graph that streams experts, and measures it if they are sent by their ids.
     Status run(const plan::Plan & plan, RunBindings bindings, const Observer & observer, const StreamPlan & streams);

@@ -1,4 +1,5 @@
-// TestHooks - what tests change in a scheduler, and no caller can: they leave something out, and see that it is missed.
+// TestHooks - what tests change in a scheduler, and callers cannot. Such a test leaves something out, and expects that
+// the scheduler or the result shows it. It is a value.
 
 #pragma once
 
@@ -11,12 +12,12 @@
 namespace ggml_sched {
 
 struct TestHooks {
-    int n_copies = 0;                   // of a parallel scheduler, 1 to kMaxCopies; 0: the default. Set when it is made
-    size_t snapshot_limit = SIZE_MAX;   // larger inputs are copied straight, if the default allows them at all
-    size_t stream_lane_from = SIZE_MAX; // where copies take turns, larger inputs go on the lane that streams weights
-    plan::Rules rules;                  // of the planner; all are on
-    IgnoredFields ignored;              // of keys. Verification refuses what is then wrongly kept
-    bool refuses_superfluous_waits = false; // with verification: a plan must need each of its waits
+    int n_copies = 0;                   // n_copies of a new parallel scheduler, 1 to kMaxCopies; 0: the default
+    size_t snapshot_limit = SIZE_MAX;   // most bytes of an input that gets a snapshot; the default may be lower
+    size_t stream_lane_from = SIZE_MAX; // least bytes of an input that takes the stream lane; the default may be lower
+    plan::Rules rules;                  // rules of the planner; all are on
+    IgnoredFields ignored;              // fields that keys ignore; verification refuses what is then wrongly kept
+    bool refuses_superfluous_waits = false; // true if verification fails for a plan that does not need each wait
 };
 
 } // namespace ggml_sched

@@ -44,6 +44,7 @@ bool Caches::visit(const GraphNode & node, int32_t index) {
     return true;
 }
 
+// Returns the ids of the rows that a node writes; kNoTensor if the rows cannot be found one by one.
 TensorId Caches::ids_of(const GraphNode & node) const {
     const ggml_tensor * tensor = graph_.tensor(node.tensor);
     if (!has_rows(tensor)) {
@@ -55,7 +56,7 @@ TensorId Caches::ids_of(const GraphNode & node) const {
     return ids != operands.end() && are_in_host_memory(graph_.root(ids->tensor)) ? ids->tensor : kNoTensor;
 }
 
-// From before the run on
+// Returns true if the ids lie in host memory, and if nothing writes them before the node reads them.
 bool Caches::are_in_host_memory(TensorId ids) const {
     if ((graph_.facts(ids) & kIsComputed) || written_at_[ids] != kNoNode) {
         return false;
@@ -72,6 +73,7 @@ WritesByCache::WritesByCache(const std::vector<CacheWrite> & writes, const Graph
                      [&](const CacheWrite & a, const CacheWrite & b) { return root_of(a) < root_of(b); });
 }
 
+// Returns the first write into a cache, or the place where it would be.
 std::vector<CacheWrite>::const_iterator WritesByCache::first_of(TensorId root) const {
     return std::lower_bound(writes_.begin(), writes_.end(), root,
                             [&](const CacheWrite & write, TensorId id) { return root_of(write) < id; });

@@ -1,7 +1,11 @@
-// Caches - tensors that the caller keeps in host memory and that graphs add to, such as a KV cache.
+// Cache writes - which nodes of a graph write into a cache. A cache is a tensor that the caller keeps in host memory
+// and that graphs add to, such as a KV cache.
 //
-// A device that reads a cache needs mostly what earlier runs have left there. So the cache can be copied before this
-// run adds to it, if it is known which bytes the run will write: these bytes are copied again.
+// A device that reads a cache needs mostly what earlier runs have left there. So the cache is copied before the run
+// writes into it. The bytes that the run writes are copied again; a CacheWrite says which bytes these are. Caches finds
+// the writes of a graph, and WritesByCache sorts them.
+//
+// Both classes belong to one call of one thread. They own their lists, and refer to the graph.
 
 #pragma once
 
@@ -15,17 +19,18 @@ namespace ggml_sched {
 // CacheWrite - a node that writes into the memory of a cache
 struct CacheWrite {
     TensorId node;
-    int32_t index;
-    TensorId ids; // of the rows that it writes, in host memory from the start; kNoTensor: it may write all of its bytes
+    int32_t index; // index of the node in the graph
+    TensorId ids; // ids of the written rows, in host memory before the run; kNoTensor: the node may write all its bytes
 
     friend bool operator==(const CacheWrite & a, const CacheWrite & b) {
         return a.node == b.node && a.index == b.index && a.ids == b.ids;
     }
 };
 
+// Caches - collects the cache writes of a graph, node by node.
 class Caches {
   public:
-    // `written_at`: by tensor that is no view, the last of the nodes so far that writes it. All of them must stay.
+    // `written_at` has, for each tensor that is no view, the last node so far that writes it. All arguments must stay.
     Caches(const GraphView & graph, const std::vector<host::Backend> & backends, const Assignment & assignment,
            const std::vector<int32_t> & written_at)
         : graph_(graph)
@@ -34,11 +39,12 @@ class Caches {
         , written_at_(written_at)
         , written_(graph.n_tensors(), 0) {}
 
-    // Notes a node; all nodes have to be noted, in their order. Returns true if the node writes into a cache.
+    // Notes a node. The caller notes all nodes, in their order. Returns true if the node writes into a cache.
     bool visit(const GraphNode & node, int32_t index);
-    // Returns the bytes of the tensor's memory that the nodes so far have written.
+    // Returns how many bytes of the tensor's memory the nodes so far write.
     size_t written(TensorId id) const { return written_[graph_.root(id)]; }
 
+    // Returns the writes that were found, in the order of the nodes. The object must not be used afterwards.
     std::vector<CacheWrite> take_writes() { return std::move(writes_); }
 
   private:
@@ -50,15 +56,16 @@ class Caches {
     const Assignment & assignment_;
     const std::vector<int32_t> & written_at_;
     std::vector<CacheWrite> writes_;
-    std::vector<size_t> written_; // by tensor that is no view, in bytes
+    std::vector<size_t> written_; // bytes, by tensor that is no view
 };
 
-// WritesByCache - the writes of a graph, by the cache that they write into
+// WritesByCache - the cache writes of a graph, sorted by the cache that they write into
 class WritesByCache {
   public:
+    // `graph` must stay.
     WritesByCache(const std::vector<CacheWrite> & writes, const GraphView & graph);
 
-    // Visits the writes that may change a tensor, in their order, up to the node of this index.
+    // Visits, in order, the writes that may change the cache and that come before node `before`.
     template <typename Visit> void visit(TensorId cache, int32_t before, Visit visit) const {
         const TensorId root = graph_.root(cache);
         for (auto write = first_of(root); write != writes_.end() && root_of(*write) == root; ++write) {
@@ -67,6 +74,7 @@ class WritesByCache {
             }
         }
     }
+    // Returns true if visit() would visit a write.
     bool any(TensorId cache, int32_t before) const {
         const auto first = first_of(graph_.root(cache));
         return first != writes_.end() && root_of(*first) == graph_.root(cache) && first->index < before;
@@ -77,21 +85,21 @@ class WritesByCache {
     std::vector<CacheWrite>::const_iterator first_of(TensorId root) const;
 
     const GraphView & graph_;
-    std::vector<CacheWrite> writes_; // by root and index
+    std::vector<CacheWrite> writes_; // sorted by root, then by index
 };
 
-// The caller has put it in host memory, and neither as a weight nor as an input of this graph.
+// Returns true if the tensor lies in host memory, and is no weight, no input and no result of an operation.
 bool is_on_host(const GraphView & graph, TensorId id);
 
-// Is most of it as it was when so many bytes have been written?
+// Returns true if at least half of the tensor's bytes keep their value when `written` bytes are written.
 inline bool is_mostly_old(const GraphView & graph, TensorId id, size_t written) {
     return 2 * written <= graph.bytes(id);
 }
 
-// Does the node write rows that are long enough to be found one by one?
+// Returns true if the node writes rows, and if the rows are long enough to be sent one by one.
 bool has_rows(const ggml_tensor * node);
 
-// The most that it writes
+// Returns the most bytes that a write may write.
 size_t bytes_of(const CacheWrite & write, const GraphView & graph);
 
 } // namespace ggml_sched

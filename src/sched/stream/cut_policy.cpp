@@ -18,13 +18,14 @@ StreamCuts::StreamCuts(const GraphView & graph, const std::vector<host::Backend>
     result_.decisions = SizeDecisions(limits_);
 }
 
+// Streams nothing to backends whose streamed weights would be smaller, on average, than StreamLimit::mean.
 void StreamCuts::drop_limits_for_small_weights() {
     result_.is_small.assign(limits_.size(), false);
     if (std::none_of(limits_.begin(), limits_.end(), [](const StreamLimit & limit) { return limit.weight > 0; })) {
         return;
     }
-    std::vector<size_t> bytes(limits_.size(), 0); // by backend: of the weights that would be streamed
-    std::vector<size_t> n(limits_.size(), 0);
+    std::vector<size_t> bytes(limits_.size(), 0); // by backend: bytes of the weights that would be streamed
+    std::vector<size_t> n(limits_.size(), 0);     // by backend: how many weights these are
     for (const int reader : assignment().readers_elsewhere) {
         const GraphNode & node = graph().nodes()[reader];
         const BackendId backend = assignment().backend[node.tensor];
@@ -57,6 +58,7 @@ void StreamCuts::read_up_to(int32_t node) {
     }
 }
 
+// Begins to count the streamed bytes anew if this is another split than the last one.
 void StreamCuts::enter(const Split & split) {
     if (begin_ != split.begin) {
         begin_ = split.begin;
@@ -65,6 +67,7 @@ void StreamCuts::enter(const Split & split) {
     }
 }
 
+// Returns true if the tensor is a weight that is streamed to the backend.
 bool StreamCuts::is_streamed(TensorId id, BackendId backend) const {
     const size_t limit = limits_[backend].weight;
     if (limit == 0 || !is_host_weight(id)) {
@@ -74,6 +77,7 @@ bool StreamCuts::is_streamed(TensorId id, BackendId backend) const {
     return size_on(backends()[backend], graph().tensor(id)) <= most;
 }
 
+// Returns true if the tensor is a cache that is streamed to the backend, and notes the answer.
 bool StreamCuts::is_cache(TensorId id, BackendId backend) {
     if (limits_[backend].weight == 0 || !is_on_host(graph(), id)) {
         return false;
@@ -99,7 +103,7 @@ InputCopy StreamCuts::streamed_copy(const GraphNode & node, const Operand & oper
     InputCopy copy = {operand.tensor, backend, true};
     copy.offered = may_be_written(operand.tensor);
     if (copy.offered || node.op != GGML_OP_MUL_MAT_ID || operand.slot != kExpertsSlot) {
-        return copy; // all of it; of an offered one a snapshot is sent
+        return copy; // The whole weight is needed. A snapshot is sent of an offered weight.
     }
     for (const Operand & op : graph().operands_of(node)) {
         if (op.slot == kExpertIdsSlot) {
@@ -123,7 +127,7 @@ bool StreamCuts::must_begin(const Split & current, const std::vector<Wanted> & w
         }
         if (copy.streamed && !one.is_here) {
             streamed += size_of(copy);
-            // Another part of it is here, or the ids are not known before the split is launched.
+            // The split has another part of the weight, or computes the ids itself.
             if (one.has_other_one || copy.ids_node >= current.begin) {
                 return true;
             }

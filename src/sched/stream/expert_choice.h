@@ -1,19 +1,21 @@
 // ExpertChoice - decides how the weights of experts are streamed: whole and ahead of their use, or by the ids. By the
 // ids only the experts that the ids name are sent, once the ids are known.
 //
-// By the ids the host waits for the ids of each layer, and the times of copying and computing add up. Whole, only the
-// longer of the two counts:
+// By the ids the host waits for the ids of each layer, and the times of copying and computing add up. Whole, the longer
+// of the two counts, and a part of the shorter one:
 //
-//   by the ids   compute + share * all                            all: the time to copy all experts
+//   by the ids   compute + share * all
 //   whole        max(compute, all) + min(compute, all) / (slots - 1)
 //
-// `share` is the part of the experts that a batch uses; `slots` says how many of the largest weight the ring holds.
-// With two slots a copy and the launch before it wait for each other most of the time, so little overlaps: on an H100
-// whole was 9 % slower there than no streaming. With many slots only the first copy has nothing to hide behind.
+// `all` is the time to copy all experts. `share` is the part of the experts that a batch uses. `slots` is how many of
+// the largest weight the ring holds. With two slots a copy and the launch before it wait for each other most of the
+// time, so little overlaps. With many slots only the first copy has nothing to hide behind.
 //
 // Compute and share are measured in runs by the ids: in the first runs with a number of tokens, and then now and then.
-// They depend on the router: a batch of 2,048 tokens may use a third of the experts. Results do not depend on the
+// They depend on the router: even a large batch may use only a part of the experts. Results do not depend on the
 // choice.
+//
+// One thread at a time uses an ExpertChoice. It owns the measured times, and refers to nothing.
 
 #pragma once
 
@@ -26,12 +28,13 @@
 
 namespace ggml_sched {
 
-// The experts of a batch, in one layer
+// ExpertBatch - how many experts a batch of tokens has in one layer, and how many it uses
 struct ExpertBatch {
-    int64_t n_experts = 0; // 0: there are none
-    int64_t n_used = 0;    // by each token
+    int64_t n_experts = 0; // 0 if there are no experts
+    int64_t n_used = 0;    // experts that each token uses
     int64_t n_tokens = 0;
 
+    // Returns the batch of a MUL_MAT_ID.
     static ExpertBatch of(const ggml_tensor * mul_mat_id);
 
     friend bool operator==(const ExpertBatch & a, const ExpertBatch & b) {
@@ -39,24 +42,29 @@ struct ExpertBatch {
     }
 };
 
+// ExpertChoice - the times that were measured, and the choice that follows from them
 class ExpertChoice {
   public:
+    // Returns true if all experts are to be sent ahead, and false if they are to be sent by the ids.
     bool streams_whole(const ExpertBatch & batch) const;
 
+    // Run - the times of one run by the ids
     struct Run {
-        double us;        // that the host was busy with it
-        double copied_us; // the time that copying the experts in use takes
-        double all_us;    // and that of all experts
-        double slots;     // of the largest weight in the ring; 2 at least
+        double us;        // time that the host was busy with the run
+        double copied_us; // time that copying the named experts takes
+        double all_us;    // time that copying all experts would take
+        double slots;     // how many of the largest weight the ring holds
     };
-    // True if an answer has changed by it.
+    // Notes a measured run by the ids. Returns true if streams_whole() answers otherwise since then.
     bool note_by_ids(const ExpertBatch & batch, const Run & run);
+    // Notes a run that was not measured.
     void note_whole(const ExpertBatch & batch);
 
-    // What is known of a batch like this one, and what follows, in a sentence
+    // Returns a sentence that says what is known of batches like this one, and how they are streamed.
     std::string text_of(const ExpertBatch & batch) const;
 
   private:
+    // Known - what was measured with batches that are alike
     struct Known {
         int n_measured = 0;
         int n_since = 0; // runs since the last measurement
@@ -65,11 +73,12 @@ class ExpertChoice {
         double all_us = 0;
         bool prefers_whole = false;
     };
+    // Batches are alike if their key is the same: experts, used experts, and tokens as a power of two, rounded up.
     using Key = std::tuple<int64_t, int64_t, int>;
     static Key key_of(const ExpertBatch & batch);
     static bool is_whole(const Known & known);
 
-    std::map<Key, Known> known_; // batches of about the same number of tokens are alike
+    std::map<Key, Known> known_;
 };
 
 } // namespace ggml_sched

@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kNever = SIZE_MAX;
 
+// IssueOrder - goes through the run split by split, and issues each copy as early as it may go.
 class IssueOrder {
   public:
     IssueOrder(StreamPlan & plan, const GraphView & graph, const Splits & splits, const Assignment & assignment,
@@ -44,13 +45,13 @@ class IssueOrder {
   private:
     // Queue - the copies that are to be issued to one backend
     struct Queue {
-        std::vector<uint32_t> weights; // slots of these, and of all else that does not wait for the host
-        std::vector<uint32_t> caches;  // in pageable memory
-        size_t next = 0;               // the first of the weights that has not been issued
-        size_t next_cache = 0;
-        size_t launched = 0;          // weights of splits that have been launched
-        size_t issued_bytes = 0;      // bytes of the others that have been issued
-        size_t prefetch_distance = 0; // the most that they may be before the last urgent split
+        std::vector<uint32_t> weights; // slots of all weights, and of caches in pinned memory
+        std::vector<uint32_t> caches;  // slots of caches in pageable memory
+        size_t next = 0;               // index of the first of `weights` that has not been issued
+        size_t next_cache = 0;         // index of the first of `caches` that has not been issued
+        size_t launched = 0;           // how many of `weights` belong to splits that have been launched
+        size_t issued_bytes = 0;       // bytes of the weights that are issued and whose split is not launched
+        size_t prefetch_distance = 0;  // issued_bytes at which weights of later splits wait for the next urgent split
     };
 
     int32_t n_splits() const { return static_cast<int32_t>(splits_.splits.size()); }
@@ -60,7 +61,7 @@ class IssueOrder {
     // True if the device reads the source of the copy by itself.
     bool is_pinned(const StreamSlot & slot) const {
         const InputCopy & input = splits_.copies[slot.copy];
-        return input.offered || // sent out of the ring of snapshots, which is pinned
+        return input.offered || // An offered weight is sent out of the ring of snapshots, which is pinned.
                host::is_pinned_for(backends_[input.backend],
                                    host::buft_of(host::buffer_of(graph_.tensor(input.tensor))));
     }
@@ -76,6 +77,7 @@ class IssueOrder {
 
     bool is_of_host(int32_t split) const { return topology_.lane_of[split_at(split).backend] == plan::kHost; }
 
+    // Sorts the slots of a ring into a queue. The prefetch distance is the ring's size until find_urgent() divides it.
     void fill(Queue & queue, const StreamPlan::Ring & ring) {
         for (uint32_t i = 0; i < ring.slots.size(); i++) {
             const StreamSlot & slot = ring.slots[i];
@@ -85,6 +87,7 @@ class IssueOrder {
         }
     }
 
+    // Returns StreamPlan::Ring::runs_ahead.
     bool runs_ahead(const Queue & queue) const {
         const auto backend = static_cast<BackendId>(&queue - queues_.data());
         if (queue.weights.empty()) {
@@ -94,15 +97,16 @@ class IssueOrder {
         return is_pinned(first) && is_known(first, kBeforeTheRun);
     }
 
-    // Are the ids of the experts to copy known once the split has been launched?
+    // Returns true if the host knows what to copy once the split has been launched.
     bool is_known(const StreamSlot & slot, int32_t split) const {
         return plan_.whole_experts || slot.known_after <= split;
     }
 
-    // Urgent are the first split of each backend, and the first after each time that the host computes.
+    // Finds the urgent splits: the first split of each backend, and the first one after each time that the host
+    // computes.
     void find_urgent() {
         std::vector<size_t> urgent_at(queues_.size(), kNever); // host splits before the backend's last urgent split
-        std::vector<bool> after_host(queues_.size(), false);
+        std::vector<bool> after_host(queues_.size(), false); // true if the host computes before the first urgent split
         size_t n_host_splits = 0;
         for (int32_t i = 0; i < n_splits(); i++) {
             const BackendId backend = split_at(i).backend;
@@ -121,7 +125,7 @@ class IssueOrder {
         }
     }
 
-    // Other copies from the host than those of weights, and of what caches hold from the start
+    // Returns true if the split needs copies from the host beside the weights and the old contents of caches.
     bool needs_others(int32_t split) const {
         const Split & needs = split_at(split);
         return std::any_of(needs.inputs.begin(), needs.inputs.end(), [&](uint32_t input) {
@@ -130,6 +134,7 @@ class IssueOrder {
         });
     }
 
+    // Issues the copies that may go once the split has been launched.
     void issue_after(int32_t split, BackendId backend) {
         Queue & queue = queues_[backend];
         while (true) {
@@ -162,12 +167,13 @@ class IssueOrder {
         return slot.split <= next_of(backend, split) && has_room(slot, split);
     }
 
-    // There is room, and it is known what to copy.
+    // Returns true if the slot is free, and if the host knows what to copy, once the split has been launched.
     bool has_room(const StreamSlot & slot, int32_t split) const {
         return slot.free_after <= split && is_known(slot, split);
     }
 
-    // The last of them may reach beyond it.
+    // Returns true if the weight goes before the next urgent split. The last such weight may exceed the prefetch
+    // distance.
     bool is_in_the_lead(BackendId backend, const StreamSlot & slot, int32_t split) {
         Queue & queue = queues_[backend];
         for (; queue.launched < queue.next; queue.launched++) {
@@ -182,7 +188,7 @@ class IssueOrder {
         return next == urgent.end() || slot.split <= *next || queue.issued_bytes < queue.prefetch_distance;
     }
 
-    // The next split, or if the host computes that, the backend's next.
+    // Returns the next split. If the host computes the next split, returns the next split of the backend.
     int32_t next_of(BackendId backend, int32_t split) const {
         int32_t next = split + 1;
         while (next < n_splits() && is_of_host(split + 1) && split_at(next).backend != backend) {

@@ -13,6 +13,7 @@ void KeptWeights::add(const Copy & copy, std::vector<bool> & parts) {
     }
 }
 
+// Returns the entry of a weight at its place in the ring. A new entry has no parts.
 KeptWeights::Weight & KeptWeights::place(const Copy & copy) {
     const char * end = copy.dst + copy.bytes;
     const auto at = weights_.find(copy.dst);
@@ -24,7 +25,7 @@ KeptWeights::Weight & KeptWeights::place(const Copy & copy) {
     return weights_[copy.dst] = {copy.src, end, std::vector<bool>(copy.n_parts, false)};
 }
 
-// What lay there in part is not there any more.
+// A weight of which some bytes are overwritten counts as gone.
 void KeptWeights::overwrite(const char * dst, size_t bytes) {
     auto at = weights_.lower_bound(dst);
     if (at != weights_.begin() && std::prev(at)->second.end > dst) {

@@ -6,6 +6,7 @@ namespace ggml_sched {
 
 namespace {
 
+// Returns the split of a node; kBeforeTheRun for kNoNode.
 int32_t split_of(int32_t node, const Splits & splits) {
     const auto after = std::upper_bound(splits.splits.begin(), splits.splits.end(), node,
                                         [](int32_t index, const Split & split) { return index < split.begin; });
@@ -49,15 +50,15 @@ bool lay_out(std::vector<StreamSlot> & slots, size_t ring) {
     if (slots.empty()) {
         return true;
     }
-    size_t lap = 0;  // the first slot of this lap,
-    size_t live = 0; // and of those of the lap before that are not in anyone's way yet
+    size_t lap = 0;  // first slot of this lap
+    size_t live = 0; // first slot of the lap before that no slot of this lap overwrites
     size_t cursor = 0;
     int32_t free_after = kBeforeTheRun;
     for (size_t i = 0; i < slots.size(); i++) {
         StreamSlot & slot = slots[i];
         if (cursor + slot.size > ring) {
             cursor = 0;
-            live = lap; // what was left of the lap before is older than what is in the way now
+            live = lap; // Slots that were left of the lap before are older than those that are overwritten now.
             lap = i;
         }
         slot.offset = cursor;
@@ -68,7 +69,7 @@ bool lay_out(std::vector<StreamSlot> & slots, size_t ring) {
         for (; live < lap && slots[live].offset < cursor; live++) {
             free_after = slots[live].split;
         }
-        slot.free_after = free_after; // also if an earlier slot has taken but a part of what was in the way
+        slot.free_after = free_after; // An earlier slot may have overwritten a part of the same old slot.
         if (slot.free_after == slot.split) {
             return false;
         }

@@ -10,7 +10,8 @@ namespace ggml_sched {
 
 namespace {
 
-constexpr double kManySlots = 1e6; // Each weight has a place of its own in the ring.
+// slots_in_ring() returns this number if all weights fit the ring.
+constexpr double kManySlots = 1e6;
 
 // Splits that were cut by limit_of(memory.most) need no more than half of the ring, so it always fits.
 void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
@@ -21,6 +22,7 @@ void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
     lay_out(ring.slots, ring.bytes);
 }
 
+// Returns why one copy of a weight is streamed, or not.
 ggml_sched_stream_decision decision_of(const InputCopy & copy, size_t bytes, const StreamedInputs & streamed,
                                        const Topology & topology) {
     if (copy.streamed) {

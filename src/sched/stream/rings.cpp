@@ -11,11 +11,13 @@ namespace ggml_sched {
 
 namespace {
 
+// Frees a second backend.
 struct Free {
     void operator()(ggml_backend_t backend) const { ggml_backend_free(backend); }
 };
 using BackendPtr = std::unique_ptr<ggml_backend, Free>;
 
+// Returns the limits of a ring of at most `capacity` bytes. A ring of no bytes streams nothing.
 StreamLimit limit_of(size_t capacity, bool is_auto) {
     return {std::min(Tuning::kMostPerSplit, capacity / Tuning::kSplitsInRing), capacity / 2,
             is_auto ? Tuning::kLeastMean : 0, is_auto ? Tuning::kLeastCache : 0};
@@ -54,7 +56,7 @@ void StreamRings::set(const StreamSettings & settings) {
     forget_contents();
 }
 
-// The memory or its limits are others now.
+// Notes that the memory or its limits have changed, and that the rings hold nothing.
 void StreamRings::forget_contents() {
     number_++;
     std::for_each(kept_.begin(), kept_.end(), [](KeptWeights & weights) { weights.forget(); });
@@ -72,6 +74,7 @@ const StreamLimits & StreamRings::limits() {
     return limits_;
 }
 
+// Finds how large the ring of each backend may be, and its limits.
 void StreamRings::find_capacities() {
     const size_t by_default = settings_.budget == StreamSettings::kAuto ? Tuning::kLookahead : settings_.budget;
     const size_t lookahead = settings_.lookahead == 0 ? by_default : settings_.lookahead;
@@ -84,6 +87,7 @@ void StreamRings::find_capacities() {
     }
 }
 
+// Returns the bytes that the settings grant to the ring of a backend.
 size_t StreamRings::budget_of(const host::Backend & backend) const {
     if (settings_.budget != StreamSettings::kAuto) {
         return settings_.budget;
@@ -92,6 +96,7 @@ size_t StreamRings::budget_of(const host::Backend & backend) const {
     return share < Tuning::kLeastAuto ? 0 : share;
 }
 
+// Sets how large a ring may be, and the limits that follow.
 void StreamRings::lower_capacity(BackendId backend, size_t capacity) {
     streams_[backend].capacity = capacity;
     limits_[backend] = limit_of(capacity, settings_.budget == StreamSettings::kAuto);
@@ -110,7 +115,7 @@ std::vector<RingMemory> StreamRings::memory() const {
     return result;
 }
 
-// Once for each backend to which weights could be streamed if it were able to. Who has asked for it is told louder.
+// Warns a user who has set a budget. In auto, it only writes to the debug log.
 void StreamRings::say_what_is_missing(const GraphView & graph, const Splits & splits) {
     for (const InputCopy & copy : splits.copies) {
         Stream & stream = streams_[copy.backend];
@@ -175,7 +180,8 @@ bool StreamRings::fit(BackendId backend, size_t needed) {
         lower_capacity(backend, std::min(needed, stream.capacity) / 2);
         return false;
     }
-    // Weights' buffers have their padding cleared when a tensor is placed, while an earlier one may be in use there.
+    // Backends clear the padding in a buffer of weights when a tensor is placed. Something else may still use these
+    // bytes.
     ggml_backend_buffer_set_usage(stream.memory, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
     return true;
 }
@@ -188,6 +194,7 @@ bool StreamRings::make_queues() {
     return ok;
 }
 
+// Makes the second backend unless it exists. Returns false if the device refuses it.
 bool StreamRings::make_queue(BackendId backend) {
     Stream & stream = streams_[backend];
     if (!stream.queue) {

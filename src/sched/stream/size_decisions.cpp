@@ -4,7 +4,7 @@ namespace ggml_sched {
 
 namespace {
 
-// The sizes as they are now, and what they add up to in the order of the record
+// Replay - answers the questions of the record with the sizes of another graph.
 class Replay {
   public:
     Replay(const GraphView & graph, const std::vector<host::Backend> & backends, const StreamLimits & limits,
@@ -44,8 +44,8 @@ class Replay {
     std::vector<CacheWrite>::const_iterator next_write_;
     std::vector<size_t> written_; // by tensor that is no view, in bytes
     BackendId backend_ = kNoBackend;
-    size_t had_ = 0;
-    size_t bytes_ = 0;
+    size_t had_ = 0;   // bytes that the current split waits for
+    size_t bytes_ = 0; // bytes that it would wait for with the wanted ones
 };
 
 } // namespace
