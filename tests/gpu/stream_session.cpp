@@ -34,7 +34,10 @@ StreamSession::StreamSession(const StreamModel & model, const Streaming & stream
     }
     ggml_sched_set_verify(sched(), streaming.verify);
     ggml_sched_keep_weights(sched(), streaming.keep);
-    set_streaming(sched(), streaming.budget, streaming.lookahead);
+    ggml_sched_stream_params params = ggml_sched_stream_default_params();
+    params.budget_bytes = streaming.budget;
+    params.lookahead_bytes = streaming.lookahead;
+    ggml_sched_set_streaming(sched(), &params);
 }
 
 StreamSession::~StreamSession() {

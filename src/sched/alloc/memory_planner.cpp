@@ -37,7 +37,7 @@ bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> &
     find_late_uses(keeps);
     find_last_uses();
     find_what_stays();
-    bool ok = place_rotating() && place_early();
+    bool ok = place_rotated_inputs() && place_early();
     next_dependency_ = 0;
     for (const Split & split : graph.splits.splits) {
         ok = ok && place_split(split);
@@ -161,7 +161,7 @@ void MemoryPlanner::find_what_stays() {
     }
 }
 
-bool MemoryPlanner::place_rotating() {
+bool MemoryPlanner::place_rotated_inputs() {
     const auto n_copies = static_cast<size_t>(parallel_ ? graph_->slots.n_copies() : 0);
     bool ok = true;
     for (size_t i = 0; n_copies > 0 && i < graph_->splits.rotated_inputs.size(); i++) {

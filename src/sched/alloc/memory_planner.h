@@ -70,7 +70,7 @@ class MemoryPlanner {
     // values.
     void find_what_stays();
     // Places rotated inputs and, if n_copies > 1, the copies. False: see make(), here and below.
-    bool place_rotating();
+    bool place_rotated_inputs();
     // Places leafs and inputs.
     bool place_early();
     // Places the copies and the nodes of a split, and releases what has had its last use.

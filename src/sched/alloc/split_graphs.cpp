@@ -31,17 +31,17 @@ void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits 
 }
 
 void SplitGraphs::replace_operands() {
-    is_rewired_ = true;
+    is_replaced_ = true;
     for (const Exchange & exchange : exchanges_) {
         *exchange.operand = exchange.copy;
     }
 }
 
 void SplitGraphs::restore() {
-    for (size_t i = 0; is_rewired_ && i < exchanges_.size(); i++) {
+    for (size_t i = 0; is_replaced_ && i < exchanges_.size(); i++) {
         *exchanges_[i].operand = exchanges_[i].original;
     }
-    is_rewired_ = false;
+    is_replaced_ = false;
 }
 
 } // namespace ggml_sched

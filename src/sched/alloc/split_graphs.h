@@ -40,7 +40,7 @@ class SplitGraphs {
         ggml_tensor * copy;
     };
     std::vector<Exchange> exchanges_;
-    bool is_rewired_ = false; // the nodes read the copies
+    bool is_replaced_ = false; // the nodes read the copies
     std::vector<host::GraphHandle> graphs_;
     std::vector<host::Keep> keeps_;
     bool keep_order_ = true;

@@ -84,8 +84,8 @@ Status assign_once(const GraphView & graph, const std::vector<host::Backend> & b
     Expansion devices(true, graph, backends, result);
     Status status = assign_by_placement(graph, backends, options.op_offload, devices, result);
     if (status.ok()) {
-        const bool all_have_one = devices.n_left() == 0 || spread_on(graph, backends, result);
-        settle(graph, backends, all_have_one, result);
+        const bool all_have_one = devices.n_left() == 0 || expand(graph, backends, result);
+        upgrade_and_fill(graph, backends, all_have_one, result);
         status = assign_rest(graph, backends, options.keep_writes, result, writer);
     }
     return status;

@@ -160,15 +160,15 @@ Status keep_writes(const GraphView & graph, const std::vector<host::Backend> & b
 
 } // namespace
 
-bool spread_on(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
+bool expand(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result) {
     const std::vector<GraphNode> & nodes = graph.nodes();
     return spread_along(nodes.rbegin(), nodes.rend(), true, graph, backends, result) == 0 ||
            spread_along(nodes.begin(), nodes.end(), false, graph, backends, result) == 0 ||
            spread_along(nodes.rbegin(), nodes.rend(), false, graph, backends, result) == 0;
 }
 
-void settle(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
-            Assignment & result) {
+void upgrade_and_fill(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
+                      Assignment & result) {
     if (all_have_one && !share_memory(backends)) {
         return;
     }

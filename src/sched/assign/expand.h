@@ -53,11 +53,11 @@ class Expansion {
 // Makes the last three of four walks: devices expand down and up, then all backends do. The first walk is part of
 // assign_by_placement(). Devices go first, so that the CPU gets only nodes that no device reaches. Returns true if all
 // nodes have a backend.
-bool spread_on(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result);
+bool expand(const GraphView & graph, const std::vector<host::Backend> & backends, Assignment & result);
 
 // Upgrades nodes to backends of higher priority, and finds the best backend for nodes without one.
-void settle(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
-            Assignment & result);
+void upgrade_and_fill(const GraphView & graph, const std::vector<host::Backend> & backends, bool all_have_one,
+                      Assignment & result);
 
 // Assigns operands and views, and moves nodes to the tensors that they write into. Fails for a node that no backend
 // supports. If a node writes into a tensor of a backend that cannot run it, fails and sets `writer` to the node.

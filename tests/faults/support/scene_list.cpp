@@ -135,7 +135,7 @@ void add_host_memory(std::vector<Scene> & scenes) {
     };
     add("Offloaded", {products, with_views()}, 0);
     add("Streamed", {products, with_caches()}, 8 * kWeightBytes);
-    add("StreamedAhead", {products, with_views()}, 8 * kWeightBytes).job.ahead = true;
+    add("StreamedAhead", {products, with_views()}, 8 * kWeightBytes).job.on_stream_lane = true;
     scenes.back().job.n_copies = 4;
     add("LargeWeight", {products, products}, 0).is_large = true;
     add("LargeWeightStreamed", {products, products}, size_t{8} << 20).is_large = true;

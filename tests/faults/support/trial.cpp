@@ -22,7 +22,7 @@ RigOptions rig_options(const Scene & scene) {
     options.stream = job.stream;
     options.keep_weights = job.keep;
     options.link_bytes_per_us = job.link;
-    options.ahead_from = job.ahead ? 0 : SIZE_MAX;
+    options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;
     options.inits_tensors = scene.inits_tensors;
     options.optimizes = scene.optimizes;
