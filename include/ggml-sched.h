@@ -6,7 +6,8 @@
 // Threading: one thread at a time may use a scheduler, as for ggml_backend_sched_*. A function that is called while
 // another one works with the same scheduler is refused, unless its comment allows it in callbacks.
 //
-// Errors: ggml_sched_get_error returns the text of the last error. The log has the same text.
+// Errors: ggml_sched_get_error returns the text of the last error. The log has the same
+// text, except for a run that an eval callback has ended.
 //
 // Switches. An environment variable is read when a scheduler is made; a function changes the same switch later:
 //
@@ -15,7 +16,7 @@
 //   GGML_SCHED_SYNC           auto, barrier, serial                      ggml_sched_set_sync_mode
 //   GGML_SCHED_VERIFY         0, 1                                       ggml_sched_set_verify
 //   GGML_SCHED_REUSE          1, 0                                       ggml_sched_set_reuse
-//   GGML_SCHED_TRACE          none, or the path of a file                ggml_sched_trace_start, ggml_sched_trace_stop
+//   GGML_SCHED_TRACE          the path of a file (no trace)             ggml_sched_trace_start, ggml_sched_trace_stop
 //   GGML_SCHED_STREAM         auto, off, unlimited, or a number of MiB   ggml_sched_set_streaming
 //   GGML_SCHED_STREAM_KEEP    0, 1                                       ggml_sched_keep_weights
 //   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
@@ -49,7 +50,7 @@ enum ggml_sched_sync_mode {
     GGML_SCHED_SYNC_SERIAL  = 2, // The host waits around each copy and before each launch.
 };
 
-// Sets the mode of the next runs. Callbacks may call both functions. A mode that does not exist is an error, and the
+// Sets the mode of the next runs. What is streamed follows with the next graph that is allocated. Callbacks may call both functions. A mode that does not exist is an error, and the
 // mode stays.
 GGML_API void                      ggml_sched_set_sync_mode(ggml_backend_sched_t sched, enum ggml_sched_sync_mode mode);
 GGML_API enum ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched);
@@ -57,14 +58,14 @@ GGML_API enum ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t
 // Why weights in host memory were streamed to devices, or were not; see ggml_sched_set_streaming. The order is part of
 // the meaning: of several graphs or devices, the largest decision counts.
 enum ggml_sched_stream_decision {
-    GGML_SCHED_STREAM_DECISION_NONE            = 0, // no graph has been allocated or reserved
+    GGML_SCHED_STREAM_DECISION_NONE            = 0, // no graph has been allocated or reserved since streaming was set
     GGML_SCHED_STREAM_DECISION_NOT_NEEDED      = 1, // no device needs copies of weights in host memory
     GGML_SCHED_STREAM_DECISION_OFF             = 2, // the budget is 0, or the synchronization mode is not AUTO
     GGML_SCHED_STREAM_DECISION_NO_QUEUE        = 3, // the device has no asynchronous copies, events or free queue
-    GGML_SCHED_STREAM_DECISION_NO_MEMORY       = 4, // the device has too little free memory, or makes no second queue
+    GGML_SCHED_STREAM_DECISION_NO_MEMORY       = 4, // too little free memory, no second queue, or a tiny budget
     GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS = 5, // a copy callback may write the weights
-    GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS   = 6, // each weight is larger than half of the ring
-    GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS   = 7, // the weights are too small on average; only AUTO looks at this
+    GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS   = 6, // each weight that may be streamed is larger than half of the ring
+    GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS   = 7, // those that fit are too small on average; only AUTO looks at this
     GGML_SCHED_STREAM_DECISION_STREAMED        = 8, // weights or caches are copied ahead of their use
 };
 
@@ -98,6 +99,7 @@ struct ggml_sched_stats {
     uint64_t unplanned_waits; // waits of the host that no plan shows; part of host_waits. They follow a refused copy, a
                               // run that broke off, memory of streaming that was given back, or a busy pinned chunk.
     uint64_t stream_decision; // the largest ggml_sched_stream_decision of all graphs that were allocated or reserved
+                              // since streaming was set; ggml_sched_reset_stats keeps it
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was
@@ -144,8 +146,9 @@ GGML_API void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level
 //
 // start ends the trace that is being made, if there is one, and opens the file at `path`. It returns false, with an
 // error, if the file cannot be written; nothing is traced then. stop writes the file. It returns false, with an error,
-// if writing fails or nothing is being traced. ggml_backend_sched_free also ends the trace. Neither waits for work in
-// flight. A trace ends after a million events, and says so. Runs that are not traced pay nothing.
+// if writing fails or nothing is being traced. A trace that start ends and cannot write is told in the log.
+// ggml_backend_sched_free also ends the trace. Neither waits for work in flight. A trace ends after a million events,
+// and says so. Runs that are not traced pay nothing.
 //
 // The n-th scheduler of a process that GGML_SCHED_TRACE=FILE traces writes FILE.n, from the second on.
 GGML_API bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path);
@@ -166,7 +169,7 @@ GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
 // A later version may add fields at the end; zero will be their default.
 struct ggml_sched_stream_params {
     size_t size;            // sizeof(struct ggml_sched_stream_params), as the caller was compiled
-    size_t budget_bytes;    // the most device memory to use, for each device
+    size_t budget_bytes;    // the most device memory for the ring of each backend
     size_t lookahead_bytes; // how far copies may be ahead of their use
 };
 
@@ -183,13 +186,14 @@ static inline struct ggml_sched_stream_params ggml_sched_stream_default_params(v
 // Sets how much memory streaming may use. Waits for runs in flight, frees the memory of the ring, and forgets the
 // allocated graph like ggml_backend_sched_reset.
 //
-// budget_bytes: AUTO takes up to a quarter of the memory that is free when the first graph is reserved or allocated.
+// budget_bytes: AUTO takes up to a quarter of the memory that is free when the first graph is split, measured, reserved
+// or allocated. Where experts are streamed, measuring the link takes up to 128 MiB more for a moment.
 // A graph that streams nothing takes none. UNLIMITED takes what the graph's weights need. OFF ends streaming. If less
 // memory can be had, less is used, with a warning in the log.
 // lookahead_bytes: AUTO (and 0) is 1 GiB if the budget is AUTO, and the budget otherwise. The ring is as large as the
 // smaller of both values, or smaller if the graph needs less.
 //
-// It is an error if `params` is NULL, its size is too small, or it sets fields that this version does not have. The
+// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields that this version does not have. The
 // settings stay then, and the graph is forgotten all the same.
 GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, const struct ggml_sched_stream_params * params);
 

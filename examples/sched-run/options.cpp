@@ -59,14 +59,18 @@ CLI::Validator mib_or_auto() {
     const CLI::Validator number = whole_number(0, kMaxStreamMiB);
     return CLI::Validator(
         [number](std::string & text) -> std::string {
-            const std::string wrong = text == "auto" ? "" : number(text);
-            return wrong.empty() ? "" : wrong + ", nor auto";
+            const bool is_word = text == "auto" || text == "off" || text == "unlimited";
+            const std::string wrong = is_word ? "" : number(text);
+            return wrong.empty() ? "" : wrong + ", nor auto, off or unlimited";
         },
         "");
 }
 
 size_t stream_bytes(const std::string & text) {
-    return text == "auto" ? GGML_SCHED_STREAM_AUTO : static_cast<size_t>(std::stoul(text)) << 20;
+    return text == "auto"        ? GGML_SCHED_STREAM_AUTO
+           : text == "off"       ? GGML_SCHED_STREAM_OFF
+           : text == "unlimited" ? GGML_SCHED_STREAM_UNLIMITED
+                                 : static_cast<size_t>(std::stoul(text)) << 20;
 }
 
 struct Texts {
@@ -96,7 +100,7 @@ void add_options(CLI::App & app, Options & o, Texts & texts) {
     app.add_option(
            "--stream", texts.stream,
            "Use so much memory of each device to stream weights: to copy those that stay in host memory (see --ngl) "
-           "ahead of their use. auto, a number of MiB, or 0 for none. Default: GGML_SCHED_STREAM, else auto")
+           "ahead of their use. auto, off, unlimited, or a number of MiB. Default: GGML_SCHED_STREAM, else auto")
         ->check(mib_or_auto())
         ->type_name("MiB");
     app.add_flag("--parallel", o.parallel, "Let micro-batches overlap on different devices");

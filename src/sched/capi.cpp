@@ -123,7 +123,8 @@ size_t write_text(const std::string & text, char * buf, size_t size) {
 Status read_params(const ggml_sched_stream_params * params, ggml_sched::StreamSettings & settings) {
     ggml_sched_stream_params known = {};
     constexpr size_t kLeast = offsetof(ggml_sched_stream_params, lookahead_bytes) + sizeof(known.lookahead_bytes);
-    if (!params || params->size < kLeast) {
+    constexpr size_t kMost = 4096; // A larger size is that of a struct which nobody has filled.
+    if (!params || params->size < kLeast || params->size > kMost) {
         return Status::failed("set_streaming needs parameters; begin with ggml_sched_stream_default_params()");
     }
     const auto * bytes = reinterpret_cast<const char *>(params);
@@ -344,7 +345,10 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
-        sched->scheduler->stats() = {};
+        ggml_sched_stats & stats = sched->scheduler->stats();
+        const uint64_t decision = stats.stream_decision; // It counts nothing, and holds on.
+        stats = {};
+        stats.stream_decision = decision;
     }
 }
 
@@ -407,6 +411,7 @@ void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {
 bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {
     return guarded(sched, __func__, [&](Scheduler & scheduler) {
                if (!path || path[0] == '\0') {
+                   scheduler.end_trace();
                    return Status::failed("ggml_sched_trace_start needs the path of a file to write");
                }
                return scheduler.start_trace(path);

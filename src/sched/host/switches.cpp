@@ -33,6 +33,16 @@ std::string in_lower_case(std::string text) {
     return text;
 }
 
+// Returns a value as messages show it: not longer than a line, without control characters.
+std::string shown(const std::string & value) {
+    constexpr size_t kMost = 60;
+    std::string text = value.substr(0, kMost);
+    for (char & c : text) {
+        c = c >= ' ' && c != 127 ? c : '?';
+    }
+    return "'" + text + (value.size() > kMost ? "...'" : "'");
+}
+
 constexpr std::initializer_list<SwitchWord> kOnOff = {{"1", 1}, {"on", 1},  {"yes", 1}, {"true", 1},
                                                       {"0", 0}, {"off", 0}, {"no", 0},  {"false", 0}};
 
@@ -53,7 +63,7 @@ size_t read_switch(const char * name, const char * words_in_text, std::initializ
         return found->value;
     }
     if (!value.empty()) {
-        say_once(std::string("error: ") + name + " is '" + value + "'; it must be " + words_in_text +
+        say_once(std::string("error: ") + name + " is " + shown(value) + "; it must be " + words_in_text +
                  ". The default is used.");
     }
     return by_default;

@@ -50,7 +50,7 @@ std::string text_of(const StreamPlan & plan, const observe::Names & names,
 
 const char * text_of(uint64_t decision) {
     switch (decision) {
-    case GGML_SCHED_STREAM_DECISION_NONE: return "no graph has been allocated";
+    case GGML_SCHED_STREAM_DECISION_NONE: return "no graph has been allocated or reserved since streaming was set";
     case GGML_SCHED_STREAM_DECISION_NOT_NEEDED:
         return "nothing is streamed: no device needs weights from host memory; small batches are computed where the "
                "weights are";
@@ -59,14 +59,17 @@ const char * text_of(uint64_t decision) {
     case GGML_SCHED_STREAM_DECISION_NO_QUEUE:
         return "nothing is streamed: the device has no asynchronous copies, no events or no free queue";
     case GGML_SCHED_STREAM_DECISION_NO_MEMORY:
-        return "nothing is streamed: the device has too little free memory, or makes no second queue";
+        return "nothing is streamed: the device has too little free memory or makes no second queue, or the budget is "
+               "too "
+               "small for any weight";
     case GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS:
         return "nothing is streamed: a copy callback may write the weights";
     case GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS:
-        return "nothing is streamed: no weight fits half of the memory for streaming; give it more";
-    case GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS: // see kLeastMean of stream/rings.cpp
-        return "nothing is streamed: the weights are smaller than 256 KiB on average, and auto leaves such weights "
-               "alone; give a number of MiB to stream them";
+        return "nothing is streamed: no weight that may be streamed fits half of the memory for streaming; give "
+               "it more";
+    case GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS: // see Tuning::kLeastMean
+        return "nothing is streamed: the weights that fit half of the memory for streaming have less than 256 KiB on "
+               "average, and auto leaves such weights alone; give a number of MiB to stream them";
     case GGML_SCHED_STREAM_DECISION_STREAMED: return "weights are copied ahead of their use";
     default: return "";
     }

@@ -184,6 +184,7 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
 void Scheduler::set_streaming(const StreamSettings & settings) {
     in_flight_.synchronize();
     reset();
+    stats().stream_decision = GGML_SCHED_STREAM_DECISION_NONE; // It was made with the old settings.
     settings_.streaming = settings;
     streaming_.set(settings);
 }

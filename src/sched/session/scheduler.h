@@ -122,6 +122,7 @@ class Scheduler {
     Status assign_and_split();
     Status get_ring(Goal goal, bool & fits);
     Status make_copies(Goal goal);
+    void note_decision();
     Status find_places(Goal goal, size_t * sizes);
     Status give_places(bool & is_told);
     bool has_made_room(Goal goal, const Status & status);

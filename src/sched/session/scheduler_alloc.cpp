@@ -39,6 +39,9 @@ Status Scheduler::prepare(Goal goal, size_t * sizes) {
             status = give_places(is_told);
         }
     } while (has_made_room(goal, status));
+    if (status.ok() && needs_memory(goal)) {
+        note_decision();
+    }
     // The caller writes its inputs from now on. An earlier run may still use their memory, so the host waits for it.
     if (status.ok() && goal == Goal::Allocate) {
         status = wait_for_inputs();
@@ -101,16 +104,20 @@ Status Scheduler::make_copies(Goal goal) {
         if (Status status = streams_.place(*streamed_, slots_); !status.ok()) {
             return status;
         }
-        stats().stream_decision = std::max<uint64_t>(stats().stream_decision, streamed_->decision);
     }
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
-        if (needs_memory(goal)) {
-            host::log_debug(std::string("## STREAMING: ") + text_of(streamed_->decision) + "\n");
-        }
     }
     split_graphs_.prepare(cut_.view(), graph_, splits(), slots_, backends_);
     return {};
+}
+
+// Tells why weights of the graph are streamed, or are not.
+void Scheduler::note_decision() {
+    stats().stream_decision = std::max<uint64_t>(stats().stream_decision, streamed_->decision);
+    if (settings_.debug > 0) {
+        host::log_debug(std::string("## STREAMING: ") + text_of(streamed_->decision) + "\n");
+    }
 }
 
 // Finds places for the tensors, or only the sizes of buffers, as far as the goal needs them.

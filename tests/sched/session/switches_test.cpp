@@ -150,6 +150,14 @@ TEST(Switches, TellEachUnknownValueOnceOnStderr) {
     EXPECT_EQ(log.text(), "");
 }
 
+TEST(Switches, ShowAStrangeValueInOneShortLine) {
+    const Variable variable("GGML_SCHED_SYNC", (std::string("a\n\x1b[31m") + std::string(100000, 'x')).c_str());
+    const std::string text = stderr_of(make_scheduler);
+    const std::string line = text.substr(0, text.find('\n') + 1);
+    EXPECT_LT(line.size(), 200U);
+    EXPECT_EQ(line.find("ggml-sched: error: GGML_SCHED_SYNC is 'a??[31mx"), 0U) << line;
+}
+
 // Each of these runs in a process of its own: the line is printed once per process.
 class Announcement : public testing::Test {
   protected:
@@ -219,6 +227,10 @@ TEST(StreamParams, OfOlderAndNewerCallersAreUnderstood) {
     ggml_sched_set_streaming(rig.sched(), &newer.known);
     EXPECT_TRUE(log.contains("parameters that ggml-sched " + std::string(ggml_sched_version()) + " does not have"));
     EXPECT_STRNE(ggml_sched_get_error(rig.sched()), "");
+    newer.added = 0;
+    newer.known.size = SIZE_MAX;
+    ggml_sched_set_streaming(rig.sched(), &newer.known);
+    EXPECT_STRNE(ggml_sched_get_error(rig.sched()), "") << "a struct that nobody has filled";
     newer.known.size = sizeof(size_t);
     ggml_sched_set_streaming(rig.sched(), &newer.known);
     EXPECT_TRUE(log.contains("begin with ggml_sched_stream_default_params()"));

@@ -126,7 +126,7 @@ TEST(Streaming, CountsItsDecisionAndTheReason) {
     EXPECT_EQ(decision(GGML_SIM_PROFILE_NO_EVENTS, 8 * kWeightBytes, 0), GGML_SCHED_STREAM_DECISION_NO_QUEUE);
 }
 
-TEST(Streaming, CountsTheLargestDecisionUntilStatsAreReset) {
+TEST(Streaming, KeepsTheLargestDecisionUntilItIsSetAgain) {
     const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 8 * kWeightBytes);
     EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_NONE);
     Layers layers(rig, 4);
@@ -134,8 +134,31 @@ TEST(Streaming, CountsTheLargestDecisionUntilStatsAreReset) {
     layers.allocate(rig, -1);
     EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_STREAMED);
     ggml_sched_reset_stats(rig.sched());
+    EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_STREAMED) << "it holds on, and counts nothing";
+    set_streaming(rig.sched(), 8 * kWeightBytes);
+    EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_NONE);
     layers.allocate(rig, -1);
     EXPECT_EQ(rig.stats().stream_decision, GGML_SCHED_STREAM_DECISION_NOT_NEEDED);
+}
+
+// The ring fits the device, but then the compute buffer does not.
+TEST(Streaming, DecidesNothingForAGraphThatDidNotFit) {
+    for (size_t room = 1; room < 16; room++) {
+        RigOptions options = on(GGML_SIM_PROFILE_CUDA);
+        options.memory_bytes = room * kWeightBytes / 2;
+        const StreamRig rig(options, GGML_SCHED_STREAM_UNLIMITED);
+        Layers layers(rig, 4);
+        const std::vector<float> expected = layers.on_cpu(rig, 1.0F);
+        ggml_sched_reset_stats(rig.sched());
+        layers.build(rig);
+        ggml_backend_sched_reset(rig.sched());
+        if (!ggml_backend_sched_alloc_graph(rig.sched(), layers.graph)) {
+            continue;
+        }
+        EXPECT_EQ(layers.compute(rig, 1.0F), expected);
+        const bool is_streamed = rig.stats().stream_decision == GGML_SCHED_STREAM_DECISION_STREAMED;
+        EXPECT_EQ(is_streamed, rig.stats().streamed_bytes > 0) << room;
+    }
 }
 
 size_t count(const std::string & text, const std::string & part) {
