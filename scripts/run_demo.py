@@ -79,7 +79,7 @@ def print_table(reports):
 def main():
     try:
         seconds = build("release", "sched-run")
-        print(f"Built in {minutes(seconds)}. {MODEL.name}: perplexity of {TEXT.name}, then 150 tokens of text.\n",
+        print(f"Built in {minutes(seconds)} minutes. {MODEL.name}: perplexity of {TEXT.name}, then 150 tokens of text.\n",
               flush=True)
         reports = [run(devices, mode) for devices, mode in RUNS]
     except Failed as failure:
