@@ -48,7 +48,10 @@ template <class Library, class Stream> class BlasHandle {
     }
     void close() {
         if (handle_ != nullptr) {
-            (void) loaded().destroy(handle_);
+            const Library & library = loaded();
+            if (library.destroy != nullptr) {
+                (void) library.destroy(handle_);
+            }
             handle_ = nullptr;
         }
     }
