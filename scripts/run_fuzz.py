@@ -20,7 +20,7 @@ from steps import CORES, ROOT, Failed, build, minutes, show_progress, without_ra
 # The programs, and which of their tests are properties that take RC_PARAMS
 PROGRAMS = (("ggml-sched-test-properties", "AnyGraph.*"), ("ggml-sched-test-plan", "AnyPlan.*"),
             ("ggml-sched-test-sequences", "AnySequence.*"))
-PRESETS = ("release", "asan", "tsan", "clang", "debug", "fuzz")
+PRESETS = ("release", "asan", "tsan", "debug", "fuzz")
 CASES_PER_ROUND = 200  # of each property; sizes grow from the first to the last
 
 

@@ -5,10 +5,9 @@ minutes on two cores. With --all: everything that has to pass before a change la
   format     clang-format agrees with every source
   documents  every document obeys the rules of scripts/document_checks.py
   release    gcc, -Werror, all tests; without --all not those that build something
-  clang      clang, -Werror, the GPU backends too; all tests but the slow ones, with fewer random cases
+  asan       clang, -Werror, the GPU backends too, with the address and undefined-behaviour sanitizers; fewer random cases
   tidy       clang-tidy finds nothing
-  asan       gcc with the address and undefined-behaviour sanitizers, with fewer random cases
-  tsan       gcc with the thread sanitizer, the tests that have threads, with fewer random cases
+  tsan       clang with the thread sanitizer, the tests that have threads, with fewer random cases
   engine     llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over
              RPC; and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and
              compiles stays in build/try-llama.
@@ -26,15 +25,14 @@ from source_checks import check_documents, check_format, check_tidy
 from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
 from try_llama import check_engine
 
-PRESETS = ("release", "clang", "asan", "tsan", "debug")
+PRESETS = ("release", "asan", "tsan", "debug")
 CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine}
-EVERYTHING = ("format", "documents", "release", "clang", "tidy", "asan", "tsan", "engine")
+EVERYTHING = ("format", "documents", "release", "asan", "tidy", "tsan", "engine")
 NEWCOMER = ("documents", "release")
 QUICK = ["--label-exclude", "slow"]
 
 # Minutes on two cores with a cold compiler cache, to tell how long it takes
-MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "clang": 6, "tidy": 7, "asan": 11, "tsan": 9, "engine": 10,
-           "debug": 9}
+MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 8, "tidy": 6, "tsan": 5, "engine": 10, "debug": 9}
 
 
 
@@ -88,7 +86,7 @@ def run_part(part, quick, regex):
             CHECKS[part]()
             counts = Counter(passed=1)
         else:
-            counts = run_preset(part, QUICK if quick or part == "clang" else [], regex)
+            counts = run_preset(part, QUICK if quick else [], regex)
     except Failed as failure:
         say(str(failure))
         counts = Counter(failed=1)

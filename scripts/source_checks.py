@@ -46,7 +46,7 @@ def tidy(entry, salt, known_good):
     key = fingerprint(entry, salt)
     if key and (known_good / key).exists():
         return "", key
-    done = subprocess.run(["clang-tidy", "--quiet", "-p", ROOT / "build/clang", entry["file"]], cwd=ROOT,
+    done = subprocess.run(["clang-tidy", "--quiet", "-p", ROOT / "build/asan", entry["file"]], cwd=ROOT,
                           capture_output=True, text=True)
     if done.returncode or done.stdout.strip():
         return done.stdout.strip() or done.stderr.strip() or "clang-tidy failed without a word", None
@@ -60,15 +60,15 @@ def check_tidy():
 
     Kernels are left out: Debian's clang is older than the CUDA that compiles them.
     """
-    configure("clang")
+    configure("asan")
     known_good = ROOT / "build/clang-tidy"
     known_good.mkdir(parents=True, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
     salt = version + (ROOT / ".clang-tidy").read_bytes()
-    entries = [e for e in json.loads((ROOT / "build/clang/compile_commands.json").read_text())
+    entries = [e for e in json.loads((ROOT / "build/asan/compile_commands.json").read_text())
                if Path(os.path.relpath(e["file"], ROOT)).parts[0] in TIDIED and not e["file"].endswith(".cu")]
     if not entries:
-        raise Failed("build/clang/compile_commands.json names no source of ours")
+        raise Failed("build/asan/compile_commands.json names no source of ours")
     findings, keys = [], set()
     with ThreadPoolExecutor(CORES) as pool:
         for i, (found, key) in enumerate(pool.map(lambda e: tidy(e, salt, known_good), entries), 1):

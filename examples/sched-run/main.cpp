@@ -47,8 +47,9 @@ class LibraryLog {
 };
 
 int fail(const std::string & error, const LibraryLog & log, int exit_code) {
-    const bool has_reason = log.has_errors() && error.find(log.last_error()) == std::string::npos;
-    const std::string reason = has_reason ? " (" + log.last_error() + ")" : "";
+    const std::string & logged = log.last_error();
+    const bool says_the_same = logged.find(error) != std::string::npos || error.find(logged) != std::string::npos;
+    const std::string reason = says_the_same ? "" : " (" + logged + ")";
     std::fprintf(stderr, "sched-run: %s%s\n", error.c_str(), reason.c_str());
     return exit_code;
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <limits>
 #include <map>
@@ -59,11 +60,31 @@ CLI::Validator mib_or_auto() {
     const CLI::Validator number = whole_number(0, kMaxStreamMiB);
     return CLI::Validator(
         [number](std::string & text) -> std::string {
-            const bool is_word = text == "auto" || text == "off" || text == "unlimited";
-            const std::string wrong = is_word ? "" : number(text);
+            const std::string word = CLI::detail::to_lower(text);
+            if (word == "auto" || word == "off" || word == "unlimited") {
+                text = word;
+                return "";
+            }
+            const std::string wrong = number(text);
             return wrong.empty() ? "" : wrong + ", nor auto, off or unlimited";
         },
         "");
+}
+
+CLI::Validator seed_number() {
+    return CLI::Validator(
+        [](const std::string & text) -> std::string {
+            uint64_t value = 0;
+            const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool is_number = code == std::errc() && stop == text.data() + text.size();
+            return is_number ? "" : "'" + text + "' is not a whole number from 0 to 2^64 - 1";
+        },
+        "");
+}
+
+CLI::Validator file_name() {
+    return CLI::Validator(
+        [](const std::string & text) { return std::string(text.empty() ? "the name of the file is empty" : ""); }, "");
 }
 
 size_t stream_bytes(const std::string & text) {
@@ -95,13 +116,15 @@ void add_options(CLI::App & app, Options & o, Texts & texts) {
         ->capture_default_str();
     app.add_option("--sync", texts.sync,
                    "Synchronize in this mode: auto, barrier or serial. Default: GGML_SCHED_SYNC, else auto")
-        ->check(CLI::IsMember({"auto", "barrier", "serial"}))
+        ->transform(CLI::IsMember({"auto", "barrier", "serial"}, CLI::ignore_case))
+        ->envname("GGML_SCHED_SYNC")
         ->type_name("MODE");
     app.add_option(
            "--stream", texts.stream,
            "Use so much memory of each device to stream weights: to copy those that stay in host memory (see --ngl) "
            "ahead of their use. auto, off, unlimited, or a number of MiB. Default: GGML_SCHED_STREAM, else auto")
-        ->check(mib_or_auto())
+        ->transform(mib_or_auto())
+        ->envname("GGML_SCHED_STREAM")
         ->type_name("MiB");
     app.add_flag("--parallel", o.parallel, "Let micro-batches overlap on different devices");
     app.add_option("--perplexity", o.perplexity, "Measure the perplexity of this text")->type_name("FILE");
@@ -116,6 +139,7 @@ void add_options(CLI::App & app, Options & o, Texts & texts) {
         ->type_name("N")
         ->capture_default_str();
     app.add_option("--seed", o.seed, "Choose when simulated devices execute queued work; 0 is as late as possible")
+        ->check(seed_number())
         ->type_name("N")
         ->capture_default_str();
     app.add_option("--threads", o.threads, "Use N threads on the CPU. Default: one for each core")
@@ -127,8 +151,11 @@ void add_options(CLI::App & app, Options & o, Texts & texts) {
     app.add_flag("--verify", o.verify, "Prove each plan before it is executed");
     app.add_flag("--plan", o.plan, "Print the plan of the last run: lanes, steps, waits and their reasons");
     app.add_option("--timeline", o.timeline, "Draw what ran when, and what waited for what, as a web page")
+        ->check(file_name())
         ->type_name("FILE.html");
-    app.add_option("--trace", o.trace, "Write the same for Perfetto or chrome://tracing")->type_name("FILE.json");
+    app.add_option("--trace", o.trace, "Write the same for Perfetto or chrome://tracing")
+        ->check(file_name())
+        ->type_name("FILE.json");
     app.add_flag("--json", o.json, "Print one JSON object instead of the table");
 }
 
@@ -142,6 +169,9 @@ Parsed parse_options(int argc, const char * const * argv) {
     add_options(app, options, texts);
     try {
         app.parse(argc, argv);
+        if (!options.trace.empty() && options.trace == options.timeline) {
+            throw CLI::ValidationError("--trace and --timeline name the same file");
+        }
     } catch (const CLI::Success &) {
         std::fputs(app.help().c_str(), stdout);
         return {std::nullopt, kSuccess};

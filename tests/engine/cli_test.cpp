@@ -98,6 +98,23 @@ TEST(SchedRun, WrongUsageIsOneClearLineAndCode2) {
     expect_failure("--stream 1.5", 2, "nor auto");
     expect_failure("--stream 99999999999999999999", 2, "99999999999999999999");
     expect_failure("--generate 5", 2, "--prompt");
+    expect_failure("--seed -1", 2, "'-1'");
+    expect_failure("--trace ''", 2, "empty");
+    expect_failure("--timeline ''", 2, "empty");
+    expect_failure("--timeline same --trace same", 2, "same file");
+}
+
+TEST(SchedRun, RefusesAnUnknownWordInTheEnvironment) {
+    for (const std::string variable : {"GGML_SCHED_SYNC=bogus", "GGML_SCHED_STREAM=much"}) {
+        const Ended ended = shell(variable + " " + std::string(GGML_SCHED_RUN) + " " + kShort);
+        EXPECT_EQ(ended.code, 2) << ended.err;
+    }
+}
+
+TEST(SchedRun, ComparesWordsWithoutRegardToCase) {
+    const Json json = json_of(kShort + "--devices sim --sync BARRIER --stream Off");
+    EXPECT_EQ(json["sync"], "barrier");
+    EXPECT_NE(json["streaming"].get<std::string>().find("streaming is off"), std::string::npos) << json["streaming"];
 }
 
 TEST(SchedRun, FilesThatCannotBeUsedAreOneClearLineAndCode1) {
@@ -132,6 +149,10 @@ TEST(SchedRun, FailsIfTheTraceOfTheEnvironmentCannotBeWritten) {
     EXPECT_EQ(ended.code, 1);
     EXPECT_NE(ended.err.find("/nonexistent/t"), std::string::npos) << ended.err;
     EXPECT_NE(ended.err.find("GGML_SCHED_TRACE"), std::string::npos) << ended.err;
+    const Ended by_option = sched_run(kShort + "--trace /nonexistent/t");
+    EXPECT_EQ(by_option.code, 1);
+    const size_t first = by_option.err.find("cannot write");
+    EXPECT_EQ(first, by_option.err.rfind("cannot write")) << "told once: " << by_option.err;
 }
 
 TEST(SchedRun, ShowsWarningsOfTheLibrary) {
@@ -197,7 +218,8 @@ TEST(SchedRun, StreamsNoSmallWeightsByItself) {
 TEST(SchedRun, SaysWhyItStreamsNothing) {
     const std::string arguments = "--devices sim --ngl 0 --ubatch 64 --threads 1 ";
     const Ended by_itself = sched_run(arguments);
-    EXPECT_NE(by_itself.out.find("streaming   nothing is streamed: the weights are smaller"), std::string::npos)
+    EXPECT_NE(by_itself.out.find("auto leaves such weights alone; give a number of MiB to stream them"),
+              std::string::npos)
         << by_itself.out;
     const Ended on = sched_run(arguments + "--stream 8");
     EXPECT_NE(on.out.find("streaming   weights are copied ahead of their use"), std::string::npos) << on.out;

@@ -14,7 +14,7 @@
 #include "support/host_faults.h"
 #include "support/trial.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef GGML_SCHED_TEST_ASAN
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -237,7 +237,7 @@ TEST_P(AfterAFault, OfADeviceTheNextRunsAreRight) {
     }
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef GGML_SCHED_TEST_ASAN
 // After each scene, so that it is known which one leaks
 class LeakCheck final : public testing::EmptyTestEventListener {
     void OnTestEnd(const testing::TestInfo & info) override {

@@ -1,13 +1,15 @@
 // Copies between queues: where they run, what they wait for, and what they do not promise.
 
+#include "ggml-backend-impl.h"
 #include "sim_fixture.h"
 
 namespace {
 
 // The functions that the scheduler asks the registry for
 typedef bool (*event_reaches_t)(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
-typedef int (*copy_queue_t)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
-enum { none, on_source, on_destination };
+constexpr ggml_backend_copy_queue none = GGML_BACKEND_COPY_QUEUE_NONE;
+constexpr ggml_backend_copy_queue on_source = GGML_BACKEND_COPY_QUEUE_SOURCE;
+constexpr ggml_backend_copy_queue on_destination = GGML_BACKEND_COPY_QUEUE_DESTINATION;
 
 template <typename Function> Function proc(const char * name) {
     return reinterpret_cast<Function>(ggml_backend_reg_get_proc_address(ggml_backend_sim_reg(), name));
@@ -40,7 +42,7 @@ TEST_F(SimCopies, EachProfileAcceptsAndRefusesAsItSays) {
     struct Row {
         ggml_sim_profile src, dst;
         bool same_device;
-        int queue;
+        ggml_backend_copy_queue queue;
     };
     const Row rows[] = {
         {cuda, cuda, false, on_source},
@@ -62,7 +64,7 @@ TEST_F(SimCopies, EachProfileAcceptsAndRefusesAsItSays) {
         {no_async, cuda, false, none},
         {uma, vulkan, false, none},
     };
-    const auto copy_queue = proc<copy_queue_t>("ggml_backend_copy_queue");
+    const auto copy_queue = proc<ggml_backend_copy_queue_t>("ggml_backend_copy_queue");
     ASSERT_NE(copy_queue, nullptr);
     int device = 0;
     for (const Row & row : rows) {
@@ -78,7 +80,7 @@ TEST_F(SimCopies, EachProfileAcceptsAndRefusesAsItSays) {
 TEST_F(SimCopies, OnlyVulkanTakesPinnedHostSources) {
     ggml_backend_t host = cpu();
     ggml_backend_dev_t host_device = ggml_backend_get_device(host);
-    const auto copy_queue = proc<copy_queue_t>("ggml_backend_copy_queue");
+    const auto copy_queue = proc<ggml_backend_copy_queue_t>("ggml_backend_copy_queue");
     int device = 0;
     for (ggml_sim_profile profile : {cuda, vulkan, no_events, uma}) {
         SCOPED_TRACE(ggml_sim_profile_name(profile));

@@ -27,8 +27,8 @@ Status Reallocations::tell(ggml_cgraph * graph, const CutGraph & cut) const {
     }
     return Status::failed("a compute buffer is too small for a graph of " + std::to_string(cut.view.nodes().size()) +
                           " nodes" + (is_expected ? "" : ", as many as before, on the same backends") +
-                          "; reserve a graph that is at least as large, or unset GGML_SCHED_DEBUG_REALLOC to let the "
-                          "buffer grow");
+                          "; reserve a graph that is at least as large, or switch this check off "
+                          "(GGML_SCHED_DEBUG_REALLOC, ggml_sched_set_debug_realloc)");
 }
 
 void Reallocations::note(const CutGraph & cut) {

@@ -199,6 +199,8 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
     Status status = take(graph, earlier);
     if (status.ok()) {
         status = prepare(Goal::Reserve);
+    }
+    if (status.ok()) {
         reallocations_.note(cut_graph());
     }
     reset();
@@ -219,12 +221,12 @@ Status Scheduler::allocate(ggml_cgraph * graph, Inputs inputs) {
     }
     if (status.ok()) {
         status = prepare(Goal::Allocate);
-        reallocations_.note(cut_graph());
     }
     if (!status.ok()) {
         reset();
         return status;
     }
+    reallocations_.note(cut_graph());
     earlier.give_back();
     is_allocated_ = true;
     return {};

@@ -20,6 +20,36 @@ struct Armed {
 };
 thread_local Armed armed;
 
+} // namespace
+
+HostFault::HostFault(HostCall call, uint64_t n)
+    : n_(n) {
+    armed = {true, call, n, 0, 0};
+}
+
+HostFault::~HostFault() {
+    armed.is_on = false;
+}
+
+uint64_t HostFault::n_calls() const {
+    return armed.n_calls;
+}
+
+HostFaultPause::HostFaultPause() {
+    armed.n_pauses++;
+}
+
+HostFaultPause::~HostFaultPause() {
+    armed.n_pauses--;
+}
+
+} // namespace ggml_sched::test
+
+#ifndef GGML_SCHED_TEST_TSAN
+
+namespace ggml_sched::test {
+namespace {
+
 bool is_to_fail(HostCall call) {
     return armed.is_on && armed.n_pauses == 0 && armed.call == call && ++armed.n_calls == armed.n;
 }
@@ -44,28 +74,6 @@ void * or_throw(void * memory) {
 }
 
 } // namespace
-
-HostFault::HostFault(HostCall call, uint64_t n)
-    : n_(n) {
-    armed = {true, call, n, 0, 0};
-}
-
-HostFault::~HostFault() {
-    armed.is_on = false;
-}
-
-uint64_t HostFault::n_calls() const {
-    return armed.n_calls;
-}
-
-HostFaultPause::HostFaultPause() {
-    armed.n_pauses++;
-}
-
-HostFaultPause::~HostFaultPause() {
-    armed.n_pauses--;
-}
-
 } // namespace ggml_sched::test
 
 using ggml_sched::test::allocate;
@@ -140,3 +148,5 @@ extern "C" int pthread_create(pthread_t * thread, const pthread_attr_t * attribu
     const bool fails = ggml_sched::test::is_to_fail(ggml_sched::test::HostCall::StartThread);
     return fails ? EAGAIN : next(thread, attributes, start, argument);
 }
+
+#endif

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ggml-backend-impl.h"
+#include "support/from_c.h"
 #include "support/rig.h"
 
 namespace ggml_sched::test {
@@ -178,13 +179,12 @@ TEST(ReserveSize, OfMoreThanThereIsMemoryForIsNotSmall) {
 TEST(SetSyncMode, RefusesAnyNumberThatIsNoMode) {
     const LogCapture log;
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
-    const auto set = reinterpret_cast<void (*)(ggml_backend_sched_t, int)>(ggml_sched_set_sync_mode); // as from C
     for (const int mode : {77, -1, 3, 4, 1 << 30}) {
-        set(rig.sched(), mode);
+        set_sync_mode_number(rig.sched(), mode);
         EXPECT_EQ(ggml_sched_get_sync_mode(rig.sched()), GGML_SCHED_SYNC_AUTO);
         EXPECT_TRUE(log.contains("there is no synchronization mode " + std::to_string(mode)));
     }
-    set(rig.sched(), 2);
+    set_sync_mode_number(rig.sched(), 2);
     EXPECT_EQ(ggml_sched_get_sync_mode(rig.sched()), GGML_SCHED_SYNC_SERIAL);
 }
 

@@ -146,6 +146,8 @@ TEST_F(ReallocCallback, OfLevel2FailsForEveryReplacement) {
     const LogCapture log;
     EXPECT_FALSE(allocate(build(64, 3)));
     EXPECT_TRUE(log.contains("a compute buffer is too small for a graph of 3 nodes;")) << log.text();
+    EXPECT_FALSE(allocate(build(64, 3)));
+    EXPECT_FALSE(log.contains("as many as before")) << "a refused graph is not the graph before: " << log.text();
     EXPECT_TRUE(allocate(build(8)));
 }
 

@@ -332,6 +332,8 @@ TEST(NamedExperts, AreSentInPiecesThatDoNotTouch) {
     ggml_tensor * ids = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, 3, 2);
     ggml_tensor * weights = ggml_new_tensor_3d(context.get(), GGML_TYPE_F32, 16, 16, 8);
     const std::array<int32_t, 6> data = {5, 0, 4, 7, 5, 6};
+    std::vector<char> bytes(ggml_nbytes(weights));
+    weights->data = bytes.data();
     CopyBinding copy = {};
     copy.src = copy.dst = weights;
     copy.ids = 0;
