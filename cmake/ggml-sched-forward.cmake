@@ -1,5 +1,5 @@
 # Reads the declarations of a C header, and writes forwarders: functions of the same signature that pass a call on to
-# ggml's own scheduler. cmake/ggml-sched-inject.cmake includes this file. src/dropin/forward.h is what forwarders call.
+# ggml's own scheduler. cmake/ggml-sched-inject.cmake includes this file. Forwarders call src/dropin/forward.h.
 #
 # A statement is the text between two semicolons outside of braces. It is kept as tokens with one space between them.
 # Statements have C's digraphs <: and :> instead of square brackets, because CMake's lists do not survive brackets.
@@ -58,7 +58,7 @@ function(ggml_sched_read_statements header result)
     set(${result} "${text}" PARENT_SCOPE)
 endfunction()
 
-# Sets `result` to tokens as a person writes them.
+# Sets `result` to the tokens with the spaces that a person would write.
 function(ggml_sched_tidy tokens result)
     string(REGEX REPLACE " +" " " text "${tokens}")
     string(REPLACE "( *" "@pointer@" text "${text}")
@@ -96,7 +96,7 @@ function(ggml_sched_find_declaration statements function result)
     endforeach()
 endfunction()
 
-# Sets `result` to the parameters in the list of parameters of a function. `readable` is false if a bracket is missing.
+# Sets `result` to the list of the parameters of a function. `readable` is false if a bracket is missing.
 function(ggml_sched_split_parameters tokens readable result)
     set(parameters "")
     set(parameter "")
@@ -179,8 +179,8 @@ function(ggml_sched_read_parameter parameter before after)
     endif()
 endfunction()
 
-# Sets `result` to what a type is to the scheduler's wrapper: HANDLE, OTHER, or UNREADABLE where a handle is inside of
-# another type. `text` is the header as tokens: it tells what a name stands for.
+# Sets `result` to HANDLE if the type is a scheduler's handle, to UNREADABLE if a handle is inside of another type, and
+# else to OTHER. `text` is the header as tokens, which says what a name stands for.
 function(ggml_sched_kind_of_type type text result)
     set(handle "(ggml_backend_sched_t|struct ggml_backend_sched \\*)")
     if(type MATCHES "^(const )?${handle}( const)?$")
@@ -271,7 +271,7 @@ function(ggml_sched_write_forwarders header functions file)
         string(APPEND source "${forwarder}")
     endforeach()
     string(APPEND source "\n} // extern \"C\"\n")
-    file(CONFIGURE OUTPUT ${file} CONTENT "${source}" @ONLY) # keeps a file that has not changed
+    file(CONFIGURE OUTPUT ${file} CONTENT "${source}" @ONLY) # leaves a file as it is if the content is the same
 endfunction()
 
 # Sets `result` to true if the header declares a function (..., callback, void * user_data) whose callback returns and

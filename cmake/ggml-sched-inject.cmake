@@ -1,14 +1,13 @@
-# Puts this scheduler into a ggml that somebody else builds, without a change to it:
+# Puts this scheduler into a ggml that somebody else builds, and changes no file of it:
 #
 #   cmake -DCMAKE_PROJECT_ggml_INCLUDE=<this file> ...        for anything that contains ggml's project("ggml")
 #
-# CMake reads the file right behind project("ggml"). What it has to do it does when ggml's targets exist, at the end of
-# ggml's CMakeLists.txt: add our sources to ggml-base, and rename the functions of ggml's own scheduler in the one file
-# that defines them. Both are in the library then; src/dropin picks one when a scheduler is made
-# (GGML_SCHED=ours|stock). Functions of ggml's scheduler that we do not have are passed on to it:
-# ggml-sched-forward.cmake.
+# CMake reads the file directly behind project("ggml"). The work is deferred to the end of ggml's CMakeLists.txt, when
+# ggml's targets exist. It adds our sources to ggml-base, and renames the functions of ggml's own scheduler in the file
+# that defines them. The library then has both schedulers. src/dropin picks one when a scheduler is made
+# (GGML_SCHED=ours|stock). ggml-sched-forward.cmake passes functions that we do not have on to ggml's scheduler.
 #
-# Versions of ggml are told apart by what their headers declare. docs/drop-in.md is for users.
+# The file tells versions of ggml apart by what their headers declare. docs/drop-in.md is for users.
 
 if(CMAKE_VERSION VERSION_LESS 3.19)
     message(FATAL_ERROR "ggml-sched: the drop-in needs CMake 3.19 or newer; this is CMake ${CMAKE_VERSION}.")
@@ -18,7 +17,7 @@ get_filename_component(GGML_SCHED_ROOT ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 
 include(${CMAKE_CURRENT_LIST_DIR}/ggml-sched-forward.cmake)
 
-# Sets `result` to true if the file has text that matches.
+# Sets `result` to true if the text of the file matches.
 function(ggml_sched_file_has file regex result)
     file(READ ${file} text)
     string(REGEX MATCH "${regex}" found "${text}")
@@ -29,8 +28,9 @@ function(ggml_sched_file_has file regex result)
     endif()
 endfunction()
 
-# Sets `late` to the functions that came late, and that this ggml has as we know them. Sets `unknown` to the functions
-# of this ggml that we do not have. A function that every ggml must have, and this one lacks, stops the configuration.
+# Sets `late` to the functions that not every ggml has, and that this ggml has with the types that we know. Sets
+# `unknown` to the functions of this ggml that we do not have. Stops the configuration if this ggml lacks a function of
+# every ggml.
 function(ggml_sched_check_functions header statements declared late unknown)
     set(required
         new free reserve get_n_backends get_backend get_n_splits get_n_copies get_buffer_size set_tensor_backend
@@ -73,7 +73,7 @@ function(ggml_sched_check_functions header statements declared late unknown)
     set(${unknown} "${declared_unknown}" PARENT_SCOPE)
 endfunction()
 
-# Sets `result` to the sources that pass the unknown functions on to ggml's scheduler. Writes one of them.
+# Sets `result` to the sources that pass the unknown functions on to ggml's scheduler, and writes one of these sources.
 function(ggml_sched_pass_on ggml unknown result)
     set(${result} "" PARENT_SCOPE)
     if(unknown STREQUAL "")
@@ -98,7 +98,7 @@ function(ggml_sched_pass_on ggml unknown result)
         ${forwarders} PARENT_SCOPE)
 endfunction()
 
-# Sets `result` to compile definitions that say what this ggml has; src/sched/host is all that reads them.
+# Sets `result` to compile definitions that say what this ggml has. Only src/sched/host reads them.
 function(ggml_sched_find_features ggml result)
     set(features GGML_SCHED_DROP_IN=1)
     ggml_sched_file_has(${ggml}/src/ggml-impl.h "ggml_graph_next_uid" has_uid)
@@ -167,10 +167,10 @@ function(ggml_sched_inject ggml)
     ggml_sched_read_statements(${GGML_SCHED_ROOT}/include/ggml-sched.h our_statements)
     ggml_sched_declared_functions("${our_statements}" ggml_sched_ extensions)
     ggml_sched_renamed("${declared}" "" stock stock_names)
-    # What this ggml does not declare keeps its name, and nobody calls it.
+    # A function that this ggml does not declare keeps its name, and nobody calls it.
     ggml_sched_renamed("${declared}" "${extensions}" ours our_names)
 
-    # Our other headers have the names of ggml's, so this one goes to a directory of its own.
+    # Our other headers have the names of ggml's, so this one is copied to a folder of its own.
     set(include_dir ${CMAKE_CURRENT_BINARY_DIR}/ggml-sched)
     configure_file(${GGML_SCHED_ROOT}/include/ggml-sched.h ${include_dir}/ggml-sched.h COPYONLY)
 
@@ -185,7 +185,7 @@ function(ggml_sched_inject ggml)
         list(APPEND features GGML_SCHED_PASSES_ON=1)
     endif()
 
-    # Compiled as ggml-base is, but what only our sources call from each other does not leave the library.
+    # Our sources are compiled with the flags of ggml-base. The library hides functions that only our sources call.
     add_library(ggml-sched-objects OBJECT ${sources} ${choice})
     target_compile_features(ggml-sched-objects PRIVATE cxx_std_17)
     target_include_directories(ggml-sched-objects PRIVATE
@@ -207,8 +207,8 @@ function(ggml_sched_inject ggml)
     install(FILES ${GGML_SCHED_ROOT}/include/ggml-sched.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
     message(STATUS "ggml-sched: added to ggml-base; GGML_SCHED=stock in the environment chooses ggml's own scheduler")
 
-    if(GGML_SCHED_PARITY) # not installed
-        include(${GGML_SCHED_ROOT}/tests/parity/parity.cmake) # deferred calls may not add directories
+    if(GGML_SCHED_PARITY) # The installed drop-in does not have these tests.
+        include(${GGML_SCHED_ROOT}/tests/parity/parity.cmake) # A deferred call cannot add a folder.
     endif()
 endfunction()
 

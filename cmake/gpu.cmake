@@ -1,7 +1,7 @@
-# Which GPU backends are built, and for which architectures.
+# Decides which GPU backends are built, and for which architectures.
 
-# A GPU in this machine is what the kernels are for, unless something else is said. Without one they are compiled for the
-# oldest that the compiler knows, in a form that every driver translates at the first start.
+# Unless an option says something else, kernels are compiled for the GPU of this machine. Without a GPU they are
+# compiled for architecture 7.5, in a form that newer GPUs can use: the driver translates it at the first start.
 include(CheckLanguage)
 check_language(CUDA)
 set(cuda_found OFF)
@@ -23,7 +23,7 @@ endif()
 option(GGML_SCHED_CUDA "Build the backend for NVIDIA GPUs" ${cuda_found})
 option(GGML_SCHED_HIP "Build the backend for AMD GPUs" ${hip_found})
 option(GGML_SCHED_HIP_ON_CUDA "For tests: build the HIP backend so that it runs on NVIDIA GPUs" OFF)
-# Both are built where their compilers are found. Nobody may have asked for that, and it takes long: say so.
+# Both are built if their compilers are found. That takes long and is perhaps not wanted, so a message says it.
 foreach(vendor "CUDA;NVIDIA" "HIP;AMD")
     list(GET vendor 0 name)
     list(GET vendor 1 maker)

@@ -1,17 +1,14 @@
-# What `cmake --install` puts where. Everything has a name of our own, so that nothing shadows a system's ggml:
-#
-# Tools are installed if they were built, so `cmake --build b --target ggml-sched` suffices for the rest.
+# Says what `cmake --install` puts where. Names are our own, so that nothing hides a ggml of the system. Tools are
+# installed if they were built. For the rest, `cmake --build b --target ggml-sched` suffices.
 #
 #   include/ggml-sched/*.h      lib/libggml-sched.{a,so}     lib/pkgconfig/ggml-sched.pc
 #   lib/cmake/ggml-sched/*      share/doc/ggml-sched/        bin/sched-run and share/ggml-sched/ (examples/sched-run)
 #   share/ggml-sched/drop-in/   what cmake/ggml-sched-inject.cmake builds into a foreign ggml
-#
-# tests/install uses the result from projects of its own.
 
 option(GGML_SCHED_INSTALL "Generate the install target" ${PROJECT_IS_TOP_LEVEL})
 
-# Only the public functions leave a shared library: GGML_API makes them visible, and this list keeps in the inline
-# functions of the C++ library that the compiler emits beside them.
+# A shared library exports only the public functions. GGML_API makes them visible. The list hides inline functions of
+# the C++ library, which the compiler emits as well.
 if(BUILD_SHARED_LIBS AND UNIX AND NOT APPLE)
     set(exported_symbols ${CMAKE_CURRENT_LIST_DIR}/exported_symbols.map)
     target_link_options(ggml-sched PRIVATE LINKER:--version-script=${exported_symbols} LINKER:--no-undefined)
@@ -28,7 +25,7 @@ install(TARGETS ggml-sched EXPORT ggml-sched-targets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-# A header of a backend comes only with the backend, so that a program can ask for it by __has_include.
+# The header of a backend is installed only with the backend, so that a program can ask for it by __has_include.
 set(absent_headers)
 if(NOT GGML_SCHED_CUDA)
     list(APPEND absent_headers PATTERN ggml-cuda.h EXCLUDE)
@@ -47,7 +44,7 @@ if(TARGET sched-run AND UNIX AND NOT APPLE)
     set_target_properties(sched-run PROPERTIES INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
 endif()
 
-# The link of a C program with the static library needs the C++ library, too.
+# A C program that is linked with the static library needs the C++ library, too.
 set(GGML_SCHED_CXX_LIBRARIES ${CMAKE_CXX_IMPLICIT_LINK_LIBRARIES})
 list(REMOVE_ITEM GGML_SCHED_CXX_LIBRARIES ${CMAKE_C_IMPLICIT_LINK_LIBRARIES})
 list(REMOVE_DUPLICATES GGML_SCHED_CXX_LIBRARIES)
@@ -57,7 +54,7 @@ if(GGML_SCHED_CUDA OR GGML_SCHED_HIP_ON_CUDA)
     set(GGML_SCHED_NEEDS_CUDA ON)
 endif()
 
-# find_package(ggml-sched). Before 1.0 a minor version may break what is built on the one before.
+# These files are for find_package(ggml-sched). Before 1.0 a minor version may be incompatible with the one before.
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ggml-sched)
 install(EXPORT ggml-sched-targets NAMESPACE ggml-sched:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/ggml-sched-config.cmake.in
@@ -68,7 +65,8 @@ install(FILES
     ${PROJECT_BINARY_DIR}/ggml-sched-config.cmake ${PROJECT_BINARY_DIR}/ggml-sched-config-version.cmake
     DESTINATION ${package_dir})
 
-# pkg-config. Paths start from where the file lies, so that `cmake --install --prefix` and moving the tree both work.
+# This file is for pkg-config. Its paths are relative to its own place, so `cmake --install --prefix` and moving the
+# tree both work.
 file(RELATIVE_PATH pc_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 set(pc_libdir "\${prefix}")
 set(pc_includedir "\${prefix}")
@@ -88,13 +86,14 @@ set(pc_cflags "")
 set(pc_static_libs "")
 if(BUILD_SHARED_LIBS)
     set(pc_cflags " -DGGML_SHARED")
-else() # Only the static library is installed, so its users need this also without pkg-config's --static.
+else() # Only the static library is installed, so its users need these libraries also without pkg-config's --static.
     set(pc_static_libs " ${pc_library_needs}")
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/ggml-sched.pc.in ${PROJECT_BINARY_DIR}/ggml-sched.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ggml-sched.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-# The drop-in for a foreign ggml: our sources as they lie here, since it compiles them with that ggml's headers.
+# The drop-in for a foreign ggml has our sources in the folders that they have here. It compiles them with that ggml's
+# headers.
 set(drop_in_dir ${CMAKE_INSTALL_DATADIR}/ggml-sched/drop-in)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-inject.cmake ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-forward.cmake
     DESTINATION ${drop_in_dir}/cmake)

@@ -1,4 +1,4 @@
-# One interface target with the flags that every target of ours compiles with.
+# Makes an interface target with the compiler flags of all our targets.
 add_library(ggml-sched-flags INTERFACE)
 
 if(MSVC)

@@ -1,15 +1,16 @@
 // ggml-sched.h - what this scheduler offers beyond ggml_backend_sched_*: switches, counters, plans, traces, streaming.
 //
-// The functions take a sched made by ggml_backend_sched_new. They touch no backend unless their comment says so. In the
-// drop-in, a scheduler that is ggml's own ignores them: getters return zeros, "" and GGML_SCHED_SYNC_SERIAL.
+// The functions take a scheduler of ggml_backend_sched_new. They use no backend unless their comment says so. The
+// drop-in is a ggml with this scheduler beside ggml's own. There, a scheduler that is ggml's own ignores the functions.
+// Getters return zeros, "" and GGML_SCHED_SYNC_SERIAL for it.
 //
 // Threading: one thread at a time may use a scheduler, as for ggml_backend_sched_*. A function that is called while
 // another one works with the same scheduler is refused, unless its comment allows it in callbacks.
 //
-// Errors: ggml_sched_get_error returns the text of the last error. The log has the same
-// text, except for a run that an eval callback has ended.
+// Errors: ggml_sched_get_error returns the text of the last error. The log has the same text, except for a run that an
+// eval callback has ended.
 //
-// Switches. An environment variable is read when a scheduler is made; a function changes the same switch later:
+// Switches: an environment variable is read when a scheduler is made, and a function changes the same switch later:
 //
 //   variable                  values (the default first)                 function
 //   GGML_SCHED                ours, stock (only in the drop-in)          none: ggml_backend_sched_new reads it
@@ -22,10 +23,10 @@
 //   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
 //   GGML_SCHED_DEBUG_REALLOC  0, 1, 2                                    ggml_sched_set_debug_realloc
 //
-// Words are compared without regard to case. A value 1 may also be on, yes or true; a value 0 may also be off, no or
-// false. An unknown value is an error on stderr, whatever the log callback does; the default is used then. If any of
-// these variables is set, stderr also has one line that names the scheduler that was made: ggml-sched or ggml's own.
-// Each of these lines is printed once per process.
+// Words are compared without regard to case. A 1 of the table may also be on, yes or true, and a 0 off, no or false. An
+// off may also be 0, no or false. An unknown value is an error on stderr, also with a log callback; the default is used
+// then. If a variable is set, a line on stderr names the scheduler that was made: ggml-sched or ggml's own. Each of
+// these lines is printed once per process.
 
 #pragma once
 
@@ -43,20 +44,20 @@ extern "C" {
 // Returns the version of the library, for example "0.1.0". The text is static. Any thread may call this.
 GGML_API const char * ggml_sched_version(void);
 
-// How the runs of a scheduler wait
+// How the host and the devices wait in the runs of a scheduler
 enum ggml_sched_sync_mode {
     GGML_SCHED_SYNC_AUTO    = 0, // The scheduler makes the waits that the hazards need, on the device where possible.
     GGML_SCHED_SYNC_BARRIER = 1, // The host waits before a split's copies and once before its launch.
     GGML_SCHED_SYNC_SERIAL  = 2, // The host waits around each copy and before each launch.
 };
 
-// Sets the mode of the next runs. What is streamed follows with the next graph that is allocated. Callbacks may call both functions. A mode that does not exist is an error, and the
-// mode stays.
+// Sets the mode of the next runs. What is streamed follows with the next graph that is allocated. A mode that does not
+// exist is an error, and the mode stays. Callbacks may call both functions.
 GGML_API void                      ggml_sched_set_sync_mode(ggml_backend_sched_t sched, enum ggml_sched_sync_mode mode);
 GGML_API enum ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched);
 
-// Why weights in host memory were streamed to devices, or were not; see ggml_sched_set_streaming. The order is part of
-// the meaning: of several graphs or devices, the largest decision counts.
+// Why weights in host memory were streamed to devices, or were not; see ggml_sched_set_streaming. If graphs or devices
+// have several decisions, the largest counts.
 enum ggml_sched_stream_decision {
     GGML_SCHED_STREAM_DECISION_NONE            = 0, // no graph has been allocated or reserved since streaming was set
     GGML_SCHED_STREAM_DECISION_NOT_NEEDED      = 1, // no device needs copies of weights in host memory
@@ -65,37 +66,38 @@ enum ggml_sched_stream_decision {
     GGML_SCHED_STREAM_DECISION_NO_MEMORY       = 4, // too little free memory, no second queue, or a tiny budget
     GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS = 5, // a copy callback may write the weights
     GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS   = 6, // each weight that may be streamed is larger than half of the ring
-    GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS   = 7, // those that fit are too small on average; only AUTO looks at this
+    GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS   = 7, // the weights that fit are too small on average; only for AUTO
     GGML_SCHED_STREAM_DECISION_STREAMED        = 8, // weights or caches are copied ahead of their use
 };
 
-// Returns a decision as a sentence, with what to do about it. The text stays. "" if it is no decision.
+// Returns a decision as a sentence, with what to do about it; "" for another number. The text is static. Any thread may
+// call this.
 GGML_API const char * ggml_sched_stream_decision_text(uint64_t decision);
 
 // Counters since the scheduler was made, or since ggml_sched_reset_stats. The caller's own waits, by
-// ggml_backend_sched_synchronize, are not counted. Names with "bytes" are in bytes; all others are counts. A later
-// version may add counters at the end; no counter moves.
+// ggml_backend_sched_synchronize, are not counted. Names with "bytes" are in bytes. All others but stream_decision are
+// counts. A later version may add counters at the end. No counter moves.
 struct ggml_sched_stats {
     uint64_t runs;
     uint64_t plans;           // runs that needed a new plan
     uint64_t host_waits;      // The host waited for a hazard, a mode or a snapshot.
-    uint64_t throttle_waits;  // The host waited to bound the number of runs in flight; not part of host_waits.
+    uint64_t throttle_waits;  // The host waited to bound the number of runs in flight. Not part of host_waits.
     uint64_t device_waits;    // A queue waited for an event.
     uint64_t records;         // events of the plan that were recorded
     uint64_t async_copies;
     uint64_t blocking_copies;
     uint64_t bytes_copied;    // by asynchronous and blocking copies, without snapshots
     uint64_t launches;
-    uint64_t snapshots;       // inputs that were copied aside on the host, so that the caller may overwrite them
+    uint64_t snapshots;       // inputs that were copied aside on the host so that the caller may overwrite them
     uint64_t snapshot_bytes;
-    uint64_t streamed_bytes;  // of weights that were copied ahead of their use; part of bytes_copied
-    uint64_t staged_bytes;    // out of pageable memory, copied by the host to pinned memory first; part of bytes_copied
-    uint64_t kept_bytes;      // of weights that were not copied again; see ggml_sched_keep_weights
-    uint64_t cache_bytes;     // of caches that were copied before the run added to them; part of bytes_copied
+    uint64_t streamed_bytes;  // bytes of weights that were copied ahead of their use; part of bytes_copied
+    uint64_t staged_bytes;    // bytes that went from pageable to pinned memory first; part of bytes_copied
+    uint64_t kept_bytes;      // bytes of weights that were not copied again; see ggml_sched_keep_weights
+    uint64_t cache_bytes;     // bytes of caches that were copied before the run added to them; part of bytes_copied
     uint64_t expert_runs_by_ids;  // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;   // runs that streamed all experts, without waiting for the ids
-    uint64_t expert_bytes_sent;   // of the experts that the ids named, in runs by the ids
-    uint64_t expert_bytes_of_all; // of all experts, in runs by the ids; the sent bytes by these are the share in use
+    uint64_t expert_bytes_sent;   // bytes of the experts that the ids named, in runs by the ids
+    uint64_t expert_bytes_of_all; // bytes of all experts, in runs by the ids; expert_bytes_sent is the part in use
     uint64_t unplanned_waits; // waits of the host that no plan shows; part of host_waits. They follow a refused copy, a
                               // run that broke off, memory of streaming that was given back, or a busy pinned chunk.
     uint64_t stream_decision; // the largest ggml_sched_stream_decision of all graphs that were allocated or reserved
@@ -103,21 +105,21 @@ struct ggml_sched_stats {
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was
-// compiled with an older header gets the counters that it knows. Bytes beyond the library's struct become zero.
-// Callbacks may call both functions.
+// compiled with an older header gets the counters that it knows. Bytes beyond the library's struct become zero. reset
+// sets all counters but stream_decision to zero. Callbacks may call both functions.
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats, size_t size);
 GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 
-// Writes what the last run did in one split, one letter for each step in order: s the host waits, w a queue waits,
-// a an asynchronous copy, c a blocking copy, g a launch. Snapshots and event records have no letter. With an eval
-// callback, g and what follows g happens once for each slice.
+// Writes what the last run did in one split, one letter for each step in order. s is a wait of the host, w a wait of a
+// queue, a an asynchronous copy, c a blocking copy, g a launch. Snapshots and event records have no letter. With an
+// eval callback, g and what follows g happens once for each slice.
 //
-// Writes at most `size` bytes, the final zero included. Returns the length of the whole text without the zero. buf may
-// be NULL if size is 0. A split that does not exist has the text "". Callbacks may call this.
+// At most `size` bytes are written, the final zero included. Returns the length of the whole text without the zero.
+// `buf` may be NULL if `size` is 0. A split that does not exist has the text "". Callbacks may call this.
 GGML_API size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size);
 
 // Writes the plan of the last run as text, by the rules of ggml_sched_get_pattern. The text has what is streamed and
-// when, then lanes, steps, waits and the reason of each wait. docs/reading-a-plan.md explains it.
+// when, then lanes, steps, waits and the reason of each wait. The project's docs/reading-a-plan.md explains it.
 GGML_API size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size);
 
 // Switches verification on or off, from the next graph on. Callbacks may call this.
@@ -131,46 +133,48 @@ GGML_API void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify);
 // planned anew. The results are the same.
 GGML_API void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse);
 
-// Sets what the scheduler logs, as debug lines, of each graph that it splits: nothing (0), the splits (1), or also each
-// node with the cause of its assignment (2). Another level is an error, and the level stays.
+// Sets what the scheduler logs, as debug lines, of each graph that it splits. Level 0 is nothing, 1 the splits, and 2
+// also each node with the cause of its assignment. Another level is an error, and the level stays.
 GGML_API void ggml_sched_set_debug(ggml_backend_sched_t sched, int level);
 
-// Sets when ggml_backend_sched_alloc_graph fails rather than replace a compute buffer that is too small: never (0), if
-// neither backends nor sizes have changed (1), or always (2). ggml_backend_sched_realloc_callback says when these have
-// changed. The default is 1 where ggml was compiled with GGML_SCHED_NO_REALLOC. Another level is an error.
+// Sets when ggml_backend_sched_alloc_graph fails rather than replace a compute buffer that is too small. Level 0 is
+// never, 1 if neither backends nor sizes have changed, 2 always. ggml_backend_sched_realloc_callback says when these
+// have changed. The default is 1 where ggml was compiled with GGML_SCHED_NO_REALLOC. Another level is an error.
 GGML_API void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level);
 
-// Traces. A trace shows what the following runs do, and when, in Chrome's trace format: Perfetto and chrome://tracing
-// read it. It has a track for the host and for each asynchronous backend, and a slice for each step. An arrow is a wait
-// with its reason. docs/tracing.md says whose clock the times are of.
+// These start and stop a trace: what the following runs do, and when, in Chrome's trace format. Perfetto and
+// chrome://tracing read it. It has a track for the host and for each asynchronous backend, and a slice for each step.
+// An arrow is a wait with its reason. The project's docs/tracing.md says which clock gives the times.
 //
-// start ends the trace that is being made, if there is one, and opens the file at `path`. It returns false, with an
-// error, if the file cannot be written; nothing is traced then. stop writes the file. It returns false, with an error,
-// if writing fails or nothing is being traced. A trace that start ends and cannot write is told in the log.
-// ggml_backend_sched_free also ends the trace. Neither waits for work in flight. A trace ends after a million events,
-// and says so. Runs that are not traced pay nothing.
+// start ends the trace that is being made, if there is one, and opens the file at `path`. If the file cannot be
+// written, it returns false, with an error, and nothing is traced. stop writes the file. It returns false, with an
+// error, if writing fails or nothing is being traced. If start ends a trace and cannot write it, the log says so.
+// ggml_backend_sched_free also ends the trace. None of these waits for work in flight. A trace ends after a million
+// events, and says so.
 //
 // The n-th scheduler of a process that GGML_SCHED_TRACE=FILE traces writes FILE.n, from the second on.
 GGML_API bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path);
 GGML_API bool ggml_sched_trace_stop(ggml_backend_sched_t sched);
 
-// Streaming. Weights in host memory that a device computes with are copied to the device ahead of their use. The copies
-// have a queue of their own (a second backend of the device), and a ring of device memory as their target. The results
-// are the same to the bit. The time of a run tends to the longer of computing and copying, instead of to their sum.
+// Streaming copies weights in host memory to the device that computes with them, ahead of their use. The copies have a
+// queue of their own (a second backend of the device), and a ring of device memory as their target. The results are the
+// same to the bit. The time of a run tends to the longer of computing and copying, instead of to their sum.
 //
-// What is streamed: weights in host memory of at most half the ring, on devices with asynchronous copies and events, in
-// mode AUTO. Splits are then cut by how much of it they wait for. Copies out of pinned memory (the device's host buffer
-// type) never make the host wait. Other memory is copied to pinned memory by several threads during the call.
-// Of experts (MUL_MAT_ID) either all are streamed or those that the ids name, for which the host waits.
+// In mode AUTO, weights of at most half the ring are streamed to devices with asynchronous copies and events. The sizes
+// of the weights then decide where splits begin. Copies out of pinned memory (the device's host buffer type) never make
+// the host wait. Several threads copy other memory to pinned memory during the call. For a MUL_MAT_ID, the scheduler
+// streams all experts, or waits for the ids on the host and streams the experts that they name.
+//
+// These are values of the budget, and AUTO also of the lookahead.
 #define GGML_SCHED_STREAM_OFF       0
 #define GGML_SCHED_STREAM_AUTO      SIZE_MAX
 #define GGML_SCHED_STREAM_UNLIMITED (SIZE_MAX - 1)
 
-// A later version may add fields at the end; zero will be their default.
+// The parameters of streaming. A later version may add fields at the end. Zero will be their default.
 struct ggml_sched_stream_params {
     size_t size;            // sizeof(struct ggml_sched_stream_params), as the caller was compiled
     size_t budget_bytes;    // the most device memory for the ring of each backend
-    size_t lookahead_bytes; // how far copies may be ahead of their use
+    size_t lookahead_bytes; // the most bytes that copies may be ahead of their use
 };
 
 // Returns the defaults: both values are GGML_SCHED_STREAM_AUTO. The function is part of the caller, so that its struct
@@ -186,22 +190,20 @@ static inline struct ggml_sched_stream_params ggml_sched_stream_default_params(v
 // Sets how much memory streaming may use. Waits for runs in flight, frees the memory of the ring, and forgets the
 // allocated graph like ggml_backend_sched_reset.
 //
-// budget_bytes: AUTO takes up to a quarter of the memory that is free when the first graph is split, measured, reserved
-// or allocated. Where experts are streamed, measuring the link takes up to 128 MiB more for a moment.
-// A graph that streams nothing takes none. UNLIMITED takes what the graph's weights need. OFF ends streaming. If less
-// memory can be had, less is used, with a warning in the log.
-// lookahead_bytes: AUTO (and 0) is 1 GiB if the budget is AUTO, and the budget otherwise. The ring is as large as the
-// smaller of both values, or smaller if the graph needs less.
+// The budget AUTO takes up to a quarter of the memory that is free when the first graph is split, measured, reserved or
+// allocated. UNLIMITED takes what the graph's weights need. OFF ends streaming. A graph that streams nothing takes no
+// memory. If less memory is free, less is used, with a warning in the log. Where experts are streamed, measuring the
+// link takes up to 128 MiB more for a moment. The lookahead AUTO (or 0) is 1 GiB if the budget is AUTO, and the budget
+// otherwise. The ring is as large as the smaller of both values, or smaller if the graph needs less.
 //
-// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields that this version does not have. The
-// settings stay then, and the graph is forgotten all the same.
+// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields of a later version. The
+// settings stay then, nothing waits, and the graph is forgotten all the same.
 GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, const struct ggml_sched_stream_params * params);
 
-// Switches on or off, from the next run on, that weights which are still in the ring from an earlier run are not copied
-// again. By `keep` the caller promises that neither the program nor a graph writes to weights in host memory. Nor may
-// other weights come to lie there. No scheduler could notice (some engines merge adapters into weights). It gains
-// most with a ring for all weights: set a large budget. Each call forgets what is in the ring, so call it after weights
-// have been written.
+// With `keep`, from the next run on, weights that are still in the ring from an earlier run are not copied again. The
+// caller promises that neither the program nor a graph writes to weights in host memory, and that no other weights come
+// to lie there. The scheduler cannot notice such a write. Each call forgets what is in the ring, so call it after
+// weights have been written. It gains most if the ring holds all weights, which needs a large budget.
 GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 
 // Undoes ggml_backend_sched_alloc_graph: waits for what is in flight, takes the memory from the tensors that the
@@ -209,14 +211,14 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 // graph this only resets.
 GGML_API void ggml_sched_unalloc_graph(ggml_backend_sched_t sched);
 
-// Returns the error of the last call that can fail, "" if that call went well. The text belongs to the scheduler and is
-// valid until the next call with it.
+// Returns the error of the last call that can fail; "" if that call went well. The text belongs to the scheduler and is
+// valid until the next call with it. Callbacks may call this.
 //
 // Each call that can fail clears the error when it begins. In ggml-backend.h these are reserve, reserve_size,
 // set_tensor_backend, split_graph, alloc_graph, graph_compute, graph_compute_async, synchronize and reset. Here they
 // are set_sync_mode, set_reuse, set_debug, set_debug_realloc, set_streaming, keep_weights, trace_start, trace_stop and
 // unalloc_graph. All other functions leave the error as it is, and so does a call that is refused because another one
-// works. A call that went well may have learnt that an earlier run has failed on a device: then that is the text.
+// works. If a call went well but an earlier run has failed on a device, the text is the error of that run.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);
 
 #ifdef __cplusplus

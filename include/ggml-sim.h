@@ -1,21 +1,19 @@
 // ggml-sim.h - simulated asynchronous devices SIM0, SIM1, ...
 //
-// They behave like accelerators and are worse than any real one. Their memory is not host memory: following a device
-// pointer on the host faults. An operation reads and writes its bytes when it executes, not when it is enqueued.
-// A seeded adversary chooses when it executes, as late or as early as the contract of ggml-backend.h allows. A
-// missing wait therefore shows as a wrong result, and the same seed shows it again.
+// They behave like accelerators, for tests. Their memory is not host memory: following a device pointer on the host
+// faults. An operation reads and writes its bytes when it executes, not when it is enqueued. A seeded adversary chooses
+// when it executes, as late or as early as the contract of ggml-backend.h allows. So a missing wait shows as a wrong
+// result, and the same seed shows it again. Results are computed by the CPU backend's code and have the same bits.
 //
-// No threads are involved: queued operations are executed by the calling thread inside calls into the devices.
-// Results are computed by the CPU backend's code and are bit-identical to it.
+// A breach of the contract is logged and counted (ggml_sim_counters::contract_violations), and the next launch on that
+// backend fails. These are breaches: an event is used after it was freed, recorded on another device, or waited for
+// where it does not reach. An event or a buffer is freed while an operation uses it. A launch or transfer has memory
+// that the device cannot use, that has been freed, or that lies beyond the end of its buffer. An operation that fails
+// when it executes also lets the next launch on its backend fail. Each failure is told once.
 //
-// A breach of the contract is a line in the log, is counted (ggml_sim_counters::contract_violations), and lets the next
-// launch on the backend in question fail. These are breaches: an event is used after it was freed, recorded on another
-// device, or waited for where it does not reach. An event or a buffer is freed while an operation uses it. A launch
-// or transfer has memory that the device cannot use, that has been freed, or that lies beyond the end of its buffer.
-// An operation that fails when it executes also lets the next launch on its backend fail. Each failure is told once.
-//
-// Threading: any thread may call; one thread at a time uses a backend. One mutex is held during each call, also while a
-// log callback runs, so log callbacks must not call in here. With several threads a seed does not repeat a run.
+// Threading: any thread may call. One thread at a time uses a backend. There are no other threads: the calling thread
+// executes queued operations inside calls into the devices. One mutex is held during each call, also while a log
+// callback runs, so log callbacks must not call these functions. With several threads a seed does not repeat a run.
 
 #pragma once
 
@@ -29,7 +27,7 @@ extern "C" {
 
 enum ggml_sim_profile {
     GGML_SIM_PROFILE_CUDA      = 0, // Copies run on the source's queue, between devices. Events reach all such devices.
-    GGML_SIM_PROFILE_VULKAN    = 1, // Copies run on the target's queue, in it or from pinned memory; events stay in it.
+    GGML_SIM_PROFILE_VULKAN    = 1, // Copies in it or from pinned memory run on the target's queue. Events stay in it.
     GGML_SIM_PROFILE_NO_EVENTS = 2, // Calls are asynchronous, but a queue can only be synchronized whole.
     GGML_SIM_PROFILE_NO_ASYNC  = 3, // Everything is done when the call returns.
     GGML_SIM_PROFILE_UMA       = 4, // The device is as CUDA, but reads and writes host buffers in place.
@@ -39,45 +37,48 @@ enum ggml_sim_profile {
 
 // Returns "cuda", "vulkan", "no-events", "no-async" or "uma"; NULL for another value. The text is static.
 GGML_BACKEND_API const char * ggml_sim_profile_name(enum ggml_sim_profile profile);
-// Returns the profile of a name; GGML_SIM_PROFILE_COUNT for an unknown name.
+// Returns the profile with this name; GGML_SIM_PROFILE_COUNT for an unknown name.
 GGML_BACKEND_API enum ggml_sim_profile ggml_sim_profile_from_name(const char * name);
 
 // The properties of a device. Costs count on the virtual clock; they change no result.
 struct ggml_sim_config {
     enum ggml_sim_profile profile;
     size_t memory_bytes;      // the device's memory; allocations beyond it fail
-    double flops_per_us;      // matrix products
-    double bytes_per_us;      // device memory traffic of all other operations
-    double link_bytes_per_us; // from or to another memory; copies within a device go by bytes_per_us, twice. Host
-                              // and device exchange one copy at a time in each direction, in the order of enqueuing.
-    double link_latency_us;   // each copy
-    double launch_us;         // each graph
+    double flops_per_us;      // the speed of matrix products
+    double bytes_per_us;      // the speed at which all other operations, and copies within a device, read and write
+    double link_bytes_per_us; // the speed of copies from or to another memory. Host and device exchange one copy at a
+                              // time in each direction, in the order of enqueuing.
+    double link_latency_us;   // time of each copy, in addition
+    double launch_us;         // time of each graph, in addition
     double host_call_us;      // host time of each enqueuing call
-    bool   offload;           // offload_op: take matrix products with 32 or more rows whose weights are elsewhere
-    bool   sets_ranges;       // says that small inputs may be sent at once (docs/backend-guide.md). Default: false
-    bool   inits_tensors;     // its buffers are told of each tensor that is placed in them. Default: false
+    bool   offload;           // offload_op takes matrix products with 32 or more rows.
+    bool   sets_ranges;       // One call may set several tensors that lie side by side. Default: false
+    bool   inits_tensors;     // Its buffers are told of each tensor that is placed in them. Default: false
 };
 
+// Returns a configuration of the profile, to start from.
 GGML_BACKEND_API struct ggml_sim_config ggml_sim_config_default(enum ggml_sim_profile profile);
 
-// Returns device `index`, 0 to GGML_SIM_MAX_DEVICES - 1; NULL outside. Devices are static and begin with profile CUDA.
-// Registry and ggml_backend_dev_* list a device from its first mention here or in configure: a program that never asks
-// for simulated devices does not get one from ggml_backend_init_best.
+// Returns device `index`, 0 to GGML_SIM_MAX_DEVICES - 1; NULL for another index. Devices are static, and begin with
+// profile CUDA. The registry and ggml_backend_dev_* list a device after its index was given here or in configure. So a
+// program that never asks for simulated devices does not get one from ggml_backend_init_best.
 GGML_BACKEND_API ggml_backend_dev_t ggml_backend_sim_device(int index);
 // Changes a device, and takes back ggml_backend_sim_fail. Returns false, with a line in the log, as long as a backend,
-// buffer or event of the device exists. An unknown device or profile, or a rate that is not positive, is refused, too.
+// buffer or event of the device exists. An unknown device or profile is refused, too. So are memory or a speed that is
+// not positive, and a negative time.
 GGML_BACKEND_API bool ggml_backend_sim_configure(int index, const struct ggml_sim_config * config);
 GGML_BACKEND_API bool ggml_backend_is_sim(ggml_backend_t backend);
 GGML_BACKEND_API ggml_backend_reg_t ggml_backend_sim_reg(void);
 
-// Sets the adversary's seed, at once. Seed 0 is the laziest: nothing executes before someone waits for it. Another seed
-// decides, at each call into a device, which operations that are ready execute now.
+// Sets the adversary's seed, at once. With seed 0 nothing executes before someone waits for it. Another seed decides,
+// at each call into a device, which operations that are ready execute now.
 GGML_BACKEND_API void ggml_backend_sim_set_seed(uint64_t seed);
 
-// The virtual clock, in microseconds. An operation starts when its queue, what it waits for, and the call that enqueued
-// it allow. A host that waits moves on to the end of what it waited for. Computations of the CPU backend cost nothing.
+// These are about the virtual clock, in microseconds. An operation starts when its queue, what it waits for, and the
+// call that enqueued it allow. A host that waits moves on to the end of what it waited for. Computations of the CPU
+// backend take no time.
 GGML_BACKEND_API double ggml_backend_sim_time_us(void);         // returns the host's time
-GGML_BACKEND_API void   ggml_backend_sim_advance_us(double us); // keeps the host busy for so long
+GGML_BACKEND_API void   ggml_backend_sim_advance_us(double us); // keeps the host busy for this time
 GGML_BACKEND_API void   ggml_backend_sim_reset_clock(void);     // sets the clock to 0; all devices must be idle
 
 // Counts of calls into all devices together, since the start or the last reset. "blocked" counts calls that made the
@@ -125,7 +126,7 @@ enum ggml_sim_call {
 // Returns "launch", "init_backend", ...; NULL for another value. The text is static.
 GGML_BACKEND_API const char * ggml_sim_call_name(enum ggml_sim_call call);
 
-// Lets the n-th next such call into device `index` fail; n = 1 is the very next call, and 0 takes the failure back.
+// Lets the n-th next such call into device `index` fail. n = 1 is the very next call, and n = 0 takes the failure back.
 // Returns false, with a line in the log, for an unknown device or call and for a negative n.
 GGML_BACKEND_API bool ggml_backend_sim_fail(int index, enum ggml_sim_call call, int n);
 // Calls ggml_backend_sim_fail with GGML_SIM_CALL_LAUNCH.

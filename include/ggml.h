@@ -1,15 +1,15 @@
-// ggml.h - tensors, contexts, operations and graphs.
+// ggml.h - tensors, contexts, operations and graphs. Names, signatures and meaning are ggml's.
 //
-// The names, signatures and meaning are ggml's, so that code written for ggml compiles against this header;
-// it declares the part of ggml that a backend scheduler and a small language model need.
+// The header has the part of ggml that a backend scheduler and a small language model need. A context owns tensors and
+// graphs. A tensor has the operation and the operands that it is computed from. A graph lists tensors to compute.
 //
 // Errors
-//   Nothing here aborts. A function that builds an object returns NULL when it cannot (out of context memory,
-//   impossible shapes, an unsupported type) and logs one line that says what to do. Builders accept NULL operands
-//   and return NULL for them, so a chain of calls can be checked once, at its end.
+//   Only ggml_abort aborts. A function that builds an object returns NULL if the context has no memory, or a shape or
+//   type is wrong. It then logs one line that says what to do. Builders return NULL for NULL operands. So a chain of
+//   calls can be checked once, at its end.
 //
 // Threading
-//   A context and the objects in it belong to one thread at a time. Different contexts are independent.
+//   One thread at a time uses a context and the objects in it. Different contexts are independent.
 
 #pragma once
 
@@ -47,13 +47,13 @@
 #define GGML_DEFAULT_GRAPH_SIZE 2048
 #define GGML_MEM_ALIGN          16
 
-#define GGML_ROPE_TYPE_NORMAL 0 // rotates the pairs (2i, 2i + 1)
-#define GGML_ROPE_TYPE_NEOX   2 // rotates the pairs (i, i + n_dims/2)
+#define GGML_ROPE_TYPE_NORMAL 0 // ggml_rope rotates the pairs (2i, 2i + 1).
+#define GGML_ROPE_TYPE_NEOX   2 // ggml_rope rotates the pairs (i, i + n_dims/2).
 
 #define GGML_UNUSED(x) (void) (x)
-#define GGML_PAD(x, n) (((x) + (n) -1) & ~((n) -1)) // n is a power of two
+#define GGML_PAD(x, n) (((x) + (n) -1) & ~((n) -1)) // rounds x up to a multiple of n, a power of two
 
-// For programs; the library itself never calls them.
+// These are for programs. The library itself never uses them.
 #define GGML_ABORT(...) ggml_abort(__FILE__, __LINE__, __VA_ARGS__)
 #define GGML_ASSERT(x)  do { if (!(x)) GGML_ABORT("GGML_ASSERT(%s) failed", #x); } while (0)
 
@@ -68,13 +68,13 @@ __attribute__((noreturn))
 GGML_API void ggml_abort(const char * file, int line, const char * fmt, ...) GGML_ATTRIBUTE_FORMAT(3, 4);
 
 enum ggml_status {
-    GGML_STATUS_ALLOC_FAILED = -2, // memory of some kind ran out; nothing was started
-    GGML_STATUS_FAILED       = -1, // see the log
+    GGML_STATUS_ALLOC_FAILED = -2, // Memory ran out.
+    GGML_STATUS_FAILED       = -1, // The log says why.
     GGML_STATUS_SUCCESS      = 0,
-    GGML_STATUS_ABORTED      = 1,  // the caller's callback asked to stop
+    GGML_STATUS_ABORTED      = 1,  // A callback of the caller asked to stop.
 };
 
-// Static text, never NULL.
+// Returns a static text, never NULL.
 GGML_API const char * ggml_status_to_string(enum ggml_status status);
 
 //
@@ -87,19 +87,19 @@ enum ggml_log_level {
     GGML_LOG_LEVEL_INFO  = 2,
     GGML_LOG_LEVEL_WARN  = 3,
     GGML_LOG_LEVEL_ERROR = 4,
-    GGML_LOG_LEVEL_CONT  = 5, // continues the line before
+    GGML_LOG_LEVEL_CONT  = 5, // The text continues the line before.
 };
 
-// text is valid during the call only and ends with a newline unless a CONT follows.
+// `text` is valid only during the call. It ends with a newline unless a CONT follows.
 typedef void (*ggml_log_callback)(enum ggml_log_level level, const char * text, void * user_data);
 
-// All messages of the library go to log_callback from now on; NULL brings back the default, which prints to stderr.
-// Set it before other threads use the library. The callback may be called from any thread.
+// Sends all later messages of the library to the callback. NULL brings back the default, which prints to stderr. Set it
+// before other threads use the library. Any thread may call the callback.
 GGML_API void ggml_log_set(ggml_log_callback log_callback, void * user_data);
-// The callback in force, and its argument. Either pointer may be NULL.
+// Writes the current callback and its argument. Either pointer may be NULL.
 GGML_API void ggml_log_get(ggml_log_callback * log_callback, void ** user_data);
 
-// Return true to stop a computation; asked between nodes, from any thread.
+// The callback is asked between nodes, from any thread. It returns true to stop the computation.
 typedef bool (*ggml_abort_callback)(void * data);
 
 //
@@ -114,13 +114,13 @@ enum ggml_type {
     GGML_TYPE_F16   = 1,
     GGML_TYPE_Q4_0  = 2,  // blocks of 32: a binary16 scale d, 16 bytes of nibbles q; value = d * (q - 8)
     GGML_TYPE_Q8_0  = 8,  // blocks of 32: a binary16 scale d, 32 signed bytes q; value = d * q
-    GGML_TYPE_I8    = 24, // I8, I16 and F64: for reading files; no operation computes with them
+    GGML_TYPE_I8    = 24, // No operation computes with I8, I16 and F64, which are for reading files.
     GGML_TYPE_I16   = 25,
     GGML_TYPE_I32   = 26,
     GGML_TYPE_I64   = 27,
     GGML_TYPE_F64   = 28,
     GGML_TYPE_BF16  = 30,
-    GGML_TYPE_COUNT = 43, // as in ggml; the numbers not listed are types that this library does not have
+    GGML_TYPE_COUNT = 43, // the number of ggml's types; this library lacks those that are not listed
 };
 
 typedef void (*ggml_to_float_t)(const void * x, float * y, int64_t k);
@@ -128,23 +128,23 @@ typedef void (*ggml_from_float_t)(const float * x, void * y, int64_t k);
 
 struct ggml_type_traits {
     const char *      type_name;
-    int64_t           blck_size; // elements a block
-    size_t            type_size; // bytes a block
+    int64_t           blck_size; // elements of a block
+    size_t            type_size; // bytes of a block
     bool              is_quantized;
-    ggml_to_float_t   to_float;       // NULL for integer types; k is a multiple of blck_size
-    ggml_from_float_t from_float_ref; // likewise
+    ggml_to_float_t   to_float;       // NULL for integer types; takes a multiple of blck_size elements
+    ggml_from_float_t from_float_ref; // NULL for integer types; takes a multiple of blck_size elements
 };
 
-// NULL for a type that this library does not have.
+// Returns NULL for a type that this library does not have. The result is static.
 GGML_API const struct ggml_type_traits * ggml_get_type_traits(enum ggml_type type);
 
 GGML_API int64_t      ggml_blck_size(enum ggml_type type);             // 0 for an unknown type
 GGML_API size_t       ggml_type_size(enum ggml_type type);             // bytes of one block; 0 for an unknown type
-GGML_API size_t       ggml_row_size(enum ggml_type type, int64_t ne);  // bytes of ne elements; ne a multiple of the block
+GGML_API size_t       ggml_row_size(enum ggml_type type, int64_t ne);  // bytes of ne elements, which are whole blocks
 GGML_API const char * ggml_type_name(enum ggml_type type);             // "?" for an unknown type
 GGML_API bool         ggml_is_quantized(enum ggml_type type);
 
-// Rounds to nearest, ties to even; NaN stays NaN, overflow becomes infinity.
+// These round to the nearest value, and ties to even. NaN stays NaN, and overflow becomes infinity.
 GGML_API float       ggml_fp16_to_fp32(ggml_fp16_t x);
 GGML_API ggml_fp16_t ggml_fp32_to_fp16(float x);
 GGML_API void        ggml_fp16_to_fp32_row(const ggml_fp16_t * x, float * y, int64_t n);
@@ -154,9 +154,9 @@ GGML_API ggml_bf16_t ggml_fp32_to_bf16(float x);
 GGML_API void        ggml_bf16_to_fp32_row(const ggml_bf16_t * x, float * y, int64_t n);
 GGML_API void        ggml_fp32_to_bf16_row(const float * x, ggml_bf16_t * y, int64_t n);
 
-// Converts nrows rows of n_per_row floats, beginning at element start of src, into type. dst is the beginning of the
-// whole tensor. imatrix is not used and may be NULL. Returns the bytes written, 0 where type is not a float or
-// quantized type, or start or n_per_row is not a multiple of its block.
+// Converts nrows rows of n_per_row floats, beginning at element `start` of `src`, into `type`. `dst` is the beginning
+// of the whole tensor. `imatrix` is not used and may be NULL. Returns the bytes that were written. Returns 0 if `type`
+// is neither a float nor a quantized type, or `start` or n_per_row is not a multiple of its block.
 GGML_API size_t ggml_quantize_chunk(enum ggml_type type, const float * src, void * dst, int64_t start, int64_t nrows,
                                     int64_t n_per_row, const float * imatrix);
 
@@ -165,7 +165,7 @@ GGML_API size_t ggml_quantize_chunk(enum ggml_type type, const float * src, void
 //
 
 enum ggml_op {
-    GGML_OP_NONE = 0, // a tensor that is not computed: a weight, an input
+    GGML_OP_NONE = 0, // The tensor is not computed: a weight, an input.
 
     GGML_OP_DUP,
     GGML_OP_ADD,
@@ -222,42 +222,42 @@ enum ggml_prec {
 };
 
 enum ggml_tensor_flag {
-    GGML_TENSOR_FLAG_INPUT   = 1,  // the caller writes it between runs
-    GGML_TENSOR_FLAG_OUTPUT  = 2,  // the caller reads it after a run: its memory is not reused
+    GGML_TENSOR_FLAG_INPUT   = 1,  // The caller writes it between runs.
+    GGML_TENSOR_FLAG_OUTPUT  = 2,  // The caller reads it after a run, so its memory is not reused.
     GGML_TENSOR_FLAG_PARAM   = 4,
     GGML_TENSOR_FLAG_LOSS    = 8,
-    GGML_TENSOR_FLAG_COMPUTE = 16, // reachable from what ggml_build_forward_expand was asked for; others are skipped
+    GGML_TENSOR_FLAG_COMPUTE = 16, // ggml_build_forward_expand needs the tensor. Backends skip nodes without the flag.
 };
 
-// ne[0] is the fastest dimension. A view shares the memory of view_src, which is never itself a view.
+// A tensor. Dimension 0 is the fastest. A view shares the memory of view_src, which is never itself a view.
 struct ggml_tensor {
     enum ggml_type type;
 
-    struct ggml_backend_buffer * buffer; // where data lives; NULL until allocated
+    struct ggml_backend_buffer * buffer; // the buffer that `data` lies in; NULL before allocation
 
     int64_t ne[GGML_MAX_DIMS]; // elements
     size_t  nb[GGML_MAX_DIMS]; // strides in bytes; nb[0] is the size of a block
 
     enum ggml_op op;
     int32_t      op_params[GGML_MAX_OP_PARAMS / sizeof(int32_t)];
-    int32_t      flags; // of enum ggml_tensor_flag
+    int32_t      flags; // a sum of ggml_tensor_flag
 
-    struct ggml_tensor * src[GGML_MAX_SRC]; // unused ones are NULL
+    struct ggml_tensor * src[GGML_MAX_SRC]; // operands; NULL where unused
 
     struct ggml_tensor * view_src;
     size_t               view_offs; // bytes from view_src's data
 
-    void * data; // an address of the device; host code may follow it only in host buffers
+    void * data; // address in the memory of the buffer; host code may follow it only in host buffers
 
     char   name[GGML_MAX_NAME];
-    void * extra; // the backend's
+    void * extra; // for the backend
 };
 
 GGML_API const char * ggml_op_name(enum ggml_op op);
 GGML_API const char * ggml_op_symbol(enum ggml_op op);
 GGML_API const char * ggml_unary_op_name(enum ggml_unary_op op);
 GGML_API const char * ggml_glu_op_name(enum ggml_glu_op op);
-GGML_API const char * ggml_op_desc(const struct ggml_tensor * t); // the unary or gated operation's name, or the op's
+GGML_API const char * ggml_op_desc(const struct ggml_tensor * t); // name of the unary or gated operation, or of op
 
 GGML_API enum ggml_unary_op ggml_get_unary_op(const struct ggml_tensor * tensor);
 GGML_API enum ggml_glu_op   ggml_get_glu_op(const struct ggml_tensor * tensor);
@@ -278,7 +278,7 @@ GGML_API bool ggml_is_vector(const struct ggml_tensor * tensor);
 GGML_API bool ggml_is_matrix(const struct ggml_tensor * tensor);
 GGML_API bool ggml_is_3d(const struct ggml_tensor * tensor);
 GGML_API bool ggml_is_contiguous(const struct ggml_tensor * tensor);
-GGML_API bool ggml_is_contiguous_0(const struct ggml_tensor * tensor); // the same
+GGML_API bool ggml_is_contiguous_0(const struct ggml_tensor * tensor); // the same as ggml_is_contiguous
 GGML_API bool ggml_is_contiguous_1(const struct ggml_tensor * tensor); // in the dimensions >= 1
 GGML_API bool ggml_is_contiguous_2(const struct ggml_tensor * tensor); // in the dimensions >= 2
 GGML_API bool ggml_is_contiguous_rows(const struct ggml_tensor * tensor);
@@ -288,16 +288,16 @@ GGML_API bool ggml_are_same_stride(const struct ggml_tensor * t0, const struct g
 GGML_API bool ggml_can_repeat(const struct ggml_tensor * t0, const struct ggml_tensor * t1); // t0 fits into t1 n times
 
 //
-// Contexts: arenas for the descriptions of tensors and graphs, and for host data if no_alloc is false
+// Contexts: a context is memory for the descriptions of tensors and graphs, and for their data if no_alloc is false.
 //
 
 struct ggml_init_params {
     size_t mem_size;   // bytes
-    void * mem_buffer; // the caller's memory, to outlive the context; NULL: the context allocates its own
-    bool   no_alloc;   // do not reserve memory for the data of tensors
+    void * mem_buffer; // the caller's memory, which must outlive the context; NULL: the context allocates its own
+    bool   no_alloc;   // True if tensors get no memory for their data.
 };
 
-// NULL when memory runs out. Objects of a context live until it is freed or reset.
+// Makes a context, which the caller frees. Returns NULL if memory runs out. Objects live until it is freed or reset.
 GGML_API struct ggml_context * ggml_init(struct ggml_init_params params);
 GGML_API void                  ggml_reset(struct ggml_context * ctx); // forgets every object
 GGML_API void                  ggml_free(struct ggml_context * ctx);  // NULL is allowed
@@ -309,9 +309,9 @@ GGML_API void * ggml_get_mem_buffer(const struct ggml_context * ctx);
 GGML_API size_t ggml_get_mem_size(const struct ggml_context * ctx);
 GGML_API size_t ggml_get_max_tensor_size(const struct ggml_context * ctx);
 
-// Bytes of mem_size that one tensor without data, or one graph of `size` nodes, needs.
+// These return the bytes of mem_size that one tensor without data, or one graph of `size` nodes, needs.
 GGML_API size_t ggml_tensor_overhead(void);
-GGML_API size_t ggml_graph_overhead(void); // of GGML_DEFAULT_GRAPH_SIZE nodes
+GGML_API size_t ggml_graph_overhead(void); // for GGML_DEFAULT_GRAPH_SIZE nodes
 GGML_API size_t ggml_graph_overhead_custom(size_t size, bool grads);
 
 GGML_API struct ggml_tensor * ggml_new_tensor(struct ggml_context * ctx, enum ggml_type type, int n_dims, const int64_t * ne);
@@ -321,10 +321,11 @@ GGML_API struct ggml_tensor * ggml_new_tensor_3d(struct ggml_context * ctx, enum
                                                  int64_t ne2);
 GGML_API struct ggml_tensor * ggml_new_tensor_4d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1,
                                                  int64_t ne2, int64_t ne3);
-GGML_API struct ggml_tensor * ggml_dup_tensor(struct ggml_context * ctx, const struct ggml_tensor * src); // type and shape only
-GGML_API struct ggml_tensor * ggml_view_tensor(struct ggml_context * ctx, struct ggml_tensor * src);      // the whole of src
+// These make a tensor of the type and shape of src, and a view of all of src.
+GGML_API struct ggml_tensor * ggml_dup_tensor(struct ggml_context * ctx, const struct ggml_tensor * src);
+GGML_API struct ggml_tensor * ggml_view_tensor(struct ggml_context * ctx, struct ggml_tensor * src);
 
-// Enumerate a context's tensors, in the order of their creation; NULL at the end.
+// These enumerate the tensors of a context in the order of their creation. They return NULL at the end.
 GGML_API struct ggml_tensor * ggml_get_first_tensor(const struct ggml_context * ctx);
 GGML_API struct ggml_tensor * ggml_get_next_tensor(const struct ggml_context * ctx, struct ggml_tensor * tensor);
 GGML_API struct ggml_tensor * ggml_get_tensor(struct ggml_context * ctx, const char * name); // NULL if there is none
@@ -332,7 +333,7 @@ GGML_API struct ggml_tensor * ggml_get_tensor(struct ggml_context * ctx, const c
 GGML_API void *               ggml_get_data(const struct ggml_tensor * tensor);
 GGML_API float *              ggml_get_data_f32(const struct ggml_tensor * tensor); // NULL unless F32
 GGML_API const char *         ggml_get_name(const struct ggml_tensor * tensor);
-GGML_API struct ggml_tensor * ggml_set_name(struct ggml_tensor * tensor, const char * name); // cut to GGML_MAX_NAME
+GGML_API struct ggml_tensor * ggml_set_name(struct ggml_tensor * tensor, const char * name); // cuts it to GGML_MAX_NAME
 GGML_API struct ggml_tensor * ggml_format_name(struct ggml_tensor * tensor, const char * fmt, ...) GGML_ATTRIBUTE_FORMAT(2, 3);
 
 GGML_API void ggml_set_input(struct ggml_tensor * tensor);
@@ -340,14 +341,15 @@ GGML_API void ggml_set_output(struct ggml_tensor * tensor);
 GGML_API void ggml_set_param(struct ggml_tensor * tensor); // tensor->op must be NONE
 
 //
-// Builders. Each returns a new tensor that describes the operation; nothing is computed.
-// "_inplace" results are views of the first operand. Where b is broadcast, each dimension of a is a multiple of b's.
+// Builders. Each returns a new tensor that describes the operation, and computes nothing. The tensor belongs to the
+// context. The results of "..._inplace" are views of the first operand. [n, m] stands for dimensions 0 and 1. Where b
+// is broadcast, each dimension of a is a multiple of b's.
 //
 
 GGML_API struct ggml_tensor * ggml_dup(struct ggml_context * ctx, struct ggml_tensor * a);
 GGML_API struct ggml_tensor * ggml_dup_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
 
-// a op b, b broadcast to a's shape
+// The result is a op b. b is broadcast to the shape of a.
 GGML_API struct ggml_tensor * ggml_add(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_add_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_mul(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
@@ -355,20 +357,20 @@ GGML_API struct ggml_tensor * ggml_mul_inplace(struct ggml_context * ctx, struct
 GGML_API struct ggml_tensor * ggml_div(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_div_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 
-// s * a + b
+// The result is s * a, or s * a + b.
 GGML_API struct ggml_tensor * ggml_scale(struct ggml_context * ctx, struct ggml_tensor * a, float s);
 GGML_API struct ggml_tensor * ggml_scale_inplace(struct ggml_context * ctx, struct ggml_tensor * a, float s);
 GGML_API struct ggml_tensor * ggml_scale_bias(struct ggml_context * ctx, struct ggml_tensor * a, float s, float b);
 
-// [n, m, ...] -> [1, m, ...]
+// [n, m, ...] -> [1, m, ...]: the sum of each row
 GGML_API struct ggml_tensor * ggml_sum_rows(struct ggml_context * ctx, struct ggml_tensor * a);
 // [n, m] -> I32 [m]: the index of the first greatest element of each row
 GGML_API struct ggml_tensor * ggml_argmax(struct ggml_context * ctx, struct ggml_tensor * a);
-// a repeated to b's shape
+// The result is a, repeated to the shape of b.
 GGML_API struct ggml_tensor * ggml_repeat(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_repeat_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
                                              int64_t ne2, int64_t ne3);
-// each row divided by sqrt(mean(x^2) + eps)
+// The result is each row, divided by sqrt(mean(x^2) + eps).
 GGML_API struct ggml_tensor * ggml_rms_norm(struct ggml_context * ctx, struct ggml_tensor * a, float eps);
 GGML_API struct ggml_tensor * ggml_rms_norm_inplace(struct ggml_context * ctx, struct ggml_tensor * a, float eps);
 
@@ -381,8 +383,8 @@ GGML_API struct ggml_tensor * ggml_gelu_inplace(struct ggml_context * ctx, struc
 GGML_API struct ggml_tensor * ggml_silu(struct ggml_context * ctx, struct ggml_tensor * a);
 GGML_API struct ggml_tensor * ggml_silu_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
 
-// One operand of [2n, ...]: the first half of each row is gated by silu (the second half if swapped).
-// Two operands of [n, ...]: silu(a) * b. Result [n, ...].
+// The result is silu(a) * b: [n, ...]. ..._split takes a and b: [n, ...]. The others take both in one tensor: [2n,
+// ...]. There a is the first half of each row and b the second, or the other way round if `swapped`.
 GGML_API struct ggml_tensor * ggml_glu(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_glu_op op, bool swapped);
 GGML_API struct ggml_tensor * ggml_glu_split(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
                                              enum ggml_glu_op op);
@@ -396,11 +398,11 @@ GGML_API void                 ggml_mul_mat_set_prec(struct ggml_tensor * a, enum
 GGML_API struct ggml_tensor * ggml_mul_mat_id(struct ggml_context * ctx, struct ggml_tensor * as, struct ggml_tensor * b,
                                               struct ggml_tensor * ids);
 
-// Writes a into b, converting; the result is a view of b.
+// cpy converts a to the type of b and writes it into b. The result is a view of b. cast makes a new tensor instead.
 GGML_API struct ggml_tensor * ggml_cpy(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_cast(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_type type);
 
-// a, contiguous
+// The result is a contiguous copy of a, of a's shape or another one with as many elements.
 GGML_API struct ggml_tensor * ggml_cont(struct ggml_context * ctx, struct ggml_tensor * a);
 GGML_API struct ggml_tensor * ggml_cont_1d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0);
 GGML_API struct ggml_tensor * ggml_cont_2d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1);
@@ -409,7 +411,7 @@ GGML_API struct ggml_tensor * ggml_cont_3d(struct ggml_context * ctx, struct ggm
 GGML_API struct ggml_tensor * ggml_cont_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
                                            int64_t ne2, int64_t ne3);
 
-// Views. They share memory with a; a must be contiguous for a reshape. Offsets and strides are bytes.
+// These results are views of a. For a reshape a must be contiguous. Offsets and strides are in bytes.
 GGML_API struct ggml_tensor * ggml_reshape(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_reshape_1d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0);
 GGML_API struct ggml_tensor * ggml_reshape_2d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1);
@@ -427,16 +429,16 @@ GGML_API struct ggml_tensor * ggml_view_4d(struct ggml_context * ctx, struct ggm
 // Dimension i of a becomes dimension axis_i of the result.
 GGML_API struct ggml_tensor * ggml_permute(struct ggml_context * ctx, struct ggml_tensor * a, int axis0, int axis1, int axis2,
                                            int axis3);
-GGML_API struct ggml_tensor * ggml_transpose(struct ggml_context * ctx, struct ggml_tensor * a); // the first two
+GGML_API struct ggml_tensor * ggml_transpose(struct ggml_context * ctx, struct ggml_tensor * a); // swaps the first two
 
 // a [n, rows, A, B], b I32 [m, A, B] -> F32 (I32 for I32) [n, m, A, B]
 GGML_API struct ggml_tensor * ggml_get_rows(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
-// Writes row i of b (F32 [n, m, A, B]) to row c[i] of a ([n, rows, A, B], converting); c is I64 or I32 [m, A', B'],
-// broadcast over A and B. The result is a view of a.
+// a [n, rows, A, B], b F32 or F16 [n, m, A, B], c I64 or I32 [m, A', B'] -> a view of a. Writes row i of b to row c[i]
+// of a, and converts it. c is broadcast over A and B.
 GGML_API struct ggml_tensor * ggml_set_rows(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
                                             struct ggml_tensor * c);
 
-// b written into a at offset, with strides nb1..nb3: as a changed copy of a, or inplace
+// These write b at `offset`, with the strides nb1 to nb3, into a copy of a, or into a (inplace), and return that.
 GGML_API struct ggml_tensor * ggml_set(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, size_t nb1,
                                        size_t nb2, size_t nb3, size_t offset);
 GGML_API struct ggml_tensor * ggml_set_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
@@ -450,8 +452,8 @@ GGML_API struct ggml_tensor * ggml_set_2d(struct ggml_context * ctx, struct ggml
 GGML_API struct ggml_tensor * ggml_set_2d_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
                                                   size_t nb1, size_t offset);
 
-// softmax(a*scale + mask*slope) over each row. mask: F16 or F32 [n, >= rows, A', B'], broadcast over dimensions 2 and 3,
-// or NULL. max_bias > 0 gives ALiBi slopes per head (Press et al. 2021, arXiv 2108.12409) and needs a mask.
+// The result is softmax(a*scale + mask*slope) of each row. The mask is NULL or F16 or F32 [n, >= rows, A', B'],
+// broadcast over dimensions 2 and 3. The slope is 1, or that of ALiBi for each head if max_bias > 0 (arXiv 2108.12409).
 GGML_API struct ggml_tensor * ggml_soft_max(struct ggml_context * ctx, struct ggml_tensor * a);
 GGML_API struct ggml_tensor * ggml_soft_max_inplace(struct ggml_context * ctx, struct ggml_tensor * a);
 GGML_API struct ggml_tensor * ggml_soft_max_ext(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * mask,
@@ -459,8 +461,8 @@ GGML_API struct ggml_tensor * ggml_soft_max_ext(struct ggml_context * ctx, struc
 GGML_API struct ggml_tensor * ggml_soft_max_ext_inplace(struct ggml_context * ctx, struct ggml_tensor * a,
                                                         struct ggml_tensor * mask, float scale, float max_bias);
 
-// Rotary position embedding (Su et al. 2021, arXiv 2104.09864). a [head, n_head, m], b I32 [m] positions,
-// c F32 [n_dims/2] divisors of the frequencies or NULL. ext_factor > 0 mixes in YaRN (arXiv 2309.00071).
+// The result is a with rotary position embedding (arXiv 2104.09864). a is [head, n_head, m], b has positions: I32 [m].
+// c is NULL or has divisors of the frequencies: F32 [n_dims/2]. ext_factor > 0 mixes in YaRN (arXiv 2309.00071).
 GGML_API struct ggml_tensor * ggml_rope(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, int n_dims,
                                         int mode);
 GGML_API struct ggml_tensor * ggml_rope_inplace(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b,
@@ -474,29 +476,30 @@ GGML_API struct ggml_tensor * ggml_rope_ext_inplace(struct ggml_context * ctx, s
                                                     float freq_base, float freq_scale, float ext_factor, float attn_factor,
                                                     float beta_fast, float beta_slow);
 
-// [n, ...] -> I32 [n, ...]: the indices that sort each row; equal elements keep their order
+// [n, ...] -> I32 [n, ...]: the indices that sort each row. Equal elements keep their order.
 GGML_API struct ggml_tensor * ggml_argsort(struct ggml_context * ctx, struct ggml_tensor * a, enum ggml_sort_order order);
-// The first k of a descending argsort, as a view
+// The result is a view of the first k indices of a descending argsort.
 GGML_API struct ggml_tensor * ggml_argsort_top_k(struct ggml_context * ctx, struct ggml_tensor * a, int k);
-// [n, ...] -> I32 [k, ...]: the indices of the k greatest elements of each row, greatest first
-// (ggml leaves the order open; here it is defined, so that all backends agree)
+// [n, ...] -> I32 [k, ...]: the indices of the k greatest elements of each row, the greatest first. ggml does not
+// define their order. It is defined here so that all backends agree.
 GGML_API struct ggml_tensor * ggml_top_k(struct ggml_context * ctx, struct ggml_tensor * a, int k);
 
 //
-// Graphs: nodes in the order of execution
+// Graphs: a graph lists nodes in the order of execution, and leafs, which are not computed.
 //
 
-// NULL when the context is full. `size` is the greatest number of nodes, and of leafs.
-GGML_API struct ggml_cgraph * ggml_new_graph(struct ggml_context * ctx); // GGML_DEFAULT_GRAPH_SIZE
-GGML_API struct ggml_cgraph * ggml_new_graph_custom(struct ggml_context * ctx, size_t size, bool grads); // grads: false
+// Makes a graph of the context. Returns NULL if the context is full. `size` is the most nodes, and the most leafs.
+GGML_API struct ggml_cgraph * ggml_new_graph(struct ggml_context * ctx); // has GGML_DEFAULT_GRAPH_SIZE
+GGML_API struct ggml_cgraph * ggml_new_graph_custom(struct ggml_context * ctx, size_t size, bool grads); // no grads
 
-// Adds tensor and all that it is computed from, in order, unless already there.
-// When the graph is full the rest is left out, and computing the graph fails with a message.
+// Adds the tensor behind all that it is computed from, unless already there. If the graph is full the rest is left out.
+// Computing the graph then fails with a message.
 GGML_API void ggml_build_forward_expand(struct ggml_cgraph * cgraph, struct ggml_tensor * tensor);
-GGML_API void ggml_graph_add_node(struct ggml_cgraph * cgraph, struct ggml_tensor * tensor); // without its parents
+GGML_API void ggml_graph_add_node(struct ggml_cgraph * cgraph, struct ggml_tensor * tensor); // does not add operands
 
+// ggml_graph_node and ggml_graph_get_tensor return NULL if there is no such node.
 GGML_API int                   ggml_graph_size(struct ggml_cgraph * cgraph);
-GGML_API struct ggml_tensor *  ggml_graph_node(struct ggml_cgraph * cgraph, int i); // i < 0 counts from the end; NULL outside
+GGML_API struct ggml_tensor *  ggml_graph_node(struct ggml_cgraph * cgraph, int i); // i < 0 counts from the end
 GGML_API struct ggml_tensor ** ggml_graph_nodes(struct ggml_cgraph * cgraph);
 GGML_API int                   ggml_graph_n_nodes(struct ggml_cgraph * cgraph);
 GGML_API struct ggml_tensor *  ggml_graph_get_tensor(const struct ggml_cgraph * cgraph, const char * name);

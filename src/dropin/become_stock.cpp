@@ -30,7 +30,7 @@ ggml_backend_sched_t make(Make * function, Arguments & arguments) {
                     arguments.op_offload);
 }
 
-// Puts a scheduler into the wrapper, and tells it what the engine has told the one before.
+// Puts a scheduler into the wrapper, and tells it the engine's callbacks and assignments.
 void use(ggml_backend_sched & sched, ggml_backend_sched_t scheduler, bool is_ours) {
     sched.scheduler = scheduler;
     sched.is_ours = is_ours;
@@ -44,7 +44,7 @@ void use(ggml_backend_sched & sched, ggml_backend_sched_t scheduler, bool is_our
     }
 }
 
-// Allocates the graph of the record, if there is one, and puts its contents back.
+// Allocates the graph of the record and puts its contents back. Returns false if it cannot be allocated.
 bool allocate(ggml_backend_sched & sched, const SavedGraph & saved) {
     if (!sched.record.graph) {
         return true;
@@ -58,7 +58,7 @@ bool allocate(ggml_backend_sched & sched, const SavedGraph & saved) {
     return allocated;
 }
 
-// Makes a scheduler of ours anew: the memory of the one before had to be given back for ggml's.
+// Makes a scheduler of ours again. The one before was freed to make room for the memory of ggml's.
 void use_ours_again(ggml_backend_sched & sched, const SavedGraph & saved, const std::string & function) {
     sched.scheduler = make(ggml_ours_sched_new, sched.record.arguments);
     sched.is_ours = true;
@@ -78,6 +78,7 @@ void use_ours_again(ggml_backend_sched & sched, const SavedGraph & saved, const 
     host::log_error(failure + ". The scheduler stays ggml-sched's, with the defaults of what ggml-sched.h can set.");
 }
 
+// Makes the wrapper's scheduler ggml's own. Returns false, with an error in the log, if it stays ours.
 bool switch_to_stock(ggml_backend_sched & sched, const std::string & function) {
     const Running running(&sched); // Allocating may call the engine back.
     const ggml_backend_sched_t ours = sched.scheduler;
@@ -101,7 +102,7 @@ bool switch_to_stock(ggml_backend_sched & sched, const std::string & function) {
         use_ours_again(sched, saved, function);
         return false;
     }
-    sched.record = {}; // Nobody needs it any more.
+    sched.record = {}; // A scheduler of ggml's needs no record.
     host::log_warning(function + " is a function of ggml's scheduler alone: this scheduler is ggml's own from now on. "
                                  "Set GGML_SCHED=ours to keep ggml-sched's, without the function.");
     host::announce_scheduler(("ggml's own, instead of ggml-sched's, because " + function + " was called").c_str());
@@ -137,7 +138,7 @@ bool become_stock(const char * function, std::initializer_list<const ggml_backen
             }
         }
         for (const ggml_backend_sched * sched : schedulers) {
-            // The engine's handle, which a header may declare as const, points to a wrapper that is not.
+            // A header may declare the handle as const. The wrapper that it points to is not const.
             if (sched->is_ours && !switch_to_stock(const_cast<ggml_backend_sched &>(*sched), function)) {
                 return false;
             }

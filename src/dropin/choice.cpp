@@ -59,7 +59,7 @@ void log_out_of_memory() {
     ggml_sched::host::log_error("out of host memory");
 }
 
-// Notes what ggml's scheduler must know if it takes over. False, with an error in the log, if memory runs out.
+// Notes what ggml's scheduler must know if it takes over. Returns false, with an error in the log, if memory runs out.
 template <typename Note> bool note(ggml_backend_sched_t sched, Note note_in) {
     Record * record = record_of(sched);
     if (!record) {
@@ -86,7 +86,7 @@ ggml_status compute(Compute * stock, Compute * ours, ggml_backend_sched_t sched,
     const Running running(sched);
     const bool noted = note(sched, [graph](Record & record) {
         if (record.graph && !record.is_allocated(graph)) {
-            record.forget_graph(); // Our scheduler does so.
+            record.forget_graph(); // Our scheduler forgets it, too.
         }
         record.begin_allocation(graph);
     });
@@ -110,7 +110,7 @@ bool is_ours(ggml_backend_sched_t sched) {
     return sched && sched->is_ours;
 }
 
-// Text that ggml's scheduler does not have
+// Writes the text "", for a scheduler of ggml's, and returns its length.
 size_t no_text(char * buf, size_t size) {
     if (buf && size > 0) {
         buf[0] = '\0';
@@ -156,7 +156,7 @@ void ggml_backend_sched_free(ggml_backend_sched_t sched) {
         return;
     }
     call(ggml_stock_sched_free, ggml_ours_sched_free, sched);
-    const bool is_refused = sched->is_ours && sched->n_running > 0; // by our scheduler, in a callback
+    const bool is_refused = sched->is_ours && sched->n_running > 0; // Our scheduler frees nothing in a callback.
     if (!is_refused) {
         delete sched;
     }
@@ -232,13 +232,13 @@ void ggml_backend_sched_reset(ggml_backend_sched_t sched) {
 void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backend_sched_eval_callback callback,
                                           void * user_data) {
     if (!sched) {
-        ggml_ours_sched_set_eval_callback(nullptr, callback, user_data); // It says what is wrong.
+        ggml_ours_sched_set_eval_callback(nullptr, callback, user_data); // It logs that the scheduler is NULL.
         return;
     }
     ggml_sched::set_callback(*sched, sched->callbacks.eval, give_eval_callback, callback, user_data);
 }
 
-// What only our scheduler has does nothing for ggml's.
+// The functions of ggml-sched.h do nothing for a scheduler of ggml's.
 
 const char * ggml_sched_version(void) {
     return ggml_ours_sched_version();

@@ -16,7 +16,7 @@ ggml_backend_sched_t wrap_stock(const char * function, Schedulers given, ggml_ba
     }
     for (const ggml_backend_sched * sched : given) {
         if (sched->scheduler == stock) {
-            return const_cast<ggml_backend_sched_t>(sched); // become_stock.cpp says why.
+            return const_cast<ggml_backend_sched_t>(sched); // The wrapper is not const.
         }
     }
     auto * sched = new (std::nothrow) ggml_backend_sched{stock, false};

@@ -1,6 +1,7 @@
-// The forwarders that cmake/ggml-sched-forward.cmake writes call these functions. A forwarder passes a function that
-// ggml-sched does not have on to ggml's own scheduler. Each function returns zero where the call could not be passed
-// on.
+// Forward - the functions that forwarders call. A forwarder passes a function that ggml-sched does not have on to
+// ggml's own scheduler. cmake/ggml-sched-forward.cmake writes the forwarders.
+//
+// Each function returns zero where the call could not be passed on. One thread at a time uses a scheduler.
 
 #pragma once
 
@@ -17,12 +18,12 @@ template <typename Call> auto forward(const char * function, Schedulers schedule
     return become_stock(function, schedulers) ? call() : decltype(call())();
 }
 
-// Returns the engine's handle for a scheduler that ggml has made. A scheduler that one of `given` has is not wrapped
-// again.
+// Returns the engine's handle for a scheduler that ggml has made: a new wrapper, or the one of `given` that has the
+// scheduler already. Returns NULL, and frees the scheduler, if memory runs out.
 ggml_backend_sched_t wrap_stock(const char * function, Schedulers given, ggml_backend_sched_t stock);
 
-// True if a scheduler may be ggml's own from its making on. Warns, if the user has not asked for it; false, with an
-// error in the log, for GGML_SCHED=ours.
+// Returns true if a new scheduler may be ggml's own, and warns unless GGML_SCHED=stock asks for it. Returns false, with
+// an error in the log, for GGML_SCHED=ours.
 bool can_make_stock(const char * function);
 
 // Passes on a call that returns a scheduler.

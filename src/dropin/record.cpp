@@ -8,7 +8,7 @@ namespace ggml_sched {
 
 namespace {
 
-// A tensor in a buffer for results has perhaps been placed by our scheduler before; then it will be placed again.
+// True if our scheduler will place the tensor. A tensor in a compute buffer may have been placed, and is placed again.
 bool may_get_memory(const ggml_tensor * tensor) {
     const bool has_memory = tensor->buffer
                                 ? ggml_backend_buffer_get_usage(tensor->buffer) != GGML_BACKEND_BUFFER_USAGE_COMPUTE
@@ -69,7 +69,7 @@ void Record::end_allocation(ggml_cgraph * allocated, bool succeeded) {
     if (succeeded) {
         graph = allocated;
     } else {
-        reset(); // Our scheduler has done so.
+        reset(); // Our scheduler has reset, too.
     }
 }
 

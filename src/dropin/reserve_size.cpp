@@ -1,4 +1,4 @@
-// A function that not every ggml declares; built for those that do.
+// Not every ggml declares this function. The file is built for those that do.
 
 #include "choice.h"
 

@@ -20,14 +20,14 @@ struct ContextDeleter {
 };
 using ContextPtr = std::unique_ptr<ggml_context, ContextDeleter>;
 
-constexpr size_t kMostTensors = 64; // Each buffer takes one, or more if its type limits the size of a buffer.
+constexpr size_t kMostTensors = 64; // A buffer needs one, or several if its type limits the size of a buffer.
 
 ggml_backend_buffer_type_t buft_of(const Arguments & arguments, size_t backend) {
     return arguments.bufts.empty() ? ggml_backend_get_default_buffer_type(arguments.backends[backend])
                                    : arguments.bufts[backend];
 }
 
-// Adds a tensor of so many bytes that a backend must keep during the whole graph.
+// Adds a tensor of this size to the graph. The backend must keep it while the whole graph runs.
 void add_tensor(const ggml_backend_sched & sched, ggml_context * context, ggml_cgraph * graph, size_t bytes,
                 ggml_backend_t backend) {
     ggml_tensor * tensor = ggml_new_tensor_1d(context, GGML_TYPE_F32, static_cast<int64_t>(bytes / sizeof(float)));

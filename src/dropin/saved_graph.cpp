@@ -44,7 +44,7 @@ void SavedGraph::restore_tensors() const {
     }
 }
 
-// Memory of outputs is not used again, neither by ggml's allocator nor by ours.
+// Neither ggml's allocator nor ours uses the memory of outputs again.
 void SavedGraph::keep_inputs() const {
     for (const Content & content : contents_) {
         content.tensor->flags |= GGML_TENSOR_FLAG_OUTPUT;

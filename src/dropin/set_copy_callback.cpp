@@ -1,4 +1,4 @@
-// A function that not every ggml declares; built for those that do.
+// Not every ggml declares this function. The file is built for those that do.
 
 #include "choice.h"
 
@@ -18,7 +18,7 @@ void give(ggml_backend_sched & sched) {
 
 void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched, CopyCallback callback, void * user_data) {
     if (!sched) {
-        ggml_ours_sched_set_copy_callback(nullptr, callback, user_data); // It says what is wrong.
+        ggml_ours_sched_set_copy_callback(nullptr, callback, user_data); // It logs that the scheduler is NULL.
         return;
     }
     ggml_sched::set_callback(*sched, sched->callbacks.copy, give, callback, user_data);

@@ -1,4 +1,4 @@
-// A function that not every ggml declares; built for those that do.
+// Not every ggml declares this function. The file is built for those that do.
 
 #include "choice.h"
 
@@ -6,7 +6,7 @@ GGML_SCHED_DECLARE_BOTH(set_realloc_callback)
 
 namespace {
 
-// Finds the type of the callback, whatever its name is, and of the graph, which may be const.
+// Setter - finds the type of the callback, whatever its name is, and of the graph, which may be const.
 template <typename Function> struct Setter;
 template <typename Graph>
 struct Setter<void(ggml_backend_sched_t, void (*)(ggml_backend_sched_t, Graph *, bool, bool, void *), void *)> {
@@ -35,7 +35,7 @@ void give(ggml_backend_sched & sched) {
 void ggml_backend_sched_set_realloc_callback(ggml_backend_sched_t sched, ReallocSetter::Callback callback,
                                              void * user_data) {
     if (!sched) {
-        ggml_ours_sched_set_realloc_callback(nullptr, callback, user_data); // It says what is wrong.
+        ggml_ours_sched_set_realloc_callback(nullptr, callback, user_data); // It logs that the scheduler is NULL.
         return;
     }
     ggml_sched::set_callback(*sched, sched->callbacks.realloc, give, callback, user_data);

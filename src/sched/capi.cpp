@@ -1,5 +1,5 @@
-// The C API: turns handles into the Scheduler and its Status into what ggml's signatures can say. No exception leaves
-// this file.
+// The C API: finds the Scheduler of a handle, and turns its Status into what ggml's signatures allow. No exception
+// leaves this file.
 
 #include <algorithm>
 #include <cstddef>
@@ -27,7 +27,8 @@ using ggml_sched::Status;
 
 constexpr const char * kOutOfMemory = "out of host memory; free some and call again";
 
-// A callback or another thread calls while the scheduler works. Not logged is what the log itself calls meanwhile.
+// Refuses a call of a callback or another thread while the scheduler works, and logs that. A call that the log callback
+// makes meanwhile is not logged.
 Status refuse(ggml_backend_sched_t sched, const char * name, const char * running) {
     Status status = Status::failed(std::string(name) + " was called while " + running +
                                    " runs, by a callback or by another thread; call it after that has returned");
@@ -38,6 +39,7 @@ Status refuse(ggml_backend_sched_t sched, const char * name, const char * runnin
     return status;
 }
 
+// Keeps the text of the status as the scheduler's error. Logs it, unless the eval callback ended the run.
 ggml_status report(ggml_backend_sched_t sched, const Status & status) {
     sched->error = status.message;
     if (!status.message.empty() && status.code != GGML_STATUS_ABORTED) {
@@ -53,7 +55,7 @@ bool is_valid(ggml_backend_sched_t sched, const char * function) {
     return sched != nullptr;
 }
 
-// One call at a time works with a scheduler. The others are refused.
+// Running - marks a call as the one that works with a scheduler. Only one call at a time can be it.
 class Running {
   public:
     Running(ggml_backend_sched_t sched, const char * name)
@@ -67,7 +69,8 @@ class Running {
     Running(const Running &) = delete;
     Running & operator=(const Running &) = delete;
 
-    const char * other() const { return is_first_ ? nullptr : other_; } // the call that works already; NULL: none
+    // Returns the name of the call that works already; NULL if there is none.
+    const char * other() const { return is_first_ ? nullptr : other_; }
 
   private:
     ggml_backend_sched_t sched_;
@@ -75,8 +78,8 @@ class Running {
     const bool is_first_;
 };
 
-// Runs something that returns a Status; memory that runs out is one too. The error of the call before goes, unless the
-// call is refused.
+// Runs a function that returns a Status. Running out of memory is an error, too. Clears the error of the call before,
+// unless this call is refused.
 template <typename Function> ggml_status guarded(ggml_backend_sched_t sched, const char * name, Function function) {
     if (!is_valid(sched, name)) {
         return GGML_STATUS_FAILED;
@@ -90,7 +93,7 @@ template <typename Function> ggml_status guarded(ggml_backend_sched_t sched, con
     } catch (const std::bad_alloc &) {
         if (!running.other()) {
             sched->scheduler->recover();
-            sched->error = kOutOfMemory; // it has room for that
+            sched->error = kOutOfMemory; // needs no memory: see ggml_backend_sched_new
         }
         ggml_sched::host::log_error(kOutOfMemory);
         return GGML_STATUS_ALLOC_FAILED;
@@ -119,11 +122,11 @@ size_t write_text(const std::string & text, char * buf, size_t size) {
     return text.size();
 }
 
-// Makes settings of the caller's parameters. Those that the caller's version does not have are zero.
+// Makes settings of the caller's parameters. Fields that the caller's version does not have are zero.
 Status read_params(const ggml_sched_stream_params * params, ggml_sched::StreamSettings & settings) {
     ggml_sched_stream_params known = {};
     constexpr size_t kLeast = offsetof(ggml_sched_stream_params, lookahead_bytes) + sizeof(known.lookahead_bytes);
-    constexpr size_t kMost = 4096; // A larger size is that of a struct which nobody has filled.
+    constexpr size_t kMost = 4096; // A larger size means that the caller has not filled the struct.
     if (!params || params->size < kLeast || params->size > kMost) {
         return Status::failed("set_streaming needs parameters; begin with ggml_sched_stream_default_params()");
     }
@@ -139,7 +142,7 @@ Status read_params(const ggml_sched_stream_params * params, ggml_sched::StreamSe
     return {};
 }
 
-// Performs a setter of a switch with levels.
+// Calls `set` for a switch with levels, if the level exists.
 template <typename Set> void set_level(ggml_backend_sched_t sched, const char * name, int level, Set set) {
     guarded(sched, name, [&](Scheduler & scheduler) {
         if (level < 0 || level > 2) {
@@ -187,7 +190,7 @@ void ggml_backend_sched_free(ggml_backend_sched_t sched) {
                                     " runs, and frees nothing; call it after that has returned");
         return;
     }
-    sched->scheduler->end_trace(); // which may log, and the log may call
+    sched->scheduler->end_trace(); // It may log, and the log callback may call, so `running` is set.
     delete sched;
 }
 
@@ -264,7 +267,7 @@ ggml_status ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched, g
 
 void ggml_backend_sched_synchronize(ggml_backend_sched_t sched) {
     if (sched && sched->running) {
-        sched->scheduler->wait(); // a callback wants to see results
+        sched->scheduler->wait(); // A callback wants to read results.
         return;
     }
     guarded(sched, __func__, [](Scheduler & scheduler) { return scheduler.synchronize(); });
@@ -284,7 +287,7 @@ void ggml_backend_sched_set_eval_callback(ggml_backend_sched_t sched, ggml_backe
     }
 }
 
-// The two callbacks with their types written out: older versions of ggml declare neither.
+// The types of the two callbacks are written out, because older versions of ggml do not declare them.
 
 void ggml_backend_sched_set_copy_callback(ggml_backend_sched_t sched,
                                           bool (*callback)(ggml_backend_t backend, const ggml_tensor * src,
@@ -313,8 +316,7 @@ void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
 }
 
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
-    int value =
-        0; // which C may pass, whatever it is; as an enumerator it must not be read before it is known to be one
+    int value = 0; // C may pass any number. It must not be read as an enumerator before it is known to be one.
     static_assert(sizeof(value) == sizeof(mode), "the bytes are copied");
     std::memcpy(&value, &mode, sizeof(value));
     if (is_valid(sched, __func__) && value >= GGML_SCHED_SYNC_AUTO && value <= GGML_SCHED_SYNC_SERIAL) {
@@ -346,7 +348,7 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
         ggml_sched_stats & stats = sched->scheduler->stats();
-        const uint64_t decision = stats.stream_decision; // It counts nothing, and holds on.
+        const uint64_t decision = stats.stream_decision; // It is no counter, so it stays.
         stats = {};
         stats.stream_decision = decision;
     }

@@ -1,5 +1,5 @@
 // ggml_backend_sched - what a ggml_backend_sched_t points to. It owns the scheduler. capi.cpp uses it, and so do tests
-// that look behind the C API.
+// that need the Scheduler of a handle.
 //
 // One thread at a time may use it. `running` is atomic, so that capi.cpp can refuse a call of another thread.
 

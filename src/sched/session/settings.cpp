@@ -10,7 +10,7 @@ namespace ggml_sched {
 
 namespace {
 
-// Schedulers of one process do not write to the same file.
+// Returns the file of the trace; "" for no trace. Schedulers of one process do not write to the same file.
 std::string trace_path() {
     static std::atomic<int> n_traces{0};
     const std::string path = host::value_of_switch("GGML_SCHED_TRACE");
@@ -18,6 +18,7 @@ std::string trace_path() {
     return index > 1 ? path + "." + std::to_string(index) : path;
 }
 
+// Returns the bytes that GGML_SCHED_STREAM allows for each device.
 size_t stream_budget() {
     constexpr size_t kMostMiB = SIZE_MAX >> 21;
     const std::string text = host::value_of_switch("GGML_SCHED_STREAM");
@@ -35,7 +36,7 @@ size_t stream_budget() {
                              GGML_SCHED_STREAM_AUTO);
 }
 
-// As in ggml: the default is 1 where ggml is compiled with GGML_SCHED_NO_REALLOC.
+// Returns the level of GGML_SCHED_DEBUG_REALLOC. As in ggml, the default is 1 if GGML_SCHED_NO_REALLOC is defined.
 int realloc_check() {
 #ifdef GGML_SCHED_NO_REALLOC
     const int by_default = 1;
@@ -49,7 +50,7 @@ int realloc_check() {
 
 Settings read_settings() {
     Settings settings;
-    (void) host::read_choice(); // An unknown value is told without the drop-in, too.
+    (void) host::read_choice(); // It tells an unknown value, also without the drop-in.
     settings.sync_mode = static_cast<ggml_sched_sync_mode>(host::read_switch(
         "GGML_SCHED_SYNC", "auto, barrier or serial",
         {{"auto", GGML_SCHED_SYNC_AUTO}, {"barrier", GGML_SCHED_SYNC_BARRIER}, {"serial", GGML_SCHED_SYNC_SERIAL}},

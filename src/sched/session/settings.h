@@ -1,4 +1,5 @@
-// What the environment says when a scheduler is made.
+// Settings - the switches of a scheduler. The environment gives their first values, and functions of ggml-sched.h
+// change them. Settings are a value, which the scheduler owns. One thread at a time uses it.
 
 #pragma once
 
@@ -11,11 +12,11 @@
 
 namespace ggml_sched {
 
-// Which replacements of a compute buffer that is too small make ggml_backend_sched_alloc_graph fail. The values are the
-// levels of GGML_SCHED_DEBUG_REALLOC.
+// ReallocCheck - which replacements of a compute buffer that is too small make ggml_backend_sched_alloc_graph fail. The
+// values are the levels of GGML_SCHED_DEBUG_REALLOC.
 enum class ReallocCheck : uint8_t { None, Unexpected, All };
 
-// ggml-sched.h lists the switches and their values.
+// Settings - the values of the switches that ggml-sched.h lists.
 struct Settings {
     ggml_sched_sync_mode sync_mode = GGML_SCHED_SYNC_AUTO; // GGML_SCHED_SYNC
     bool verify = false;                                   // GGML_SCHED_VERIFY
@@ -24,10 +25,10 @@ struct Settings {
     StreamSettings streaming;                              // GGML_SCHED_STREAM
     bool keep_weights = false;                             // GGML_SCHED_STREAM_KEEP
     ReallocCheck realloc_check = ReallocCheck::None;       // GGML_SCHED_DEBUG_REALLOC
-    std::string trace; // GGML_SCHED_TRACE; FILE.n for the n-th scheduler of the process
+    std::string trace; // GGML_SCHED_TRACE; FILE.n for the n-th traced scheduler of the process, from the second on
 };
 
-// Returns what the environment says. An unknown value is an error on stderr, and counts as not set.
+// Reads the environment. An unknown value is an error on stderr, and the default is used. Throws std::bad_alloc.
 Settings read_settings();
 
 } // namespace ggml_sched
