@@ -100,7 +100,8 @@ What the rows mean:
   host waits        the program was blocked until a device was done
   throttle waits    the program was blocked because two runs were queued already; the devices had work meanwhile
   device waits      one device waited for another, and the program went on
-  simulated time    what the devices and the links between them took; the CPU's work counts as nothing
+  simulated time    what the devices, the links between them and the calls that queue work took; what the CPU
+                    computes itself counts as nothing
 
 What is gained: each mode copies and computes the same, and only the waits differ. In mode serial the host waited
 {serial["stats"]["host_waits"]:,} times, and a device often had nothing to do. In mode auto it waited \
