@@ -135,7 +135,7 @@ std::string as_table(const Options & options, const Report & report) {
     row("pattern", pattern_text(report));
     row("", "(by split: s host wait, w device wait, a async copy, c blocking copy, g launch; ag*2: two splits of ag)");
     row("waits", number(s.host_waits) + " by the host, " + number(s.device_waits) + " by devices, " +
-                     number(s.throttle_waits) + " to bound the runs in flight");
+                     number(s.throttle_waits) + " by the throttle");
     row("copies", number(s.async_copies) + " asynchronous, " + number(s.blocking_copies) + " blocking, " +
                       number(s.bytes_copied) + " bytes, " + number(s.snapshots) + " snapshots");
     row("streaming", ggml_sched_stream_decision_text(s.stream_decision));

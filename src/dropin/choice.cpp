@@ -110,6 +110,15 @@ bool is_ours(ggml_backend_sched_t sched) {
     return sched && sched->is_ours;
 }
 
+// Calls a function that only our scheduler has. Does nothing for one of ggml's.
+template <typename... Parameters, typename... Arguments>
+void call_ours(void (*function)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched,
+               Arguments... arguments) {
+    if (is_ours(sched)) {
+        function(sched->scheduler, arguments...);
+    }
+}
+
 // Writes the text "", for a scheduler of ggml's, and returns its length.
 size_t no_text(char * buf, size_t size) {
     if (buf && size > 0) {
@@ -249,9 +258,7 @@ const char * ggml_sched_stream_decision_text(uint64_t decision) {
 }
 
 void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_set_sync_mode(sched->scheduler, mode);
-    }
+    call_ours(ggml_ours_sched_set_sync_mode, sched, mode);
 }
 
 ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
@@ -267,9 +274,7 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 }
 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_reset_stats(sched->scheduler);
-    }
+    call_ours(ggml_ours_sched_reset_stats, sched);
 }
 
 size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {
@@ -281,27 +286,19 @@ size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t s
 }
 
 void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_set_verify(sched->scheduler, verify);
-    }
+    call_ours(ggml_ours_sched_set_verify, sched, verify);
 }
 
 void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_set_reuse(sched->scheduler, reuse);
-    }
+    call_ours(ggml_ours_sched_set_reuse, sched, reuse);
 }
 
 void ggml_sched_set_debug(ggml_backend_sched_t sched, int level) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_set_debug(sched->scheduler, level);
-    }
+    call_ours(ggml_ours_sched_set_debug, sched, level);
 }
 
 void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_set_debug_realloc(sched->scheduler, level);
-    }
+    call_ours(ggml_ours_sched_set_debug_realloc, sched, level);
 }
 
 void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params * params) {
@@ -313,9 +310,7 @@ void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_strea
 }
 
 void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {
-    if (is_ours(sched)) {
-        ggml_ours_sched_keep_weights(sched->scheduler, keep);
-    }
+    call_ours(ggml_ours_sched_keep_weights, sched, keep);
 }
 
 bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include "ggml-sched.h"
 #include "handle.h"
@@ -32,7 +31,7 @@ constexpr const char * kOutOfMemory = "out of host memory; free some and call ag
 Status refuse(ggml_backend_sched_t sched, const char * name, const char * running) {
     Status status = Status::failed(std::string(name) + " was called while " + running +
                                    " runs, by a callback or by another thread; call it after that has returned");
-    if (!std::exchange(sched->is_refusing, true)) {
+    if (!sched->is_refusing.exchange(true)) {
         ggml_sched::host::log_error(status.message);
         sched->is_refusing = false;
     }

@@ -98,45 +98,22 @@ gguf_type gguf_get_arr_type(const gguf_context * ctx, int64_t key_id) {
     return kv ? kv->type : GGUF_TYPE_COUNT;
 }
 
-uint8_t gguf_get_val_u8(const gguf_context * ctx, int64_t key_id) {
-    return get_value<uint8_t>(ctx, key_id, GGUF_TYPE_UINT8, __func__);
-}
-
-int8_t gguf_get_val_i8(const gguf_context * ctx, int64_t key_id) {
-    return get_value<int8_t>(ctx, key_id, GGUF_TYPE_INT8, __func__);
-}
-
-uint16_t gguf_get_val_u16(const gguf_context * ctx, int64_t key_id) {
-    return get_value<uint16_t>(ctx, key_id, GGUF_TYPE_UINT16, __func__);
-}
-
-int16_t gguf_get_val_i16(const gguf_context * ctx, int64_t key_id) {
-    return get_value<int16_t>(ctx, key_id, GGUF_TYPE_INT16, __func__);
-}
-
-uint32_t gguf_get_val_u32(const gguf_context * ctx, int64_t key_id) {
-    return get_value<uint32_t>(ctx, key_id, GGUF_TYPE_UINT32, __func__);
-}
-
-int32_t gguf_get_val_i32(const gguf_context * ctx, int64_t key_id) {
-    return get_value<int32_t>(ctx, key_id, GGUF_TYPE_INT32, __func__);
-}
-
-float gguf_get_val_f32(const gguf_context * ctx, int64_t key_id) {
-    return get_value<float>(ctx, key_id, GGUF_TYPE_FLOAT32, __func__);
-}
-
-uint64_t gguf_get_val_u64(const gguf_context * ctx, int64_t key_id) {
-    return get_value<uint64_t>(ctx, key_id, GGUF_TYPE_UINT64, __func__);
-}
-
-int64_t gguf_get_val_i64(const gguf_context * ctx, int64_t key_id) {
-    return get_value<int64_t>(ctx, key_id, GGUF_TYPE_INT64, __func__);
-}
-
-double gguf_get_val_f64(const gguf_context * ctx, int64_t key_id) {
-    return get_value<double>(ctx, key_id, GGUF_TYPE_FLOAT64, __func__);
-}
+// Defines the getter of one type.
+#define GGUF_GET_VAL(suffix, T, type)                                                                                  \
+    T gguf_get_val_##suffix(const gguf_context * ctx, int64_t key_id) {                                                \
+        return get_value<T>(ctx, key_id, type, __func__);                                                              \
+    }
+GGUF_GET_VAL(u8, uint8_t, GGUF_TYPE_UINT8)
+GGUF_GET_VAL(i8, int8_t, GGUF_TYPE_INT8)
+GGUF_GET_VAL(u16, uint16_t, GGUF_TYPE_UINT16)
+GGUF_GET_VAL(i16, int16_t, GGUF_TYPE_INT16)
+GGUF_GET_VAL(u32, uint32_t, GGUF_TYPE_UINT32)
+GGUF_GET_VAL(i32, int32_t, GGUF_TYPE_INT32)
+GGUF_GET_VAL(f32, float, GGUF_TYPE_FLOAT32)
+GGUF_GET_VAL(u64, uint64_t, GGUF_TYPE_UINT64)
+GGUF_GET_VAL(i64, int64_t, GGUF_TYPE_INT64)
+GGUF_GET_VAL(f64, double, GGUF_TYPE_FLOAT64)
+#undef GGUF_GET_VAL
 
 bool gguf_get_val_bool(const gguf_context * ctx, int64_t key_id) {
     return get_value<uint8_t>(ctx, key_id, GGUF_TYPE_BOOL, __func__) != 0;

@@ -97,45 +97,22 @@ int64_t gguf_remove_key(gguf_context * ctx, const char * key) {
     return id;
 }
 
-void gguf_set_val_u8(gguf_context * ctx, const char * key, uint8_t val) {
-    set_value(ctx, key, GGUF_TYPE_UINT8, val, __func__);
-}
-
-void gguf_set_val_i8(gguf_context * ctx, const char * key, int8_t val) {
-    set_value(ctx, key, GGUF_TYPE_INT8, val, __func__);
-}
-
-void gguf_set_val_u16(gguf_context * ctx, const char * key, uint16_t val) {
-    set_value(ctx, key, GGUF_TYPE_UINT16, val, __func__);
-}
-
-void gguf_set_val_i16(gguf_context * ctx, const char * key, int16_t val) {
-    set_value(ctx, key, GGUF_TYPE_INT16, val, __func__);
-}
-
-void gguf_set_val_u32(gguf_context * ctx, const char * key, uint32_t val) {
-    set_value(ctx, key, GGUF_TYPE_UINT32, val, __func__);
-}
-
-void gguf_set_val_i32(gguf_context * ctx, const char * key, int32_t val) {
-    set_value(ctx, key, GGUF_TYPE_INT32, val, __func__);
-}
-
-void gguf_set_val_f32(gguf_context * ctx, const char * key, float val) {
-    set_value(ctx, key, GGUF_TYPE_FLOAT32, val, __func__);
-}
-
-void gguf_set_val_u64(gguf_context * ctx, const char * key, uint64_t val) {
-    set_value(ctx, key, GGUF_TYPE_UINT64, val, __func__);
-}
-
-void gguf_set_val_i64(gguf_context * ctx, const char * key, int64_t val) {
-    set_value(ctx, key, GGUF_TYPE_INT64, val, __func__);
-}
-
-void gguf_set_val_f64(gguf_context * ctx, const char * key, double val) {
-    set_value(ctx, key, GGUF_TYPE_FLOAT64, val, __func__);
-}
+// Defines the setter of one type.
+#define GGUF_SET_VAL(suffix, T, type)                                                                                  \
+    void gguf_set_val_##suffix(gguf_context * ctx, const char * key, T val) {                                          \
+        set_value(ctx, key, type, val, __func__);                                                                      \
+    }
+GGUF_SET_VAL(u8, uint8_t, GGUF_TYPE_UINT8)
+GGUF_SET_VAL(i8, int8_t, GGUF_TYPE_INT8)
+GGUF_SET_VAL(u16, uint16_t, GGUF_TYPE_UINT16)
+GGUF_SET_VAL(i16, int16_t, GGUF_TYPE_INT16)
+GGUF_SET_VAL(u32, uint32_t, GGUF_TYPE_UINT32)
+GGUF_SET_VAL(i32, int32_t, GGUF_TYPE_INT32)
+GGUF_SET_VAL(f32, float, GGUF_TYPE_FLOAT32)
+GGUF_SET_VAL(u64, uint64_t, GGUF_TYPE_UINT64)
+GGUF_SET_VAL(i64, int64_t, GGUF_TYPE_INT64)
+GGUF_SET_VAL(f64, double, GGUF_TYPE_FLOAT64)
+#undef GGUF_SET_VAL
 
 void gguf_set_val_bool(gguf_context * ctx, const char * key, bool val) {
     set_value(ctx, key, GGUF_TYPE_BOOL, static_cast<uint8_t>(val ? 1 : 0), __func__);
