@@ -188,7 +188,7 @@ class Forwarders(unittest.TestCase):
     def compile(cls, root, commands):
         """Builds the program in `root`, with the names that the injection gives to the functions of both schedulers."""
         (root / "include").mkdir()
-        for name in ("ggml.h", "ggml-alloc.h", "ggml-sched.h"):
+        for name in ("ggml.h", "ggml-ops.h", "ggml-alloc.h", "ggml-sched.h"):
             shutil.copy(ROOT / "include" / name, root / "include")
         (root / "include/ggml-backend.h").write_text(HEADER)
 
