@@ -53,10 +53,11 @@ bool GraphComparison::match_node(const GraphNode & expected, ggml_tensor * tenso
     const Operand * operand = first;
     const int n_slots = n_slots_of(*tensor);
     for (int slot = 0; slot < n_slots; slot++) {
-        if (!tensor->src[slot]) {
+        ggml_tensor * const at_slot = operand_at(*tensor, slot);
+        if (!at_slot) {
             continue;
         }
-        if (operand == end || operand->slot != slot || !match(operand->tensor, tensor->src[slot])) {
+        if (operand == end || operand->slot != slot || !match(operand->tensor, at_slot)) {
             return false;
         }
         has_changed = has_changed || has_just_changed(operand->tensor);

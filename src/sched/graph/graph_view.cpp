@@ -75,7 +75,7 @@ void GraphView::add_nodes(const host::Nodes & nodes) {
         *node = {id, host::is_view_op(tensor), static_cast<uint16_t>(tensor->op), n_operands, 0};
         const int n_slots = n_slots_of(*tensor);
         for (int slot = 0; slot < n_slots; slot++) {
-            if (ggml_tensor * operand = tensor->src[slot]) { // often the previous node, which needs no lookup
+            if (ggml_tensor * operand = operand_at(*tensor, slot)) { // often the previous node, which needs no lookup
                 const TensorId its = operand == previous ? previous_id : add(operand);
                 operands_[n_operands++] = {its, static_cast<uint8_t>(slot)};
             }

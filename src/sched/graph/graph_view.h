@@ -64,6 +64,13 @@ inline int n_slots_of(const ggml_tensor & tensor) {
     return others ? GGML_MAX_SRC : kFew;
 }
 
+// Returns the operand in this slot; NULL if there is none. A result in its own slot is none: ggml_cast() puts it there
+// to say where the bytes go, and nothing reads it.
+inline ggml_tensor * operand_at(const ggml_tensor & tensor, int slot) {
+    ggml_tensor * const operand = tensor.src[slot];
+    return operand == &tensor ? nullptr : operand;
+}
+
 // GraphView - the tensors of one graph, by number.
 class GraphView {
   public:

@@ -97,6 +97,40 @@ TEST(GraphsWithMovingViews, DoNotWorkInPlaceOfAMovedView) {
     }
 }
 
+// ggml_cast() names the result as its own operand. Nothing reads it before it is written, wherever it lies.
+TEST(ResultsThatAreTheirOwnOperand, MayLieWhereOthersHaveLain) {
+    Rig rig(one_device());
+    ggml_sched_set_verify(rig.sched(), true);
+    for (int run = 0; run < 3; run++) {
+        const ContextPtr context = make_context();
+        ggml_context * ctx = context.get();
+        ggml_tensor * x = new_input(ctx, 2);
+        ggml_tensor * result = x;
+        std::vector<ggml_tensor *> casts;
+        for (int i = 0; i < 5; i++) {
+            casts.push_back(ggml_cont(ctx, result));
+            result = ggml_add(ctx, ggml_scale(ctx, casts.back(), 2.0f), result);
+        }
+        ggml_set_output(result);
+        ggml_cgraph * graph = ggml_new_graph(ctx);
+        ggml_build_forward_expand(graph, result);
+        for (ggml_tensor * cast : casts) {
+            cast->src[1] = cast;
+        }
+        ggml_backend_sched_reset(rig.sched());
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph)) << ggml_sched_get_error(rig.sched());
+        const bool is_used_again = std::any_of(casts.begin(), casts.end(), [&](const ggml_tensor * cast) {
+            return cast != casts.front() && std::any_of(casts.begin(), casts.end(), [&](const ggml_tensor * other) {
+                       return other != cast && other->data == cast->data;
+                   });
+        });
+        EXPECT_TRUE(is_used_again) << "the casts lie where nothing has lain";
+        write_floats(x, numbers(2, 1.0f));
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        EXPECT_EQ(read_floats(result)[0], 243.0f * numbers(2, 1.0f)[0]);
+    }
+}
+
 TEST(GraphsOfOtherSizes, GrowAndShrink) {
     Rig rig(one_device());
     for (const int64_t rows : {2, 1, 3, 2, 100, 99, 100, 101, 1}) {
