@@ -251,6 +251,7 @@ struct ggml_tensor {
 
     char   name[GGML_MAX_NAME];
     void * extra; // for the backend
+    char   padding[8]; // as in ggml, whose backends copy tensors by value
 };
 
 GGML_API const char * ggml_op_name(enum ggml_op op);

@@ -44,11 +44,11 @@ class Rule:
 
 
 # What a stage of the scheduler sees, besides the stages before it
-_STAGE = [r"include/.*", r"src/sched/host/(by_buffer|query|graph_handle)\.h", r"src/sched/host/(max_copies|status|tuning)\.h"]
+_STAGE = [r"include/.*", r"src/sched/host/(by_buffer|query|graph_handle|operations)\.h", r"src/sched/host/(max_copies|status|tuning)\.h"]
 _VALUES = [r"src/sched/plan/.*"]
 
-# All of host/ but the header through which it sees ggml's internal ones
-_HOST = r"src/sched/host/(?!ggml_api)[^/]*"
+# All of host/ but the headers through which it sees the inside of ggml
+_HOST = r"src/sched/host/(?!ggml_api|internals)[^/]*"
 
 
 def _stages(*names):
@@ -82,7 +82,7 @@ RULES = [
     Rule(r"src/sched/assign/.*", _STAGE + _stages("graph", "assign")),
     Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
     Rule(r"src/sched/alloc/.*",
-         _STAGE + _stages("graph", "assign", "split", "alloc") + [r"src/sched/host/(in_place|owned_buffers)\.h"]),
+         _STAGE + _stages("graph", "assign", "split", "alloc") + [r"src/sched/host/owned_buffers\.h"]),
     # The only part of streaming that touches devices is stream/rings: it owns queues and memory.
     Rule(r"src/sched/stream/.*",
          _STAGE + _stages("graph", "assign", "split", "stream") + [r"src/sched/host/(topology|clock|execute|log)\.h"]),
@@ -101,12 +101,17 @@ RULES = [
     # What is kept for the next graph. No stage includes it.
     Rule(r"src/sched/reuse/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "reuse")
-         + [r"src/sched/observe/text\.h", r"src/sched/host/in_place\.h"]),
+         + [r"src/sched/observe/text\.h"]),
     Rule(r"src/sched/session/.*",
          [r"include/.*", _HOST]
          + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse", "session")),
     Rule(r"src/sched/(capi\.cpp|handle\.h)",
          [r"include/.*", r"src/sched/handle\.h", r"src/sched/host/(log|status|switches)\.h"] + _stages("session", "observe", "plan")),
+    # The attach library: it finds a ggml in the process, and takes the place of parts of host/.
+    Rule(r"src/attach/.*",
+         [r"include/.*", r"src/attach/.*", r"src/sched/handle\.h",
+          r"src/sched/host/(internals|graph_handle|operations)\.h", r"src/sched/host/(owned_buffers|switches|log)\.h"],
+         STANDARD_HEADERS | {"dlfcn.h", "elf.h", "link.h"}),
     # Chooses between ggml's scheduler and ours, by the public API of both.
     Rule(r"src/dropin/.*", [r"include/.*", r"src/dropin/.*", r"src/sched/host/(log|switches)\.h"]),
 ]
@@ -196,7 +201,7 @@ def in_brackets(group):
 
 def words_of(pattern):
     """A pattern of a rule as a person writes it: {a,b} one of both, [a] perhaps a, * any file, a/ all below a."""
-    text = pattern.replace(r"\.", ".").replace("(?!ggml_api)[^/]*", "* but ggml_api.h")
+    text = pattern.replace(r"\.", ".").replace("(?!ggml_api|internals)[^/]*", "* but ggml_api.h and internals.h")
     text = re.sub(r"\\\d", "<same>", text).replace("[^/]*", "*").replace(".*", "*")
     text = re.sub(r"(?<=/)\*$", "", text) if pattern.endswith(".*") else text
     while "(" in text:

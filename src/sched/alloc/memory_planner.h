@@ -14,7 +14,7 @@
 
 #include "alloc/memory_plan.h"
 #include "host/graph_handle.h"
-#include "host/in_place.h"
+#include "host/operations.h"
 
 namespace ggml_sched {
 

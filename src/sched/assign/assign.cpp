@@ -4,6 +4,7 @@
 
 #include "assign/expand.h"
 #include "assign/placement.h"
+#include "host/operations.h"
 
 namespace ggml_sched {
 

@@ -1,6 +1,7 @@
 #include "assign/placement.h"
 
 #include "host/by_buffer.h"
+#include "host/operations.h"
 
 namespace ggml_sched {
 

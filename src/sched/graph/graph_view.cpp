@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "host/query.h"
+#include "host/operations.h"
 
 namespace ggml_sched {
 

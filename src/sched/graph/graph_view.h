@@ -12,6 +12,7 @@
 
 #include "graph/tensor_content.h"
 #include "graph/tensor_ids.h"
+#include "host/graph_handle.h"
 #include "host/by_buffer.h"
 
 namespace ggml_sched {

@@ -1,5 +1,7 @@
 #include "graph/tensor_content.h"
 
+#include "host/operations.h"
+
 namespace ggml_sched {
 
 void TensorContent::find_difference(const ggml_tensor & tensor, size_t & bytes, Difference & difference) {

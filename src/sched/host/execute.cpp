@@ -1,6 +1,6 @@
 #include "host/execute.h"
 
-#include "host/ggml_api.h"
+#include "host/internals.h"
 
 namespace ggml_sched::host {
 
@@ -8,7 +8,7 @@ ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * dat
     tensor->buffer = buffer;
     tensor->data = data;
     const ggml_status status =
-        buffer && buffer->iface.init_tensor ? buffer->iface.init_tensor(buffer, tensor) : GGML_STATUS_SUCCESS;
+        buffer && has_init_tensor(buffer) ? ggml_backend_buffer_init_tensor(buffer, tensor) : GGML_STATUS_SUCCESS;
     if (status != GGML_STATUS_SUCCESS) {
         tensor->buffer = nullptr;
         tensor->data = nullptr;
@@ -71,8 +71,7 @@ void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data) {
 }
 
 bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst) {
-    return dst_backend->iface.cpy_tensor_async &&
-           dst_backend->iface.cpy_tensor_async(src_backend, dst_backend, src, dst);
+    return try_copy_async(src_backend, dst_backend, src, dst);
 }
 
 void set_blocking(ggml_tensor * dst, const void * data, size_t offset, size_t size) {

@@ -3,6 +3,7 @@
 //
 // cmake/ggml-sched-inject.cmake looks into a foreign ggml's headers and defines what it has:
 //   GGML_SCHED_DROP_IN              this is a foreign ggml
+//   GGML_SCHED_ATTACH               this is the attach library, for a foreign ggml that is met when it runs
 //   GGML_SCHED_HAS_GRAPH_UID        graphs carry an identity
 //   GGML_SCHED_HAS_GRAPH_OPTIMIZE   backends may reorder a split; if 2, they may also ask for alloc dependencies
 //   GGML_SCHED_HAS_OP_CAN_INPLACE   its allocator tells which operations work in place
@@ -14,7 +15,9 @@
 #include "ggml-backend-impl.h"
 #include "ggml-impl.h"
 
-#ifndef GGML_SCHED_DROP_IN
+#ifdef GGML_SCHED_ATTACH // The headers are ours. src/attach has the parts of host/ that depend on the ggml.
+
+#elif !defined(GGML_SCHED_DROP_IN)
 
 #define GGML_SCHED_HAS_GRAPH_UID 1
 #define GGML_SCHED_HAS_GRAPH_OPTIMIZE 1

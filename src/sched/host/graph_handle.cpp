@@ -4,6 +4,40 @@
 
 namespace ggml_sched::host {
 
+Nodes nodes_of(const ggml_cgraph * graph) {
+    return {graph->nodes, graph->n_nodes};
+}
+
+Nodes leafs_of(const ggml_cgraph * graph) {
+    return {graph->leafs, graph->n_leafs};
+}
+
+uint64_t identity_of(const ggml_cgraph * graph) {
+#if GGML_SCHED_HAS_GRAPH_UID
+    return graph->uid;
+#else
+    static_cast<void>(graph);
+    return 0;
+#endif
+}
+
+void set_identity(ggml_cgraph * graph) {
+#if GGML_SCHED_HAS_GRAPH_UID
+    graph->uid = ggml_graph_next_uid();
+#else
+    static_cast<void>(graph);
+#endif
+}
+
+bool is_complete(const ggml_cgraph * graph) {
+#ifdef GGML_SCHED_DROP_IN
+    static_cast<void>(graph);
+    return true; // ggml ends the program when a graph is too small
+#else
+    return !graph->overflow;
+#endif
+}
+
 void GraphHandle::Deleter::operator()(ggml_cgraph * graph) const {
     delete graph;
 }

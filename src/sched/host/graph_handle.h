@@ -1,6 +1,7 @@
-// GraphHandle - a graph that the scheduler makes itself: consecutive nodes of the caller's graph, to be launched.
+// Graphs - the caller's, of which the functions tell the nodes, and those that the scheduler makes itself. A
+// GraphHandle is one of these: consecutive nodes of the caller's graph, to be launched.
 //
-// It hides ggml's struct behind a pointer, so that no other folder needs the definition. A handle owns its struct. The
+// ggml's struct is hidden behind a pointer, so that no other folder needs the definition. A handle owns its struct. The
 // nodes stay the caller's. One thread at a time.
 
 #pragma once
@@ -11,6 +12,23 @@
 #include "ggml-backend.h"
 
 namespace ggml_sched::host {
+
+// Nodes - a list of tensors that a graph owns.
+struct Nodes {
+    ggml_tensor ** data = nullptr;
+    int size = 0;
+    ggml_tensor * operator[](int i) const { return data[i]; }
+};
+// Returns the nodes of the graph.
+Nodes nodes_of(const ggml_cgraph * graph);
+// Returns the leafs of the graph.
+Nodes leafs_of(const ggml_cgraph * graph);
+// Returns a number that changes when nodes are added; 0 for a graph that never got one.
+uint64_t identity_of(const ggml_cgraph * graph);
+// Gives the graph a new number.
+void set_identity(ggml_cgraph * graph);
+// Returns false if nodes were lost because the graph was too small.
+bool is_complete(const ggml_cgraph * graph);
 
 // Keep - an alloc dependency: `tensor` keeps its memory until `until`, a node of the same split, is computed.
 struct Keep {

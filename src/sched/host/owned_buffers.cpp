@@ -3,8 +3,6 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "host/ggml_api.h"
-
 namespace ggml_sched::host {
 
 namespace {
@@ -19,30 +17,6 @@ struct OwnedBuffers {
 OwnedBuffers & owned_buffers() {
     static auto * const buffers = new OwnedBuffers;
     return *buffers;
-}
-
-// Logs that the tensor's memory is gone.
-void log_lost(const ggml_tensor * tensor) {
-    GGML_LOG_ERROR("ggml-sched: tensor '%s' lies in memory that its scheduler has replaced; allocate its graph again\n",
-                   tensor->name);
-}
-
-// Returns functions for a buffer without memory, which tensors of earlier graphs may still name. Reading and writing
-// such a tensor only logs an error.
-ggml_backend_buffer_i interface_without_memory() {
-    ggml_backend_buffer_i iface = {};
-    iface.get_base = [](ggml_backend_buffer_t) -> void * { return nullptr; };
-    iface.memset_tensor = [](ggml_backend_buffer_t, ggml_tensor * tensor, uint8_t, size_t, size_t) {
-        log_lost(tensor);
-    };
-    iface.set_tensor = [](ggml_backend_buffer_t, ggml_tensor * tensor, const void *, size_t, size_t) {
-        log_lost(tensor);
-    };
-    iface.get_tensor = [](ggml_backend_buffer_t, const ggml_tensor * tensor, void *, size_t, size_t) {
-        log_lost(tensor);
-    };
-    iface.clear = [](ggml_backend_buffer_t, uint8_t) {};
-    return iface;
 }
 
 // Forgets the owner of a buffer.
@@ -69,15 +43,6 @@ ggml_backend_buffer_t new_owned_buffer(ggml_backend_buffer_type_t buft, size_t s
     }
     ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_COMPUTE);
     return buffer;
-}
-
-void free_memory_of(ggml_backend_buffer_t buffer) {
-    if (buffer->iface.free_buffer) {
-        buffer->iface.free_buffer(buffer);
-    }
-    buffer->iface = interface_without_memory();
-    buffer->context = nullptr;
-    buffer->size = 0;
 }
 
 void free_owned_buffer(ggml_backend_buffer_t buffer) {

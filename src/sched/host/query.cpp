@@ -1,8 +1,7 @@
 #include "host/query.h"
 
-#include <cstring>
-
 #include "host/ggml_api.h"
+#include "host/internals.h"
 #include "host/known_devices.h"
 #include "host/owned_buffers.h"
 #include "host/proc.h"
@@ -27,31 +26,29 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.name = ggml_backend_name(backend);
 
     ggml_backend_dev_props props = {};
-    if (result.device->iface.get_props) { // a device may lack it: ggml's scheduler does not call it
+    if (has_props(result.device)) {
         ggml_backend_dev_get_props(result.device, &props);
     }
-    const ggml_backend_i & iface = backend->iface;
+    const BackendFunctions functions = functions_of(backend);
     // A foreign device may be asynchronous and not say so. It must then be waited for. A wait for a device that is not
     // asynchronous costs little.
 #ifdef GGML_SCHED_DROP_IN
-    result.async = iface.synchronize != nullptr;
+    result.async = functions.synchronize;
 #else
-    result.async = props.caps.async && iface.synchronize;
+    result.async = props.caps.async && functions.synchronize;
 #endif
-    result.set_async = result.async && iface.set_tensor_async;
-    result.get_async = result.async && iface.get_tensor_async;
-    result.events = result.async && props.caps.events && iface.event_record && iface.event_wait;
-    result.pads = buft->iface.get_alloc_size != nullptr;
+    result.set_async = result.async && functions.set_async;
+    result.get_async = result.async && functions.get_async;
+    result.events = result.async && props.caps.events && functions.events;
+    result.pads = has_alloc_size(buft);
     result.sets_ranges = result.set_async && sets_ranges(result.device);
     result.take_failure = proc<ggml_backend_take_failure_t>(result.device, "ggml_backend_take_failure");
-#if GGML_SCHED_HAS_GRAPH_OPTIMIZE
-    result.optimizes_graphs = iface.graph_optimize != nullptr;
-#endif
+    result.optimizes_graphs = functions.graph_optimize;
     return result;
 }
 
 ggml_backend_t second_backend(const Backend & backend) {
-    return backend.device->iface.init_backend ? ggml_backend_dev_init(backend.device, nullptr) : nullptr;
+    return makes_backends(backend.device) ? ggml_backend_dev_init(backend.device, nullptr) : nullptr;
 }
 
 size_t free_memory(const Backend & backend) {
@@ -75,7 +72,7 @@ bool event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter) {
 }
 
 bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & order) {
-    if (!src.async || !dst.async || !dst.handle->iface.cpy_tensor_async) {
+    if (!src.async || !dst.async || !functions_of(dst.handle).copy_async) {
         return false;
     }
     const auto queue = proc<ggml_backend_copy_queue_t>(dst.device, "ggml_backend_copy_queue");
@@ -101,7 +98,7 @@ bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft) {
 }
 
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer) {
-    return buffer->buft;
+    return ggml_backend_buffer_get_type(buffer);
 }
 
 size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor) {
@@ -113,62 +110,17 @@ bool is_host(ggml_backend_buffer_t buffer) {
 }
 
 bool inits_tensors(ggml_backend_buffer_t buffer) {
-    return buffer->iface.init_tensor != nullptr;
+    return has_init_tensor(buffer);
 }
 
 bool is_weights(ggml_backend_buffer_t buffer) {
-    return buffer->usage == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
+    return ggml_backend_buffer_get_usage(buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 
 BufferFacts facts_of(ggml_backend_buffer_t buffer) {
     const size_t size = ggml_backend_buffer_get_size(buffer);
     const uint64_t begin = size == 0 ? 0 : reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
-    return {buffer->buft, begin, begin + size, is_host(buffer), is_weights(buffer), owner_of(buffer)};
-}
-
-Nodes nodes_of(const ggml_cgraph * graph) {
-    return {graph->nodes, graph->n_nodes};
-}
-
-Nodes leafs_of(const ggml_cgraph * graph) {
-    return {graph->leafs, graph->n_leafs};
-}
-
-uint64_t identity_of(const ggml_cgraph * graph) {
-#if GGML_SCHED_HAS_GRAPH_UID
-    return graph->uid;
-#else
-    static_cast<void>(graph);
-    return 0;
-#endif
-}
-
-void set_identity(ggml_cgraph * graph) {
-#if GGML_SCHED_HAS_GRAPH_UID
-    graph->uid = ggml_graph_next_uid();
-#else
-    static_cast<void>(graph);
-#endif
-}
-
-bool is_placed_by_weights(const ggml_tensor * tensor) {
-#if GGML_SCHED_PLACES_FLASH_ATTN_FREELY
-    if (tensor->op == GGML_OP_FLASH_ATTN_EXT) {
-        return false;
-    }
-#endif
-    return tensor->op != GGML_OP_ROPE;
-}
-
-bool is_set_rows(const ggml_tensor * tensor) {
-    static const int set_rows = [] {
-        int op = 0;
-        while (op < GGML_OP_COUNT && std::strcmp(ggml_op_name(static_cast<ggml_op>(op)), "SET_ROWS") != 0) {
-            op++;
-        }
-        return op;
-    }();
-    return tensor->op == set_rows;
+    return {buft_of(buffer), begin, begin + size, is_host(buffer), is_weights(buffer), owner_of(buffer)};
 }
 
 bool inputs_keep_values() {
@@ -176,15 +128,6 @@ bool inputs_keep_values() {
     return false;
 #else
     return true;
-#endif
-}
-
-bool is_complete(const ggml_cgraph * graph) {
-#ifdef GGML_SCHED_DROP_IN
-    static_cast<void>(graph);
-    return true; // ggml ends the program when a graph is too small
-#else
-    return !graph->overflow;
 #endif
 }
 

@@ -1,4 +1,4 @@
-// The asking half of host/: what the scheduler asks about backends, buffers and graphs. Nothing here enqueues or waits.
+// The asking half of host/: what the scheduler asks about backends and buffers. Nothing here enqueues or waits.
 //
 // A Backend describes a backend, BufferFacts a buffer. Both are values that own nothing. host/ is the only folder that
 // includes ggml's internal headers, ours or a foreign ggml's. One thread at a time may use a backend.
@@ -82,42 +82,7 @@ struct BufferFacts {
 // Returns the facts about the buffer.
 BufferFacts facts_of(ggml_backend_buffer_t buffer);
 
-// True if the weights of a node decide where it is computed. False if these are always small: the frequency factors of
-// ROPE, and in newer versions of ggml the sinks of flash attention.
-bool is_placed_by_weights(const ggml_tensor * tensor);
-
-// True if the operation computes nothing, and only shows memory in another shape.
-inline bool is_view_op(const ggml_tensor * tensor) {
-    switch (tensor->op) {
-    case GGML_OP_RESHAPE:
-    case GGML_OP_VIEW:
-    case GGML_OP_PERMUTE:
-    case GGML_OP_TRANSPOSE: return true;
-    default: return false;
-    }
-}
-
-// True for SET_ROWS: it replaces the rows that src[1] names by those of src[0]. Older versions of ggml lack it.
-bool is_set_rows(const ggml_tensor * tensor);
-
-// Nodes - a list of tensors that a graph owns.
-struct Nodes {
-    ggml_tensor ** data = nullptr;
-    int size = 0;
-    ggml_tensor * operator[](int i) const { return data[i]; }
-};
-// Returns the nodes of the graph.
-Nodes nodes_of(const ggml_cgraph * graph);
-// Returns the leafs of the graph.
-Nodes leafs_of(const ggml_cgraph * graph);
-// Returns a number that changes when nodes are added; 0 for a graph that never got one.
-uint64_t identity_of(const ggml_cgraph * graph);
-// Gives the graph a new number.
-void set_identity(ggml_cgraph * graph);
 // True if the caller's inputs keep their values from run to run. Engines of a foreign ggml write all inputs before each
 // run. They expect that the memory of inputs is reused behind the last reader.
 bool inputs_keep_values();
-// Returns false if nodes were lost because the graph was too small.
-bool is_complete(const ggml_cgraph * graph);
-
 } // namespace ggml_sched::host

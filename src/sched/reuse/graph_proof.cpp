@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "host/operations.h"
+
 namespace ggml_sched {
 
 namespace {

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "host/in_place.h"
+#include "host/operations.h"
 
 namespace ggml_sched {
 

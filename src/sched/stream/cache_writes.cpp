@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/operations.h"
 #include "host/tuning.h"
 
 namespace ggml_sched {

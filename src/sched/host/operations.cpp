@@ -1,4 +1,6 @@
-#include "host/in_place.h"
+#include "host/operations.h"
+
+#include <cstring>
 
 #include "host/ggml_api.h"
 
@@ -55,6 +57,26 @@ int n_to_take_over(ggml_op op) {
 #endif
 
 } // namespace
+
+bool is_placed_by_weights(const ggml_tensor * tensor) {
+#if GGML_SCHED_PLACES_FLASH_ATTN_FREELY
+    if (tensor->op == GGML_OP_FLASH_ATTN_EXT) {
+        return false;
+    }
+#endif
+    return tensor->op != GGML_OP_ROPE;
+}
+
+bool is_set_rows(const ggml_tensor * tensor) {
+    static const int set_rows = [] {
+        int op = 0;
+        while (op < GGML_OP_COUNT && std::strcmp(ggml_op_name(static_cast<ggml_op>(op)), "SET_ROWS") != 0) {
+            op++;
+        }
+        return op;
+    }();
+    return tensor->op == set_rows;
+}
 
 OperandsToTakeOver operands_to_take_over() {
     OperandsToTakeOver result = {};

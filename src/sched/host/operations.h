@@ -1,6 +1,7 @@
-// In place - which operations may put their result where an operand was.
+// Operations - what the scheduler knows of ggml's operations: which are views, and which may put their result where an
+// operand was.
 //
-// The functions return constants of the build. Any thread may call them.
+// The functions return constants of the ggml. Any thread may call them.
 
 #pragma once
 
@@ -10,6 +11,19 @@
 #include "ggml.h"
 
 namespace ggml_sched::host {
+
+// True if the weights of a node decide where it is computed. False if these are always small: the frequency factors of
+// ROPE, and in newer versions of ggml the sinks of flash attention.
+bool is_placed_by_weights(const ggml_tensor * tensor);
+
+// True if the operation computes nothing, and only shows memory in another shape.
+inline bool is_view_op(const ggml_tensor * tensor) {
+    const ggml_op op = tensor->op;
+    return op == GGML_OP_RESHAPE || op == GGML_OP_VIEW || op == GGML_OP_PERMUTE || op == GGML_OP_TRANSPOSE;
+}
+
+// True for SET_ROWS: it replaces the rows that src[1] names by those of src[0]. Older versions of ggml lack it.
+bool is_set_rows(const ggml_tensor * tensor);
 
 // OperandsToTakeOver - by operation: how many operands, from the first one on, may give their place to the result.
 //
