@@ -1,0 +1,71 @@
+"""The numbers that a benchmark prints, as rows: a dictionary from the name of a row to its number."""
+
+import json
+import re
+
+from .messages import Failed
+
+
+def compiled(pattern):
+    try:
+        regex = re.compile(pattern, re.MULTILINE)
+    except re.error as error:
+        raise Failed(f"--pattern is no regular expression: {error}") from error
+    if regex.groups != 1:
+        raise Failed(f"--pattern needs one group in parentheses, around the number; it has {regex.groups}")
+    return regex
+
+
+def add(rows, name, value):
+    """Adds a row; a name that is there already gets a number."""
+    unique, count = name, 1
+    while unique in rows:
+        count += 1
+        unique = f"{name} #{count}"
+    rows[unique] = value
+
+
+def name_of(result):
+    """The name of a row of llama-bench."""
+    words = [str(result["model_type"])] if result.get("model_type") else []
+    for key, label in (("n_prompt", "pp"), ("n_gen", "tg")):
+        if result.get(key):
+            words.append(f"{label}{result[key]}")
+    return " ".join(words) or "avg_ts"
+
+
+def rows_of_json(output):
+    rows = {}
+    for line in output.splitlines():
+        try:
+            result = json.loads(line) if line.startswith("{") else None
+        except ValueError:
+            continue
+        if isinstance(result, dict) and isinstance(result.get("avg_ts"), (int, float)):
+            add(rows, name_of(result), float(result["avg_ts"]))
+    return rows
+
+
+def rows_of_pattern(output, regex):
+    rows = {}
+    for found in regex.finditer(output):
+        try:
+            value = float((found[1] or "").replace(",", ""))
+        except ValueError as error:
+            raise Failed(f"--pattern found '{found[1]}', which is no number") from error
+        rows[f"number {len(rows) + 1}"] = value
+    return rows
+
+
+def read_rows(stdout, stderr, regex):
+    """The rows of one run. The pattern also looks at stderr, without our own lines."""
+    if regex is None:
+        rows = rows_of_json(stdout)
+        hint = "it printed no line of JSON with 'avg_ts'; add '-o jsonl' to llama-bench, or give --pattern"
+    else:
+        lines = [line for line in stderr.splitlines() if not line.startswith("ggml-sched:")]
+        rows = rows_of_pattern("\n".join([stdout, *lines]), regex)
+        hint = "its output holds nothing that matches --pattern"
+    if not rows:
+        raise Failed(f"the command gave no numbers: {hint}")
+    return rows
