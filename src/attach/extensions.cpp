@@ -4,9 +4,9 @@
 
 #include <cstring>
 
-#include "our_schedulers.h"
+#include "schedulers.h"
 
-using ggml_sched::attach::OurSchedulers;
+using ggml_sched::attach::Schedulers;
 using ggml_sched::attach::Scope;
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
@@ -41,7 +41,7 @@ namespace {
 template <typename Result, typename... Parameters, typename... Arguments>
 Result call_or(Result otherwise, Result (*ours)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched,
                Arguments... arguments) {
-    const auto * const ggml = OurSchedulers::all().find(sched);
+    const auto * const ggml = Schedulers::all().ggml_of_ours(sched);
     if (!ggml) {
         return otherwise;
     }
@@ -51,7 +51,7 @@ Result call_or(Result otherwise, Result (*ours)(ggml_backend_sched_t, Parameters
 
 template <typename... Parameters, typename... Arguments>
 void call(void (*ours)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched, Arguments... arguments) {
-    if (const auto * const ggml = OurSchedulers::all().find(sched)) {
+    if (const auto * const ggml = Schedulers::all().ggml_of_ours(sched)) {
         const Scope scope(*ggml);
         ours(sched, arguments...);
     }

@@ -12,11 +12,12 @@
 #include "host/log.h"
 #include "host/switches.h"
 #include "imports.h"
-#include "our_schedulers.h"
+#include "schedulers.h"
 
 using ggml_sched::attach::bind;
 using ggml_sched::attach::BoundGgml;
-using ggml_sched::attach::OurSchedulers;
+using ggml_sched::attach::KnownScheduler;
+using ggml_sched::attach::Schedulers;
 using ggml_sched::attach::Scope;
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
@@ -34,11 +35,12 @@ template <typename Result, typename... Parameters, typename... Arguments>
 Result dispatch(void * caller, ggml_sched::attach::StockIndex function,
                 Result (*ours)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched,
                 Arguments... arguments) {
-    if (const BoundGgml * const ggml = OurSchedulers::all().find(sched)) {
-        const Scope scope(*ggml);
+    const KnownScheduler known = Schedulers::all().find(sched);
+    if (known.is_ours) {
+        const Scope scope(*known.ggml);
         return ours(sched, arguments...);
     }
-    const BoundGgml * const ggml = bind(caller);
+    const BoundGgml * const ggml = known.ggml ? known.ggml : bind(caller);
     void * const stock = ggml ? ggml->stock[function] : nullptr;
     return stock ? reinterpret_cast<decltype(ours)>(stock)(sched, arguments...) : Result();
 }
@@ -51,6 +53,21 @@ bool has_unknown_import() {
         ggml_sched::attach::log_line("not attached, ggml's scheduler is used: " + unknown);
     }
     return !unknown.empty();
+}
+
+// Returns true if the next scheduler for this ggml is to be ours, and says so in ggml's log. Says on stderr where the
+// user gets ggml's own.
+bool is_ours_chosen(const BoundGgml & ggml) {
+    if (!ggml.is_attached || has_unknown_import()) {
+        return false;
+    }
+    const bool is_ours = ggml_sched::host::read_choice() != ggml_sched::host::Choice::Stock;
+    ggml_sched::host::log_debug(is_ours ? "ggml-sched: scheduler made by ours\n"
+                                        : "ggml-sched: scheduler made by stock\n");
+    if (!is_ours) {
+        ggml_sched::host::announce_scheduler("ggml's own");
+    }
+    return is_ours;
 }
 
 } // namespace
@@ -66,41 +83,36 @@ EXPORTED ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, 
         ggml_sched::attach::log_line("no ggml was found behind " + std::string(__func__));
         return nullptr;
     }
-    const auto make_stock = reinterpret_cast<decltype(&ggml_backend_sched_new)>(ggml->stock[ggml_sched::attach::S_new]);
-    if (!ggml->is_attached || has_unknown_import()) {
-        return make_stock(backends, bufts, n_backends, graph_size, parallel, op_offload);
-    }
     const Scope scope(*ggml);
-    const bool is_ours = ggml_sched::host::read_choice() != ggml_sched::host::Choice::Stock;
-    ggml_sched::host::log_debug(is_ours ? "ggml-sched: scheduler made by ours\n"
-                                        : "ggml-sched: scheduler made by stock\n");
-    if (!is_ours) {
-        ggml_sched::host::announce_scheduler("ggml's own");
-        return make_stock(backends, bufts, n_backends, graph_size, parallel, op_offload);
-    }
-    ggml_backend_sched_t sched = ggml_ours_sched_new(backends, bufts, n_backends, graph_size, parallel, op_offload);
+    const bool is_ours = is_ours_chosen(*ggml);
+    const auto make_stock = reinterpret_cast<decltype(&ggml_backend_sched_new)>(ggml->stock[ggml_sched::attach::S_new]);
+    ggml_backend_sched_t const sched =
+        (is_ours ? ggml_ours_sched_new : make_stock)(backends, bufts, n_backends, graph_size, parallel, op_offload);
     try {
         if (sched) {
-            OurSchedulers::all().add(sched, ggml);
+            Schedulers::all().add(sched, {ggml, is_ours});
         }
+        return sched;
     } catch (const std::bad_alloc &) {
-        ggml_ours_sched_free(sched);
-        sched = nullptr;
+        ggml_sched::attach::log_line("out of host memory");
+        ggml_backend_sched_free(sched);
+        return nullptr;
     }
-    return sched;
 }
 
 EXPORTED void ggml_backend_sched_free(ggml_backend_sched_t sched) {
-    const BoundGgml * const ggml = OurSchedulers::all().find(sched);
+    const KnownScheduler known = Schedulers::all().find(sched);
+    const BoundGgml * const ggml = known.ggml ? known.ggml : bind(CALLER);
     if (!ggml) {
-        DISPATCH(free, sched);
         return;
     }
-    if (!sched->running) {                  // Our scheduler refuses to be freed by its own callback.
-        OurSchedulers::all().remove(sched); // now, because its address may be another scheduler's right afterwards
+    if (!known.is_ours || !sched->running) { // Our scheduler refuses to be freed by its own callback.
+        Schedulers::all().remove(sched);     // now, because its address may be another scheduler's right afterwards
     }
     const Scope scope(*ggml);
-    ggml_ours_sched_free(sched);
+    const auto free_stock =
+        reinterpret_cast<decltype(&ggml_backend_sched_free)>(ggml->stock[ggml_sched::attach::S_free]);
+    (known.is_ours ? ggml_ours_sched_free : free_stock)(sched);
 }
 
 EXPORTED bool ggml_backend_sched_reserve(ggml_backend_sched_t sched, ggml_cgraph * measure_graph) {
