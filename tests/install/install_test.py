@@ -97,7 +97,7 @@ class Install:
         run(self.args.cmake, "--install", build, "--prefix", self.prefix)
         self.check_names()
         self.use_from_c()
-        require(not list(self.prefix.glob("bin/*")), "a tool is installed that was not built")
+        require(not (self.prefix / "bin").exists(), "a folder is installed for a tool that was not built")
         require(not list(self.prefix.rglob("*.gguf")), "the model of a tool is installed that was not built")
         self.prefix = prefix
 
