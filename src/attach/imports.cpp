@@ -46,20 +46,24 @@ size_t count_imports(const uint32_t * hash, const SymbolTable & table) {
     return end > begin ? (end - begin) / sizeof(ElfW(Sym)) : 0;
 }
 
+// Returns what lies at an address, which the loader gives as a number.
+template <typename T> const T * at(ElfW(Addr) address) {
+    return reinterpret_cast<const T *>(address); // NOLINT(performance-no-int-to-ptr)
+}
+
 SymbolTable symbols_of(const dl_phdr_info & object, const ElfW(Dyn) * dynamic) {
-    // The loader makes addresses absolute, but for the kernel's object.
-    const auto at = [&](ElfW(Addr) address) {
-        return address < object.dlpi_addr ? object.dlpi_addr + address : address;
-    };
     SymbolTable table;
     const uint32_t * gnu_hash = nullptr;
     for (; dynamic->d_tag != DT_NULL; dynamic++) {
+        // The loader makes addresses absolute, but for the kernel's object.
+        const ElfW(Addr) value = dynamic->d_un.d_ptr;
+        const ElfW(Addr) address = value < object.dlpi_addr ? object.dlpi_addr + value : value;
         switch (dynamic->d_tag) {
-        case DT_SYMTAB: table.symbols = reinterpret_cast<const ElfW(Sym) *>(at(dynamic->d_un.d_ptr)); break;
-        case DT_STRTAB: table.strings = reinterpret_cast<const char *>(at(dynamic->d_un.d_ptr)); break;
-        case DT_STRSZ: table.strings_size = dynamic->d_un.d_val; break;
-        case DT_HASH: table.size = reinterpret_cast<const uint32_t *>(at(dynamic->d_un.d_ptr))[1]; break;
-        case DT_GNU_HASH: gnu_hash = reinterpret_cast<const uint32_t *>(at(dynamic->d_un.d_ptr)); break;
+        case DT_SYMTAB: table.symbols = at<ElfW(Sym)>(address); break;
+        case DT_STRTAB: table.strings = at<char>(address); break;
+        case DT_STRSZ: table.strings_size = value; break;
+        case DT_HASH: table.size = at<uint32_t>(address)[1]; break;
+        case DT_GNU_HASH: gnu_hash = at<uint32_t>(address); break;
         default: break;
         }
     }
@@ -76,8 +80,7 @@ int find_in(dl_phdr_info * object, size_t /*size*/, void * found) {
         if (object->dlpi_phdr[i].p_type != PT_DYNAMIC) {
             continue;
         }
-        const SymbolTable table =
-            symbols_of(*object, reinterpret_cast<const ElfW(Dyn) *>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr));
+        const SymbolTable table = symbols_of(*object, at<ElfW(Dyn)>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr));
         for (size_t k = 0; k < table.size; k++) {
             const ElfW(Sym) & symbol = table.symbols[k];
             const char * const name = table.strings + symbol.st_name;

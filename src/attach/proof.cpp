@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "fields.h"
 #include "foreign.h"
 
 namespace ggml_sched::attach {
@@ -74,13 +75,13 @@ class Proof {
         call();
         expect(called_word * sizeof(void *) == offset, field);
     }
-    // Expects that a function of ggml has returned the word at this offset, or its lower half.
-    template <typename Value> void expect_word(size_t offset, const char * field, Value value) {
-        Value word = {};
-        if (offset + sizeof(word) <= sizeof(object_)) {
-            std::memcpy(&word, reinterpret_cast<const char *>(object_.data()) + offset, sizeof(word));
-        }
-        expect(word == value, field);
+    // Expects that a function of ggml has returned the word at this offset.
+    void expect_word(size_t offset, const char * field, uintptr_t value) {
+        expect(offset + sizeof(value) <= sizeof(object_) && read_field<uintptr_t>(object_.data(), offset) == value,
+               field);
+    }
+    void expect_word(size_t offset, const char * field, const void * value) {
+        expect_word(offset, field, reinterpret_cast<uintptr_t>(value));
     }
 
     void compare_tensors(ggml_context * context);
@@ -90,12 +91,6 @@ class Proof {
     void compare_buffers();
     void compare_bufts();
     void compare_devices();
-
-    template <typename T> static T field(const ggml_cgraph * graph, size_t offset) {
-        T value;
-        std::memcpy(&value, reinterpret_cast<const char *>(graph) + offset, sizeof(value));
-        return value;
-    }
 
     const BoundGgml & ggml_;
     const Layout & layout_;
@@ -116,7 +111,7 @@ void Proof::compare_tensors(ggml_context * context) {
     expect(!a->buffer && !a->view_src && !a->extra && !a->src[0] && !a->src[GGML_MAX_SRC - 1], "ggml_tensor::src");
 
     GGML_SCHED_CALL(ggml_, ggml_set_name)(a, "proof");
-    expect(std::strncmp(a->name, "proof", GGML_MAX_NAME) == 0, "ggml_tensor::name");
+    expect(std::memcmp(a->name, "proof", sizeof("proof")) == 0, "ggml_tensor::name");
     GGML_SCHED_CALL(ggml_, ggml_set_input)(a);
     expect(a->flags == GGML_TENSOR_FLAG_INPUT, "ggml_tensor::flags");
     GGML_SCHED_CALL(ggml_, ggml_set_output)(a);
@@ -145,23 +140,24 @@ void Proof::compare_tensors(ggml_context * context) {
 void Proof::compare_graph(ggml_cgraph * graph, int size, ggml_tensor * first_leaf) {
     const GraphLayout & where = layout_.graph;
     const int n_nodes = GGML_SCHED_CALL(ggml_, ggml_graph_n_nodes)(graph);
-    expect(field<int>(graph, where.size) == size && GGML_SCHED_CALL(ggml_, ggml_graph_size)(graph) == size,
+    expect(read_field<int>(graph, where.size) == size && GGML_SCHED_CALL(ggml_, ggml_graph_size)(graph) == size,
            "ggml_cgraph::size");
-    expect(field<int>(graph, where.n_nodes) == n_nodes, "ggml_cgraph::n_nodes");
-    expect(field<int>(graph, where.n_leafs) == 1, "ggml_cgraph::n_leafs");
-    ggml_tensor ** nodes = field<ggml_tensor **>(graph, where.nodes);
+    expect(read_field<int>(graph, where.n_nodes) == n_nodes, "ggml_cgraph::n_nodes");
+    expect(read_field<int>(graph, where.n_leafs) == 1, "ggml_cgraph::n_leafs");
+    ggml_tensor ** nodes = read_field<ggml_tensor **>(graph, where.nodes);
     expect(nodes == GGML_SCHED_CALL(ggml_, ggml_graph_nodes)(graph), "ggml_cgraph::nodes");
     // The arrays lie behind the struct, nodes first.
     expect(reinterpret_cast<char *>(nodes) == reinterpret_cast<char *>(graph) + where.bytes, "the end of ggml_cgraph");
-    expect(where.uid == kAbsent ? where.order + sizeof(void *) == where.bytes
-                                : where.uid + sizeof(uint64_t) == where.bytes && field<uint64_t>(graph, where.uid) == 0,
+    expect(where.uid == kAbsent
+               ? where.order + sizeof(void *) == where.bytes
+               : where.uid + sizeof(uint64_t) == where.bytes && read_field<uint64_t>(graph, where.uid) == 0,
            "ggml_cgraph::uid");
     if (!difference_.empty()) {
         return; // The addresses that come now might be none.
     }
-    ggml_tensor ** leafs = field<ggml_tensor **>(graph, where.leafs);
+    ggml_tensor ** leafs = read_field<ggml_tensor **>(graph, where.leafs);
     expect(leafs == nodes + size && leafs[0] == first_leaf, "ggml_cgraph::leafs");
-    expect(field<void *>(graph, where.use_counts) == leafs + size, "ggml_cgraph::use_counts");
+    expect(read_field<void *>(graph, where.use_counts) == leafs + size, "ggml_cgraph::use_counts");
     expect(where.hash_set == where.use_counts + sizeof(void *), "ggml_cgraph::visited_hash_set");
     expect(where.order == where.hash_set + 3 * sizeof(void *), "ggml_cgraph::order");
 }
@@ -177,8 +173,8 @@ void Proof::compare_graphs(ggml_context * context) {
         ggml_cgraph * graph = GGML_SCHED_CALL(ggml_, ggml_new_graph_custom)(context, kSize, has_grads);
         GGML_SCHED_CALL(ggml_, ggml_build_forward_expand)(graph, node);
         compare_graph(graph, kSize, leaf);
-        expect((field<void *>(graph, where.grads) != nullptr) == has_grads, "ggml_cgraph::grads");
-        expect((field<void *>(graph, where.grad_accs) != nullptr) == has_grads, "ggml_cgraph::grad_accs");
+        expect((read_field<void *>(graph, where.grads) != nullptr) == has_grads, "ggml_cgraph::grads");
+        expect((read_field<void *>(graph, where.grad_accs) != nullptr) == has_grads, "ggml_cgraph::grad_accs");
         expect(where.grad_accs == where.grads + sizeof(void *), "ggml_cgraph::grad_accs");
     }
 }
@@ -251,8 +247,9 @@ void Proof::compare_buffers() {
     });
     expect_word(where.buft, "ggml_backend_buffer::buft", GGML_SCHED_CALL(ggml_, ggml_backend_buffer_get_type)(buffer));
     expect_word(where.size, "ggml_backend_buffer::size", GGML_SCHED_CALL(ggml_, ggml_backend_buffer_get_size)(buffer));
-    expect_word(where.usage, "ggml_backend_buffer::usage",
-                GGML_SCHED_CALL(ggml_, ggml_backend_buffer_get_usage)(buffer));
+    const auto usage = static_cast<int>(GGML_SCHED_CALL(ggml_, ggml_backend_buffer_get_usage)(buffer));
+    expect(where.usage + sizeof(usage) <= sizeof(object_) && read_field<int>(object_.data(), where.usage) == usage,
+           "ggml_backend_buffer::usage");
     // No function tells these: the first function, the one before clear, and what lies between type and size.
     expect(where.free_buffer == 0, "ggml_backend_buffer::free_buffer");
     expect(where.cpy_tensor + sizeof(void *) == where.clear, "ggml_backend_buffer::cpy_tensor");
