@@ -12,8 +12,8 @@
 
 #include "graph/tensor_content.h"
 #include "graph/tensor_ids.h"
-#include "host/graph_handle.h"
 #include "host/by_buffer.h"
+#include "host/graph_handle.h"
 
 namespace ggml_sched {
 
