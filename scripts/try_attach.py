@@ -4,6 +4,7 @@
   libggml-python    ten versions of ggml, from 0.9.4 to 0.20.2: tests/attach/attach_test.py
   pywhispercpp      whisper.cpp, whose ggml has a hashed name: the same text, probabilities and times
   llama-cpp-python  with the ggml-base of its source, built without us, on the CPU and over RPC: the same logits
+  ggml-sched        our own wheel, made and installed, with its commands
 
 Everything goes to build/try-attach. The first run downloads about 120 MB. llama-cpp-python is that of scripts/try-llama,
 which must have run.
@@ -103,7 +104,28 @@ def check_injected():
         raise Failed("the attach library does not see that ggml-sched is in a ggml already")
 
 
-CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "injected": check_injected}
+def check_package():
+    """The wheel of our Python package, installed as a user does it."""
+    run_logged("wheel", [ROOT / "scripts/make-wheel"], "attach-wheel.log")
+    wheel, = (ROOT / "build/wheel").glob("*.whl")
+    SANDBOX.pip("package", "install", "--force-reinstall", wheel)
+    ggml = unpacked_ggmls() / GGML_VERSIONS[-1]
+    base, cpu = (min(ggml.rglob(f"lib{name}.so*"), key=lambda path: len(path.name)) for name in ("ggml-base", "ggml-cpu"))
+    program, trace = SANDBOX.work / "program", SANDBOX.work / "trace.json"
+    run_logged("program", ["cc", "-D_GNU_SOURCE", f"-I{ROOT}/include", ROOT / "tests/attach/program.c", "-o", program, base,
+                           cpu, f"-Wl,-rpath,{base.parent}", "-Wl,--allow-shlib-undefined", "-ldl", "-lm"],
+               "attach-program.log")
+    command = SANDBOX.work / "venv/bin/ggml-sched"
+    for words in (["doctor"], ["doctor", "--", program], ["run", "--stock", "--", program],
+                  ["run", "--verify", "--trace", trace, "--", program], ["timeline", trace], ["cmake-file"]):
+        run_logged(f"ggml-sched {words[0]}", [command, *words], f"attach-package-{words[0]}.log")
+    output = (ROOT / "build/logs/attach-package-run.log").read_text(encoding="utf-8")
+    if "made a scheduler: ggml-sched" not in output:
+        raise Failed(f"ggml-sched run did not attach:\n{output}")
+
+
+CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "injected": check_injected,
+          "package": check_package}
 
 
 def check_attach(names=tuple(CHECKS)):
