@@ -5,8 +5,11 @@
 
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <unordered_map>
+#include <utility>
 
 #include "foreign.h"
 #include "proof.h"
@@ -37,19 +40,22 @@ link_map * object_of(const void * address) {
     return dladdr1(address, &info, reinterpret_cast<void **>(&map), RTLD_DL_LINKMAP) != 0 ? map : nullptr;
 }
 
-// Finds the function that the object would call if this library were not there. NULL if there is none.
+// Finds the function that the object would call if this library were not there. NULL if there is none. As the loader,
+// it looks into what the whole program sees first, and then into what the object depends on.
 void * function_behind_us(const link_map & object, const char * name) {
-    const link_map * const own = object_of(reinterpret_cast<const void *>(&object_of));
-    if (object.l_name && object.l_name[0] != '\0') {
-        if (void * handle = dlopen(object.l_name, RTLD_LAZY | RTLD_NOLOAD)) {
-            void * const found = dlsym(handle, name); // in the object and those that it depends on
-            (void) dlclose(handle);
-            if (found && object_of(found) != own) {
-                return found;
-            }
-        }
+    if (void * found = dlsym(RTLD_NEXT, name)) {
+        return found;
     }
-    return dlsym(RTLD_NEXT, name); // in the objects behind this one, in the order of the whole program
+    if (!object.l_name || object.l_name[0] == '\0') {
+        return nullptr; // The program itself sees no more.
+    }
+    void * const handle = dlopen(object.l_name, RTLD_LAZY | RTLD_NOLOAD);
+    if (!handle) {
+        return nullptr;
+    }
+    void * const found = dlsym(handle, name);
+    (void) dlclose(handle);
+    return found && object_of(found) != object_of(reinterpret_cast<const void *>(&object_of)) ? found : nullptr;
 }
 
 // Finds the numbers of the operations by their names. ggml_op_name() must not be asked behind the last one, which is
@@ -127,36 +133,54 @@ std::string bind_functions(BoundGgml & ggml, void * handle) {
     return "";
 }
 
-void log_line(const std::string & text) {
-    (void) std::fprintf(stderr, "ggml-sched: %s\n", text.c_str());
+void log_line(const char * text) {
+    (void) std::fprintf(stderr, "ggml-sched: %s\n", text);
 }
 
-BoundGgml * bind(void * caller) {
-    static std::mutex mutex;
-    static auto * const bound = new std::unordered_map<const link_map *, BoundGgml *>;
-    const link_map * const object = object_of(caller);
-    void * const scheduler = object ? function_behind_us(*object, "ggml_backend_sched_new") : nullptr;
-    const link_map * const provider = scheduler ? object_of(scheduler) : nullptr;
+// Makes the description of the ggml that `object` calls. `why` says why it cannot be attached; "" if it can.
+std::unique_ptr<BoundGgml> describe(const link_map & object, const link_map & provider, std::string & why) {
+    auto ggml = std::make_unique<BoundGgml>();
+    ggml->path = provider.l_name;
+    ggml->handle = dlopen(provider.l_name, RTLD_LAZY | RTLD_NOLOAD); // stays open: the ggml must not go
+    for (size_t i = 0; i < kStockNames.size(); i++) {
+        ggml->stock[i] = function_behind_us(object, kStockNames[i]);
+    }
+    why = ggml->handle ? attach(*ggml, ggml->handle, provider) : "it cannot be opened a second time";
+    ggml->is_attached = why.empty();
+    return ggml;
+}
+
+const BoundGgml * bind(const void * code) noexcept try {
+    static std::mutex mutex; // is not held while the loader is asked, which has a lock of its own
+    static auto * const bound = new std::unordered_map<const link_map *, std::unique_ptr<BoundGgml>>;
+    const link_map * const object = object_of(code);
+    if (!object) {
+        return nullptr;
+    }
+    // Others may put themselves in front of the scheduler's functions, but hardly of this one.
+    void * function = function_behind_us(*object, "ggml_backend_buft_name");
+    function = function ? function : function_behind_us(*object, "ggml_backend_sched_new");
+    const link_map * const provider = function ? object_of(function) : nullptr;
     if (!provider) {
         return nullptr;
     }
+    {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (const auto found = bound->find(provider); found != bound->end()) {
+            return found->second.get();
+        }
+    }
+    std::string why;
+    std::unique_ptr<BoundGgml> ggml = describe(*object, *provider, why);
     const std::lock_guard<std::mutex> lock(mutex);
-    BoundGgml *& ggml = (*bound)[provider];
-    if (ggml) {
-        return ggml;
+    const auto [place, is_new] = bound->try_emplace(provider, std::move(ggml));
+    if (is_new && !why.empty()) {
+        log_line(("not attached to " + place->second->path + ", which keeps its own scheduler: " + why).c_str());
     }
-    ggml = new BoundGgml;
-    ggml->path = provider->l_name;
-    void * const handle = dlopen(provider->l_name, RTLD_LAZY | RTLD_NOLOAD); // stays open: the ggml must not go
-    for (size_t i = 0; i < kStockNames.size(); i++) {
-        ggml->stock[i] = dlsym(handle ? handle : RTLD_NEXT, kStockNames[i]);
-    }
-    const std::string why = handle ? attach(*ggml, handle, *provider) : "it cannot be opened a second time";
-    ggml->is_attached = why.empty();
-    if (!ggml->is_attached) {
-        log_line("not attached to " + ggml->path + ", which keeps its own scheduler: " + why);
-    }
-    return ggml;
+    return place->second.get();
+} catch (const std::bad_alloc &) {
+    log_line("out of host memory");
+    return nullptr;
 }
 
 const BoundGgml & current() {

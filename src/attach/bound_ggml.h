@@ -48,18 +48,19 @@ struct BoundGgml {
     std::array<void *, kStockCount> stock = {};
     Layout layout = {};
     OpTable ops;
+    void * handle = nullptr;  // keeps the library open
     bool is_attached = false; // false: our scheduler must not be used with it
 };
 
 // Binds the functions of a library that is open, and finds its operations. Returns "", or why this cannot be.
 std::string bind_functions(BoundGgml & ggml, void * handle);
 
-// Returns the ggml whose scheduler the code at this address calls. Logs once how it went. Returns NULL if there is
-// none.
-BoundGgml * bind(void * caller);
+// Returns the ggml whose functions the code at this address calls. Says once on stderr if it cannot be attached.
+// Returns NULL if there is none, or no memory.
+const BoundGgml * bind(const void * code) noexcept;
 
 // Writes a line to stderr, since engines hide lines of the log.
-void log_line(const std::string & text);
+void log_line(const char * text);
 
 // Returns the ggml that this thread works with. There must be one.
 const BoundGgml & current();

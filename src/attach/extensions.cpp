@@ -2,10 +2,13 @@
 
 #include "ggml-sched.h"
 
+#include <dlfcn.h>
+
 #include <cstring>
 
 #include "schedulers.h"
 
+using ggml_sched::attach::KnownScheduler;
 using ggml_sched::attach::Schedulers;
 using ggml_sched::attach::Scope;
 
@@ -37,27 +40,43 @@ GGML_SCHED_DECLARE(get_error)
 
 namespace {
 
-// Calls our function for a scheduler of ours. Returns `otherwise` for one of ggml's.
+// Returns the function of a ggml that has ggml-sched in it already, for a scheduler that it has made. NULL if there is
+// none.
+void * function_of_its_own(const KnownScheduler & known, const char * name) {
+    return known.ggml && known.ggml->handle ? dlsym(known.ggml->handle, name) : nullptr;
+}
+
+// Calls our function for a scheduler of ours, and the one of the ggml itself if it has one. Otherwise returns
+// `otherwise`.
 template <typename Result, typename... Parameters, typename... Arguments>
-Result call_or(Result otherwise, Result (*ours)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched,
-               Arguments... arguments) {
-    const auto * const ggml = Schedulers::all().ggml_of_ours(sched);
-    if (!ggml) {
-        return otherwise;
+Result call_or(Result otherwise, Result (*ours)(ggml_backend_sched_t, Parameters...), const char * name,
+               ggml_backend_sched_t sched, Arguments... arguments) {
+    const KnownScheduler known = Schedulers::all().find(sched);
+    if (known.is_ours) {
+        const Scope scope(*known.ggml);
+        return ours(sched, arguments...);
     }
-    const Scope scope(*ggml);
-    return ours(sched, arguments...);
+    void * const its_own = function_of_its_own(known, name);
+    return its_own ? reinterpret_cast<decltype(ours)>(its_own)(sched, arguments...) : otherwise;
 }
 
 template <typename... Parameters, typename... Arguments>
-void call(void (*ours)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched, Arguments... arguments) {
-    if (const auto * const ggml = Schedulers::all().ggml_of_ours(sched)) {
-        const Scope scope(*ggml);
+void call(void (*ours)(ggml_backend_sched_t, Parameters...), const char * name, ggml_backend_sched_t sched,
+          Arguments... arguments) {
+    const KnownScheduler known = Schedulers::all().find(sched);
+    if (known.is_ours) {
+        const Scope scope(*known.ggml);
         ours(sched, arguments...);
+    } else if (void * const its_own = function_of_its_own(known, name)) {
+        reinterpret_cast<decltype(ours)>(its_own)(sched, arguments...);
     }
 }
 
 } // namespace
+
+#define CALL(function, ...) call(ggml_ours_sched_##function, "ggml_sched_" #function, __VA_ARGS__)
+#define CALL_OR(otherwise, function, ...)                                                                              \
+    call_or(otherwise, ggml_ours_sched_##function, "ggml_sched_" #function, __VA_ARGS__)
 
 EXPORTED const char * ggml_sched_version(void) {
     return ggml_ours_sched_version();
@@ -68,68 +87,68 @@ EXPORTED const char * ggml_sched_stream_decision_text(uint64_t decision) {
 }
 
 EXPORTED void ggml_sched_set_sync_mode(ggml_backend_sched_t sched, ggml_sched_sync_mode mode) {
-    call(ggml_ours_sched_set_sync_mode, sched, mode);
+    CALL(set_sync_mode, sched, mode);
 }
 
 EXPORTED ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t sched) {
-    return call_or(GGML_SCHED_SYNC_SERIAL, ggml_ours_sched_get_sync_mode, sched);
+    return CALL_OR(GGML_SCHED_SYNC_SERIAL, get_sync_mode, sched);
 }
 
 EXPORTED void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, size_t size) {
     if (stats) {
         std::memset(static_cast<void *>(stats), 0, size);
     }
-    call(ggml_ours_sched_get_stats, sched, stats, size);
+    CALL(get_stats, sched, stats, size);
 }
 
 EXPORTED void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
-    call(ggml_ours_sched_reset_stats, sched);
+    CALL(reset_stats, sched);
 }
 
 EXPORTED size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {
-    return call_or(size_t{0}, ggml_ours_sched_get_pattern, sched, split, buf, size);
+    return CALL_OR(size_t{0}, get_pattern, sched, split, buf, size);
 }
 
 EXPORTED size_t ggml_sched_get_plan_text(ggml_backend_sched_t sched, char * buf, size_t size) {
-    return call_or(size_t{0}, ggml_ours_sched_get_plan_text, sched, buf, size);
+    return CALL_OR(size_t{0}, get_plan_text, sched, buf, size);
 }
 
 EXPORTED void ggml_sched_set_verify(ggml_backend_sched_t sched, bool verify) {
-    call(ggml_ours_sched_set_verify, sched, verify);
+    CALL(set_verify, sched, verify);
 }
 
 EXPORTED void ggml_sched_set_reuse(ggml_backend_sched_t sched, bool reuse) {
-    call(ggml_ours_sched_set_reuse, sched, reuse);
+    CALL(set_reuse, sched, reuse);
 }
 
 EXPORTED void ggml_sched_set_debug(ggml_backend_sched_t sched, int level) {
-    call(ggml_ours_sched_set_debug, sched, level);
+    CALL(set_debug, sched, level);
 }
 
 EXPORTED void ggml_sched_set_debug_realloc(ggml_backend_sched_t sched, int level) {
-    call(ggml_ours_sched_set_debug_realloc, sched, level);
+    CALL(set_debug_realloc, sched, level);
 }
 
 EXPORTED bool ggml_sched_trace_start(ggml_backend_sched_t sched, const char * path) {
-    return call_or(false, ggml_ours_sched_trace_start, sched, path);
+    return CALL_OR(false, trace_start, sched, path);
 }
 
 EXPORTED bool ggml_sched_trace_stop(ggml_backend_sched_t sched) {
-    return call_or(false, ggml_ours_sched_trace_stop, sched);
+    return CALL_OR(false, trace_stop, sched);
 }
 
 EXPORTED void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params * params) {
-    call(ggml_ours_sched_set_streaming, sched, params);
+    CALL(set_streaming, sched, params);
 }
 
 EXPORTED void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {
-    call(ggml_ours_sched_keep_weights, sched, keep);
+    CALL(keep_weights, sched, keep);
 }
 
 EXPORTED void ggml_sched_unalloc_graph(ggml_backend_sched_t sched) {
-    call(ggml_ours_sched_unalloc_graph, sched);
+    CALL(unalloc_graph, sched);
 }
 
 EXPORTED const char * ggml_sched_get_error(ggml_backend_sched_t sched) {
-    return call_or<const char *>("", ggml_ours_sched_get_error, sched);
+    return CALL_OR(static_cast<const char *>(""), get_error, sched);
 }

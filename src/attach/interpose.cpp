@@ -4,9 +4,12 @@
 // scheduler to the ggml of the caller. That includes calls that ggml's scheduler makes of its own functions.
 
 #include <atomic>
+#include <new>
 #include <string>
+#include <type_traits>
 
 #include "bound_ggml.h"
+#include "fields.h"
 #include "foreign.h"
 #include "handle.h"
 #include "host/log.h"
@@ -29,8 +32,17 @@ GGML_SCHED_LATE_STOCK_FUNCTIONS(GGML_SCHED_DECLARE)
 
 namespace {
 
-// Calls our function for a scheduler of ours, and the one of the caller's ggml otherwise. Returns the default value if
-// that ggml lacks the function.
+// Returns what a call returns that could not be passed on.
+template <typename Result> Result failed() {
+    if constexpr (std::is_same_v<Result, ggml_status>) {
+        return GGML_STATUS_FAILED;
+    } else {
+        return Result();
+    }
+}
+
+// Calls our function for a scheduler of ours, and otherwise the one of the scheduler's ggml, or of the caller's if the
+// scheduler was made elsewhere. Fails if that ggml lacks the function.
 template <typename Result, typename... Parameters, typename... Arguments>
 Result dispatch(void * caller, ggml_sched::attach::StockIndex function,
                 Result (*ours)(ggml_backend_sched_t, Parameters...), ggml_backend_sched_t sched,
@@ -41,18 +53,31 @@ Result dispatch(void * caller, ggml_sched::attach::StockIndex function,
         return ours(sched, arguments...);
     }
     const BoundGgml * const ggml = known.ggml ? known.ggml : bind(caller);
-    void * const stock = ggml ? ggml->stock[function] : nullptr;
-    return stock ? reinterpret_cast<decltype(ours)>(stock)(sched, arguments...) : Result();
+    if (void * const stock = ggml ? ggml->stock[function] : nullptr) {
+        return reinterpret_cast<decltype(ours)>(stock)(sched, arguments...);
+    }
+    ggml_sched::attach::log_line("a function of ggml's scheduler was called that was not found in any ggml");
+    return failed<Result>();
+}
+
+// Returns the code by which a backend tells its name, the second word of its struct in every layout. A backend belongs
+// to the ggml of its scheduler, whoever calls. NULL if there is no backend.
+const void * code_of(ggml_backend_t * backends, int n_backends) {
+    return backends && n_backends > 0 && backends[0]
+               ? ggml_sched::attach::read_field<const void *>(backends[0], sizeof(void *))
+               : nullptr;
 }
 
 // Returns true if some code in this process calls a function that only ggml's scheduler has. Says so once.
-bool has_unknown_import() {
+bool has_unknown_import() try {
     static std::atomic<bool> is_told = false;
     const std::string unknown = ggml_sched::attach::unknown_import();
     if (!unknown.empty() && !is_told.exchange(true)) {
-        ggml_sched::attach::log_line("not attached, ggml's scheduler is used: " + unknown);
+        ggml_sched::attach::log_line(("not attached, ggml's scheduler is used: " + unknown).c_str());
     }
     return !unknown.empty();
+} catch (const std::bad_alloc &) {
+    return true; // It is not known that there is none.
 }
 
 // Returns true if the next scheduler for this ggml is to be ours, and says so in ggml's log. Says on stderr where the
@@ -78,9 +103,11 @@ bool is_ours_chosen(const BoundGgml & ggml) {
 EXPORTED ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, ggml_backend_buffer_type_t * bufts,
                                                      int n_backends, size_t graph_size, bool parallel,
                                                      bool op_offload) {
-    const BoundGgml * const ggml = bind(CALLER);
-    if (!ggml) {
-        ggml_sched::attach::log_line("no ggml was found behind " + std::string(__func__));
+    const void * const code = code_of(backends, n_backends);
+    const BoundGgml * ggml = code ? bind(code) : nullptr;
+    ggml = ggml ? ggml : bind(CALLER);
+    if (!ggml || !ggml->stock[ggml_sched::attach::S_new]) {
+        ggml_sched::attach::log_line("no ggml was found behind ggml_backend_sched_new");
         return nullptr;
     }
     const Scope scope(*ggml);
@@ -90,7 +117,7 @@ EXPORTED ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, 
         (is_ours ? ggml_ours_sched_new : make_stock)(backends, bufts, n_backends, graph_size, parallel, op_offload);
     try {
         if (sched) {
-            Schedulers::all().add(sched, {ggml, is_ours});
+            Schedulers::all().add(sched, ggml, is_ours);
         }
         return sched;
     } catch (const std::bad_alloc &) {
@@ -106,13 +133,18 @@ EXPORTED void ggml_backend_sched_free(ggml_backend_sched_t sched) {
     if (!ggml) {
         return;
     }
-    if (!known.is_ours || !sched->running) { // Our scheduler refuses to be freed by its own callback.
-        Schedulers::all().remove(sched);     // now, because its address may be another scheduler's right afterwards
-    }
     const Scope scope(*ggml);
-    const auto free_stock =
-        reinterpret_cast<decltype(&ggml_backend_sched_free)>(ggml->stock[ggml_sched::attach::S_free]);
-    (known.is_ours ? ggml_ours_sched_free : free_stock)(sched);
+    if (known.is_ours) {
+        // It stays known while it is freed, because the log callback may call. A callback cannot free it.
+        const bool is_refused = sched->running != nullptr;
+        ggml_ours_sched_free(sched);
+        if (is_refused) {
+            return;
+        }
+    } else if (void * const stock = ggml->stock[ggml_sched::attach::S_free]) {
+        reinterpret_cast<decltype(&ggml_backend_sched_free)>(stock)(sched);
+    }
+    Schedulers::all().remove(sched, known.number);
 }
 
 EXPORTED bool ggml_backend_sched_reserve(ggml_backend_sched_t sched, ggml_cgraph * measure_graph) {

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
@@ -17,6 +18,7 @@ namespace ggml_sched::attach {
 struct KnownScheduler {
     const BoundGgml * ggml = nullptr;
     bool is_ours = false;
+    uint64_t number = 0; // tells schedulers apart that had the same address one after the other
 };
 
 class Schedulers {
@@ -27,28 +29,28 @@ class Schedulers {
         return *schedulers;
     }
     // Throws std::bad_alloc.
-    void add(ggml_backend_sched_t sched, const KnownScheduler & known) {
+    void add(ggml_backend_sched_t sched, const BoundGgml * ggml, bool is_ours) {
         const std::unique_lock<std::shared_mutex> lock(mutex_);
-        known_[sched] = known;
+        known_[sched] = {ggml, is_ours, ++last_number_};
     }
-    void remove(ggml_backend_sched_t sched) {
+    // Forgets a scheduler that has been freed, unless its address has become another one's.
+    void remove(ggml_backend_sched_t sched, uint64_t number) {
         const std::unique_lock<std::shared_mutex> lock(mutex_);
-        known_.erase(sched);
+        const auto found = known_.find(sched);
+        if (found != known_.end() && found->second.number == number) {
+            known_.erase(found);
+        }
     }
     KnownScheduler find(ggml_backend_sched_t sched) const {
         const std::shared_lock<std::shared_mutex> lock(mutex_);
         const auto found = known_.find(sched);
         return found == known_.end() ? KnownScheduler() : found->second;
     }
-    // Returns the ggml of a scheduler of ours; NULL if it is none.
-    const BoundGgml * ggml_of_ours(ggml_backend_sched_t sched) const {
-        const KnownScheduler known = find(sched);
-        return known.is_ours ? known.ggml : nullptr;
-    }
 
   private:
     mutable std::shared_mutex mutex_;
     std::unordered_map<ggml_backend_sched_t, KnownScheduler> known_;
+    uint64_t last_number_ = 0;
 };
 
 } // namespace ggml_sched::attach

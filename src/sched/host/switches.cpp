@@ -18,7 +18,7 @@ constexpr const char * kSwitches[] = {"GGML_SCHED",       "GGML_SCHED_SYNC",    
 
 void say_once(const std::string & line) {
     static std::mutex mutex;
-    static std::set<std::string> said;
+    static auto & said = *new std::set<std::string>; // stays, since schedulers may be made while the process ends
     const std::lock_guard<std::mutex> lock(mutex);
     if (said.insert(line).second) {
         std::fprintf(stderr, "ggml-sched: %s\n", line.c_str());
