@@ -37,7 +37,8 @@ class Command(Case):
         self.assertEqual((done.returncode, Path(done.stdout.strip()).name), (0, "ggml-sched-inject.cmake"))
 
     def test_EmptyNamesAreRefused(self):
-        for arguments in (["run", "--trace", "", "--", "true"], ["compare", "--pattern", "", "--", "true"]):
+        for arguments in (["doctor", ""], ["doctor", "--"], ["run", "--trace", "", "--", "true"], ["timeline", ""],
+                          ["timeline", "t.json", ""], ["compare", "--pattern", "", "--", "true"]):
             code, out, err = self.command(*arguments)
             self.assertEqual((code, out), (2, ""), arguments)
             self.assertOneSentence(err)
