@@ -23,6 +23,13 @@ def has_capabilities(path):
         return False
 
 
+def why_not_user(path):
+    """Why the loader does not put a library in front of a program's, judged without reading the file; "" if it does."""
+    if changes_user(os.stat(path), os.getuid(), os.getgid()) or has_capabilities(path):
+        return "it runs with the rights of another user, so the loader ignores LD_PRELOAD"
+    return ""
+
+
 def has_hidden_ggml(elf):
     """True if the file has a ggml inside whose scheduler other files cannot replace."""
     if any(name.startswith(PREFIX) for name, _ in elf.dynamic_symbols()):
@@ -42,8 +49,9 @@ def why_not_program(elf, ours):
         return "it is linked statically, so nothing can be put in front of its functions"
     if "ld-musl" in elf.interpreter:
         return "it is made for musl, and this ggml-sched is for glibc"
-    if changes_user(os.stat(elf.path), os.getuid(), os.getgid()) or has_capabilities(elf.path):
-        return "it runs with the rights of another user, so the loader ignores LD_PRELOAD"
+    reason = why_not_user(elf.path)
+    if reason:
+        return reason
     if has_hidden_ggml(elf) or NEW in elf.exports:
         return "its ggml is inside of the program, not in a shared library"
     return ""

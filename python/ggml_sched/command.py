@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from . import compare, doctor, installed, run, switches, timeline
-from .messages import Failed, clear_progress, note
+from .messages import Failed, clear_progress, note, show
 
 
 class Parser(argparse.ArgumentParser):
@@ -12,6 +12,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise Failed(f"{message}; see {self.prog} --help")
+
+    def print_help(self, file=None):
+        show(self.format_help().rstrip())
 
 
 def parser_of_command():
@@ -55,22 +58,32 @@ def dispatch(arguments):
     if options.part == "compare":
         return compare.compare(options, command)
     if options.part == "timeline":
-        print(timeline.write_timeline(options.trace, options.page))
+        show(timeline.write_timeline(options.trace, options.page))
         return 0
-    print(installed.inject_file())
+    show(installed.inject_file())
     return 0
 
 
 def main(arguments=None):
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # A file name may hold what stdout's encoding has not.
     try:
         return dispatch(sys.argv[1:] if arguments is None else arguments)
     except Failed as failure:
         clear_progress()
-        note(failure)
+        note(failure, failure.detail)
         return failure.code
     except KeyboardInterrupt:
         clear_progress()
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
         return 141
+    except OSError as error:  # of the system, such as a full disk; errors of a named file are told where they arise
+        clear_progress()
+        name = f"{error.filename} cannot be used" if error.filename else "the system refuses"
+        note(f"{name}: {error.strerror or error}")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,14 @@
 """`ggml-sched compare`: runs a benchmark with both schedulers in turn, and prints medians, quartiles and ratios."""
 
 import argparse
-import os
 import statistics
 import subprocess
 import time
 
 from . import installed
-from .elf import Elf, NotElf
-from .messages import Failed, clear_progress, note, show_progress
-from .preload import with_preload
+from .elf import Elf
+from .messages import Failed, clear_progress, note, show, show_progress
+from .preload import inherited_environment, with_preload
 from .program import find_program
 from .rows import compiled, read_rows
 from .run import why_not
@@ -35,15 +34,12 @@ class Benchmark:
     """The command with each scheduler. It notes whether the runs announced the scheduler that was asked for."""
 
     def __init__(self, command, regex):
-        environment = dict(os.environ)
+        environment = inherited_environment()
         self.program = find_program(command[0], environment)
         self.command, self.regex = command, regex
         self.silent = dict.fromkeys(CHOICES, 0)
         attach = installed.attach_library()
-        try:
-            reason, is_in_already = why_not(self.program, Elf(attach), environment)
-        except NotElf as error:
-            raise Failed(str(error)) from error
+        reason, is_in_already = why_not(self.program, Elf(attach), environment)
         if reason and not is_in_already:
             raise Failed(f"{self.program.path} cannot be compared, because ggml-sched cannot be attached: {reason}")
         self.environment = environment if is_in_already else with_preload(environment, attach)
@@ -52,7 +48,7 @@ class Benchmark:
         """Runs the command once. Returns its rows."""
         try:
             done = subprocess.run(self.command, executable=self.program.path, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, errors="replace",
+                                  capture_output=True, text=True, errors="replace", restore_signals=True,
                                   env={**self.environment, "GGML_SCHED": choice})
         except OSError as error:
             raise Failed(f"{self.program.path} cannot be run: {error.strerror}", code=126) from error
@@ -61,7 +57,7 @@ class Benchmark:
             end = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
             code = done.returncode if done.returncode > 0 else 128 - done.returncode
             raise Failed(f"the command ended with exit code {code}, with GGML_SCHED={choice}"
-                         + (f"; its last lines:\n{end}" if end else ""), code=code)
+                         + ("; its last lines:" if end else ""), code=code, detail=end)
         self.silent[choice] += ANNOUNCEMENTS[choice] not in done.stderr
         return read_rows(done.stdout, done.stderr, self.regex)
 
@@ -119,10 +115,9 @@ def table(results):
 def compare(options, command):
     if not command:
         raise Failed("compare needs a command behind --, as in: ggml-sched compare -- llama-bench -m MODEL -o jsonl")
-    benchmark = Benchmark(command, compiled(options.pattern) if options.pattern else None)
+    benchmark = Benchmark(command, None if options.pattern is None else compiled(options.pattern))
     results = measure(benchmark, options.pairs)
-    print(f"medians of {options.pairs} pairs (with quartiles):")
-    print("\n".join(table(results)))
+    show("\n".join([f"medians of {options.pairs} pairs (with quartiles):", *table(results)]))
     for choice, count in benchmark.silent.items():
         if count:
             name = "ggml-sched's scheduler" if choice == "ours" else "ggml's own scheduler"

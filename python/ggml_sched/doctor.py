@@ -1,11 +1,13 @@
 """`ggml-sched doctor`: what ggml-sched finds in a command, a program, a library, a folder or a wheel."""
 
 import os
+import stat
 from pathlib import Path
 
 from . import attachable, installed
-from .collection import libraries_of, opened
+from .collection import Collection, opened
 from .elf import Elf, NotElf, is_elf
+from .files import head_of
 from .loader import Loader
 from .messages import Failed
 from .probe import load_alone, load_failure
@@ -26,10 +28,7 @@ class Doctor:
     def __init__(self):
         self.environment = dict(os.environ)
         self.attach = installed.attach_library()
-        try:
-            self.ours = Elf(self.attach)
-        except NotElf as error:
-            raise Failed(str(error)) from error
+        self.ours = Elf(self.attach)
 
     def installation(self):
         """Says whether the package itself is whole."""
@@ -43,7 +42,10 @@ class Doctor:
 
     def command(self, command):
         program = find_program(command[0], self.environment)
-        say("program", f"{program.path}, a script" if program.is_script else str(program.path))
+        say("program", f"{program.path}, a script" if program.is_script else program.path)
+        if program.unknown:
+            say("attach", f"unknown: {program.unknown}")
+            return False
         if program.elf is None:
             say("attach", "no: it is neither a program nor a script that begins with #!")
             return False
@@ -75,10 +77,14 @@ class Doctor:
         return report_callers(files, self.ours) and all(verdicts) and not loader.missing
 
     def folder(self, folder, name):
-        libraries = libraries_of(folder)
-        elfs = [library.elf for library in libraries]
-        ggmls = [library for library in libraries if attachable.is_ggml(library.elf)]
+        collection = Collection(folder)
+        elfs = [library.elf for library in collection.libraries]
+        ggmls = [library for library in collection.libraries if attachable.is_ggml(library.elf)]
         say("folder", f"{name}: has {len(elfs)} ELF {'file' if len(elfs) == 1 else 'files'}, {len(ggmls)} with a ggml")
+        for paths, what in ((collection.unreadable, "cannot be read"), (collection.damaged, "is a damaged ELF file")):
+            if paths:
+                others = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
+                say("left out", f"{paths[0].relative_to(folder)}{others}: {what}")
         verdicts = []
         for library in ggmls:
             neighbours = [elf for elf in elfs if elf.path.parent == library.elf.path.parent]
@@ -92,17 +98,20 @@ class Doctor:
         return report_callers(elfs, self.ours) and bool(verdicts) and all(verdicts)
 
     def path(self, path):
-        if not path.exists():
-            raise Failed(f"{path} does not exist; a command goes behind --")
-        if path.is_dir() or not is_elf(path):
-            if path.is_file() and os.access(path, os.X_OK) and path.suffix != ".whl":
+        try:
+            mode = os.stat(path).st_mode
+            if not stat.S_ISDIR(mode) and not os.access(path, os.X_OK):
+                head_of(path, 1)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Failed(f"{path} does not exist; a command goes behind --") from error
+        except OSError as error:
+            raise Failed(f"{path} cannot be read: {error.strerror}") from error
+        if stat.S_ISDIR(mode) or not is_elf(path):
+            if stat.S_ISREG(mode) and os.access(path, os.X_OK) and path.suffix != ".whl":
                 return self.command([str(path.absolute())])
             with opened(path) as folder:
                 return self.folder(folder, path)
-        try:
-            elf = Elf(path)
-        except NotElf as error:
-            raise Failed(str(error)) from error
+        elf = Elf(path)
         if elf.interpreter or not elf.is_dynamic:
             say("program", str(path))
             return self.program(elf)
@@ -112,12 +121,14 @@ class Doctor:
 
 def doctor(options, command):
     """The exit code is 0 if ggml-sched can be attached to all that was found, and 1 otherwise."""
-    if command and options.path:
+    if command is not None and options.path is not None:
         raise Failed("doctor takes a path or a command behind --, not both")
+    if command == [] or options.path == "":
+        raise Failed("doctor needs a path, or a command behind --; without both it checks its own installation")
     patient = Doctor()
     if command:
         is_well = patient.command(command)
-    elif options.path:
+    elif options.path is not None:
         is_well = patient.path(Path(options.path))
     else:
         is_well = patient.installation()

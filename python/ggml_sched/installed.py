@@ -11,7 +11,7 @@ SOURCE_TREE = PACKAGE.parent.parent
 
 def find(what, in_package, in_tree):
     for path in (PACKAGE / in_package, SOURCE_TREE / in_tree):
-        if path.exists():
+        if os.path.exists(path):
             return path
     raise Failed(f"{what} is not in {PACKAGE}; install the package anew")
 
@@ -20,7 +20,7 @@ def attach_library():
     """The library that goes in front of a program's ggml. Tests may name another one by a variable."""
     named = os.environ.get("GGML_SCHED_ATTACH_LIBRARY")
     if named:
-        if not Path(named).is_file():
+        if not os.path.isfile(named):
             raise Failed(f"GGML_SCHED_ATTACH_LIBRARY names {named}, which is no file")
         return Path(named).resolve()
     return find("the attach library", "lib/libggml-sched-attach.so", "build/attach/libggml-sched-attach.so")

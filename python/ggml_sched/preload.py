@@ -1,8 +1,26 @@
 """The environment that makes the loader put the attach library in front of a program's libraries."""
 
+import os
 import re
 
 from .messages import Failed
+
+
+def inherited_environment():
+    """The environment that our caller gave us.
+
+    Python sets LC_CTYPE in the locale "C", which would change the locale of the command. The kernel keeps what it was.
+    """
+    environment = dict(os.environ)
+    if environment.get("LC_CTYPE") not in ("C.UTF-8", "C.utf8", "UTF-8"):
+        return environment
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            before = dict(os.fsdecode(entry).partition("=")[::2] for entry in file.read().split(b"\0"))
+    except OSError:
+        return environment
+    del environment["LC_CTYPE"]
+    return {**environment, **({"LC_CTYPE": before["LC_CTYPE"]} if "LC_CTYPE" in before else {})}
 
 
 def joined(first, rest):

@@ -29,8 +29,8 @@ class Answers:
                 devices.append(line)
             if "devices" in line:
                 self.devices = devices
-        refusal = re.search(r"^ggml-sched: not attached to .*?, which keeps its own scheduler: (.*)$", stderr,
-                            re.MULTILINE)
+        refusal = re.search(r"^ggml-sched: not attached to (?s:.*?), which keeps its own scheduler: (.*)$", stderr,
+                            re.MULTILINE)  # The path may have a new line.
         self.refusal = refusal[1] if refusal else ""
         self.code = code
 
@@ -83,8 +83,11 @@ def probe(attach, ggml, registry, environment):
 def load_alone(attach, environment):
     """Loads the attach library in a child process. Returns "", or what the loader says."""
     code = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-I", "-c", code, str(attach)], env=clean_environment(environment),
-                          capture_output=True, text=True, errors="replace", timeout=SECONDS)
+    try:
+        done = subprocess.run([sys.executable, "-I", "-c", code, str(attach)], env=clean_environment(environment),
+                              capture_output=True, text=True, errors="replace", timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"it did not answer for {SECONDS} seconds"
     if done.returncode == 0:
         return ""
     lines = done.stderr.strip().splitlines() or [f"the process ended with exit code {done.returncode}"]

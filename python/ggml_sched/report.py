@@ -2,7 +2,7 @@
 
 from . import attachable
 from .elf import NotElf
-from .messages import gigabytes
+from .messages import gigabytes, printable, show
 from .probe import load_failure, probe
 
 DEVICE_TYPE_CPU = 0
@@ -13,7 +13,7 @@ MOST_BUDGET = 1 << 30
 
 
 def say(label, text):
-    print(f"{label:<11}{text}")
+    show(f"{label:<11}{printable(text)}")
 
 
 def auto_budget(free):

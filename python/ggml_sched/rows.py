@@ -1,15 +1,18 @@
 """The numbers that a benchmark prints, as rows: a dictionary from the name of a row to its number."""
 
 import json
+import math
 import re
 
-from .messages import Failed
+from .messages import Failed, printable
+
+NUMBER = re.compile(r"[+-]?([0-9][0-9,]*(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def compiled(pattern):
     try:
         regex = re.compile(pattern, re.MULTILINE)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise Failed(f"--pattern is no regular expression: {error}") from error
     if regex.groups != 1:
         raise Failed(f"--pattern needs one group in parentheses, around the number; it has {regex.groups}")
@@ -25,13 +28,24 @@ def add(rows, name, value):
     rows[unique] = value
 
 
+def finite(value, what):
+    """The value as a number. A truth value, nan and infinity are none."""
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise Failed(f"{what} {value}, which is no finite number, so the runs cannot be compared")
+    return number
+
+
 def name_of(result):
     """The name of a row of llama-bench."""
     words = [str(result["model_type"])] if result.get("model_type") else []
     for key, label in (("n_prompt", "pp"), ("n_gen", "tg")):
         if result.get(key):
             words.append(f"{label}{result[key]}")
-    return " ".join(words) or "avg_ts"
+    return printable(" ".join(words)) or "avg_ts"
 
 
 def rows_of_json(output):
@@ -39,21 +53,21 @@ def rows_of_json(output):
     for line in output.splitlines():
         try:
             result = json.loads(line) if line.startswith("{") else None
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(result, dict) and isinstance(result.get("avg_ts"), (int, float)):
-            add(rows, name_of(result), float(result["avg_ts"]))
+            name = name_of(result)
+            add(rows, name, finite(result["avg_ts"], f"the row {name} has the avg_ts"))
     return rows
 
 
 def rows_of_pattern(output, regex):
     rows = {}
     for found in regex.finditer(output):
-        try:
-            value = float((found[1] or "").replace(",", ""))
-        except ValueError as error:
-            raise Failed(f"--pattern found '{found[1]}', which is no number") from error
-        rows[f"number {len(rows) + 1}"] = value
+        text = (found[1] or "").strip()
+        if not NUMBER.fullmatch(text):
+            raise Failed(f"--pattern found '{text}', which is no number; let its group match digits only")
+        rows[f"number {len(rows) + 1}"] = finite(text.replace(",", ""), "--pattern found")
     return rows
 
 

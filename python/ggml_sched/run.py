@@ -2,17 +2,26 @@
 
 import errno
 import os
+import signal
 
 from . import attachable, installed, switches
-from .elf import Elf, NotElf
+from .elf import Elf
 from .loader import Loader
 from .messages import Failed, note
-from .preload import with_preload
+from .preload import inherited_environment, with_preload
 from .program import find_program
 
 
 def why_not(program, ours, environment):
-    """Why ggml-sched cannot be attached to a program, or "". The second value tells whether ours is in it already."""
+    """Why ggml-sched cannot be attached to a program, or "". The second value tells whether ours is in it already.
+
+    Nothing is known against a program that cannot be examined. So it is attached, and a note says so.
+    """
+    if program.unknown:
+        reason = "" if program.is_script else attachable.why_not_user(program.path)
+        if not reason:
+            note(f"{program.path} runs with ggml-sched in front, but could not be examined: {program.unknown}")
+        return reason, False
     if program.elf is None:
         return "it is neither a program nor a script that begins with #!", False
     reason = attachable.why_not_program(program.elf, ours)
@@ -28,11 +37,7 @@ def why_not(program, ours, environment):
 def prepared_environment(program, options, environment):
     """The environment in which the command runs. Says why if the attach library is left out."""
     attach = installed.attach_library()
-    try:
-        ours = Elf(attach)
-        reason, is_in_already = why_not(program, ours, environment)
-    except NotElf as error:
-        raise Failed(str(error)) from error
+    reason, is_in_already = why_not(program, Elf(attach), environment)
     if is_in_already:
         note(f"{program.path} runs without the attach library: {reason}, and obeys the same switches")
         return {**environment, **switches.variables(options, environment)}
@@ -42,12 +47,19 @@ def prepared_environment(program, options, environment):
     return with_preload({**environment, **switches.variables(options, environment)}, attach)
 
 
+def restore_signals():
+    """Python ignores these signals, and a program keeps what is ignored."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def run(options, command):
     if not command:
         raise Failed("run needs a command behind --, as in: ggml-sched run -- llama-cli -m MODEL.gguf")
-    environment = dict(os.environ)
+    environment = inherited_environment()
     program = find_program(command[0], environment)
     environment = prepared_environment(program, options, environment)
+    restore_signals()
     try:
         os.execve(program.path, command, environment)
     except OSError as error:

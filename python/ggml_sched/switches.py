@@ -2,18 +2,23 @@
 
 import argparse
 import os
-from pathlib import Path
+import stat
 
+from .files import status_of
 from .messages import Failed
 
 SYNC_MODES = ("auto", "barrier", "serial")
 STREAM_WORDS = ("auto", "off", "unlimited")
+MAX_STREAM_MIB = 1 << 20
 
 
 def stream_budget(text):
-    if text in STREAM_WORDS or (text.isascii() and text.isdigit()):
+    digits = text.lstrip("0") or "0"
+    is_number = text.isascii() and text.isdigit() and len(digits) <= len(str(MAX_STREAM_MIB))
+    if text in STREAM_WORDS or (is_number and int(digits) <= MAX_STREAM_MIB):
         return text
-    raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(STREAM_WORDS)}, and no number of MiB")
+    raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(STREAM_WORDS)}, "
+                                     f"and no number of MiB from 0 to {MAX_STREAM_MIB}")
 
 
 def add_options(parser):
@@ -27,13 +32,22 @@ def add_options(parser):
 
 
 def trace_path(name):
-    """The absolute path, since the command may change its folder."""
-    path = Path(os.path.abspath(name))
-    if path.is_dir():
-        raise Failed(f"--trace names {name}, which is a folder")
-    if not path.parent.is_dir():
-        raise Failed(f"--trace names {name}, but the folder {path.parent} does not exist")
-    return str(path)
+    """The absolute path, since the command may change its folder. Its ".." stay: they may follow a link."""
+    if not name:
+        raise Failed("--trace needs the name of a file, and its value is empty")
+    path = os.path.join(os.getcwd(), name)
+    folder = os.path.dirname(path)
+    try:
+        file, parent = status_of(path), status_of(folder)
+    except OSError as error:
+        raise Failed(f"--trace names {name}, which cannot be reached: {error.strerror}; name another file") from error
+    if file and stat.S_ISDIR(file.st_mode):
+        raise Failed(f"--trace names {name}, which is a folder; name a file")
+    if not parent or not stat.S_ISDIR(parent.st_mode):
+        raise Failed(f"--trace names {name}, but the folder {folder} does not exist")
+    if not os.access(path if file else folder, os.W_OK):
+        raise Failed(f"--trace names {name}, which cannot be written; name another file")
+    return path
 
 
 def variables(options, environment):
@@ -47,7 +61,7 @@ def variables(options, environment):
         result["GGML_SCHED_SYNC"] = options.sync
     if options.stream:
         result["GGML_SCHED_STREAM"] = options.stream
-    if options.trace:
+    if options.trace is not None:
         result["GGML_SCHED_TRACE"] = trace_path(options.trace)
     if options.verify:
         result["GGML_SCHED_VERIFY"] = "1"

@@ -1,9 +1,10 @@
 """`ggml-sched timeline`: a web page that shows a trace. It is the page of `sched-run --timeline`."""
 
 import json
+import os
 import re
+import stat
 from html import escape
-from pathlib import Path
 
 from . import installed
 from .messages import Failed
@@ -31,6 +32,9 @@ def read_trace(path):
     without its end: the last line may be half an event.
     """
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # A pipe is read to its end; a device may have none.
+            raise Failed(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'a device'}, not a trace; name a file")
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = [line for _, line in zip(range(MAX_EVENTS + 1), file)]
     except OSError as error:
@@ -64,16 +68,26 @@ def page(title, about, trace, is_cut):
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], read_part("page.html"))
 
 
+def is_same_file(first, second):
+    """True if both names lead to one file, through whatever links."""
+    try:
+        return os.path.samefile(first, second)
+    except OSError:  # One of them does not exist.
+        return os.path.realpath(first) == os.path.realpath(second)
+
+
 def write_timeline(trace_path, page_path):
     """Writes the page. Returns its path."""
-    source = Path(trace_path)
-    target = Path(page_path) if page_path else source.with_suffix(".html")
-    if target == source:
-        raise Failed(f"the page would overwrite the trace {source}; name another file for it")
-    trace, is_cut = read_trace(source)
-    text = page(f"ggml-sched: {source.name}", f"The trace {source}", trace, is_cut)
+    if "" in (trace_path, page_path):
+        raise Failed("timeline needs the name of a file, and one of its arguments is empty")
+    target = os.path.splitext(trace_path)[0] + ".html" if page_path is None else page_path
+    trace, is_cut = read_trace(trace_path)
+    if is_same_file(target, trace_path):
+        raise Failed(f"the page {target} would overwrite the trace {trace_path}; name another file for it")
+    text = page(f"ggml-sched: {os.path.basename(trace_path)}", f"The trace {trace_path}", trace, is_cut)
     try:
-        target.write_text(text, encoding="utf-8", errors="replace")
+        with open(target, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
     except OSError as error:
         raise Failed(f"cannot write {target}: {error.strerror}") from error
     return target

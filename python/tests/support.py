@@ -1,6 +1,7 @@
 """What the tests share: a folder for each test, files compiled by gcc, and the command with its output."""
 
 import contextlib
+import ctypes
 import io
 import os
 import shutil
@@ -80,6 +81,12 @@ def once(name, source, *options, make=compile_file):
     return path if path.exists() else make(path, source, *options)
 
 
+def give_up_root():
+    """Without the capabilities DAC_OVERRIDE and DAC_READ_SEARCH the modes of files also hold for root."""
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
 def fake_attach():
     return once("libggml-sched-attach.so", FAKE_ATTACH, make=compile_library)
 
@@ -109,11 +116,27 @@ class Case(unittest.TestCase):
             code = main([str(argument) for argument in arguments])
         return code, out.getvalue(), err.getvalue()
 
-    def process(self, *arguments, **options):
+    def process(self, *arguments, module="ggml_sched", settings=None, **variables):
         """Runs the command in a process of its own, since `run` becomes the program."""
-        environment = {**os.environ, "PYTHONPATH": str(PYTHON), **options}
-        return subprocess.run([sys.executable, "-B", "-m", "ggml_sched", *map(str, arguments)], env=environment,
-                              capture_output=True, text=True)
+        environment = {**os.environ, "PYTHONPATH": str(PYTHON), **variables}
+        settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **(settings or {})}
+        return subprocess.run([sys.executable, "-B", "-m", module, *map(str, arguments)], env=environment, text=True,
+                              **settings)
+
+    def powerless(self, *arguments):
+        """Runs the command in a process for which the modes of files hold."""
+        return self.process(*arguments, settings={"preexec_fn": give_up_root})
+
+    def enter_folder(self):
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+
+    def closed_folder(self, name, mode=0):
+        folder = self.folder / name
+        folder.mkdir()
+        folder.chmod(mode)
+        self.addCleanup(folder.chmod, 0o700)
+        return folder
 
     def assertOneSentence(self, text):
         self.assertTrue(text.startswith("ggml-sched: "), text)
@@ -129,11 +152,13 @@ class Case(unittest.TestCase):
         """Makes a folder with a fake ggml. Returns the folder."""
         folder = self.folder / "ggml"
         folder.mkdir()
-        library = compile_library(folder / base, FAKE_BASE)
-        compile_library(folder / registry, FAKE_REGISTRY, library, "-Wl,-rpath,$ORIGIN")
+        library = once(base, FAKE_BASE, make=compile_library)
+        other = once(registry, FAKE_REGISTRY, library, "-Wl,-rpath,$ORIGIN", make=compile_library)
+        for path in (library, other):
+            shutil.copy(path, folder)
         return folder
 
     def fake_program(self, name="program"):
         """Makes a program that is linked to a fake ggml beside it. It ends with exit code 7."""
         base = self.fake_ggml() / "libggml-base.so.0"
-        return compile_file(self.folder / name, CALLER, base, "-Wl,-rpath,$ORIGIN/ggml")
+        return Path(shutil.copy(once("fake-program", CALLER, base, "-Wl,-rpath,$ORIGIN/ggml"), self.folder / name))

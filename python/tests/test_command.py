@@ -1,6 +1,7 @@
 """Tests of the command itself: its help, its errors, and the files that it names."""
 
 import ast
+import os
 import sys
 import unittest
 from pathlib import Path
@@ -29,6 +30,43 @@ class Command(Case):
             code, out, err = self.command(*arguments)
             self.assertEqual((code, out), (2, ""), arguments)
             self.assertOneSentence(err)
+
+
+    def test_TheModuleOfTheCommandRunsIt(self):
+        done = self.process("cmake-file", module="ggml_sched.command")
+        self.assertEqual((done.returncode, Path(done.stdout.strip()).name), (0, "ggml-sched-inject.cmake"))
+
+    def test_EmptyNamesAreRefused(self):
+        for arguments in (["doctor", ""], ["doctor", "--"], ["run", "--trace", "", "--", "true"], ["timeline", ""],
+                          ["timeline", "t.json", ""], ["compare", "--pattern", "", "--", "true"]):
+            code, out, err = self.command(*arguments)
+            self.assertEqual((code, out), (2, ""), arguments)
+            self.assertOneSentence(err)
+
+    def test_AFullStdoutIsOneSentence(self):
+        for arguments in (["doctor"], ["--help"], ["cmake-file"]):
+            with open("/dev/full", "w") as full:
+                done = self.process(*arguments, settings={"stdout": full})
+            self.assertEqual(done.returncode, 2)
+            self.assertOneSentence(done.stderr)
+
+    def test_AFullOrClosedStderrStopsNothing(self):
+        program = self.script("odd", "#!/usr/bin/env -S -u X sh\necho hello\n")
+        program.chmod(0o755)
+        with open("/dev/full", "w") as full:
+            done = self.process("run", "--", program, settings={"stderr": full})
+        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"))
+        done = self.process("run", "--", "no-such-command", settings={"preexec_fn": lambda: os.close(2)})
+        self.assertEqual((done.returncode, done.stdout), (127, ""))
+
+    def test_AGoneFolderIsOneSentence(self):
+        self.enter_folder()
+        (self.folder / "gone").mkdir()
+        os.chdir(self.folder / "gone")
+        (self.folder / "gone").rmdir()
+        code, out, err = self.command("run", "--trace", "t.json", "--", "true")
+        self.assertEqual((code, out), (2, ""))
+        self.assertOneSentence(err)
 
 
 class Sources(unittest.TestCase):

@@ -87,6 +87,15 @@ class Runs(Case):
         self.assertIn("statically", err)
         self.assertOneSentence(err)
 
+    def test_ThePathThatWasTypedIsTheOneThatRuns(self):
+        self.enter_folder()
+        for name in ("echo", "only-here"):
+            self.script(name, "#!/bin/sh\necho \"here: 1$1\"; grep SigIgn /proc/self/status\n")
+            options = ["--pairs", "1", "--pattern", r"here: (\d+)|SigIgn:\t[0-9a-f]*[1-9a-f][0-9a-f]{2}$"]
+            code, out, err = self.command("compare", *options, "--", f"./{name}", "4242")
+            self.assertEqual(code, 0, err)
+            self.assertIn("14,242", out)
+
     def test_BadInputIsOneSentence(self):
         for arguments in (["compare"], ["compare", "--"], ["compare", "--pairs", "0", "--", "true"],
                           ["compare", "--pairs", "x", "--", "true"], ["compare", "--pattern", "(", "--", "true"],
@@ -100,6 +109,19 @@ class Runs(Case):
 
 
 class Rows(unittest.TestCase):
+    def test_WhatIsNoFiniteNumberIsRefused(self):
+        for value in ("true", "NaN", "-Infinity", "1e999", "1" + "0" * 400):
+            with self.assertRaisesRegex(Failed, "no finite number"):
+                read_rows(f'{{"n_gen": 2, "avg_ts": {value}}}', "", None)
+        for value in ("nan", "inf", "1e999", "1_0", "\u0665", "", "."):
+            with self.assertRaisesRegex(Failed, "no (finite )?number"):
+                read_rows(f"v={value};", "", compiled("v=(.*);"))
+        self.assertEqual(read_rows("v= 1,234.5e-1 ;", "", compiled("v=(.*);")), {"number 1": 123.45})
+
+    def test_PatternsThatPythonCannotUseAreRefused(self):
+        with self.assertRaises(Failed):
+            compiled("(a{99999999999})")
+
     def test_LinesThatAreNoResultsArePassedOver(self):
         lines = ["{broken", "[1]", '{"avg_ts": "fast"}', "{}", json.dumps({"n_prompt": 8, "n_gen": 2, "avg_ts": 3})]
         self.assertEqual(read_rows("\n".join(lines), "", None), {"pp8 tg2": 3.0})

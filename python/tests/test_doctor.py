@@ -1,6 +1,8 @@
 """Tests of `ggml-sched doctor`, on ggmls that the compiler makes."""
 
+import contextlib
 import os
+import random
 import shutil
 import unittest
 import zipfile
@@ -8,7 +10,9 @@ from unittest import mock
 
 from support import FAKE_BASE, FAKE_REGISTRY, Case, compile_file, compile_library
 
-from ggml_sched.probe import load_failure
+from ggml_sched.collection import unpack
+from ggml_sched.messages import Failed
+from ggml_sched.probe import Answers, load_failure
 from ggml_sched.report import auto_budget
 
 GIB = 1 << 30
@@ -114,6 +118,77 @@ class Doctor(Case):
         shutil.rmtree(self.folder / "ggml")
         with mock.patch.dict(os.environ, GGML_SCHED_ATTACH_LIBRARY=str(broken)):
             self.assertIn("the loader does not find libggml-base.so.0", self.doctor(code=1))
+
+    def test_APipeAndADeviceAreRefused(self):
+        os.mkfifo(self.folder / "pipe")
+        for mode in (0o600, 0o700):
+            (self.folder / "pipe").chmod(mode)
+            for path in (self.folder / "pipe", "/dev/zero"):
+                code, out, err = self.command("doctor", path)
+                self.assertEqual((code, out), (2, ""))
+                self.assertOneSentence(err)
+        self.assertIn("has 0 ELF files", self.doctor(self.folder, code=1))
+
+    def test_ADamagedWheelIsOneSentence(self):
+        wheel = self.folder / "package.whl"
+        with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a/b.so", bytes(range(256)) * 9)
+        whole = wheel.read_bytes()
+        generator = random.Random(1)
+        wheel.write_bytes(whole[:50] + b"\xff" * 20 + whole[70:])
+        code, out, err = self.command("doctor", wheel)
+        self.assertEqual((code, out), (2, ""))
+        self.assertOneSentence(err)
+        for i in range(60):
+            content = bytearray(whole)
+            at = generator.randrange(len(whole))
+            content[at:at + 4] = generator.randbytes(len(content[at:at + 4]))
+            wheel.write_bytes(content[:at] if i % 9 == 0 else content)
+            with contextlib.suppress(Failed):
+                unpack(wheel, self.folder)
+
+    def test_WhatCannotBeReadIsNamed(self):
+        self.fake_ggml()
+        closed, listed = self.closed_folder("closed"), self.closed_folder("listed", 0o700)
+        (listed / "libx.so").write_text("x")
+        listed.chmod(0o600)
+        (self.folder / "text").write_text("x")
+        (self.folder / "text").chmod(0)
+        done = self.powerless("doctor", self.folder)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertIn(", and 2 more: cannot be read", done.stdout)
+        for path in (closed, closed / "x", listed / "libx.so", self.folder / "text"):
+            done = self.powerless("doctor", path)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), path)
+            self.assertOneSentence(done.stderr)
+
+    def test_AProgramThatCannotBeReadIsUnknown(self):
+        program = self.script("program", "x")
+        program.chmod(0o111)
+        for arguments in ([program], ["--", program]):
+            done = self.powerless("doctor", *arguments)
+            self.assertEqual((done.returncode, done.stderr), (1, ""))
+            self.assertIn(f"attach     unknown: {program} cannot be read: Permission denied", done.stdout)
+
+    def test_ADamagedLibraryIsLeftOut(self):
+        folder = self.fake_ggml()
+        (folder / "libbad.so").write_bytes(b"\x7fELF" + b"\xff" * 60)
+        self.assertIn("left out   libbad.so: is a damaged ELF file", self.doctor(folder))
+
+    def test_AFileNameStaysOnItsRow(self):
+        folder = self.folder / os.fsdecode(b"a\nb\xff\xc3\xa9")
+        folder.mkdir()
+        compile_library(self.folder / "libggml-base.so", FAKE_BASE)
+        shutil.copy(self.folder / "libggml-base.so", folder / "libggml\nbase.so")
+        out = self.doctor(folder)
+        self.assertIn("a\\nb\\xff\u00e9: has 1 ELF file", out)
+        self.assertIn("ggml       libggml\\nbase.so\n", out)
+        done = self.process("doctor", self.folder / "no\nsuch", PYTHONIOENCODING="ascii")
+        self.assertOneSentence(done.stderr)
+
+    def test_ARefusalOfAPathWithANewLineIsSeen(self):
+        said = "ggml-sched: not attached to /a\nb/libggml.so, which keeps its own scheduler: why"
+        self.assertEqual(Answers([{"asked": True}], said, 0).refusal, "why")
 
     def test_BadInputIsOneSentence(self):
         text = self.folder / "text"

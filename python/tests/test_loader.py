@@ -70,6 +70,22 @@ class Programs(Case):
             found = find_program(str(self.script("tool", line + "\n")), os.environ)
             self.assertEqual(found.elf.path.name, "sh", line)
 
+    def test_OptionsOfEnvAreNoCommands(self):
+        for line in ("-S -u FOO sh", "-S --unset FOO sh", "-iS A=b /bin/sh", "-S -C / -- sh", "--split-string=sh -e",
+                     "-vS'-uFOO' sh", "sh"):
+            found = find_program(str(self.script("tool", f"#!/usr/bin/env {line}\n")), os.environ)
+            self.assertEqual((found.elf and found.elf.path.name, found.unknown), ("sh", ""), line)
+
+    def test_WhatEnvRunsMayBeUnknown(self):
+        for line in ("no-such-command", "-S -u", "-S 'sh", "-S PATH=/x sh", "-iS sh", "-S ${SHELL_OF_ME}"):
+            found = find_program(str(self.script("tool", f"#!/usr/bin/env {line}\n")), os.environ)
+            self.assertIsNone(found.elf, line)
+            self.assertIn("is not found", found.unknown)
+
+    def test_AnInterpreterIsNotSearchedInPath(self):
+        with self.assertRaisesRegex(Failed, r"interpreter \./sh,"):
+            find_program(str(self.script("tool", "#!sh\n")), os.environ)
+
     def test_AScriptOfAScriptIsFollowed(self):
         inner = self.script("inner", "#!/bin/sh\n")
         found = find_program(str(self.script("outer", f"#!{inner}\n")), os.environ)

@@ -1,7 +1,9 @@
 """Tests of `ggml-sched run`: the environment of the command, its exit code, and what cannot be attached."""
 
+import argparse
 import os
 import shutil
+import signal
 import types
 import unittest
 
@@ -9,6 +11,7 @@ from support import CALLER, FAKE_BASE, REAL_ATTACH, Case, compile_file, compile_
 
 from ggml_sched.attachable import changes_user, why_not_program
 from ggml_sched.elf import Elf
+from ggml_sched.switches import stream_budget
 
 SHOW = "#!/bin/sh\nenv | grep -E '^(GGML_SCHED|LD_PRELOAD)' | sort\n"
 
@@ -65,13 +68,69 @@ class Environment(Case):
         self.assertOneSentence(done.stderr)
 
     def test_TheTracePathDoesNotDependOnTheFolder(self):
-        before = os.getcwd()
-        self.addCleanup(os.chdir, before)
-        os.chdir(self.folder)
+        self.enter_folder()
         self.assertEqual(self.variables("--trace", "t.json")["GGML_SCHED_TRACE"], str(self.folder / "t.json"))
 
 
+    def test_TheLocaleIsTheCallers(self):
+        program = self.script("locale", "#!/bin/sh\necho \"${LC_CTYPE-none}\"\n")
+        seen = [self.process("run", "--", program, LANG="C", LC_ALL="", **given).stdout
+                for given in ({}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "C.UTF-8"})]
+        before = os.environ.get("LC_CTYPE", "none")
+        self.assertEqual(seen, [f"{before}\n", "C\n", "C.UTF-8\n"])
+
+
 class Commands(Case):
+    def test_ThePathThatWasTypedIsTheOneThatRuns(self):
+        self.enter_folder()
+        for name in ("echo", "-c", "only-here"):
+            self.script(name, "#!/bin/sh\necho \"here: $0 $1\"\n")
+            done = self.process("run", "--", f"./{name}", "42")
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, f"here: ./{name} 42\n", ""))
+        self.assertEqual(self.process("run", "--", "echo", "42", PATH=f":{os.environ['PATH']}").stdout,
+                         "here: ./echo 42\n")
+
+    def test_IgnoredSignalsOfPythonAreRestored(self):
+        done = self.process("run", "--", "grep", "SigIgn", "/proc/self/status")
+        ignored = int(done.stdout.split()[1], 16)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            self.assertFalse(ignored >> (number - 1) & 1, number)
+
+    def test_AScriptOfEnvWithOptionsRuns(self):
+        program = self.script("tool", "#!/usr/bin/env -S -u FOO sh\necho \"$LD_PRELOAD\"; exit 7\n")
+        done = self.process("run", "--", program)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (7, f"{fake_attach()}\n", ""))
+
+    def test_WhatCannotBeExaminedRunsWithANote(self):
+        closed = compile_file(self.folder / "closed", '#include <stdlib.h>\nint main(void) '
+                              '{ return getenv("LD_PRELOAD") && *getenv("LD_PRELOAD") ? 7 : 1; }')
+        closed.chmod(0o111)
+        behind_env = self.script("tool", '#!/usr/bin/env -S PATH=/usr/bin:/bin sh\n[ -n "$LD_PRELOAD" ] && exit 7\n')
+        for program in (closed, behind_env):
+            done = self.powerless("run", "--", program)
+            self.assertEqual(done.returncode, 7, done.stderr)
+            self.assertOneSentence(done.stderr)
+            self.assertIn(f"{program} runs with ggml-sched in front", done.stderr)
+
+    def test_AMissingInterpreterIsNamed(self):
+        done = self.process("run", "--", self.script("tool", "#!/no/such/sh\r\n"))
+        self.assertEqual(done.returncode, 127)
+        self.assertOneSentence(done.stderr)
+        self.assertIn("/no/such/sh\\r", done.stderr)
+
+    def test_AnUnreachableTraceIsOneSentence(self):
+        for folder in (self.closed_folder("closed"), self.closed_folder("fixed", 0o555)):
+            done = self.powerless("run", "--trace", folder / "t.json", "--", "true")
+            self.assertEqual(done.returncode, 2)
+            self.assertOneSentence(done.stderr)
+
+    def test_AStreamBudgetHasTheRangeOfSchedRun(self):
+        for text in ("0", "0001", "1048576", "auto"):
+            self.assertEqual(stream_budget(text), text)
+        for text in ("1048577", "9" * 5000, "-1", "\u0665", ""):
+            with self.assertRaises(argparse.ArgumentTypeError):
+                stream_budget(text)
+
     def test_TheExitCodeIsPassedOn(self):
         self.assertEqual(self.process("run", "--", self.fake_program()).returncode, 7)
         self.assertEqual(self.process("run", "--", "sh", "-c", "exit 42").returncode, 42)
@@ -152,12 +211,14 @@ class NotAttached(Case):
         self.assertFalse(changes_user(status(0o102644), 1000, 1000))
         self.assertFalse(changes_user(status(0o100755), 1000, 1000))
 
-    def test_ADamagedProgramIsOneSentence(self):
+    def test_ADamagedProgramIsLeftToTheKernel(self):
         program = self.script("damaged", "")
         program.write_bytes(b"\x7fELF" + b"\xff" * 60)
         done = self.process("run", "--", program)
         self.assertEqual(done.returncode, 126)
-        self.assertOneSentence(done.stderr)
+        note, error = done.stderr.splitlines()
+        self.assertIn(f"{program} runs with ggml-sched in front", note)
+        self.assertIn(f"{program} is neither a program nor a script", error)
 
 
 class RealLibrary(Case):

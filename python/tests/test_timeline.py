@@ -1,6 +1,7 @@
 """Tests of `ggml-sched timeline`. The page is checked as the one of sched-run is."""
 
 import json
+import os
 import sys
 import unittest
 from unittest import mock
@@ -68,6 +69,24 @@ class Timeline(Case):
     def test_TracesOfOthersNeedNotHaveALineForEachEvent(self):
         data, _ = self.written(json.dumps({"traceEvents": [{"name": "a"}, {"name": "b"}]}))
         self.assertEqual(len(data["traceEvents"]), 2)
+
+    def test_ThePageNeverOverwritesTheTrace(self):
+        self.enter_folder()
+        source = self.folder / "tr.json"
+        source.write_text(trace(1))
+        (self.folder / "tr.html").symlink_to("tr.json")
+        os.link(source, self.folder / "hard.html")
+        for arguments in (["tr.json"], ["tr.json", source], ["tr.json", "hard.html"], ["tr.json", "./x/../tr.json"]):
+            code, out, err = self.command("timeline", *arguments)
+            self.assertEqual((code, out), (2, ""), arguments)
+            self.assertOneSentence(err)
+            self.assertEqual(source.read_text(), trace(1))
+
+    def test_AFolderOrADeviceIsOneSentence(self):
+        for name in ("/", ".", "..", "", "/dev/zero"):
+            code, out, err = self.command("timeline", name)
+            self.assertEqual((code, out), (2, ""), name)
+            self.assertOneSentence(err)
 
     def test_BadInputIsOneSentence(self):
         files = {"empty.json": "", "text.json": "hello", "list.json": "[1]", "other.json": "{}",
