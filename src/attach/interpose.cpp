@@ -82,7 +82,7 @@ bool has_unknown_import() try {
 
 // Returns true if the next scheduler for this ggml is to be ours, and says so in ggml's log. Says on stderr where the
 // user gets ggml's own.
-bool is_ours_chosen(const BoundGgml & ggml) {
+bool is_ours_chosen(const BoundGgml & ggml) try {
     if (!ggml.is_attached || has_unknown_import()) {
         return false;
     }
@@ -93,6 +93,9 @@ bool is_ours_chosen(const BoundGgml & ggml) {
         ggml_sched::host::announce_scheduler("ggml's own");
     }
     return is_ours;
+} catch (const std::bad_alloc &) {
+    ggml_sched::attach::log_line("not attached, ggml's scheduler is used: out of host memory");
+    return false;
 }
 
 } // namespace
