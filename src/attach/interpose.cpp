@@ -125,7 +125,9 @@ EXPORTED ggml_backend_sched_t ggml_backend_sched_new(ggml_backend_t * backends, 
         return sched;
     } catch (const std::bad_alloc &) {
         ggml_sched::attach::log_line("out of host memory");
-        ggml_backend_sched_free(sched);
+        const auto free_stock =
+            reinterpret_cast<decltype(&ggml_backend_sched_free)>(ggml->stock[ggml_sched::attach::S_free]);
+        (is_ours ? ggml_ours_sched_free : free_stock)(sched);
         return nullptr;
     }
 }
