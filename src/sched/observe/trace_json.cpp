@@ -91,10 +91,10 @@ struct ArrowIndex {
     }
 };
 
-// Writer - writes a trace event by event.
-class Writer {
+// EventWriter - writes a trace event by event.
+class EventWriter {
   public:
-    Writer(const Trace & trace, std::FILE * file)
+    EventWriter(const Trace & trace, std::FILE * file)
         : trace_(trace)
         , file_(file)
         , leaving_(trace, &TraceArrow::from)
@@ -255,7 +255,7 @@ class Writer {
 } // namespace
 
 bool write_json(const Trace & trace, std::FILE * file) {
-    return Writer(trace, file).run();
+    return EventWriter(trace, file).run();
 }
 
 } // namespace ggml_sched::observe

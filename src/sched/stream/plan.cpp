@@ -22,11 +22,15 @@ void lay_out(StreamPlan::Ring & ring, const RingMemory & memory) {
     lay_out(ring.slots, ring.bytes);
 }
 
-// Returns why one copy of a weight is streamed, or not.
-ggml_sched_stream_decision decision_of(const InputCopy & copy, size_t bytes, const StreamedInputs & streamed,
+// Returns why one copy is streamed, or not. Only weights in host memory need to be.
+ggml_sched_stream_decision decision_of(const InputCopy & copy, const ggml_tensor * tensor,
+                                       const StreamedInputs & streamed, const std::vector<host::Backend> & backends,
                                        const Topology & topology) {
     if (copy.streamed) {
         return GGML_SCHED_STREAM_DECISION_STREAMED;
+    }
+    if (!tensor->buffer || !host::is_weights(tensor->buffer) || !host::is_host(tensor->buffer)) {
+        return GGML_SCHED_STREAM_DECISION_NOT_NEEDED;
     }
     if (topology.stream_of[copy.backend] == plan::kHost) {
         return GGML_SCHED_STREAM_DECISION_NO_QUEUE;
@@ -35,9 +39,11 @@ ggml_sched_stream_decision decision_of(const InputCopy & copy, size_t bytes, con
         return GGML_SCHED_STREAM_DECISION_SMALL_WEIGHTS;
     }
     const size_t limit = streamed.limits[copy.backend].weight;
-    return limit == 0      ? GGML_SCHED_STREAM_DECISION_NO_MEMORY
-           : bytes > limit ? GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS
-                           : GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS;
+    if (limit == 0) {
+        return GGML_SCHED_STREAM_DECISION_NO_MEMORY;
+    }
+    return size_on(backends[copy.backend], tensor) > limit ? GGML_SCHED_STREAM_DECISION_LARGE_WEIGHTS
+                                                           : GGML_SCHED_STREAM_DECISION_WRITTEN_WEIGHTS;
 }
 
 // Returns why weights are streamed, or not: the largest decision of all copies.
@@ -45,11 +51,7 @@ ggml_sched_stream_decision decision_of(const GraphView & graph, const Splits & s
                                        const std::vector<host::Backend> & backends, const Topology & topology) {
     ggml_sched_stream_decision decision = GGML_SCHED_STREAM_DECISION_NOT_NEEDED;
     for (const InputCopy & copy : splits.copies) {
-        const ggml_tensor * tensor = graph.tensor(copy.tensor);
-        if (copy.streamed || (tensor->buffer && host::is_weights(tensor->buffer) && host::is_host(tensor->buffer))) {
-            const size_t bytes = size_on(backends[copy.backend], tensor);
-            decision = std::max(decision, decision_of(copy, bytes, streamed, topology));
-        }
+        decision = std::max(decision, decision_of(copy, graph.tensor(copy.tensor), streamed, backends, topology));
     }
     return decision;
 }
