@@ -1,5 +1,5 @@
 # Reads the declarations of a C header, and writes forwarders: functions of the same signature that pass a call on to
-# ggml's own scheduler. cmake/ggml-sched-inject.cmake includes this file. Forwarders call src/dropin/forward.h.
+# ggml's own scheduler. cmake/ggml-sched-detect.cmake includes this file. Forwarders call src/dropin/forward.h.
 #
 # A statement is the text between two semicolons outside of braces. It is kept as tokens with one space between them.
 # Statements have C's digraphs <: and :> instead of square brackets, because CMake's lists do not survive brackets.
@@ -34,7 +34,7 @@ endfunction()
 
 # Sets `result` to a header's text as tokens, without comments. A # stands for each directive of the preprocessor.
 function(ggml_sched_read_tokens header result)
-    file(READ ${header} text)
+    file(READ "${header}" text)
     string(REPLACE "\r" "" text "${text}")
     string(REPLACE "\\\n" " " text "${text}")
     ggml_sched_without_comments("\n${text}" text)
@@ -49,7 +49,7 @@ endfunction()
 
 # Sets `result` to the list of a header's statements. @body@ stands for what was in braces.
 function(ggml_sched_read_statements header result)
-    ggml_sched_read_tokens(${header} text)
+    ggml_sched_read_tokens("${header}" text)
     while(text MATCHES "{[^{}]*}")
         string(REGEX REPLACE "{[^{}]*}" "@body@ ;" text "${text}")
     endwhile()
@@ -254,8 +254,8 @@ endfunction()
 
 # Writes a C++ file with a forwarder for each of these functions of a header.
 function(ggml_sched_write_forwarders header functions file)
-    ggml_sched_read_tokens(${header} text)
-    ggml_sched_read_statements(${header} statements)
+    ggml_sched_read_tokens("${header}" text)
+    ggml_sched_read_statements("${header}" statements)
     set(source "// Written by cmake/ggml-sched-forward.cmake: the scheduler's functions that ggml declares in\n")
     string(APPEND source "// ${header}\n// and that ggml-sched does not have.\n\n")
     string(APPEND source "#include \"ggml-backend.h\"\n\n#include \"forward.h\"\n\nextern \"C\" {\n")
@@ -265,13 +265,13 @@ function(ggml_sched_write_forwarders header functions file)
         if(forwarder STREQUAL "")
             ggml_sched_tidy("${declaration}" declaration)
             message(FATAL_ERROR "ggml-sched: ${header} declares a function that ggml-sched does not know and cannot "
-                "pass on to ggml's scheduler: '${declaration}'. Build without CMAKE_PROJECT_ggml_INCLUDE, or with a "
-                "newer ggml-sched.")
+                "pass on to ggml's scheduler: '${declaration}'. ${GGML_SCHED_ELSE}, or take a newer "
+                "ggml-sched.")
         endif()
         string(APPEND source "${forwarder}")
     endforeach()
     string(APPEND source "\n} // extern \"C\"\n")
-    file(CONFIGURE OUTPUT ${file} CONTENT "${source}" @ONLY) # leaves a file as it is if the content is the same
+    file(CONFIGURE OUTPUT "${file}" CONTENT "${source}" @ONLY) # leaves a file as it is if the content is the same
 endfunction()
 
 # Sets `result` to true if the header declares a function (..., callback, void * user_data) whose callback returns and

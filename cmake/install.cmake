@@ -95,7 +95,8 @@ install(FILES ${PROJECT_BINARY_DIR}/ggml-sched.pc DESTINATION ${CMAKE_INSTALL_LI
 # The drop-in for a foreign ggml has our sources in the folders that they have here. It compiles them with that ggml's
 # headers.
 set(drop_in_dir ${CMAKE_INSTALL_DATADIR}/ggml-sched/drop-in)
-install(FILES ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-inject.cmake ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-forward.cmake
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-inject.cmake ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-detect.cmake
+    ${CMAKE_CURRENT_LIST_DIR}/ggml-sched-forward.cmake
     DESTINATION ${drop_in_dir}/cmake)
 install(FILES ${PROJECT_SOURCE_DIR}/include/ggml-sched.h DESTINATION ${drop_in_dir}/include)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/sched ${PROJECT_SOURCE_DIR}/src/dropin DESTINATION ${drop_in_dir}/src

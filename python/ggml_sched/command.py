@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import compare, doctor, installed, run, switches, timeline
+from . import compare, doctor, installed, patch, run, switches, timeline
 from .messages import Failed, clear_progress, note, show
 
 
@@ -34,6 +34,8 @@ def parser_of_command():
     part = parts.add_parser("timeline", help="write a web page that shows a trace")
     part.add_argument("trace", metavar="TRACE.json")
     part.add_argument("page", nargs="?", metavar="OUT.html", help="default: TRACE.html")
+    part = parts.add_parser("patch", help="add ggml-sched to ggml's sources in a tree that is not built by CMake")
+    patch.add_options(part)
     parts.add_parser("cmake-file", help="print the path for -DCMAKE_PROJECT_ggml_INCLUDE=")
     return parser
 
@@ -49,7 +51,7 @@ def split(arguments):
 def dispatch(arguments):
     own, command = split(arguments)
     options = parser_of_command().parse_args(own)
-    if command is not None and options.part in ("timeline", "cmake-file"):
+    if command is not None and options.part in ("timeline", "patch", "cmake-file"):
         raise Failed(f"{options.part} takes no command")
     if options.part == "run":
         return run.run(options, command)
@@ -60,6 +62,8 @@ def dispatch(arguments):
     if options.part == "timeline":
         show(timeline.write_timeline(options.trace, options.page))
         return 0
+    if options.part == "patch":
+        return patch.patch(options)
     show(installed.inject_file())
     return 0
 

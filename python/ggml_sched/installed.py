@@ -31,6 +31,11 @@ def inject_file():
     return find("ggml-sched-inject.cmake", "drop-in/cmake/ggml-sched-inject.cmake", "cmake/ggml-sched-inject.cmake")
 
 
+def sources():
+    """The folder that has our sources as the source tree has them: cmake/, include/, src/sched/ and src/dropin/."""
+    return inject_file().parent.parent
+
+
 def timeline_parts():
     """The folder with the parts of the timeline page."""
     return find("the timeline page", "timeline", "examples/sched-run/timeline")

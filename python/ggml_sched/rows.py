@@ -6,6 +6,8 @@ import re
 
 from .messages import Failed, printable
 
+LABELS = {"n_ubatch": "ub", "n_batch": "b", "n_depth": "d", "n_threads": "t", "n_gpu_layers": "ngl"}
+MEASURED = ("avg_", "stddev_", "samples_", "test_time", "build_", "model_type", "n_prompt", "n_gen")
 NUMBER = re.compile(r"[+-]?([0-9][0-9,]*(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -48,16 +50,36 @@ def name_of(result):
     return printable(" ".join(words)) or "avg_ts"
 
 
+def settings_of(result):
+    """What llama-bench was told, without what it measured."""
+    return {key: value for key, value in result.items()
+            if isinstance(value, (bool, int, str)) and not key.startswith(MEASURED)}
+
+
+def told_apart(results):
+    """The names of rows. Rows of one name also name the settings in which they differ."""
+    names = [name_of(result) for result in results]
+    full = []
+    for name, result in zip(names, results):
+        alike = [settings_of(other) for other, its_name in zip(results, names) if its_name == name]
+        differing = [key for key in settings_of(result) if len({str(other.get(key)) for other in alike}) > 1]
+        words = [f"{LABELS.get(key, key + '=')}{result[key]}" for key in differing]
+        full.append(printable(" ".join([name, *words])))
+    return full
+
+
 def rows_of_json(output):
-    rows = {}
+    results = []
     for line in output.splitlines():
         try:
             result = json.loads(line) if line.startswith("{") else None
         except (ValueError, RecursionError):
             continue
         if isinstance(result, dict) and isinstance(result.get("avg_ts"), (int, float)):
-            name = name_of(result)
-            add(rows, name, finite(result["avg_ts"], f"the row {name} has the avg_ts"))
+            results.append(result)
+    rows = {}
+    for name, result in zip(told_apart(results), results):
+        add(rows, name, finite(result["avg_ts"], f"the row {name} has the avg_ts"))
     return rows
 
 

@@ -21,12 +21,12 @@ class Command(Case):
     def test_HelpNamesEverySubcommand(self):
         done = self.process("--help")
         self.assertEqual(done.returncode, 0)
-        for name in ("run", "doctor", "compare", "timeline", "cmake-file"):
+        for name in ("run", "doctor", "compare", "timeline", "patch", "cmake-file"):
             self.assertIn(name, done.stdout)
 
     def test_BadInputIsOneSentence(self):
         for arguments in ([], ["dance"], ["--", "ls"], ["cmake-file", "x"], ["cmake-file", "--", "x"],
-                          ["timeline", "a", "--", "b"], ["run", "--unknown", "--", "ls"]):
+                          ["timeline", "a", "--", "b"], ["patch"], ["patch", "a", "--", "b"], ["run", "--unknown", "--", "ls"]):
             code, out, err = self.command(*arguments)
             self.assertEqual((code, out), (2, ""), arguments)
             self.assertOneSentence(err)

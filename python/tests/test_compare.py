@@ -130,6 +130,14 @@ class Rows(unittest.TestCase):
         line = json.dumps({"n_gen": 2, "avg_ts": 3})
         self.assertEqual(list(read_rows(f"{line}\n{line}", "", None)), ["tg2", "tg2 #2"])
 
+    def test_RowsOfOneNameSayInWhichSettingsTheyDiffer(self):
+        lines = [json.dumps({"model_type": "tiny", "n_prompt": 512, "n_gen": 0, "n_ubatch": ubatch, "type_k": kind,
+                             "test_time": ubatch, "avg_ts": 1.5, "stddev_ts": ubatch})
+                 for ubatch, kind in ((128, "f16"), (256, "f16"), (256, "q8_0"))]
+        self.assertEqual(list(read_rows("\n".join(lines), "", None)),
+                         ["tiny pp512 ub128 type_k=f16", "tiny pp512 ub256 type_k=f16", "tiny pp512 ub256 type_k=q8_0"])
+        self.assertEqual(list(read_rows(lines[0], "", None)), ["tiny pp512"])
+
     def test_OurOwnLinesAreNoNumbers(self):
         with self.assertRaises(Failed):
             read_rows("", "ggml-sched: made a scheduler: ggml-sched 0.1.0", compiled(r"(\d+)"))

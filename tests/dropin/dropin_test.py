@@ -98,7 +98,7 @@ class DropIn(unittest.TestCase):
     def test_refuses_an_older_ggml_and_names_what_it_lacks(self):
         code, output, _ = self.configure([name for name in FUNCTIONS if name != "get_n_copies"])
         self.assertNotEqual(code, 0)
-        self.assertIn("this ggml is too old for the drop-in", output)
+        self.assertIn("this ggml is too old for ggml-sched", output)
         self.assertIn("ggml_backend_sched_get_n_copies", output)
 
     def test_refuses_a_ggml_whose_scheduler_does_not_offload(self):
