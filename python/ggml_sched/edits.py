@@ -3,6 +3,8 @@
 import contextlib
 import difflib
 import os
+import signal
+import threading
 from pathlib import Path
 
 from .messages import Failed
@@ -27,7 +29,7 @@ class Edits(list):
 
     def add(self, path, after):
         """Adds an edit, unless the file has this content already."""
-        before = path.read_bytes() if path.is_file() else None
+        before = content_of(path)
         if before != after:
             self.append(Edit(path, before, after))
 
@@ -39,28 +41,62 @@ class Edits(list):
         done = []
         made_folders = {edit.path.parent for edit in self if not edit.path.parent.exists()}
         try:
-            for edit in self:
-                now = edit.path.read_bytes() if edit.path.is_file() else None
-                if now != edit.before:
-                    raise Failed(f"{edit.path} was changed meanwhile; run the command again")
-                done.append(edit)
-                put(edit.path, edit.after)
+            with signals_as(interrupt):
+                self.make_each(done)
         except BaseException as error:
-            left = [edit.path for edit in reversed(done) if not take_back(edit)]
-            remove_if_empty(made_folders)
+            with signals_as(signal.SIG_IGN):
+                left = [edit.path for edit in reversed(done) if not take_back(edit)]
+                remove_if_empty(made_folders)
             state = "the tree is as it was" if not left else (
                 "these could not be taken back: " + ", ".join(map(str, left)))
             if isinstance(error, OSError):
-                raise Failed(f"{error.filename or done[-1].path} cannot be changed: {error.strerror}; {state}") from error
+                raise Failed(f"{done[-1].path} cannot be changed: {error.strerror}; {state}") from error
             if left:
                 raise Failed(f"the command was interrupted; {state}") from error
             raise
         remove_if_empty({edit.path.parent for edit in self if edit.after is None})
 
+    def make_each(self, done):
+        """Makes the edits, and adds each to `done` before anything happens to its file."""
+        for edit in self:
+            done.append(edit)
+            if content_of(edit.path) != edit.before:
+                done.pop()
+                raise Failed(f"{edit.path} was changed meanwhile; run the command again")
+            put(edit.path, edit.after)
+
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def signals_as(handler):
+    """Lets the signals that end a program do something else meanwhile."""
+    if threading.current_thread() is not threading.main_thread():  # Only the main thread may set handlers.
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def content_of(path):
+    """The content of a file; None if there is none."""
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except NotADirectoryError:
+        return None
+
 
 def take_back(edit):
+    """Returns false if the file has not its content of before."""
     try:
-        put(edit.path, edit.before)
+        if content_of(edit.path) != edit.before:
+            put(edit.path, edit.before)
         return True
     except OSError:
         return False
@@ -75,7 +111,9 @@ def put(path, content):
     path = Path(os.path.realpath(path))
     written = path.with_name(path.name + ".ggml-sched-new")
     try:
-        written.write_bytes(content)
+        written.unlink(missing_ok=True)
+        with open(written, "xb") as file:
+            file.write(content)
         mode_from = path if path.exists() else path.parent
         written.chmod(mode_from.stat().st_mode & (0o777 if mode_from == path else 0o666))
         os.replace(written, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import installed
 from .detected import detect
-from .edits import Edits
+from .edits import Edits, content_of
 from .messages import Failed, note, show
 from .one_file import join
 
@@ -24,6 +24,9 @@ INCLUDED = {"ggml-backend.cpp": "stock.h", "ggml-threading.cpp": "ours.inc", "gg
 OUR_FILES = ("stock.h", "ours.inc", "choice.inc", "ggml-sched.h")
 OUR_LINE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"ggml-sched/(?:stock\.h|ours\.inc|choice\.inc)"'
                       rb"[ \t]*(?://[^\n]*)?(?:\n|\Z)", re.MULTILINE)
+# A line of any other form that needs one of our files
+OTHER_LINE = re.compile(rb"^[ \t]*(?:#|%:|/\*)[^\n]*(?:include|import)[^\n]*ggml-sched/(?:stock\.h|ours\.inc|choice\.inc)[^\n]*$",
+                        re.MULTILINE)
 HEAD = b"// Written by `ggml-sched patch`. `ggml-sched patch --undo` removes it.\n"
 # ggml's headers define functions that a source need not use.
 QUIET = ("#if defined(__GNUC__)\n#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored \"-Wunused-function\"\n#endif\n\n",
@@ -53,8 +56,9 @@ class Tree:
             raise Failed(f"'{name}' is no folder; name the folder that holds ggml's sources")
 
         def is_ggml(folder, folders, files):
-            is_patched = undo and FOLDER in folders and (Path(folder) / FOLDER / "stock.h").is_file()
-            return is_patched or INCLUDED.keys() <= set(files)
+            return INCLUDED.keys() <= set(files) or undo and (
+                FOLDER in folders and (Path(folder) / FOLDER / "stock.h").is_file() or
+                any(OUR_LINE.search((Path(folder) / name).read_bytes()) for name in INCLUDED.keys() & set(files)))
         here = is_ggml(self.root, *([each.name for each in self.root.iterdir() if test(each)]
                                     for test in (Path.is_dir, Path.is_file)))
         found = [self.root] if here else folders_with(self.root, is_ggml)
@@ -96,7 +100,7 @@ def without_line(path, content):
     """The content of a source without our line, wherever it stands."""
     mark, text = parts_of(content)
     text = OUR_LINE.sub(b"", text)
-    left = re.search(rb'^.*include.*"ggml-sched/(?:stock\.h|ours\.inc|choice\.inc)".*$', text, re.MULTILINE)
+    left = OTHER_LINE.search(text)
     if left:
         raise Failed(f"{path} has the line '{left[0].decode(errors='replace').strip()}', which was changed; remove it by "
                      "hand")
@@ -116,11 +120,16 @@ def definitions(names):
             "".join(f"#undef {name}\n" for name, _ in pairs))
 
 
+def headers_in(*folders):
+    """The headers in these folders. An editor may have left a link to nowhere among them."""
+    return [path for folder in sorted(set(folders)) for path in sorted(folder.glob("*.h")) if path.is_file()]
+
+
 def new_files(tree):
     """The files of our folder, as bytes by name."""
     ours, headers = installed.sources(), tree.headers()
     moved = {path.name: os.path.relpath(path, tree.folder).replace(os.sep, "/")
-             for folder in (tree.sources, headers) for path in folder.glob("*.h")}
+             for path in headers_in(tree.sources, headers) if path.name != "ggml-sched.h"}
     if any("\n" in name or '"' in name for name in moved.values()):
         raise Failed(f"{headers} has a character in its path that no #include can name; rename it")
     license_text = "".join(f"// {line}".rstrip() + "\n" for line in (ours / "LICENSE").read_text().splitlines())
@@ -144,8 +153,7 @@ def new_files(tree):
 def digest_of(files, tree):
     """Says which headers and sources an object was compiled from, so that no build takes an old one."""
     digest = hashlib.sha256()
-    for content in (*files.values(), *(path.read_bytes() for folder in sorted({tree.sources, tree.headers()})
-                                       for path in sorted(folder.glob("*.h")))):
+    for content in (*files.values(), *(path.read_bytes() for path in headers_in(tree.sources, tree.headers()))):
         digest.update(content)
     return digest.hexdigest()[:12]
 
@@ -160,10 +168,14 @@ def edits_for(tree, undo):
         sources.add(path, clean if undo else with_line(path, clean, digest))
     for name in OUR_FILES:
         path = tree.folder / name
-        is_ours = not path.exists() or path.read_bytes().startswith(HEAD)
-        if is_ours:
+        if path.is_symlink():
+            raise Failed(f"{path} is a link; remove it first")
+        content = content_of(path)
+        if content is None or HEAD.strip() in content[:1000]:
             added.add(path, files.get(name))
-        elif not undo:
+        elif undo:
+            note(f"{path} was not written by ggml-sched patch, and stays")
+        else:
             raise Failed(f"{path} is a file of yours; rename it")
     return sources + added if undo else added + sources
 
@@ -201,5 +213,6 @@ def patch(options):
         note("nothing was changed; add --yes to change these files")
         return 1
     edits.make()
-    show(f"{tree.sources}: ggml-sched was {'taken out' if options.undo else 'added'}; build the tree as before")
+    done = "taken out; clean the build, then build as before" if options.undo else "added; build the tree as before"
+    show(f"{tree.sources}: ggml-sched was {done}")
     return 0

@@ -112,6 +112,42 @@ class Patch(Case):
         self.assertEqual(sorted(path.name for path in (sources / "ggml-sched").iterdir()), ["notes.txt", "stock.h"])
         self.assertRefused("a file of yours", self.folder / "tree")
 
+    def test_FilesOfOursAreKnownByTheirTextNotTheirBytes(self):
+        sources = self.tree()
+        before = self.contents()
+        self.command("patch", "--yes", self.folder / "tree")
+        for path in (sources / "ggml-sched").iterdir():
+            path.write_bytes(b"// Copyright\r\n" + path.read_bytes().replace(b"\n", b"\r\n"))
+        self.assertEqual(self.command("patch", "--yes", "--undo", self.folder / "tree")[0], 0)
+        self.assertEqual(self.contents(), before)
+
+    def test_LinksInOurFolderAreNotFollowed(self):
+        sources = self.tree()
+        (sources / "ggml-sched").mkdir()
+        (sources / "ggml-sched/stock.h").symlink_to(self.folder / "victim")
+        self.assertRefused("is a link", self.folder / "tree")
+        (sources / "ggml-sched/stock.h").unlink()
+        (self.folder / "victim").write_text("precious")
+        (sources / "ggml-opt.cpp.ggml-sched-new").symlink_to(self.folder / "victim")
+        self.assertEqual(self.command("patch", "--yes", self.folder / "tree")[0], 0)
+        self.assertEqual((self.folder / "victim").read_text(), "precious")
+        self.assertFalse((sources / "ggml-opt.cpp").is_symlink())
+
+    def test_AnEditorsLockAndAnOldHeaderOfOursDoNotMatter(self):
+        sources = self.tree()
+        (sources / ".#ggml.h").symlink_to("me@host.1")
+        (sources.parent / "include/ggml-sched.h").write_text("#error stale\n")
+        self.assertEqual(self.command("patch", "--yes", self.folder / "tree")[0], 0)
+        self.assertIn('#include "ggml-sched.h"', (sources / "ggml-sched/choice.inc").read_text())
+
+    def test_UndoFindsWhatIsLeftOfAPatchedTree(self):
+        sources = self.tree()
+        self.command("patch", "--yes", self.folder / "tree")
+        shutil.rmtree(sources / "ggml-sched")
+        (sources / "ggml-opt.cpp").unlink()
+        self.assertEqual(self.command("patch", "--yes", "--undo", self.folder / "tree")[0], 0)
+        self.assertEqual((sources / "ggml-threading.cpp").read_text(), SOURCES["ggml-threading.cpp"])
+
     def test_AFolderOfTheUserStays(self):
         sources = self.tree()
         (sources / "ggml-sched").mkdir()
@@ -131,8 +167,10 @@ class Patch(Case):
             self.command("patch", "--yes", self.folder / "tree")
         path.write_bytes(line[:-1] + b" int joined;\n")
         self.assertEqual(self.command("patch", "--yes", "--undo", self.folder / "tree")[0], 0)
-        path.write_bytes(b"int x; /* */ #include \"ggml-sched/ours.inc\"\n")
-        self.assertRefused("remove it by hand", "--undo", self.folder / "tree")
+        for other in (b"/* */ #include \"ggml-sched/ours.inc\"\n", b"#include <ggml-sched/ours.inc>\n",
+                      b"#import \"../src/ggml-sched/ours.inc\"\n"):
+            path.write_bytes(other)
+            self.assertRefused("remove it by hand", "--undo", self.folder / "tree")
         path.write_text(SOURCES["ggml-threading.cpp"])
         self.assertEqual(self.contents(), before)
 
@@ -246,6 +284,17 @@ class Patch(Case):
             self.assertIn("as it was", err)
             self.assertEqual(self.fail_at(failing, KeyboardInterrupt())[0], 130)
             self.assertEqual(self.contents(), before, failing)
+
+    def test_AReadOnlyTreeIsAsItWas(self):
+        sources = self.tree()
+        before = self.contents()
+        sources.chmod(0o555)
+        self.addCleanup(sources.chmod, 0o755)
+        done = self.powerless("patch", "--yes", self.folder / "tree")
+        self.assertEqual(done.returncode, 2)
+        self.assertOneSentence(done.stderr)
+        self.assertIn("as it was", done.stderr)
+        self.assertEqual(self.contents(), before)
 
     def test_WhatCannotBeTakenBackIsNamed(self):
         sources = self.tree()

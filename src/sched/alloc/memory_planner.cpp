@@ -29,6 +29,7 @@ MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
                           backend.pads});
     }
     ranges_.resize(pools_.size());
+    pool_lives_.resize(pools_.size());
 }
 
 bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> & keeps, MemoryPlan & plan) {
@@ -42,9 +43,15 @@ bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> &
     for (const Split & split : graph.splits.splits) {
         ok = ok && place_split(split);
     }
+    const bool streams = std::any_of(graph.splits.copies.begin(), graph.splits.copies.end(),
+                                     [](const InputCopy & copy) { return copy.streamed; });
     for (size_t pool = 0; pool < ranges_.size(); pool++) {
         plan.sizes[pool] = ranges_[pool].peaks();
+        if (ok && streams) {
+            compact_pool(pool);
+        }
     }
+    find_adjacent_copies();
     return ok;
 }
 
@@ -54,7 +61,12 @@ void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
     parallel_ = graph.slots.n_copies() > 1;
     for (size_t pool = 0; pool < ranges_.size(); pool++) {
         ranges_[pool].reset(pools_[pool].max_part);
+        pool_lives_[pool].ranges.clear();
+        pool_lives_[pool].places.clear();
+        pool_lives_[pool].live = pool_lives_[pool].most_live = 0;
     }
+    now_ = 0;
+    is_taken_over_.assign(graph.splits.copies.size(), false);
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     plan.tensors.assign(graph.view.n_tensors(), Place{});
     plan.copies.assign(graph.splits.copies.size() * n_copies, Place{});
@@ -164,19 +176,20 @@ void MemoryPlanner::find_what_stays() {
 bool MemoryPlanner::place_rotated_inputs() {
     const auto n_copies = static_cast<size_t>(parallel_ ? graph_->slots.n_copies() : 0);
     bool ok = true;
+    uint32_t range = 0;
     for (size_t i = 0; n_copies > 0 && i < graph_->splits.rotated_inputs.size(); i++) {
         const InputCopy & input = graph_->splits.rotated_inputs[i];
         lives_[input.tensor].needs_place = false;
         const size_t size = size_of(input.tensor, input.backend);
         for (size_t cur_copy = 0; cur_copy < n_copies; cur_copy++) {
-            ok = ok && find_place(size, input.backend, plan_->rotated_inputs[i * n_copies + cur_copy]);
+            ok = ok && find_place(size, input.backend, plan_->rotated_inputs[i * n_copies + cur_copy], range);
         }
     }
     for (uint32_t i = 0; n_copies > 0 && i < graph_->splits.copies.size(); i++) {
         const InputCopy & copy = graph_->splits.copies[i];
         const size_t size = copy.streamed ? 0 : size_of_copy(i);
         for (size_t cur_copy = 0; !copy.streamed && cur_copy < n_copies; cur_copy++) {
-            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + cur_copy]);
+            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + cur_copy], range);
         }
     }
     return ok;
@@ -226,21 +239,45 @@ bool MemoryPlanner::place_split(const Split & split) {
 
 bool MemoryPlanner::place_inputs(const Split & split) {
     const auto first_copy = static_cast<Owner>(graph_->view.n_tensors());
-    uint32_t previous = kNoAdjacentCopy;
     for (const uint32_t input : split.inputs) {
-        if (!lives_[first_copy + input].needs_place) {
-            continue;
-        }
-        if (!place(first_copy + input)) {
+        if (lives_[first_copy + input].needs_place && !place(first_copy + input)) {
             return false;
         }
-        if (backends_[split.backend].sets_ranges && previous != kNoAdjacentCopy &&
-            is_straight_behind(plan_->copies[previous], plan_->copies[input])) {
-            plan_->adjacent_copies[previous] = input;
-        }
-        previous = input;
     }
     return true;
+}
+
+void MemoryPlanner::compact_pool(size_t pool) {
+    PoolLife & life = pool_lives_[pool];
+    std::vector<size_t> & parts = plan_->sizes[pool];
+    const size_t n = life.ranges.size();
+    if (parts.size() != 1 || parts[0] - life.most_live < n * n) {
+        return;
+    }
+    const size_t size = compact(life.ranges);
+    if (size >= parts[0]) {
+        return;
+    }
+    parts[0] = size;
+    for (const auto & [place, range] : life.places) {
+        place->range.offset = life.ranges[range].offset;
+    }
+}
+
+void MemoryPlanner::find_adjacent_copies() {
+    for (const Split & split : graph_->splits.splits) {
+        uint32_t previous = kNoAdjacentCopy;
+        for (const uint32_t input : split.inputs) {
+            if (parallel_ || graph_->splits.copies[input].streamed) {
+                continue;
+            }
+            if (backends_[split.backend].sets_ranges && previous != kNoAdjacentCopy && !is_taken_over_[previous] &&
+                is_straight_behind(plan_->copies[previous], plan_->copies[input])) {
+                plan_->adjacent_copies[previous] = input;
+            }
+            previous = input;
+        }
+    }
 }
 
 void MemoryPlanner::release_lates(int node) {
@@ -278,11 +315,15 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
         Place & taken = plan_->tensors[node.tensor];
         taken = place;
         taken.range.size = size;
+        PoolLife & pool = pool_lives_[place.pool];
+        lives_[node.tensor].range = life.range;
+        pool.places.emplace_back(&taken, life.range);
         if (size < place.range.size) {
             ranges_[place.pool].release({place.range.part, place.range.offset + size, place.range.size - size});
+            pool.live -= place.range.size - size;
         }
         if (owners[k] >= graph_->view.n_tensors()) {
-            plan_->adjacent_copies[owners[k] - graph_->view.n_tensors()] = kNoAdjacentCopy;
+            is_taken_over_[owners[k] - graph_->view.n_tensors()] = true;
         }
         plan_->in_place.emplace_back(node.tensor, operands[k].slot);
         return true;
@@ -301,20 +342,32 @@ bool MemoryPlanner::place(Owner owner) {
     lives_[owner].is_live = true;
     if (owner >= n) {
         const auto copy = static_cast<uint32_t>(owner - n);
-        return find_place(size_of_copy(copy), graph_->splits.copies[copy].backend, plan_->copies[copy]);
+        return find_place(size_of_copy(copy), graph_->splits.copies[copy].backend, plan_->copies[copy],
+                          lives_[owner].range);
     }
     const BackendId backend = graph_->assignment.backend[owner];
-    return find_place(size_of(owner, backend), backend, plan_->tensors[owner]);
+    return find_place(size_of(owner, backend), backend, plan_->tensors[owner], lives_[owner].range);
 }
 
-bool MemoryPlanner::find_place(size_t size, BackendId backend, Place & place) {
+bool MemoryPlanner::find_place(size_t size, BackendId backend, Place & place, uint32_t & range) {
     place.pool = pools_[backend].first;
-    return ranges_[place.pool].allocate(size, place.range);
+    if (!ranges_[place.pool].allocate(size, place.range)) {
+        return false;
+    }
+    PoolLife & pool = pool_lives_[place.pool];
+    range = static_cast<uint32_t>(pool.ranges.size());
+    pool.ranges.push_back({place.range.offset, size, now_++, INT32_MAX});
+    pool.places.emplace_back(&place, range);
+    pool.live += size;
+    pool.most_live = std::max(pool.most_live, pool.live);
+    return true;
 }
 
 void MemoryPlanner::release(Owner owner) {
     const Place & place = place_of(owner);
     ranges_[place.pool].release(place.range);
+    pool_lives_[place.pool].ranges[lives_[owner].range].died = now_;
+    pool_lives_[place.pool].live -= place.range.size;
     lives_[owner].is_live = false;
 }
 

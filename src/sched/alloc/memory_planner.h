@@ -6,12 +6,18 @@
 // of their sources is released, since they are made in any order. If n_copies > 1, each copy has memory of its own.
 // Memory is reused in the order of the nodes; the waits of the plan make lanes keep to that order.
 //
+// Ranges are placed as they are needed. Tensors then share memory as with ggml's allocator, and backends fuse the same
+// operations. Where copies are streamed, they are missing in this order and leave holes. So the planner then tries
+// again with all lifetimes known, and takes the smaller result (compaction.h).
+//
 // The planner owns what it needs for one plan; the caller owns the MemoryPlan. One thread at a time.
 
 #pragma once
 
+#include <utility>
 #include <vector>
 
+#include "alloc/compaction.h"
 #include "alloc/memory_plan.h"
 #include "host/graph_handle.h"
 #include "host/operations.h"
@@ -43,6 +49,21 @@ class MemoryPlanner {
         bool needs_place = false; // has no place yet
         bool is_live = false;     // has a place that no other owner may use
         bool has_reader = false;  // a node reads the tensor itself, not a view of it
+        uint32_t range = 0;       // where it lies: index of a LivingRange of its pool
+    };
+    // Pool - what a backend's pool demands.
+    struct Pool {
+        BackendId first; // the first backend of the pool
+        size_t alignment;
+        size_t max_part; // the most bytes of one buffer
+        bool pads;       // tensors may need more than their bytes
+    };
+    // PoolLife - the ranges of a pool in the order in which they are placed.
+    struct PoolLife {
+        std::vector<LivingRange> ranges;
+        std::vector<std::pair<Place *, uint32_t>> places; // each place in this pool, and its range
+        size_t live = 0;                                  // bytes in use now
+        size_t most_live = 0;                             // the most bytes that were in use at once
     };
     // AllocDependency - an owner keeps its memory until a node is computed.
     struct AllocDependency {
@@ -75,8 +96,12 @@ class MemoryPlanner {
     bool place_early();
     // Places the copies and the nodes of a split, and releases what has had its last use.
     bool place_split(const Split & split);
-    // Places the copies of a split, and notes which of them are adjacent.
+    // Places the copies of a split.
     bool place_inputs(const Split & split);
+    // Places what lies in this pool again if that may save more bytes than it takes comparisons.
+    void compact_pool(size_t pool);
+    // Notes which copies lie directly behind each other.
+    void find_adjacent_copies();
     // Releases owners whose alloc dependency ends after this node.
     void release_lates(int node);
     // Places the node where one of its first n_slots operands lies, if it is the last use of that. False if it cannot.
@@ -89,8 +114,8 @@ class MemoryPlanner {
     bool may_be_in_other(BackendId pool, BackendId backend) const;
     // Finds a place for an owner that needs one.
     bool place(Owner owner);
-    // Finds a free range in the backend's pool.
-    bool find_place(size_t size, BackendId backend, Place & place);
+    // Finds a free range in the backend's pool, and tells its index.
+    bool find_place(size_t size, BackendId backend, Place & place, uint32_t & range);
     // Releases the owner if this time was its last use.
     void release_after(Owner owner, int32_t time) {
         if (lives_[owner].last_use == time && lives_[owner].is_live) {
@@ -114,22 +139,18 @@ class MemoryPlanner {
     }
     size_t size_of_copy(uint32_t copy) const;
 
-    // Pool - what a backend's pool demands.
-    struct Pool {
-        BackendId first; // the first backend of the pool
-        size_t alignment;
-        size_t max_part; // the most bytes of one buffer
-        bool pads;       // tensors may need more than their bytes
-    };
     const std::vector<host::Backend> & backends_;
     const host::OperandsToTakeOver to_take_over_ = host::operands_to_take_over();
     std::vector<Pool> pools_;            // by backend
     std::vector<RangeAllocator> ranges_; // by pool
+    std::vector<PoolLife> pool_lives_;   // by pool
+    int32_t now_ = 0;                    // number of ranges that have been placed: the time of LivingRange
 
     const CutGraph * graph_ = nullptr; // the graph that is planned
     MemoryPlan * plan_ = nullptr;
     bool parallel_ = false;                     // n_copies > 1
     std::vector<Life> lives_;                   // by owner
+    std::vector<bool> is_taken_over_;           // by copy: a node has its result there
     std::vector<Owner> owners_;                 // by operand
     std::vector<AllocDependency> dependencies_; // sorted by node
     size_t next_dependency_ = 0;                // the first that has not been released

@@ -88,6 +88,48 @@ TEST(Streaming, TakesTheMemoryOfWeightsOutOfTheComputeBuffer) {
     EXPECT_EQ(measured[0], with);
 }
 
+// A small value is placed behind a large one that dies, and lives until the largest of all, as before a model's logits.
+TEST(Streaming, LeavesNoHoleBelowTheLargestResult) {
+    const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), size_t{4} << 20);
+    const ContextPtr weights = make_context();
+    ggml_tensor * to_wide = ggml_new_tensor_2d(weights.get(), GGML_TYPE_F32, kWidth, 8 * kWidth);
+    ggml_tensor * to_logits = ggml_new_tensor_2d(weights.get(), GGML_TYPE_F32, 2 * kWidth, 32 * kWidth);
+    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors_from_buft(
+        weights.get(), ggml_backend_dev_host_buffer_type(ggml_backend_get_device(rig.device(0)))));
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    for (ggml_tensor * weight : {to_wide, to_logits}) {
+        write_floats(weight, ramp(ggml_nelements(weight), 1.0F, 1.0F / 4096));
+    }
+    std::vector<float> results[2];
+    for (const bool streams : {true, false}) { // A buffer does not shrink.
+        const ContextPtr context = make_context();
+        set_streaming(rig.sched(), streams ? size_t{4} << 20 : 0);
+        ggml_backend_sched_reset(rig.sched());
+        ggml_tensor * input = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, kWidth, kRows);
+        ggml_set_input(input);
+        ggml_tensor * wide = ggml_mul_mat(context.get(), to_wide, input);
+        ggml_tensor * small =
+            ggml_cont(context.get(), ggml_view_2d(context.get(), wide, 2 * kWidth, kRows, wide->nb[1], 0));
+        ggml_tensor * logits = ggml_mul_mat(context.get(), to_logits, small);
+        ggml_set_output(logits);
+        ggml_cgraph * graph = ggml_new_graph(context.get());
+        ggml_build_forward_expand(graph, logits);
+        for (ggml_tensor * node : {wide, small, logits}) {
+            ggml_backend_sched_set_tensor_backend(rig.sched(), node, rig.device(0));
+        }
+        ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph)) << ggml_sched_get_error(rig.sched());
+        if (streams) {
+            EXPECT_LE(ggml_backend_sched_get_buffer_size(rig.sched(), rig.device(0)),
+                      ggml_nbytes(logits) + ggml_nbytes(small) + ggml_nbytes(input));
+        }
+        write_floats(input, ramp(kWidth * kRows, 1.0F, 0.125F));
+        ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        results[streams] = read_floats(logits);
+    }
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(rig.stats().streamed_bytes, ggml_nbytes(to_wide) + ggml_nbytes(to_logits));
+}
+
 TEST(Streaming, CopiesAWeightAboveHalfTheRingWithoutIt) {
     const StreamRig rig(on(GGML_SIM_PROFILE_CUDA), 2 * kWeightBytes - 1);
     Layers layers(rig, 4);
