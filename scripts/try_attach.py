@@ -65,6 +65,13 @@ def check_whisper():
     run_attached("whisper", [SANDBOX.python, *try_whisper.comparison(model, source)], "attach-whisper.log")
 
 
+def replace_base(libraries, base):
+    """Puts another ggml-base into the folder of an engine's libraries."""
+    for theirs in libraries.glob("libggml-base.so*"):
+        if not theirs.is_symlink():
+            shutil.copy(base, theirs)
+
+
 def plain_llama():
     """llama-cpp-python's libraries with a ggml-base that has ggml's scheduler alone. Returns their folder."""
     source = try_llama.SANDBOX.source_of(try_llama.PACKAGE, try_llama.VERSION) / "vendor/llama.cpp"
@@ -80,9 +87,7 @@ def plain_llama():
     installed = try_llama.SANDBOX.evaluate("import llama_cpp, os; print(os.path.dirname(llama_cpp.__file__))")
     shutil.copytree(f"{installed}/lib", libraries, symlinks=True)
     base, = (path for path in build_folder.rglob("libggml-base.so.*") if not path.is_symlink())
-    for theirs in libraries.glob("libggml-base.so*"):
-        if not theirs.is_symlink():
-            shutil.copy(base, theirs)
+    replace_base(libraries, base)
     return libraries
 
 
@@ -124,10 +129,11 @@ def patched_llama(libraries):
         run_logged(f"compile {path.name}", [*language, "-O2", "-fPIC", *(f"-D{each}" for each in defined),
                                             f"-I{tree}/include", f"-I{tree}/src", f"-I{objects}", "-c", path, "-o",
                                             objects / f"{path.name}.o"], "attach-patch.log")
-    library, = (path for path in libraries.glob("libggml-base.so*") if not path.is_symlink())
-    run_logged(f"link {library.name}", ["c++", "-shared", "-o", library, "-Wl,-soname,libggml-base.so.0", "-Wl,-z,defs",
-                                        *(objects / f"{path.name}.o" for path in sources), "-lm", "-ldl", "-lpthread"],
+    base = objects / "libggml-base.so.0"
+    run_logged("link ggml-base", ["c++", "-shared", "-o", base, f"-Wl,-soname,{base.name}", "-Wl,-z,defs",
+                                  *(objects / f"{path.name}.o" for path in sources), "-lm", "-ldl", "-lpthread"],
                "attach-patch.log")
+    replace_base(libraries, base)
     run_logged("undo the patch", [*package, *command, "--undo", tree], "attach-patch.log")
     for path in tree.rglob("*"):
         if path.is_file() and path.read_bytes() != (source / path.relative_to(tree)).read_bytes():
