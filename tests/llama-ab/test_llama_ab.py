@@ -15,6 +15,7 @@ TOOL = ROOT / "tools/llama-ab"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # tests share the cores
 sys.path[:0] = [str(TOOL), str(ROOT / "scripts")]
 
+import experts  # noqa: E402
 import gguf_writer  # noqa: E402
 import make_model  # noqa: E402
 import measure  # noqa: E402
@@ -146,13 +147,41 @@ class OnTinyModels(Folder):
         for router in ("spread", "skewed"):
             engine = self.engine("tiny-moe", router=router)
             tokens = engine.random_tokens(1, 128)
-            touched[router] = [measure.touched_experts(engine, n, tokens)["touched"] for n in (1, 16, 128)]
+            touched[router] = [experts.touched_experts(engine, n, tokens)["touched"] for n in (1, 16, 128)]
         n_used = make_model.SHAPES["tiny-moe"].experts_used / make_model.SHAPES["tiny-moe"].experts
         for shares in touched.values():
             self.assertEqual(shares[0], n_used)
             self.assertLess(shares[0], shares[1])
             self.assertLess(shares[1], shares[2])
         self.assertLess(touched["skewed"][2], touched["spread"][2])
+
+    def test_AZipfRouterIsHitMoreByCachesOfAllSizes(self):
+        hits = {}
+        for router in ("spread", "zipf"):
+            engine = self.engine("tiny-moe", router=router)
+            hits[router] = experts.hit_curve(engine, 128, engine.random_tokens(1, 128))["hits"]
+        for spread, zipf in zip(hits["spread"], hits["zipf"]):
+            self.assertLess(spread, zipf)
+        self.assertEqual(hits["zipf"], sorted(hits["zipf"]))
+
+    def test_AConstantPartOfTheWidthIsTheSameForAllTokens(self):
+        weights = make_model.Weights(1)
+        width, n_tokens = 64, 5000
+        name, shape, _, data = weights.embedding("x", width, n_tokens)
+        rows = numpy.frombuffer(b"".join(data.parts()), dtype=numpy.uint8).reshape(n_tokens, -1)
+        self.assertEqual(len({bytes(row[:make_model.BLOCK_BYTES]) for row in rows}), 1)
+        self.assertGreater(len({bytes(row[make_model.BLOCK_BYTES:]) for row in rows}), n_tokens // 2)
+        *_, data = weights.matrix("y", 1.0, width, 96, 3, zero_rows=32)
+        rows = numpy.frombuffer(b"".join(data.parts()), dtype=numpy.uint8).reshape(3, 96, -1)
+        self.assertFalse(rows[:, :32].any())
+        self.assertTrue(rows[:, 32:].any(axis=2).all())
+
+    def test_ACacheHoldsTheExpertsUsedLast(self):
+        rows = [[0, 1], [0, 2], [0, 1], [3, 1]] * 4
+        self.assertEqual(experts.lru_hits(rows, 0), 0)
+        self.assertEqual(experts.lru_hits(rows, 4), 1)
+        self.assertEqual(experts.lru_hits(rows, 2), 0.5)  # One of each token's experts is one of the token before.
+        self.assertEqual(experts.lru_hits(rows, 1), 0.25)  # Only the best expert of the token before
 
     def test_ReportsWhatOurSchedulerWarnsOf(self):
         engine = self.engine("tiny")

@@ -40,7 +40,8 @@ def run_model(args, n_gpu_layers, report):
     """All cases or measurements with that many layers on GPUs; the rows go into the report as they come."""
     from checks import check, report_checks
     from engine import Engine, Failed
-    from measure import measure, touched_experts, workloads
+    from experts import hit_curve, touched_experts
+    from measure import measure, workloads
     from report import calls_table, table
 
     args = copy.copy(args)
@@ -57,7 +58,8 @@ def run_model(args, n_gpu_layers, report):
         write_json(args.json, report)
 
     wanted = list(workloads(args))
-    needed = max([w.n_start + w.n_tokens for w in wanted] + args.experts, default=max(args.prompt, 4 * args.start))
+    of_experts = args.experts + args.hit_curve
+    needed = max([w.n_start + w.n_tokens for w in wanted] + of_experts, default=max(args.prompt, 4 * args.start))
     if args.random_tokens is not None:
         tokens = engine.random_tokens(args.random_tokens, needed)
     else:
@@ -65,15 +67,17 @@ def run_model(args, n_gpu_layers, report):
     if len(tokens) < needed:
         raise Failed(f"{args.text} has only {len(tokens)} tokens, not {needed}")
 
-    if not wanted and not args.experts:
+    if not wanted and not of_experts:
         report["perplexity"] = check(engine, tokens, args, keep)
         report_checks(rows, report["perplexity"])
         write_json(args.json, report)
     for n_tokens in args.experts:
         keep(touched_experts(engine, n_tokens, tokens))
+    for n_tokens in args.hit_curve:
+        keep(hit_curve(engine, n_tokens, tokens))
     for workload in wanted:
         keep(measure(engine, workload, tokens, args))
-    if wanted or args.experts:
+    if wanted or of_experts:
         print(table(rows))
         print(calls_table(rows), end="\n" if args.count_calls else "", flush=True)
     engine.close()

@@ -4,7 +4,6 @@ First a comparison with GGML_SCHED_VERIFY=1 and logits of many rows, each hashed
 verification, in which only the last row is wanted, as in use. Its hash is compared, too.
 """
 
-import ctypes
 import hashlib
 import statistics
 import time
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy
 
 from checks import CHOICES, judge
-from engine import Failed, ggml_function
+from engine import Failed
 from vendor_calls import BLOCKING, Counter
 
 
@@ -194,43 +193,3 @@ def measure(engine, workload, tokens, args):
         row["compute_buffers_mib"] = sizes
     row["log"] = engine.complaints()
     return row
-
-
-class _Tensor(ctypes.Structure):
-    """The beginning of a ggml_tensor."""
-    _fields_ = [("type", ctypes.c_int), ("buffer", ctypes.c_void_p), ("ne", ctypes.c_int64 * 4), ("nb", ctypes.c_size_t * 4)]
-
-
-def touched_experts(engine, n_tokens, tokens):
-    """The share of experts that a batch of this many tokens touches, on average over the layers that it goes through. The
-    last layer sees only the token whose logits are wanted."""
-    name_of = ggml_function("ggml_get_name", ctypes.c_char_p, ctypes.c_void_p)
-    size_of = ggml_function("ggml_nbytes", ctypes.c_size_t, ctypes.c_void_p)
-    get = ggml_function("ggml_backend_tensor_get", None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
-    layers = {}
-
-    def observe(tensor, ask):
-        name = name_of(tensor).decode()
-        if ask or not name.startswith("ffn_moe_topk"):
-            return name.startswith("ffn_moe_topk") or not ask
-        head = _Tensor.from_address(tensor)
-        if head.ne[1] < n_tokens:
-            return True
-        data = numpy.empty(size_of(tensor), dtype=numpy.uint8)
-        get(tensor, data.ctypes.data, 0, data.nbytes)
-        for row in range(head.ne[1]):
-            start = row * head.nb[1]
-            ids = data[start : start + 4 * head.ne[0]].view(numpy.int32)
-            layers.setdefault(name, set()).update(ids.tolist())
-        return True
-
-    workload = Workload("prefill", n_tokens, 0, n_tokens)
-    context = engine.context("stock", observe=observe, **workload.context_options())
-    run_untimed(context, workload, tokens, 1)
-    context.close()
-    n_experts = engine.n_experts()
-    if not layers or not n_experts:
-        raise Failed("this model has no experts")
-    shares = [len(ids) / n_experts for ids in layers.values()]
-    return {"kind": "experts", "name": f"experts touched by {n_tokens} tokens", "n_tokens": n_tokens,
-            "touched": statistics.mean(shares), "touched_by_layer": [round(share, 3) for share in shares]}

@@ -45,6 +45,8 @@ def parse(description, argv):
     group.add_argument("--prefill", type=numbers, default=[], metavar="N,...", help="a prompt of N tokens")
     group.add_argument("--ubatches", type=numbers, default=[], metavar="N,...", help="micro-batches of the prefills")
     group.add_argument("--experts", type=numbers, default=[], metavar="N,...", help="experts that N tokens touch")
+    group.add_argument("--hit-curve", type=numbers, default=[], metavar="N,...",
+                       help="hits of caches that hold 5, 15, 30 and 50 %% of the experts, decoding N tokens")
     group.add_argument("--graph-reuse", choices=("on", "off", "both"), default="on")
     group.add_argument("--kv-on-host", action="store_true")
     group.add_argument("--no-op-offload", action="store_true", help="compute on the host what has its weights there")

@@ -14,6 +14,8 @@ def cells(row):
     name = row["name"] + (f", {row['gpu_layers']} layers" if row.get("gpu_layers", 999) != 999 else "")
     if row["kind"] == "experts":
         return [name, f"{100 * row['touched']:.1f} %"]
+    if row["kind"] == "hit curve":
+        return [name, ", ".join(f"{100 * hit:.0f} %" for hit in row["hits"])]
     log = str(len(row["log"]))
     if "stock" not in row:
         return [name, row["logits"], *"-" * 8, log]
