@@ -363,7 +363,7 @@ class Lowering {
         const bool is_input = graph_.facts(graph_.root(id)) & kIsInput;
         const bool by_host = (graph_.facts(id) & kIsNode) && out_.lane_of(copy.src_backend) == plan::kHost;
         return out_.lowered().program.mode == plan::Mode::Auto && (is_input || by_host) &&
-               copy.bytes <= limits_.snapshot;
+               copy.bytes <= (is_input ? limits_.snapshot : limits_.host_snapshot);
     }
 
     // True for copies of urgent splits and for large inputs if n_copies > 1, if the call need not wait for the queue.

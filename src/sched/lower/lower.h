@@ -47,6 +47,7 @@ enum class Offered : uint8_t {
 // CopyLimits - the sizes, in bytes, that decide how inputs travel.
 struct CopyLimits {
     size_t snapshot = 0;                // larger inputs get no snapshot, so the call waits for their copies
+    size_t host_snapshot = 0;           // the same for what the CPU computes
     size_t stream_lane_from = SIZE_MAX; // if n_copies > 1, such inputs go on the lane that streams weights
 };
 

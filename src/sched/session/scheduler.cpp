@@ -75,6 +75,8 @@ void Scheduler::find_copy_limits() {
     copy_limits_.snapshot =
         std::min(is_parallel_ ? Tuning::kSnapshotUpToParallel : Tuning::kSnapshotUpTo, hooks_.snapshot_limit);
     copy_limits_.snapshot = hooks_.rules.is_on(plan::Rule::CallerInputs) ? copy_limits_.snapshot : 0;
+    copy_limits_.host_snapshot =
+        is_parallel_ ? copy_limits_.snapshot : std::min(Tuning::kHostSnapshotUpTo, copy_limits_.snapshot);
     copy_limits_.stream_lane_from = has_queues_ ? std::min(Tuning::kStreamLaneFrom, hooks_.stream_lane_from) : SIZE_MAX;
 }
 
