@@ -51,4 +51,43 @@ size_t compact(std::vector<LivingRange> & ranges) {
     return end;
 }
 
+void PoolLife::clear() {
+    ranges_.clear();
+    places_.clear();
+    live_ = most_live_ = 0;
+}
+
+uint32_t PoolLife::add(Place & place) {
+    const auto range = static_cast<uint32_t>(ranges_.size());
+    ranges_.push_back({place.range.offset, place.range.size, static_cast<int32_t>(range), INT32_MAX});
+    places_.emplace_back(&place, range);
+    live_ += place.range.size;
+    most_live_ = std::max(most_live_, live_);
+    return range;
+}
+
+void PoolLife::share(uint32_t range, Place & place, size_t released) {
+    places_.emplace_back(&place, range);
+    live_ -= released;
+}
+
+void PoolLife::release(uint32_t range, size_t bytes) {
+    ranges_[range].died = static_cast<int32_t>(ranges_.size());
+    live_ -= bytes;
+}
+
+size_t PoolLife::compact(size_t size) {
+    if (size - most_live_ < ranges_.size() * ranges_.size()) {
+        return size;
+    }
+    const size_t compacted = ggml_sched::compact(ranges_);
+    if (compacted >= size) {
+        return size;
+    }
+    for (const auto & [place, range] : places_) {
+        place->range.offset = ranges_[range].offset;
+    }
+    return compacted;
+}
+
 } // namespace ggml_sched

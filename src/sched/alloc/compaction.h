@@ -9,7 +9,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
+
+#include "alloc/memory_plan.h"
 
 namespace ggml_sched {
 
@@ -24,5 +27,28 @@ struct LivingRange {
 // Gives each range the offset that greedy by size finds. Ranges that live at the same time do not overlap. Returns the
 // end of the last range.
 size_t compact(std::vector<LivingRange> & ranges);
+
+// PoolLife - the ranges of a pool in the order in which they are placed, and the places in them. The places must stay
+// where they are until compact() has returned.
+class PoolLife {
+  public:
+    // Forgets all ranges.
+    void clear();
+    // Notes a range that is placed now. Returns its number.
+    uint32_t add(Place & place);
+    // Notes another place in a range, of which so many bytes are released.
+    void share(uint32_t range, Place & place, size_t released);
+    // Notes that the range is released, and how many bytes were left of it.
+    void release(uint32_t range, size_t bytes);
+    // Gives all places better offsets if that may save more bytes than it takes comparisons, and if it does. `size` is
+    // what the pool needs now. Returns what it needs then.
+    size_t compact(size_t size);
+
+  private:
+    std::vector<LivingRange> ranges_;                  // their times count the ranges
+    std::vector<std::pair<Place *, uint32_t>> places_; // each place, and its range
+    size_t live_ = 0;                                  // bytes in use now
+    size_t most_live_ = 0;                             // the most bytes that were in use at once
+};
 
 } // namespace ggml_sched

@@ -43,12 +43,10 @@ bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> &
     for (const Split & split : graph.splits.splits) {
         ok = ok && place_split(split);
     }
-    const bool streams = std::any_of(graph.splits.copies.begin(), graph.splits.copies.end(),
-                                     [](const InputCopy & copy) { return copy.streamed; });
     for (size_t pool = 0; pool < ranges_.size(); pool++) {
         plan.sizes[pool] = ranges_[pool].peaks();
-        if (ok && streams) {
-            compact_pool(pool);
+        if (ok && streams_ && plan.sizes[pool].size() == 1) {
+            plan.sizes[pool][0] = pool_lives_[pool].compact(plan.sizes[pool][0]);
         }
     }
     find_adjacent_copies();
@@ -59,13 +57,12 @@ void MemoryPlanner::begin(const CutGraph & graph, MemoryPlan & plan) {
     graph_ = &graph;
     plan_ = &plan;
     parallel_ = graph.slots.n_copies() > 1;
+    streams_ = std::any_of(graph.splits.copies.begin(), graph.splits.copies.end(),
+                           [](const InputCopy & copy) { return copy.streamed; });
     for (size_t pool = 0; pool < ranges_.size(); pool++) {
         ranges_[pool].reset(pools_[pool].max_part);
-        pool_lives_[pool].ranges.clear();
-        pool_lives_[pool].places.clear();
-        pool_lives_[pool].live = pool_lives_[pool].most_live = 0;
+        pool_lives_[pool].clear();
     }
-    now_ = 0;
     is_taken_over_.assign(graph.splits.copies.size(), false);
     const auto n_copies = static_cast<size_t>(graph.slots.n_copies());
     plan.tensors.assign(graph.view.n_tensors(), Place{});
@@ -81,6 +78,7 @@ void MemoryPlanner::find_owners() {
     const auto n = static_cast<TensorId>(view.n_tensors());
     const std::vector<InputCopy> & copies = graph_->splits.copies;
     lives_.resize(n + copies.size());
+    range_of_.resize(streams_ ? lives_.size() : 0);
     for (TensorId id = 0; id < n; id++) {
         lives_[id] = Life((view.facts(id) & kNeedsMemory) != 0);
     }
@@ -176,20 +174,19 @@ void MemoryPlanner::find_what_stays() {
 bool MemoryPlanner::place_rotated_inputs() {
     const auto n_copies = static_cast<size_t>(parallel_ ? graph_->slots.n_copies() : 0);
     bool ok = true;
-    uint32_t range = 0;
     for (size_t i = 0; n_copies > 0 && i < graph_->splits.rotated_inputs.size(); i++) {
         const InputCopy & input = graph_->splits.rotated_inputs[i];
         lives_[input.tensor].needs_place = false;
         const size_t size = size_of(input.tensor, input.backend);
         for (size_t cur_copy = 0; cur_copy < n_copies; cur_copy++) {
-            ok = ok && find_place(size, input.backend, plan_->rotated_inputs[i * n_copies + cur_copy], range);
+            ok = ok && find_place(size, input.backend, plan_->rotated_inputs[i * n_copies + cur_copy], kNoOwner);
         }
     }
     for (uint32_t i = 0; n_copies > 0 && i < graph_->splits.copies.size(); i++) {
         const InputCopy & copy = graph_->splits.copies[i];
         const size_t size = copy.streamed ? 0 : size_of_copy(i);
         for (size_t cur_copy = 0; !copy.streamed && cur_copy < n_copies; cur_copy++) {
-            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + cur_copy], range);
+            ok = ok && find_place(size, copy.backend, plan_->copies[i * n_copies + cur_copy], kNoOwner);
         }
     }
     return ok;
@@ -247,23 +244,6 @@ bool MemoryPlanner::place_inputs(const Split & split) {
     return true;
 }
 
-void MemoryPlanner::compact_pool(size_t pool) {
-    PoolLife & life = pool_lives_[pool];
-    std::vector<size_t> & parts = plan_->sizes[pool];
-    const size_t n = life.ranges.size();
-    if (parts.size() != 1 || parts[0] - life.most_live < n * n) {
-        return;
-    }
-    const size_t size = compact(life.ranges);
-    if (size >= parts[0]) {
-        return;
-    }
-    parts[0] = size;
-    for (const auto & [place, range] : life.places) {
-        place->range.offset = life.ranges[range].offset;
-    }
-}
-
 void MemoryPlanner::find_adjacent_copies() {
     for (const Split & split : graph_->splits.splits) {
         uint32_t previous = kNoAdjacentCopy;
@@ -315,12 +295,12 @@ bool MemoryPlanner::take_over(int index, const GraphNode & node, int n_slots) {
         Place & taken = plan_->tensors[node.tensor];
         taken = place;
         taken.range.size = size;
-        PoolLife & pool = pool_lives_[place.pool];
-        lives_[node.tensor].range = life.range;
-        pool.places.emplace_back(&taken, life.range);
+        if (streams_) {
+            range_of_[node.tensor] = range_of_[owners[k]];
+            pool_lives_[place.pool].share(range_of_[owners[k]], taken, place.range.size - size);
+        }
         if (size < place.range.size) {
             ranges_[place.pool].release({place.range.part, place.range.offset + size, place.range.size - size});
-            pool.live -= place.range.size - size;
         }
         if (owners[k] >= graph_->view.n_tensors()) {
             is_taken_over_[owners[k] - graph_->view.n_tensors()] = true;
@@ -342,32 +322,32 @@ bool MemoryPlanner::place(Owner owner) {
     lives_[owner].is_live = true;
     if (owner >= n) {
         const auto copy = static_cast<uint32_t>(owner - n);
-        return find_place(size_of_copy(copy), graph_->splits.copies[copy].backend, plan_->copies[copy],
-                          lives_[owner].range);
+        return find_place(size_of_copy(copy), graph_->splits.copies[copy].backend, plan_->copies[copy], owner);
     }
     const BackendId backend = graph_->assignment.backend[owner];
-    return find_place(size_of(owner, backend), backend, plan_->tensors[owner], lives_[owner].range);
+    return find_place(size_of(owner, backend), backend, plan_->tensors[owner], owner);
 }
 
-bool MemoryPlanner::find_place(size_t size, BackendId backend, Place & place, uint32_t & range) {
+bool MemoryPlanner::find_place(size_t size, BackendId backend, Place & place, Owner owner) {
     place.pool = pools_[backend].first;
     if (!ranges_[place.pool].allocate(size, place.range)) {
         return false;
     }
-    PoolLife & pool = pool_lives_[place.pool];
-    range = static_cast<uint32_t>(pool.ranges.size());
-    pool.ranges.push_back({place.range.offset, size, now_++, INT32_MAX});
-    pool.places.emplace_back(&place, range);
-    pool.live += size;
-    pool.most_live = std::max(pool.most_live, pool.live);
+    if (streams_) {
+        const uint32_t range = pool_lives_[place.pool].add(place);
+        if (owner != kNoOwner) {
+            range_of_[owner] = range;
+        }
+    }
     return true;
 }
 
 void MemoryPlanner::release(Owner owner) {
     const Place & place = place_of(owner);
     ranges_[place.pool].release(place.range);
-    pool_lives_[place.pool].ranges[lives_[owner].range].died = now_;
-    pool_lives_[place.pool].live -= place.range.size;
+    if (streams_) {
+        pool_lives_[place.pool].release(range_of_[owner], place.range.size);
+    }
     lives_[owner].is_live = false;
 }
 

@@ -14,7 +14,6 @@
 
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include "alloc/compaction.h"
@@ -38,6 +37,7 @@ class MemoryPlanner {
     // Owner - the number of what has memory of its own. It is a root's TensorId, or the number of tensors plus the
     // index of a copy.
     using Owner = uint32_t;
+    static constexpr Owner kNoOwner = UINT32_MAX;
 
     // Life - how long an owner needs its memory.
     struct Life {
@@ -49,7 +49,6 @@ class MemoryPlanner {
         bool needs_place = false; // has no place yet
         bool is_live = false;     // has a place that no other owner may use
         bool has_reader = false;  // a node reads the tensor itself, not a view of it
-        uint32_t range = 0;       // where it lies: index of a LivingRange of its pool
     };
     // Pool - what a backend's pool demands.
     struct Pool {
@@ -57,13 +56,6 @@ class MemoryPlanner {
         size_t alignment;
         size_t max_part; // the most bytes of one buffer
         bool pads;       // tensors may need more than their bytes
-    };
-    // PoolLife - the ranges of a pool in the order in which they are placed.
-    struct PoolLife {
-        std::vector<LivingRange> ranges;
-        std::vector<std::pair<Place *, uint32_t>> places; // each place in this pool, and its range
-        size_t live = 0;                                  // bytes in use now
-        size_t most_live = 0;                             // the most bytes that were in use at once
     };
     // AllocDependency - an owner keeps its memory until a node is computed.
     struct AllocDependency {
@@ -98,8 +90,6 @@ class MemoryPlanner {
     bool place_split(const Split & split);
     // Places the copies of a split.
     bool place_inputs(const Split & split);
-    // Places what lies in this pool again if that may save more bytes than it takes comparisons.
-    void compact_pool(size_t pool);
     // Notes which copies lie directly behind each other.
     void find_adjacent_copies();
     // Releases owners whose alloc dependency ends after this node.
@@ -114,8 +104,8 @@ class MemoryPlanner {
     bool may_be_in_other(BackendId pool, BackendId backend) const;
     // Finds a place for an owner that needs one.
     bool place(Owner owner);
-    // Finds a free range in the backend's pool, and tells its index.
-    bool find_place(size_t size, BackendId backend, Place & place, uint32_t & range);
+    // Finds a free range in the backend's pool. It is kNoOwner's if it is never released.
+    bool find_place(size_t size, BackendId backend, Place & place, Owner owner);
     // Releases the owner if this time was its last use.
     void release_after(Owner owner, int32_t time) {
         if (lives_[owner].last_use == time && lives_[owner].is_live) {
@@ -143,8 +133,9 @@ class MemoryPlanner {
     const host::OperandsToTakeOver to_take_over_ = host::operands_to_take_over();
     std::vector<Pool> pools_;            // by backend
     std::vector<RangeAllocator> ranges_; // by pool
+    bool streams_ = false;               // something is streamed; only then the next three are kept
+    std::vector<uint32_t> range_of_;     // by owner: its number in its PoolLife
     std::vector<PoolLife> pool_lives_;   // by pool
-    int32_t now_ = 0;                    // number of ranges that have been placed: the time of LivingRange
 
     const CutGraph * graph_ = nullptr; // the graph that is planned
     MemoryPlan * plan_ = nullptr;
