@@ -104,17 +104,26 @@ def check_llama():
         run_attached("llama over RPC, attached", [*command, *rpc], "attach-llama-rpc.log", LLAMA_CPP_LIB_PATH=libraries)
 
 
-def patched_llama(libraries):
-    """Adds our scheduler to ggml's sources by `ggml-sched patch`, and compiles them without CMake into `libraries`."""
-    source = try_llama.SANDBOX.source_of(try_llama.PACKAGE, try_llama.VERSION) / "vendor/llama.cpp/ggml"
-    tree, objects = SANDBOX.work / "patched", SANDBOX.work / "patched-objects"
-    for folder in (tree, objects):
-        shutil.rmtree(folder, ignore_errors=True)
+def ggml_source():
+    return try_llama.SANDBOX.source_of(try_llama.PACKAGE, try_llama.VERSION) / "vendor/llama.cpp/ggml"
+
+
+def ggml_tree():
+    """A copy of the sources of ggml-base. Returns its folder."""
+    tree = SANDBOX.work / "patched"
+    shutil.rmtree(tree, ignore_errors=True)
     for part, names in (("include", "*.h"), ("src", "*.*"), ("src/ggml-cpu", "*.h")):
         (tree / part).mkdir(parents=True)
-        for path in (source / part).glob(names):
+        for path in (ggml_source() / part).glob(names):
             if path.is_file():
                 shutil.copy(path, tree / part)
+    return tree
+
+
+def patched_llama(libraries):
+    """Adds our scheduler to ggml's sources by `ggml-sched patch`, and compiles them without CMake into `libraries`."""
+    source, tree, objects = ggml_source(), ggml_tree(), SANDBOX.work / "patched-objects"
+    shutil.rmtree(objects, ignore_errors=True)
     objects.mkdir()
     command = [sys.executable, "-B", "-m", "ggml_sched", "patch", "--yes"]
     package = ["env", f"PYTHONPATH={ROOT / 'python'}"]
@@ -165,13 +174,14 @@ def check_package():
     SANDBOX.pip("package", "install", "--force-reinstall", wheel)
     ggml = unpacked_ggmls() / GGML_VERSIONS[-1]
     base, cpu = (min(ggml.rglob(f"lib{name}.so*"), key=lambda path: len(path.name)) for name in ("ggml-base", "ggml-cpu"))
-    program, trace = SANDBOX.work / "program", SANDBOX.work / "trace.json"
+    program, trace, tree = SANDBOX.work / "program", SANDBOX.work / "trace.json", ggml_tree()
     run_logged("program", ["cc", "-D_GNU_SOURCE", f"-I{ROOT}/include", ROOT / "tests/attach/program.c", "-o", program, base,
                            cpu, f"-Wl,-rpath,{base.parent}", "-Wl,--allow-shlib-undefined", "-ldl", "-lm"],
                "attach-program.log")
     command = SANDBOX.work / "venv/bin/ggml-sched"
     for words in (["doctor"], ["doctor", "--", program], ["run", "--stock", "--", program],
-                  ["run", "--verify", "--trace", trace, "--", program], ["timeline", trace], ["cmake-file"]):
+                  ["run", "--verify", "--trace", trace, "--", program], ["timeline", trace], ["cmake-file"],
+                  ["patch", "--yes", tree], ["patch", "--yes", "--undo", tree]):
         run_logged(f"ggml-sched {words[0]}", [command, *words], f"attach-package-{words[0]}.log")
     output = (ROOT / "build/logs/attach-package-run.log").read_text(encoding="utf-8")
     if "made a scheduler: ggml-sched" not in output:
