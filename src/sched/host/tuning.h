@@ -16,10 +16,10 @@ struct Tuning {
 
     // Larger inputs are copied straight from the caller's memory: a snapshot would take longer than it saves.
     static constexpr size_t kSnapshotUpTo = kMiB;
-    // The same limit for what the CPU computes. The host often waits for results of the device before it writes there
-    // again, and needs no snapshot then.
+    // Larger results of CPU splits are copied straight, too. The host often waits for results of the device before it
+    // writes there again, and needs no snapshot then.
     static constexpr size_t kHostSnapshotUpTo = 256 * kKiB;
-    // The limit of both where runs may overlap. A snapshot then also lets the call return before the device is ready.
+    // Both limits where runs may overlap. A snapshot then also lets the call return before the device is ready.
     static constexpr size_t kSnapshotUpToParallel = 64 * kMiB;
     // With several copies of each input, larger inputs go on the stream lane, while the device computes the run before.
     static constexpr size_t kStreamLaneFrom = 256 * kKiB;
