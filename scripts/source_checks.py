@@ -32,6 +32,49 @@ def check_documents():
         raise Failed("\n".join(faults))
 
 
+def sources_of(entry):
+    """The file of an entry, or the files that it joins (CMAKE_UNITY_BUILD)."""
+    path = Path(entry["file"])
+    if "Unity" not in path.parts:
+        return [path]
+    return [Path(name) for name in re.findall(r'^#include "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+def text_of(source):
+    """A file's lines, with includes that hold wherever the lines stand."""
+    for line in source.read_text(encoding="utf-8").splitlines():
+        match = re.match(r'#include "(.+)"', line)
+        beside = source.parent / match[1] if match else None
+        yield f'#include "{beside}"' if beside and beside.exists() else line
+
+
+def with_sources(entry, sources):
+    """An entry for these files of one that joins some, as one file with the text of all.
+
+    So clang-tidy reads the standard headers once for many files. It follows paths in the main file only: including the
+    sources would not do.
+    """
+    path = Path(entry["file"])
+    if "Unity" not in path.parts:
+        return entry
+    whole = path.with_name(path.stem + "_whole" + path.suffix.replace(".cxx", ".cpp"))
+    whole.write_text("\n".join([line for source in sources for line in text_of(source)]) + "\n", encoding="utf-8")
+    return {**entry, "file": str(whole), "command": entry["command"].replace(str(path), str(whole))}
+
+
+def entries_to_tidy():
+    """What build/asan compiles of TIDIED, each file once: the attach library compiles src/sched again."""
+    seen, entries = set(), []
+    for entry in json.loads((ROOT / "build/asan/compile_commands.json").read_text()):
+        sources = [source for source in sources_of(entry)
+                   if source not in seen and Path(os.path.relpath(source, ROOT)).parts[0] in TIDIED
+                   and source.suffix != ".cu"]
+        seen.update(sources)
+        if sources:
+            entries.append(with_sources(entry, sources))
+    return entries
+
+
 def fingerprint(entry, salt):
     """A hash over all that clang-tidy sees: the file with everything that it includes, comments and macros too."""
     command = shlex.split(entry["command"])
@@ -46,7 +89,10 @@ def tidy(entry, salt, known_good):
     key = fingerprint(entry, salt)
     if key and (known_good / key).exists():
         return "", key
-    done = subprocess.run(["clang-tidy", "--quiet", "-p", ROOT / "build/asan", entry["file"]], cwd=ROOT,
+    command = shlex.split(entry["command"])
+    compiler = next(i for i, word in enumerate(command) if Path(word).name.startswith("clang"))
+    flags = command[compiler + 1:command.index("-o")]
+    done = subprocess.run(["clang-tidy", "--quiet", entry["file"], "--", *flags], cwd=entry["directory"],
                           capture_output=True, text=True)
     if done.returncode or done.stdout.strip():
         return done.stdout.strip() or done.stderr.strip() or "clang-tidy failed without a word", None
@@ -65,11 +111,7 @@ def check_tidy():
     known_good.mkdir(parents=True, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
     salt = version + (ROOT / ".clang-tidy").read_bytes()
-    all_entries = json.loads((ROOT / "build/asan/compile_commands.json").read_text())
-    # The attach library compiles src/sched again: each file is looked at once.
-    entries = list({e["file"]: e for e in reversed(all_entries)
-                    if Path(os.path.relpath(e["file"], ROOT)).parts[0] in TIDIED
-                    and not e["file"].endswith(".cu")}.values())
+    entries = entries_to_tidy()
     if not entries:
         raise Failed("build/asan/compile_commands.json names no source of ours")
     findings, keys = [], set()

@@ -226,3 +226,5 @@ void ggml_log_internal(ggml_log_level level, const char * format, ...) {
 }
 
 } // extern "C"
+
+#undef CALL

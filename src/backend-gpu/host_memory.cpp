@@ -13,7 +13,7 @@ inline namespace GGML_SCHED_GPU_VENDOR {
 
 namespace {
 
-constexpr size_t kAlignment = 128;
+constexpr size_t kHostAlignment = 128;
 
 //
 // Buffers: the host's own memory, whoever allocated it
@@ -46,8 +46,8 @@ ggml_backend_buffer_t allocate(ggml_backend_buffer_type_t buft, size_t size) {
 const char * get_name(ggml_backend_buffer_type_t) {
     return kHostBufferName;
 }
-size_t get_alignment(ggml_backend_buffer_type_t) {
-    return kAlignment;
+size_t host_alignment(ggml_backend_buffer_type_t) {
+    return kHostAlignment;
 }
 bool is_host(ggml_backend_buffer_type_t) {
     return true;
@@ -57,7 +57,7 @@ ggml_backend_buffer_type make_host_buffer_type(Device & device) {
     ggml_backend_buffer_type buft = {};
     buft.iface.get_name = get_name;
     buft.iface.alloc_buffer = allocate;
-    buft.iface.get_alignment = get_alignment;
+    buft.iface.get_alignment = host_alignment;
     buft.iface.is_host = is_host;
     buft.device = device.handle();
     return buft;

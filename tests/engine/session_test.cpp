@@ -36,7 +36,7 @@ class SessionTest : public testing::Test {
     std::string path_;
 };
 
-const std::vector<Token> kTokens = {256, 'H', 'e', 'l', 'l', 'o', ' ', 'w', 'o', 'r', 'l', 'd'};
+const std::vector<Token> kHello = {256, 'H', 'e', 'l', 'l', 'o', ' ', 'w', 'o', 'r', 'l', 'd'};
 
 std::vector<float> all_logits(Session & session, const std::vector<Token> & tokens) {
     std::vector<float> logits(tokens.size() * kTinyVocab);
@@ -48,13 +48,13 @@ std::vector<float> all_logits(Session & session, const std::vector<Token> & toke
 TEST_F(SessionTest, TheLastLogitsAreTheLastOfAllLogits) {
     const Loaded loaded = load(path_, "sim*2,cpu");
     const auto s = session(loaded);
-    const std::vector<float> all = all_logits(*s, kTokens);
+    const std::vector<float> all = all_logits(*s, kHello);
     for (const int n_ubatch : {1, 5, 512}) {
         engine::SessionConfig config;
         config.n_ubatch = n_ubatch;
         std::vector<float> last(kTinyVocab);
         const auto other = session(loaded, config);
-        ASSERT_EQ(other->enqueue(kTokens, 0, Outputs::Last, last.data()).error, "");
+        ASSERT_EQ(other->enqueue(kHello, 0, Outputs::Last, last.data()).error, "");
         other->synchronize();
         EXPECT_EQ(last, std::vector<float>(all.end() - kTinyVocab, all.end())) << n_ubatch;
     }
@@ -63,10 +63,10 @@ TEST_F(SessionTest, TheLastLogitsAreTheLastOfAllLogits) {
 TEST_F(SessionTest, TokensOneByOneGiveTheLogitsOfAllAtOnce) {
     const Loaded loaded = load(path_, "sim:vulkan,cpu");
     const auto s = session(loaded);
-    const std::vector<float> expected = all_logits(*s, kTokens);
+    const std::vector<float> expected = all_logits(*s, kHello);
     std::vector<float> one_by_one(expected.size());
-    for (size_t i = 0; i < kTokens.size(); i++) {
-        ASSERT_EQ(s->enqueue({kTokens[i]}, static_cast<int>(i), Outputs::All, one_by_one.data() + i * kTinyVocab).error,
+    for (size_t i = 0; i < kHello.size(); i++) {
+        ASSERT_EQ(s->enqueue({kHello[i]}, static_cast<int>(i), Outputs::All, one_by_one.data() + i * kTinyVocab).error,
                   "");
     }
     s->synchronize();
@@ -79,7 +79,7 @@ TEST_F(SessionTest, AnEarlierPositionForgetsTheLaterOnes) {
     const auto used = session(loaded);
     const std::vector<Token> other = {256, 'X', 'y', 'z', 'X', 'y', 'z', 'X', 'y', 'z', 'X', 'y', 'z', '!'};
     (void) all_logits(*used, other);
-    EXPECT_EQ(all_logits(*used, kTokens), all_logits(*fresh, kTokens));
+    EXPECT_EQ(all_logits(*used, kHello), all_logits(*fresh, kHello));
 }
 
 TEST_F(SessionTest, RefusesWhatDoesNotFitAndStaysUsable) {
@@ -87,14 +87,14 @@ TEST_F(SessionTest, RefusesWhatDoesNotFitAndStaysUsable) {
     engine::SessionConfig config;
     config.n_ctx = 12;
     const auto s = session(loaded, config);
-    const std::vector<float> expected = all_logits(*s, kTokens);
+    const std::vector<float> expected = all_logits(*s, kHello);
     std::vector<float> logits(expected.size() + kTinyVocab);
-    EXPECT_NE(s->enqueue(kTokens, 1, Outputs::All, logits.data()).error, "");
-    EXPECT_NE(s->enqueue(kTokens, -1, Outputs::All, logits.data()).error, "");
+    EXPECT_NE(s->enqueue(kHello, 1, Outputs::All, logits.data()).error, "");
+    EXPECT_NE(s->enqueue(kHello, -1, Outputs::All, logits.data()).error, "");
     EXPECT_NE(s->enqueue({kTinyVocab}, 0, Outputs::All, logits.data()).error, "");
     EXPECT_NE(s->enqueue({-1}, 0, Outputs::All, logits.data()).error, "");
     EXPECT_EQ(s->enqueue({}, 0, Outputs::All, logits.data()).error, "");
-    EXPECT_EQ(all_logits(*s, kTokens), expected);
+    EXPECT_EQ(all_logits(*s, kHello), expected);
 }
 
 TEST_F(SessionTest, SurvivesADeviceThatFails) {
@@ -104,14 +104,14 @@ TEST_F(SessionTest, SurvivesADeviceThatFails) {
         config.n_ubatch = 3;
         config.parallel = true;
         const auto s = session(loaded, config);
-        const std::vector<float> expected = all_logits(*s, kTokens);
+        const std::vector<float> expected = all_logits(*s, kHello);
         for (const int n : {1, 2, 3}) {
             for (const int device : {0, 1}) {
                 std::vector<float> logits(expected.size());
                 ASSERT_TRUE(ggml_backend_sim_fail_launch(device, n));
-                EXPECT_NE(s->enqueue(kTokens, 0, Outputs::All, logits.data()).error, "") << devices << " " << n;
+                EXPECT_NE(s->enqueue(kHello, 0, Outputs::All, logits.data()).error, "") << devices << " " << n;
                 ASSERT_TRUE(ggml_backend_sim_fail_launch(device, 0));
-                EXPECT_EQ(all_logits(*s, kTokens), expected) << devices << " " << n;
+                EXPECT_EQ(all_logits(*s, kHello), expected) << devices << " " << n;
             }
         }
     }

@@ -82,7 +82,8 @@ class Install:
     def build_shared(self):
         build = self.work / "library"
         self.configure(self.args.source, build, "-DBUILD_SHARED_LIBS=ON", "-DGGML_SCHED_CUDA=OFF",
-                       "-DGGML_SCHED_HIP=OFF", "-DCMAKE_BUILD_TYPE=Debug")  # the quickest to compile
+                       "-DGGML_SCHED_HIP=OFF", "-DCMAKE_BUILD_TYPE=Debug",
+                       "-DCMAKE_UNITY_BUILD=ON")  # the quickest to compile
         self.install_library_alone(build)
         self.build(build, "--target", "sched-run")
         return build

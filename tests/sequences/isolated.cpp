@@ -36,7 +36,7 @@ std::string run_isolated(const Sequence & sequence, const Checks & checks) {
     close(ends[1]);
     std::string wrong;
     char buffer[4096];
-    for (ssize_t n = 0; (n = read(ends[0], buffer, sizeof(buffer))) > 0;) {
+    for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof(buffer))) > 0;) {
         wrong.append(buffer, static_cast<size_t>(n));
     }
     close(ends[0]);

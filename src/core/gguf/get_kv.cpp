@@ -139,7 +139,11 @@ size_t gguf_get_arr_n(const gguf_context * ctx, int64_t key_id) {
     if (!kv) {
         return 0;
     }
-    return kv->type == GGUF_TYPE_STRING ? kv->strings.size() : kv->bytes.size() / gguf::type_size(kv->type);
+    if (kv->type == GGUF_TYPE_STRING) {
+        return kv->strings.size();
+    }
+    const size_t size = gguf::type_size(kv->type);
+    return size > 0 ? kv->bytes.size() / size : 0;
 }
 
 const void * gguf_get_arr_data(const gguf_context * ctx, int64_t key_id) {
