@@ -20,6 +20,7 @@
 //   GGML_SCHED_TRACE          the path of a file (no trace)             ggml_sched_trace_start, ggml_sched_trace_stop
 //   GGML_SCHED_STREAM         auto, off, unlimited, or a number of MiB   ggml_sched_set_streaming
 //   GGML_SCHED_STREAM_KEEP    0, 1                                       ggml_sched_keep_weights
+//   GGML_SCHED_EXPERTS        off, auto, or a number of MiB              ggml_sched_set_experts
 //   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
 //   GGML_SCHED_DEBUG_REALLOC  0, 1, 2                                    ggml_sched_set_debug_realloc
 //
@@ -102,11 +103,13 @@ struct ggml_sched_stats {
                               // run that broke off, memory of streaming that was given back, or a busy pinned chunk.
     uint64_t stream_decision; // the largest ggml_sched_stream_decision of all graphs that were allocated or reserved
                               // since streaming was set; ggml_sched_reset_stats keeps it
+    uint64_t resident_bytes;  // bytes of device memory that resident experts have now, no count; see
+                              // ggml_sched_set_experts; ggml_sched_reset_stats keeps it
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was
 // compiled with an older header gets the counters that it knows. Bytes beyond the library's struct become zero. reset
-// sets all counters but stream_decision to zero. Callbacks may call both functions.
+// sets all counters but stream_decision and resident_bytes to zero. Callbacks may call both functions.
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats, size_t size);
 GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 
@@ -206,6 +209,50 @@ GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, const struct 
 // weights have been written. It gains most if the ring holds all weights, which needs a large budget.
 GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 
+// Resident experts are expert tensors of host memory of which a copy stays in the memory of a device. The nodes read
+// the copies, as if the engine had put these tensors on the device. So their layers need no CPU, and nothing is sent. It
+// gains most for decoding, which otherwise leaves the experts in host memory to the CPU.
+//
+// An expert tensor is one that a MUL_MAT_ID reads as its matrices, or that another node reads with the same ids, in a
+// buffer of weights in host memory. All expert tensors that are read with the same ids become resident together, on the
+// device of their layer. They do so in the order of the graph, while the budget lasts. With a copy callback nothing is
+// resident.
+//
+// These are values of the budget.
+#define GGML_SCHED_EXPERTS_OFF  0
+#define GGML_SCHED_EXPERTS_AUTO SIZE_MAX
+
+// The parameters of resident experts. A later version may add fields at the end. Zero will be their default.
+struct ggml_sched_expert_params {
+    size_t size;         // sizeof(struct ggml_sched_expert_params), as the caller was compiled
+    size_t budget_bytes; // the most device memory for resident experts on each device
+};
+
+// Returns the defaults: the budget is GGML_SCHED_EXPERTS_OFF. The function is part of the caller, so that its struct
+// has the caller's size.
+static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(void) {
+    struct ggml_sched_expert_params params;
+    params.size         = sizeof(params);
+    params.budget_bytes = GGML_SCHED_EXPERTS_OFF;
+    return params;
+}
+
+// Sets how much memory resident experts may use. Waits for runs in flight, frees the memory of those that are resident,
+// and forgets the allocated graph like ggml_backend_sched_reset. The next graph that is reserved or allocated makes
+// experts resident again: the call that does so copies them, and returns when they are there.
+//
+// The budget AUTO waits until compute buffers exist, and then takes what is free on the device but 512 MiB. If memory
+// for something else runs out, the layer that became resident last gives its memory back, and so on; a warning says so.
+//
+// The results are those of the device: they differ from the CPU's in their last bits. So OFF is the default. The caller
+// promises that neither the program nor a graph writes to these weights, and that no others come to lie there. A call of
+// this function after weights have been written makes the new ones resident. With verification each graph compares one
+// tensor with its copy.
+//
+// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields of a later version. The
+// settings stay then, nothing waits, and the graph is forgotten all the same.
+GGML_API void ggml_sched_set_experts(ggml_backend_sched_t sched, const struct ggml_sched_expert_params * params);
+
 // Undoes ggml_backend_sched_alloc_graph: waits for what is in flight, takes the memory from the tensors that the
 // scheduler has placed, and resets. The contents of these tensors are lost. The graph must exist. Without an allocated
 // graph this only resets.
@@ -216,8 +263,8 @@ GGML_API void ggml_sched_unalloc_graph(ggml_backend_sched_t sched);
 //
 // Each call that can fail clears the error when it begins. In ggml-backend.h these are reserve, reserve_size,
 // set_tensor_backend, split_graph, alloc_graph, graph_compute, graph_compute_async, synchronize and reset. Here they
-// are set_sync_mode, set_reuse, set_debug, set_debug_realloc, set_streaming, keep_weights, trace_start, trace_stop and
-// unalloc_graph. All other functions leave the error as it is, and so does a call that is refused because another one
+// are set_sync_mode, set_reuse, set_debug, set_debug_realloc, set_streaming, set_experts, keep_weights, trace_start,
+// trace_stop and unalloc_graph. All other functions leave the error as it is, and so does a call that is refused because another one
 // works. If a call went well but an earlier run has failed on a device, the text is the error of that run.
 GGML_API const char * ggml_sched_get_error(ggml_backend_sched_t sched);
 

@@ -9,22 +9,32 @@ from .messages import Failed
 
 SYNC_MODES = ("auto", "barrier", "serial")
 STREAM_WORDS = ("auto", "off", "unlimited")
-MAX_STREAM_MIB = 1 << 20
+EXPERT_WORDS = ("off", "auto")
+MAX_MIB = 1 << 20
+
+
+def budget(words, text):
+    digits = text.lstrip("0") or "0"
+    is_number = text.isascii() and text.isdigit() and len(digits) <= len(str(MAX_MIB))
+    if text in words or (is_number and int(digits) <= MAX_MIB):
+        return text
+    raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(words)}, and no number of MiB from 0 to {MAX_MIB}")
 
 
 def stream_budget(text):
-    digits = text.lstrip("0") or "0"
-    is_number = text.isascii() and text.isdigit() and len(digits) <= len(str(MAX_STREAM_MIB))
-    if text in STREAM_WORDS or (is_number and int(digits) <= MAX_STREAM_MIB):
-        return text
-    raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(STREAM_WORDS)}, "
-                                     f"and no number of MiB from 0 to {MAX_STREAM_MIB}")
+    return budget(STREAM_WORDS, text)
+
+
+def expert_budget(text):
+    return budget(EXPERT_WORDS, text)
 
 
 def add_options(parser):
     parser.add_argument("--sync", choices=SYNC_MODES, help="which waits a run has (default: auto)")
     parser.add_argument("--stream", type=stream_budget, metavar="BUDGET",
                         help="device memory for streamed weights: auto, off, unlimited, or a number of MiB")
+    parser.add_argument("--experts", type=expert_budget, metavar="BUDGET",
+                        help="device memory for experts that stay there: off (default), auto, or a number of MiB")
     parser.add_argument("--verify", action="store_true", help="prove each plan before it runs")
     parser.add_argument("--trace", metavar="FILE", help="write what ran when; see `ggml-sched timeline`")
     parser.add_argument("--debug", action="store_true", help="log the splits of each graph in ggml's debug log")
@@ -61,6 +71,8 @@ def variables(options, environment):
         result["GGML_SCHED_SYNC"] = options.sync
     if options.stream:
         result["GGML_SCHED_STREAM"] = options.stream
+    if options.experts:
+        result["GGML_SCHED_EXPERTS"] = options.experts
     if options.trace is not None:
         result["GGML_SCHED_TRACE"] = trace_path(options.trace)
     if options.verify:

@@ -32,6 +32,7 @@ GGML_SCHED_DECLARE(set_debug_realloc)
 GGML_SCHED_DECLARE(trace_start)
 GGML_SCHED_DECLARE(trace_stop)
 GGML_SCHED_DECLARE(set_streaming)
+GGML_SCHED_DECLARE(set_experts)
 GGML_SCHED_DECLARE(keep_weights)
 GGML_SCHED_DECLARE(unalloc_graph)
 GGML_SCHED_DECLARE(get_error)
@@ -139,6 +140,10 @@ EXPORTED bool ggml_sched_trace_stop(ggml_backend_sched_t sched) {
 
 EXPORTED void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_stream_params * params) {
     CALL(set_streaming, sched, params);
+}
+
+EXPORTED void ggml_sched_set_experts(ggml_backend_sched_t sched, const ggml_sched_expert_params * params) {
+    CALL(set_experts, sched, params);
 }
 
 EXPORTED void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep) {

@@ -40,6 +40,7 @@ decltype(ggml_sched_set_reuse) ggml_ours_sched_set_reuse;
 decltype(ggml_sched_set_debug) ggml_ours_sched_set_debug;
 decltype(ggml_sched_set_debug_realloc) ggml_ours_sched_set_debug_realloc;
 decltype(ggml_sched_set_streaming) ggml_ours_sched_set_streaming;
+decltype(ggml_sched_set_experts) ggml_ours_sched_set_experts;
 decltype(ggml_sched_keep_weights) ggml_ours_sched_keep_weights;
 decltype(ggml_sched_trace_start) ggml_ours_sched_trace_start;
 decltype(ggml_sched_trace_stop) ggml_ours_sched_trace_stop;
@@ -306,6 +307,14 @@ void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_strea
         const Running running(sched);
         note_reset(sched);
         ggml_ours_sched_set_streaming(sched->scheduler, params);
+    }
+}
+
+void ggml_sched_set_experts(ggml_backend_sched_t sched, const ggml_sched_expert_params * params) {
+    if (is_ours(sched)) {
+        const Running running(sched);
+        note_reset(sched);
+        ggml_ours_sched_set_experts(sched->scheduler, params);
     }
 }
 

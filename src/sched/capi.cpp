@@ -121,24 +121,31 @@ size_t write_text(const std::string & text, char * buf, size_t size) {
     return text.size();
 }
 
-// Makes settings of the caller's parameters. Fields that the caller's version does not have are zero.
-Status read_params(const ggml_sched_stream_params * params, ggml_sched::StreamSettings & settings) {
-    ggml_sched_stream_params known = {};
-    constexpr size_t kLeast = offsetof(ggml_sched_stream_params, lookahead_bytes) + sizeof(known.lookahead_bytes);
+// Reads the caller's parameters. Fields that the caller's version does not have are zero. `least` is the size of the
+// first version. `defaults` names the function that fills the struct.
+template <typename Params>
+Status read_params(const char * name, const char * defaults, const Params * params, size_t least, Params & known) {
     constexpr size_t kMost = 4096; // A larger size means that the caller has not filled the struct.
-    if (!params || params->size < kLeast || params->size > kMost) {
-        return Status::failed("set_streaming needs parameters; begin with ggml_sched_stream_default_params()");
+    if (!params || params->size < least || params->size > kMost) {
+        return Status::failed(std::string(name) + " needs parameters; begin with " + defaults + "()");
     }
     const auto * bytes = reinterpret_cast<const char *>(params);
     if (std::any_of(bytes + std::min(params->size, sizeof(known)), bytes + params->size,
                     [](char c) { return c != 0; })) {
-        return Status::failed(std::string("set_streaming was given parameters that ") + kName +
+        return Status::failed(std::string(name) + " was given parameters that " + kName +
                               " does not have; leave them zero");
     }
     std::memcpy(&known, params, std::min(params->size, sizeof(known)));
+    return {};
+}
+
+Status read_params(const ggml_sched_stream_params * params, ggml_sched::StreamSettings & settings) {
+    ggml_sched_stream_params known = {};
+    constexpr size_t kLeast = offsetof(ggml_sched_stream_params, lookahead_bytes) + sizeof(known.lookahead_bytes);
+    Status status = read_params("set_streaming", "ggml_sched_stream_default_params", params, kLeast, known);
     settings.budget = known.budget_bytes;
     settings.lookahead = known.lookahead_bytes == GGML_SCHED_STREAM_AUTO ? 0 : known.lookahead_bytes;
-    return {};
+    return status;
 }
 
 // Calls `set` for a switch with levels, if the level exists.
@@ -347,9 +354,10 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
         ggml_sched_stats & stats = sched->scheduler->stats();
-        const uint64_t decision = stats.stream_decision; // It is no counter, so it stays.
+        const ggml_sched_stats before = stats;
         stats = {};
-        stats.stream_decision = decision;
+        stats.stream_decision = before.stream_decision; // These are no counters, so they stay.
+        stats.resident_bytes = before.resident_bytes;
     }
 }
 
@@ -395,6 +403,20 @@ void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_strea
         Status status = read_params(params, settings);
         if (status.ok()) {
             scheduler.set_streaming(settings);
+        } else {
+            scheduler.reset();
+        }
+        return status;
+    });
+}
+
+void ggml_sched_set_experts(ggml_backend_sched_t sched, const ggml_sched_expert_params * params) {
+    guarded(sched, __func__, [&](Scheduler & scheduler) {
+        ggml_sched_expert_params known = {};
+        constexpr size_t kLeast = offsetof(ggml_sched_expert_params, budget_bytes) + sizeof(known.budget_bytes);
+        Status status = read_params("set_experts", "ggml_sched_expert_default_params", params, kLeast, known);
+        if (status.ok()) {
+            scheduler.set_experts(known.budget_bytes);
         } else {
             scheduler.reset();
         }

@@ -88,6 +88,12 @@ static void check_switches(ggml_backend_sched_t sched) {
     ggml_sched_set_streaming(sched, &params);
     params.budget_bytes = GGML_SCHED_STREAM_AUTO;
     ggml_sched_set_streaming(sched, &params);
+    struct ggml_sched_expert_params experts = ggml_sched_expert_default_params();
+    CHECK(experts.size == sizeof(experts) && experts.budget_bytes == GGML_SCHED_EXPERTS_OFF);
+    experts.budget_bytes = GGML_SCHED_EXPERTS_AUTO;
+    ggml_sched_set_experts(sched, &experts);
+    experts.budget_bytes = GGML_SCHED_EXPERTS_OFF;
+    ggml_sched_set_experts(sched, &experts);
     ggml_sched_keep_weights(sched, true);
     ggml_sched_keep_weights(sched, false);
     CHECK(capi_same_text(ggml_sched_get_error(sched), ""));

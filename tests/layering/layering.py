@@ -79,6 +79,8 @@ RULES = [
     Rule(r"src/sched/host/.*",
          [r"include/.*", r"src/sched/host/.*", r"src/sched/plan/machine\.h", INTERNAL_HEADERS]),
     Rule(r"src/sched/graph/.*", _STAGE + _stages("graph")),
+    # It owns memory of devices, and fills it.
+    Rule(r"src/sched/experts/.*", _STAGE + _stages("graph", "experts") + [r"src/sched/host/(execute|log)\.h"]),
     Rule(r"src/sched/assign/.*", _STAGE + _stages("graph", "assign")),
     Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
     Rule(r"src/sched/alloc/.*",
@@ -104,7 +106,8 @@ RULES = [
          + [r"src/sched/observe/text\.h"]),
     Rule(r"src/sched/session/.*",
          [r"include/.*", _HOST]
-         + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse", "session")),
+         + _stages("graph", "experts", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse",
+                  "session")),
     Rule(r"src/sched/(capi\.cpp|handle\.h)",
          [r"include/.*", r"src/sched/handle\.h", r"src/sched/host/(log|status|switches)\.h"] + _stages("session", "observe", "plan")),
     # The attach library: it finds a ggml in the process, and takes the place of parts of host/.

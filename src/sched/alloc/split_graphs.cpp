@@ -4,11 +4,9 @@ namespace ggml_sched {
 
 void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits & splits, const Slots & slots,
                           const std::vector<host::Backend> & backends) {
-    restore();
-    exchanges_.clear();
+    copies_.clear();
     for (const OperandReplacement & replacement : splits.replacements) {
-        ggml_tensor ** const operand = &graph.tensor(replacement.node)->src[replacement.slot];
-        exchanges_.push_back({operand, *operand, slots.of(replacement.copy)});
+        copies_.add(&graph.tensor(replacement.node)->src[replacement.slot], slots.of(replacement.copy));
     }
     replace_operands();
 
@@ -28,20 +26,6 @@ void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits 
     }
     const bool has_ordered = may_have_ordered && graph.reorder(cgraph);
     keep_order_ = !has_ordered && keeps_.empty();
-}
-
-void SplitGraphs::replace_operands() {
-    is_replaced_ = true;
-    for (const Exchange & exchange : exchanges_) {
-        *exchange.operand = exchange.copy;
-    }
-}
-
-void SplitGraphs::restore() {
-    for (size_t i = 0; is_replaced_ && i < exchanges_.size(); i++) {
-        *exchanges_[i].operand = exchanges_[i].original;
-    }
-    is_replaced_ = false;
 }
 
 } // namespace ggml_sched

@@ -16,6 +16,10 @@ void log_warning(const std::string & text) {
     GGML_LOG_WARN("ggml-sched: %s\n", text.c_str());
 }
 
+void log_info(const std::string & text) {
+    GGML_LOG_INFO("ggml-sched: %s\n", text.c_str());
+}
+
 void log_debug(const std::string & text) {
     GGML_LOG_DEBUG("%s", text.c_str());
 }

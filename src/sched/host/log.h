@@ -11,6 +11,7 @@ void log_error(const char * text);
 void log_error(const std::string & text);
 // Writes one line.
 void log_warning(const std::string & text);
+void log_info(const std::string & text);
 // Writes the text as it is. It may have several lines.
 void log_debug(const std::string & text);
 

@@ -87,6 +87,8 @@ struct Tuning {
     // A copy of this size measures the link, this many times.
     static constexpr size_t kLinkSample = 128 * kMiB;
     static constexpr int kLinkSamples = 4;
+    // Auto leaves this much free where it makes experts resident: caches and buffers of engines may grow.
+    static constexpr size_t kExpertsMargin = 512 * kMiB;
 };
 
 } // namespace ggml_sched

@@ -53,6 +53,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , backends_(std::move(backends))
     , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
+    , experts_(backends_, settings_.experts)
     , cut_(backends_, hooks_.rules, hooks_.ignored, {options.op_offload, n_copies_ > 1})
     , buffers_(backends_)
     , streams_(backends_, topology_, settings_.streaming)
@@ -147,7 +148,7 @@ void Scheduler::reset() {
 }
 
 // Looks at the graph that is to be cut, and takes away what earlier allocations have given to its tensors.
-Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
+Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal) {
     if (!graph) {
         return Status::failed("the graph is NULL");
     }
@@ -167,6 +168,9 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
         cut_.forget();
         allocation_.forget_places();
     }
+    if (Status status = take_experts(goal); !status.ok()) {
+        return status;
+    }
     cut_.take(graph);
     if (!view().has_owned_buffers()) {
         return {};
@@ -181,6 +185,37 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier) {
         cut_.take(graph);
     }
     return status;
+}
+
+// Lets the nodes of the graph read resident experts, and makes more of them resident. A copy callback offers the
+// experts itself.
+Status Scheduler::take_experts(Goal goal) {
+    if (!experts_.is_on()) {
+        return {};
+    }
+    if (copy_callback_.function) {
+        experts_.forget_graph();
+        return {};
+    }
+    // Auto takes what compute buffers have left, so it begins with the first graph behind them.
+    if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0)) {
+        experts_.add(graph_);
+    }
+    experts_.take(graph_);
+    stats().resident_bytes = experts_.bytes();
+    const ggml_tensor * const changed = settings_.verify ? experts_.find_changed() : nullptr;
+    return changed ? Status::failed(std::string("experts: the bytes of '") + changed->name + "' in host memory have " +
+                                    "changed, and a device has the old ones; call ggml_sched_set_experts after " +
+                                    "weights have been written")
+                   : Status{};
+}
+
+void Scheduler::set_experts(size_t budget) {
+    in_flight_.synchronize();
+    reset();
+    forget_results(); // They name memory that is freed now.
+    experts_.set(budget);
+    stats().resident_bytes = 0;
 }
 
 void Scheduler::set_streaming(const StreamSettings & settings) {

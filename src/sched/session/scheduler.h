@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "exec/executor.h"
+#include "experts/resident_experts.h"
 #include "observe/tracer.h"
 #include "observe/verifier.h"
 #include "plan/history.h"
@@ -24,6 +25,7 @@
 #include "session/allocation.h"
 #include "session/earlier_places.h"
 #include "session/in_flight.h"
+#include "session/operands_guard.h"
 #include "session/reallocations.h"
 #include "session/settings.h"
 #include "session/streaming.h"
@@ -78,6 +80,8 @@ class Scheduler {
     ggml_sched_sync_mode sync_mode() const { return settings_.sync_mode; }
     // Waits for all runs, and forgets the graph.
     void set_streaming(const StreamSettings & settings);
+    // Sets how much memory of each device resident experts may use. Waits for all runs, and forgets the graph.
+    void set_experts(size_t budget);
     void keep_weights(bool keep) { streaming_.keep_weights(keep); }
     void set_verify(bool verify) { settings_.verify = verify; }
     // Lets results be kept for later graphs. Without reuse, every stage runs anew for each graph and each run.
@@ -116,7 +120,8 @@ class Scheduler {
     enum class Goal { Split, Measure, Reserve, Allocate };
     // Inputs - whether the caller writes the inputs after the allocation, or has written them before
     enum class Inputs { Writable, Written };
-    Status take(ggml_cgraph * graph, EarlierPlaces & earlier);
+    Status take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal);
+    Status take_experts(Goal goal);
     Status allocate(ggml_cgraph * graph, Inputs inputs);
     Status prepare(Goal goal, size_t * sizes = nullptr);
     Status assign_and_split();
@@ -173,6 +178,7 @@ class Scheduler {
     int cur_copy_ = 0;
     int next_copy_ = 0;
     UserAssignments user_;
+    ResidentExperts experts_;
     SplitMemo cut_;
     Slots slots_;
     SplitGraphs split_graphs_;

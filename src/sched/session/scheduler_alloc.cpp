@@ -143,12 +143,20 @@ Status Scheduler::give_places(bool & is_told) {
     return allocation_.give(cut_graph());
 }
 
-// Returns true if memory ran out and streaming has given its memory back. The stages then run again.
+// Returns true if memory ran out and something else has given memory back. The stages then run again.
 bool Scheduler::has_made_room(Goal goal, const Status & status) {
-    if (!needs_memory(goal) || status.code != GGML_STATUS_ALLOC_FAILED || !streaming_.give_memory_back()) {
+    if (!needs_memory(goal) || status.code != GGML_STATUS_ALLOC_FAILED) {
         return false;
     }
     split_graphs_.restore();
+    if (experts_.bytes() > 0) {
+        in_flight_.abandon("memory of resident experts is given back");
+        experts_.give_back();
+        experts_.take(graph_);
+        stats().resident_bytes = experts_.bytes();
+    } else if (!streaming_.give_memory_back()) {
+        return false;
+    }
     cut_.take(graph_);
     return true;
 }
@@ -176,16 +184,16 @@ Status Scheduler::wait_for_inputs() {
 }
 
 Status Scheduler::split(ggml_cgraph * graph) {
-    const OperandsGuard guard(split_graphs_);
+    const OperandsGuard guard(split_graphs_, experts_);
     EarlierPlaces earlier;
-    Status status = take(graph, earlier);
+    Status status = take(graph, earlier, Goal::Split);
     return status.ok() ? prepare(Goal::Split) : status;
 }
 
 Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
-    const OperandsGuard guard(split_graphs_);
+    const OperandsGuard guard(split_graphs_, experts_);
     EarlierPlaces earlier;
-    Status status = take(graph, earlier);
+    Status status = take(graph, earlier, Goal::Measure);
     if (status.ok()) {
         status = prepare(Goal::Measure, sizes);
     }
@@ -194,9 +202,9 @@ Status Scheduler::reserve_size(ggml_cgraph * graph, size_t * sizes) {
 }
 
 Status Scheduler::reserve(ggml_cgraph * graph) {
-    const OperandsGuard guard(split_graphs_);
+    const OperandsGuard guard(split_graphs_, experts_);
     EarlierPlaces earlier;
-    Status status = take(graph, earlier);
+    Status status = take(graph, earlier, Goal::Reserve);
     if (status.ok()) {
         status = prepare(Goal::Reserve);
     }
@@ -209,11 +217,11 @@ Status Scheduler::reserve(ggml_cgraph * graph) {
 
 // Allocates a graph. With Inputs::Written, it fails if an input has lost its contents.
 Status Scheduler::allocate(ggml_cgraph * graph, Inputs inputs) {
-    const OperandsGuard guard(split_graphs_);
+    const OperandsGuard guard(split_graphs_, experts_);
     EarlierPlaces earlier;
     cur_copy_ = next_copy_;
     next_copy_ = (next_copy_ + 1) % n_copies_;
-    Status status = take(graph, earlier);
+    Status status = take(graph, earlier, Goal::Allocate);
     if (status.ok() && inputs == Inputs::Written && earlier.lost_input()) {
         status = Status::failed(std::string("the graph is not allocated any more, and '") + earlier.lost_input()->name +
                                 "' has lost its value; call ggml_backend_sched_alloc_graph and write the inputs, then "

@@ -217,7 +217,8 @@ Status Scheduler::compute(ggml_cgraph * graph) {
 // Runs the stages of graph_compute_async. Each step below is one stage.
 Status Scheduler::run() {
     // Between calls the nodes have the operands that the caller built. During the run they read the copies.
-    const OperandsGuard guard(split_graphs_);
+    const OperandsGuard guard(split_graphs_, experts_);
+    experts_.replace_operands();
     split_graphs_.replace_operands();
     // Verification may have been switched on after the allocation.
     if (settings_.verify && !std::exchange(are_places_proved_, true)) {

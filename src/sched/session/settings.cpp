@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
 
 #include "host/switches.h"
@@ -18,22 +19,17 @@ std::string trace_path() {
     return index > 1 ? path + "." + std::to_string(index) : path;
 }
 
-// Returns the bytes that GGML_SCHED_STREAM allows for each device.
-size_t stream_budget() {
+// Reads a switch that is a number of MiB, or one of these words. Returns bytes.
+size_t read_bytes(const char * name, const char * words_in_text, std::initializer_list<host::SwitchWord> words,
+                  size_t by_default) {
     constexpr size_t kMostMiB = SIZE_MAX >> 21;
-    const std::string text = host::value_of_switch("GGML_SCHED_STREAM");
+    const std::string text = host::value_of_switch(name);
     if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) {
         if (const unsigned long long mib = std::strtoull(text.c_str(), nullptr, 10); mib <= kMostMiB) {
             return static_cast<size_t>(mib) << 20;
         }
     }
-    return host::read_switch("GGML_SCHED_STREAM", "auto, off, unlimited, or a number of MiB for each device",
-                             {{"auto", GGML_SCHED_STREAM_AUTO},
-                              {"unlimited", GGML_SCHED_STREAM_UNLIMITED},
-                              {"off", GGML_SCHED_STREAM_OFF},
-                              {"no", GGML_SCHED_STREAM_OFF},
-                              {"false", GGML_SCHED_STREAM_OFF}},
-                             GGML_SCHED_STREAM_AUTO);
+    return host::read_switch(name, words_in_text, words, by_default);
 }
 
 // Returns the level of GGML_SCHED_DEBUG_REALLOC. As in ggml, the default is 1 if GGML_SCHED_NO_REALLOC is defined.
@@ -55,7 +51,20 @@ Settings read_settings() {
         "GGML_SCHED_SYNC", "auto, barrier or serial",
         {{"auto", GGML_SCHED_SYNC_AUTO}, {"barrier", GGML_SCHED_SYNC_BARRIER}, {"serial", GGML_SCHED_SYNC_SERIAL}},
         GGML_SCHED_SYNC_AUTO));
-    settings.streaming.budget = stream_budget();
+    settings.streaming.budget =
+        read_bytes("GGML_SCHED_STREAM", "auto, off, unlimited, or a number of MiB for each device",
+                   {{"auto", GGML_SCHED_STREAM_AUTO},
+                    {"unlimited", GGML_SCHED_STREAM_UNLIMITED},
+                    {"off", GGML_SCHED_STREAM_OFF},
+                    {"no", GGML_SCHED_STREAM_OFF},
+                    {"false", GGML_SCHED_STREAM_OFF}},
+                   GGML_SCHED_STREAM_AUTO);
+    settings.experts = read_bytes("GGML_SCHED_EXPERTS", "off, auto, or a number of MiB for each device",
+                                  {{"auto", GGML_SCHED_EXPERTS_AUTO},
+                                   {"off", GGML_SCHED_EXPERTS_OFF},
+                                   {"no", GGML_SCHED_EXPERTS_OFF},
+                                   {"false", GGML_SCHED_EXPERTS_OFF}},
+                                  GGML_SCHED_EXPERTS_OFF);
     settings.keep_weights = host::read_on_off("GGML_SCHED_STREAM_KEEP", false);
     settings.verify = host::read_on_off("GGML_SCHED_VERIFY", false);
     settings.reuse = host::read_on_off("GGML_SCHED_REUSE", true);

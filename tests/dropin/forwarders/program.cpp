@@ -260,6 +260,7 @@ void forgotten() {
         {"reserve", [](auto sched, auto & g) { ggml_backend_sched_reserve(sched, &g.graph); }},
         {"reserve_size", [](auto sched, auto & g) { ggml_backend_sched_reserve_size(sched, &g.graph, nullptr); }},
         {"unalloc_graph", [](auto sched, auto &) { ggml_sched_unalloc_graph(sched); }},
+        {"set_experts", [](auto sched, auto &) { ggml_sched_set_experts(sched, nullptr); }},
         {"set_streaming", [](auto sched, auto &) { ggml_sched_set_streaming(sched, nullptr); }},
         {"failed alloc_graph", [](auto sched, auto &) { ggml_backend_sched_alloc_graph(sched, nullptr); }},
         {"failed compute", [](auto sched, auto & g) {

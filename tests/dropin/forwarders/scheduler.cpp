@@ -285,6 +285,11 @@ void ggml_sched_set_streaming(ggml_backend_sched_t sched, const ggml_sched_strea
     sched->graph = nullptr;
 }
 
+void ggml_sched_set_experts(ggml_backend_sched_t sched, const ggml_sched_expert_params *) {
+    say({"set_experts"});
+    sched->graph = nullptr;
+}
+
 void ggml_sched_keep_weights(ggml_backend_sched_t, bool) {}
 
 bool ggml_sched_trace_start(ggml_backend_sched_t, const char *) {

@@ -143,6 +143,8 @@ void add_host_memory(std::vector<Scene> & scenes) {
     add("ExpertsStreamed", {experts(IdsFrom::Caller), products}, 8 * kExpertsBytes);
     add("ExpertsOfARouter", {experts(IdsFrom::Router), products}, 8 * kExpertsBytes);
     add("KeptWeights", {experts(IdsFrom::Copy), products}, 16 * kExpertsBytes).job.keep = true;
+    add("ResidentExperts", {experts(IdsFrom::Router), experts(IdsFrom::Caller)}, 0).job.resident = 8 * kExpertsBytes;
+    add("ResidentExpertsInAuto", {experts(IdsFrom::Caller), products}, SIZE_MAX).job.resident = SIZE_MAX;
     add("CachesOnTheHost", {with_caches(), products}, SIZE_MAX);
     add("CachesStreamed", {with_caches(), products}, size_t{1} << 16);
 }

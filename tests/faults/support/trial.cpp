@@ -21,6 +21,7 @@ RigOptions rig_options(const Scene & scene) {
     options.op_offload = options.offload = job.op_offload;
     options.stream = job.stream;
     options.keep_weights = job.keep;
+    options.experts = job.resident;
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;

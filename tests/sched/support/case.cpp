@@ -21,7 +21,7 @@ auto fields(const GraphSpec & graph) {
     return std::tie(graph.rows, graph.inputs, graph.nodes);
 }
 auto fields(const Case & job) {
-    return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep,
+    return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep, job.resident,
                     job.pinned_weights, job.link, job.on_stream_lane, job.merges, job.scribbles, job.adversary,
                     job.data, job.weights, job.caches, job.experts, job.stored_ids, job.caller_ids, job.graphs,
                     job.runs);
@@ -306,6 +306,10 @@ void showValue(const Case & job, std::ostream & out) {
         out << ", streams through " << job.stream << " bytes";
     }
     out << (job.keep ? ", keeps weights" : "");
+    if (job.resident > 0) {
+        out << ", resident experts in " << (job.resident == SIZE_MAX ? "all" : std::to_string(job.resident))
+            << " bytes";
+    }
     if (job.link > 0) {
         out << ", " << job.link << " bytes/us";
     }

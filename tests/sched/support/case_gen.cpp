@@ -38,6 +38,8 @@ class Maker {
         job.pinned_weights = one_in(2);
         job.on_stream_lane = one_in(2);
         job.keep = one_in(2);
+        const size_t budgets[] = {0, 0, 0, kExpertsBytes, 3 * kExpertsBytes, SIZE_MAX};
+        job.resident = budgets[pick(6)];
         job.merges = one_in(2);
         job.scribbles = one_in(3);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
@@ -298,6 +300,7 @@ class Edits {
         set([](Case & job) -> bool & { return job.op_offload; }, false);
         set([](Case & job) -> size_t & { return job.stream; }, size_t{0});
         set([](Case & job) -> bool & { return job.keep; }, false);
+        set([](Case & job) -> size_t & { return job.resident; }, size_t{0});
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
         set([](Case & job) -> double & { return job.link; }, 0.0);
         set([](Case & job) -> bool & { return job.on_stream_lane; }, false);

@@ -22,6 +22,7 @@ RigOptions rig_options(const Case & job) {
     options.op_offload = options.offload = job.op_offload;
     options.stream = job.stream;
     options.keep_weights = job.keep;
+    options.experts = job.resident;
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;
@@ -234,6 +235,7 @@ class Runner {
         }
         report_.streamed_by_ids += streamed_by_ids;
         report_.streamed_whole += streamed_whole;
+        report_.resident += now.resident_bytes > 0;
         report_.kept += now.kept_bytes > before.kept_bytes;
         report_.caches_ahead += now.cache_bytes > before.cache_bytes;
         const plan::Program & program = scheduler().last_plan()->program;

@@ -27,6 +27,12 @@ void set_streaming(ggml_backend_sched_t sched, size_t budget, size_t lookahead) 
     ggml_sched_set_streaming(sched, &params);
 }
 
+void set_experts(ggml_backend_sched_t sched, size_t budget) {
+    ggml_sched_expert_params params = ggml_sched_expert_default_params();
+    params.budget_bytes = budget;
+    ggml_sched_set_experts(sched, &params);
+}
+
 namespace {
 
 // As a backend that computes another order of the nodes, and finds the one that they have.
@@ -97,6 +103,9 @@ Rig::Rig(const RigOptions & options)
         ggml_sched_set_verify(sched(), true);
         if (options.stream != SIZE_MAX) {
             set_streaming(sched(), options.stream);
+        }
+        if (options.experts > 0) {
+            set_experts(sched(), options.experts);
         }
         if (options.keep_weights) { // else what the environment says
             ggml_sched_keep_weights(sched(), true);
