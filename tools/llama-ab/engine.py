@@ -65,6 +65,7 @@ class Engine:
         params.n_gpu_layers = args.gpu_layers
         params.split_mode = {"none": 0, "layer": 1, "row": 2}[args.split]
         params.main_gpu = args.main_gpu
+        params.use_extra_bufts = not args.no_repack
         if args.mmap is not None:
             params.load_mode = 1 if args.mmap else 0
         if args.tensor_split:

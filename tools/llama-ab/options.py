@@ -67,6 +67,7 @@ def parse(description, argv):
     group.add_argument("--override-tensor", action="append", default=[], metavar="REGEX=CPU", help="may be repeated")
     group.add_argument("--cpu-moe", action="store_true", help="keep the experts' weights in host memory")
     group.add_argument("--n-cpu-moe", type=int, default=0, metavar="N", help="those of the first N layers")
+    group.add_argument("--no-repack", action="store_true", help="keep weights of the CPU in the layout of the file")
     group.add_argument("--mmap", action=argparse.BooleanOptionalAction, help="map the file into memory, or read it")
     group.add_argument("--rpc", action="append", default=[], metavar="HOST:PORT", help="a server; may be repeated")
 
