@@ -215,8 +215,9 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 //
 // An expert tensor is one that a MUL_MAT_ID reads as its matrices, or that another node reads with the same ids, in a
 // buffer of weights in host memory. All expert tensors that are read with the same ids become resident together, on the
-// device of their layer. They do so in the order of the graph, while the budget lasts. With a copy callback nothing is
-// resident.
+// device of their layer. They do so in the order of the graph, while the budget lasts. Where a weight of integers is
+// read with the ids, the engine has a cache of experts itself, and nothing becomes resident. A copy callback is not
+// asked for resident experts.
 //
 // These are values of the budget.
 #define GGML_SCHED_EXPERTS_OFF  0
@@ -243,6 +244,7 @@ static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(v
 //
 // The budget AUTO waits until compute buffers exist, and then takes what is free on the device but 512 MiB. If memory
 // for something else runs out, the layer that became resident last gives its memory back, and so on; a warning says so.
+// Nothing becomes resident then until this function is called again.
 //
 // The results are those of the device: they differ from the CPU's in their last bits. So OFF is the default. The caller
 // promises that neither the program nor a graph writes to these weights, and that no others come to lie there. A call of

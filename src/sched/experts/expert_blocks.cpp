@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "host/query.h"
+#include "host/operations.h"
 
 namespace ggml_sched {
 
@@ -16,12 +16,14 @@ const ggml_tensor * root_of(const ggml_tensor * tensor) {
     return tensor->view_src ? tensor->view_src : tensor;
 }
 
-bool is_weight(const ggml_tensor * tensor) {
-    return tensor && tensor->buffer && host::is_weights(tensor->buffer);
+// True for a tensor, or a view of one, in a buffer of weights.
+bool is_in_weights(const ggml_tensor * tensor) {
+    return tensor && host::buffer_of(tensor) && host::is_weights(host::buffer_of(tensor));
 }
 
+// True for a weight of which a copy can stay on a device.
 bool is_host_weight(const ggml_tensor * tensor) {
-    return is_weight(tensor) && !tensor->view_src && host::is_host(tensor->buffer);
+    return is_in_weights(tensor) && !tensor->view_src && host::is_host(tensor->buffer);
 }
 
 bool reads(const ggml_tensor * node, const ggml_tensor * root) {
@@ -45,30 +47,55 @@ std::vector<ExpertBlock> blocks_by_ids(const host::Nodes & nodes) {
     return blocks;
 }
 
-} // namespace
+// Adds what a node reads to its block.
+void add_operands(const ggml_tensor * node, ExpertBlock & block) {
+    for (const ggml_tensor * const operand : node->src) {
+        if (!is_in_weights(operand) || root_of(operand) == block.ids) {
+            continue;
+        }
+        block.has_table = block.has_table || operand->type == GGML_TYPE_I32;
+        if (is_host_weight(operand)) {
+            block.operands.push_back({node, operand});
+        } else {
+            block.others.push_back(host::buffer_of(operand));
+        }
+    }
+}
 
-std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph) {
-    const host::Nodes nodes = host::nodes_of(graph);
-    std::vector<ExpertBlock> blocks = blocks_by_ids(nodes);
-    ggml_backend_buffer_t layer = nullptr;
-    for (int i = 0; i < nodes.size && !blocks.empty(); i++) {
-        ggml_tensor * const node = nodes[i];
-        for (int slot = 0; slot < GGML_MAX_SRC; slot++) {
-            const ggml_tensor * const operand = node->src[slot];
-            if (!is_weight(operand)) {
-                continue;
-            }
-            if (!host::is_host(operand->buffer)) {
-                layer = operand->buffer;
-                continue;
-            }
-            const auto block = std::find_if(blocks.begin(), blocks.end(),
-                                            [&](const ExpertBlock & each) { return reads(node, each.ids); });
-            if (block != blocks.end() && is_host_weight(operand)) {
-                block->layer = block->operands.empty() ? layer : block->layer;
-                block->operands.push_back({node, slot});
+// Returns the first device that can use one of the weights that the node reads; kNoBackend if there is none.
+BackendId device_read_by(const ggml_tensor * node, const std::vector<host::Backend> & backends) {
+    for (const ggml_tensor * const operand : node->src) {
+        if (!is_in_weights(operand) || host::is_host(host::buffer_of(operand))) {
+            continue;
+        }
+        for (size_t b = 0; b + 1 < backends.size(); b++) {
+            if (ggml_backend_supports_buft(backends[b].handle, host::buft_of(host::buffer_of(operand)))) {
+                return static_cast<BackendId>(b);
             }
         }
+    }
+    return kNoBackend;
+}
+
+} // namespace
+
+std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph, const std::vector<host::Backend> & backends) {
+    const host::Nodes nodes = host::nodes_of(graph);
+    std::vector<ExpertBlock> blocks = blocks_by_ids(nodes);
+    BackendId layer = kNoBackend;
+    for (int i = 0; i < nodes.size && !blocks.empty(); i++) {
+        const ggml_tensor * const node = nodes[i];
+        if (host::is_view_op(node)) {
+            continue;
+        }
+        const auto block =
+            std::find_if(blocks.begin(), blocks.end(), [&](const ExpertBlock & each) { return reads(node, each.ids); });
+        if (block != blocks.end()) {
+            block->layer = block->operands.empty() ? layer : block->layer;
+            add_operands(node, *block);
+        }
+        const BackendId device = device_read_by(node, backends);
+        layer = device == kNoBackend ? layer : device;
     }
     return blocks;
 }

@@ -1,9 +1,9 @@
 // Expert blocks - which operands of a graph are experts in host memory, and which of them are used together.
 //
-// A router chooses experts for each token by their ids. All operands that are read with the same ids are one block:
-// the matrices of MUL_MAT_ID, and what belongs to them, such as biases and scales of each expert. The nodes of a block
-// would wait for each other if some of the operands were in host memory and others in device memory. So a block is
-// moved whole, or not at all.
+// A router chooses experts for each token by their ids. All weights that are read with the same ids are one block: the
+// matrices of MUL_MAT_ID, and what belongs to them, such as biases of each expert. The nodes of a block would wait for
+// each other if some of the weights were in host memory and others in device memory. So a block moves whole, or not at
+// all.
 //
 // The functions keep nothing. Any thread may call them.
 
@@ -11,28 +11,32 @@
 
 #include <vector>
 
+#include "graph/backend_id.h"
 #include "host/graph_handle.h"
+#include "host/query.h"
 
 namespace ggml_sched {
 
-// ExpertOperand - one operand of a node that is an expert tensor
+// ExpertOperand - a weight in host memory that a node of a block reads
 struct ExpertOperand {
-    ggml_tensor * node;
-    int slot; // index into ggml_tensor::src
-
-    ggml_tensor *& tensor() const { return node->src[slot]; }
+    const ggml_tensor * node;
+    const ggml_tensor * tensor;
 };
 
-// ExpertBlock - the expert tensors in host memory that are read with the same ids
+// ExpertBlock - the nodes that read weights with the same ids
 struct ExpertBlock {
     const ggml_tensor * ids; // the root of the ids
     std::vector<ExpertOperand> operands;
-    // The buffer of the last weight in device memory that a node before the block reads: it tells the device of the
-    // layer. NULL if there is none.
-    ggml_backend_buffer_t layer = nullptr;
+    // Buffers of other weights that the nodes read: in device memory, repacked for the CPU, or views of weights. The
+    // device of the block must be able to use them where they are.
+    std::vector<ggml_backend_buffer_t> others = {};
+    // The device whose weights the nodes before the block read; kNoBackend if there is none.
+    BackendId layer = kNoBackend;
+    // True if one of the weights holds integers. Engines look up places of cached experts there, and write it.
+    bool has_table = false;
 };
 
-// Returns the blocks of a graph, in the order of their first nodes.
-std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph);
+// Returns the blocks of a graph, in the order of their first nodes. The last backend is the CPU.
+std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph, const std::vector<host::Backend> & backends);
 
 } // namespace ggml_sched

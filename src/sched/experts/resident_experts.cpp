@@ -13,29 +13,10 @@ namespace ggml_sched {
 
 namespace {
 
-// Returns the different tensors of a block.
-std::vector<ggml_tensor *> tensors_of(const ExpertBlock & block) {
-    std::vector<ggml_tensor *> tensors;
-    for (const ExpertOperand & operand : block.operands) {
-        if (std::find(tensors.begin(), tensors.end(), operand.tensor()) == tensors.end()) {
-            tensors.push_back(operand.tensor());
-        }
-    }
-    return tensors;
-}
-
 // Returns the bytes that a tensor needs in memory of this type, alignment included.
 size_t room_for(const ggml_tensor * tensor, ggml_backend_buffer_type_t buft) {
     const size_t alignment = std::max<size_t>(ggml_backend_buft_get_alignment(buft), 1);
     return (ggml_backend_buft_get_alloc_size(buft, tensor) + alignment - 1) / alignment * alignment;
-}
-
-size_t room_for(const std::vector<ggml_tensor *> & tensors, ggml_backend_buffer_type_t buft) {
-    size_t bytes = 0;
-    for (const ggml_tensor * tensor : tensors) {
-        bytes += room_for(tensor, buft);
-    }
-    return bytes;
 }
 
 // Makes a tensor without memory that has the layout and the name of another.
@@ -65,35 +46,27 @@ void ResidentExperts::set(size_t budget) {
     while (!blocks_.empty()) {
         free_last();
     }
+    hosts_.clear();
     budget_ = budget;
     left_.assign(backends_.size(), budget);
     is_full_ = false;
 }
 
 void ResidentExperts::free_last() {
-    for (const Copy & copy : blocks_.back().copies) {
+    for (const Copy & copy : blocks_.back()) {
         by_address_.erase(copy.data);
     }
-    bytes_ -= blocks_.back().bytes;
     blocks_.pop_back();
-    hosts_.clear();
-    for (const Block & block : blocks_) {
-        for (const Copy & copy : block.copies) {
-            hosts_.push_back(copy.host);
-        }
-    }
 }
 
-bool ResidentExperts::give_back() {
-    if (blocks_.empty()) {
-        return false;
-    }
+void ResidentExperts::give_back() {
     if (!std::exchange(is_full_, true)) {
         host::log_warning("device memory is needed for something else, so fewer experts are resident");
     }
     exchange_.clear();
-    free_last();
-    return true;
+    if (!blocks_.empty()) {
+        free_last();
+    }
 }
 
 // Returns the copy of a tensor; NULL if it has none.
@@ -124,47 +97,54 @@ void ResidentExperts::take(const ggml_cgraph * graph) {
 
 void ResidentExperts::add(const ggml_cgraph * graph) {
     const size_t before = blocks_.size();
-    for (const ExpertBlock & block : is_full_ ? std::vector<ExpertBlock>() : find_expert_blocks(graph)) {
-        const std::vector<ggml_tensor *> tensors = tensors_of(block);
-        const BackendId backend = device_of(block);
-        const bool is_new = std::none_of(tensors.begin(), tensors.end(), [&](const auto * each) { return find(each); });
-        if (backend == kNoBackend || !is_new || room_for(tensors, backends_[backend].buft) > left_on(backend)) {
-            continue;
-        }
-        Block loaded = load(tensors, backend);
-        left_[backend] = loaded.buffer ? left_[backend] - loaded.bytes : 0;
-        if (loaded.buffer) {
-            keep(std::move(loaded));
+    for (const ExpertBlock & block : is_full_ ? std::vector<ExpertBlock>() : find_expert_blocks(graph, backends_)) {
+        const std::vector<const ggml_tensor *> tensors = missing(block);
+        const BackendId backend = tensors.empty() || block.has_table ? kNoBackend : device_of(block);
+        if (backend != kNoBackend && !load(tensors, backend)) {
+            left_[backend] = 0; // The device has refused memory.
         }
     }
     if (blocks_.size() > before) {
         host::log_info("experts of " + std::to_string(blocks_.size()) +
-                       " layers are resident in device memory: " + std::to_string(bytes_ / Tuning::kMiB) + " MiB");
+                       " layers are resident in device memory: " + std::to_string(bytes() / Tuning::kMiB) + " MiB");
     }
 }
 
-// Returns the device of the block's layer, if it can compute the block and cannot use host memory as it is; else the
-// first device for which that holds; kNoBackend if there is none.
-BackendId ResidentExperts::device_of(const ExpertBlock & block) const {
-    const auto n_devices = static_cast<BackendId>(backends_.size() - 1);
-    BackendId first = kNoBackend;
-    for (BackendId b = 0; b < n_devices; b++) {
-        if (!can_compute(b, block)) {
-            continue;
+// Returns the different tensors of a block that have no copy.
+std::vector<const ggml_tensor *> ResidentExperts::missing(const ExpertBlock & block) const {
+    std::vector<const ggml_tensor *> tensors;
+    for (const ExpertOperand & operand : block.operands) {
+        if (!find(operand.tensor) && std::find(tensors.begin(), tensors.end(), operand.tensor) == tensors.end()) {
+            tensors.push_back(operand.tensor);
         }
-        if (!block.layer || ggml_backend_supports_buft(backends_[b].handle, host::buft_of(block.layer))) {
+    }
+    return tensors;
+}
+
+// Returns the device of the block's layer if it can compute the block; else the first device that can; kNoBackend if
+// there is none.
+BackendId ResidentExperts::device_of(const ExpertBlock & block) const {
+    if (block.layer != kNoBackend && can_compute(block.layer, block)) {
+        return block.layer;
+    }
+    for (BackendId b = 0; b + 1 < static_cast<BackendId>(backends_.size()); b++) {
+        if (can_compute(b, block)) {
             return b;
         }
-        first = first == kNoBackend ? b : first;
     }
-    return first;
+    return kNoBackend;
 }
 
+// True if the device can compute the block, needs copies for that, and can use all weights that are no originals.
 bool ResidentExperts::can_compute(BackendId backend, const ExpertBlock & block) const {
     const host::Backend & device = backends_[backend];
-    return !ggml_backend_buft_is_host(device.buft) &&
+    const auto uses = [&](ggml_backend_buffer_t buffer) {
+        return ggml_backend_supports_buft(device.handle, host::buft_of(buffer));
+    };
+    return !ggml_backend_buft_is_host(device.buft) && std::all_of(block.others.begin(), block.others.end(), uses) &&
            std::all_of(block.operands.begin(), block.operands.end(), [&](const ExpertOperand & operand) {
-               return !ggml_backend_supports_buft(device.handle, host::buft_of(operand.tensor()->buffer)) &&
+               const ggml_tensor * const copy = find(operand.tensor);
+               return (copy ? uses(copy->buffer) : !uses(operand.tensor->buffer)) &&
                       ggml_backend_supports_op(device.handle, operand.node);
            });
 }
@@ -178,61 +158,74 @@ size_t ResidentExperts::left_on(BackendId backend) {
     return left_[backend];
 }
 
-// Copies the tensors of a block to a device. The block has no buffer if the device refuses memory.
-ResidentExperts::Block ResidentExperts::load(const std::vector<ggml_tensor *> & tensors, BackendId backend) const {
+// Copies tensors to a device, unless the budget or the type of its buffers has no room for them. Returns false if the
+// device refuses memory.
+bool ResidentExperts::load(const std::vector<const ggml_tensor *> & tensors, BackendId backend) {
     const ggml_backend_buffer_type_t buft = backends_[backend].buft;
     Block block;
-    block.bytes = room_for(tensors, buft);
-    block.copies.reserve(tensors.size());
+    size_t bytes = 0;
     for (const ggml_tensor * tensor : tensors) {
-        block.copies.push_back({tensor->data, tensor->buffer, tensor_like(tensor)});
-    }
-    if (block.bytes > ggml_backend_buft_get_max_size(buft)) {
-        return block;
-    }
-    block.buffer.reset(ggml_backend_buft_alloc_buffer(buft, block.bytes));
-    if (!block.buffer) {
-        return block;
-    }
-    ggml_backend_buffer_set_usage(block.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    char * at = static_cast<char *>(ggml_backend_buffer_get_base(block.buffer.get()));
-    for (const Copy & copy : block.copies) {
-        if (host::place(copy.tensor.get(), block.buffer.get(), at) != GGML_STATUS_SUCCESS) {
-            block.buffer.reset();
-            return block;
+        block.push_back({tensor->data, tensor->buffer, room_for(tensor, buft), tensor_like(tensor), nullptr});
+        bytes += block.back().bytes;
+        if (block.back().bytes > ggml_backend_buft_get_max_size(buft)) {
+            return true;
         }
-        host::set_blocking(copy.tensor.get(), copy.data, 0, ggml_nbytes(copy.tensor.get()));
-        at += room_for(copy.tensor.get(), buft);
     }
-    return block;
+    if (bytes > left_on(backend)) {
+        return true;
+    }
+    for (Copy & copy : block) {
+        copy.buffer.reset(ggml_backend_buft_alloc_buffer(buft, copy.bytes));
+        if (!copy.buffer || !fill(copy)) {
+            return false;
+        }
+    }
+    left_[backend] -= bytes;
+    keep(std::move(block));
+    return true;
 }
 
-// Where memory runs out, the block is kept all the same, and some of its tensors are not found.
+// Copies the bytes of a tensor. Returns false if its buffer refuses the tensor.
+bool ResidentExperts::fill(Copy & copy) {
+    ggml_backend_buffer_set_usage(copy.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    void * const base = ggml_backend_buffer_get_base(copy.buffer.get());
+    if (host::place(copy.tensor.get(), copy.buffer.get(), base) != GGML_STATUS_SUCCESS) {
+        return false;
+    }
+    host::set_blocking(copy.tensor.get(), copy.data, 0, ggml_nbytes(copy.tensor.get()));
+    return true;
+}
+
+// If host memory runs out, the block is kept all the same, and some of its tensors are not found.
 void ResidentExperts::keep(Block block) {
-    bytes_ += block.bytes;
     blocks_.push_back(std::move(block));
-    for (const Copy & copy : blocks_.back().copies) {
-        hosts_.push_back(copy.host);
+    for (const Copy & copy : blocks_.back()) {
+        if (std::find(hosts_.begin(), hosts_.end(), copy.host) == hosts_.end()) {
+            hosts_.push_back(copy.host);
+        }
         by_address_[copy.data] = copy.tensor.get();
     }
 }
 
-const ggml_tensor * ResidentExperts::find_changed() {
-    size_t n = 0;
+size_t ResidentExperts::bytes() const {
+    size_t bytes = 0;
     for (const Block & block : blocks_) {
-        n += block.copies.size();
-    }
-    size_t index = n > 0 ? n_checked_++ % n : 0;
-    for (const Block & block : blocks_) {
-        if (index < block.copies.size()) {
-            const Copy & copy = block.copies[index];
-            std::vector<char> bytes(ggml_nbytes(copy.tensor.get()));
-            host::get_blocking(copy.tensor.get(), bytes.data());
-            return std::memcmp(bytes.data(), copy.data, bytes.size()) == 0 ? nullptr : copy.tensor.get();
+        for (const Copy & copy : block) {
+            bytes += copy.bytes;
         }
-        index -= block.copies.size();
     }
-    return nullptr;
+    return bytes;
+}
+
+const ggml_tensor * ResidentExperts::find_changed() {
+    const auto & all = exchange_.all();
+    if (all.empty()) {
+        return nullptr;
+    }
+    const OperandExchange::Exchange & one = all[n_checked_++ % all.size()];
+    std::vector<char> bytes(ggml_nbytes(one.other));
+    host::get_blocking(one.other, bytes.data());
+    return std::memcmp(bytes.data(), one.original->data, bytes.size()) == 0 ? nullptr : one.other;
 }
 
 } // namespace ggml_sched

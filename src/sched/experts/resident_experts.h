@@ -45,41 +45,39 @@ class ResidentExperts {
     void replace_operands() { exchange_.exchange(); }
     void restore() { exchange_.restore(); }
 
-    // Lets the next graph read no resident tensors.
-    void forget_graph() { exchange_.clear(); }
-
-    // Frees the block that became resident last, and makes no other resident. Nothing may use its memory. Returns false
-    // if no block is resident. The next call is take().
-    bool give_back();
+    // Frees the block that became resident last, and makes no other resident until set() is called. Nothing may use its
+    // memory. The next call is take().
+    void give_back();
+    bool has_blocks() const { return !blocks_.empty(); }
 
     // Returns the bytes of device memory that the copies need.
-    size_t bytes() const { return bytes_; }
-    // Returns a copy whose original has other bytes; NULL if there is none. Each call looks at another copy. It is
-    // slow.
+    size_t bytes() const;
+    // Returns a copy that the last graph reads and whose original has other bytes; NULL if there is none. Each call
+    // looks at another copy. It is slow.
     const ggml_tensor * find_changed();
 
   private:
-    // Copy - the copy of one tensor, and which bytes of host memory it has
-    struct Copy {
-        const void * data;
-        ggml_backend_buffer_t host;
-        std::unique_ptr<ggml_tensor> tensor;
-    };
     struct Free {
         void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
     };
-    // Block - the copies of one block, in a buffer of their own
-    struct Block {
+    // Copy - the copy of one tensor, in a buffer of its own: types of buffers limit the size
+    struct Copy {
+        const void * data;          // the original
+        ggml_backend_buffer_t host; // its buffer
+        size_t bytes;               // of the copy, alignment included
+        std::unique_ptr<ggml_tensor> tensor;
         std::unique_ptr<ggml_backend_buffer, Free> buffer;
-        size_t bytes = 0;
-        std::vector<Copy> copies;
     };
+    // Block - the copies of one block. What another block has copied before is not among them.
+    using Block = std::vector<Copy>;
 
     ggml_tensor * find(const ggml_tensor * tensor) const;
+    std::vector<const ggml_tensor *> missing(const ExpertBlock & block) const;
     BackendId device_of(const ExpertBlock & block) const;
     bool can_compute(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
-    Block load(const std::vector<ggml_tensor *> & tensors, BackendId backend) const;
+    bool load(const std::vector<const ggml_tensor *> & tensors, BackendId backend);
+    static bool fill(Copy & copy);
     void keep(Block block);
     void free_last();
 
@@ -87,9 +85,8 @@ class ResidentExperts {
     size_t budget_;
     std::vector<size_t> left_;  // by backend: bytes that may still be used; kAuto: not known yet
     std::vector<Block> blocks_; // in the order in which they became resident
-    size_t bytes_ = 0;
     std::unordered_map<const void *, ggml_tensor *> by_address_; // copies by the address of the original
-    std::vector<ggml_backend_buffer_t> hosts_;                   // buffers of the originals
+    std::vector<ggml_backend_buffer_t> hosts_;                   // the different buffers of the originals
     OperandExchange exchange_;
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back

@@ -20,7 +20,14 @@ class OperandExchange {
     }
     // Notes an operand of a node, and the tensor that the node is to read in its place.
     void add(ggml_tensor ** operand, ggml_tensor * other) { exchanges_.push_back({operand, *operand, other}); }
-    bool empty() const { return exchanges_.empty(); }
+
+    // Exchange - an operand of a node, what the caller built there, and what is read in its place
+    struct Exchange {
+        ggml_tensor ** operand;
+        ggml_tensor * original;
+        ggml_tensor * other;
+    };
+    const std::vector<Exchange> & all() const { return exchanges_; }
 
     // Makes the nodes read the other tensors.
     void exchange() {
@@ -38,11 +45,6 @@ class OperandExchange {
     }
 
   private:
-    struct Exchange {
-        ggml_tensor ** operand;
-        ggml_tensor * original;
-        ggml_tensor * other;
-    };
     std::vector<Exchange> exchanges_;
     bool is_exchanged_ = false;
 };

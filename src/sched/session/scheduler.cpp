@@ -187,14 +187,9 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal) 
     return status;
 }
 
-// Lets the nodes of the graph read resident experts, and makes more of them resident. A copy callback offers the
-// experts itself.
+// Lets the nodes of the graph read resident experts, and makes more of them resident.
 Status Scheduler::take_experts(Goal goal) {
     if (!experts_.is_on()) {
-        return {};
-    }
-    if (copy_callback_.function) {
-        experts_.forget_graph();
         return {};
     }
     // Auto takes what compute buffers have left, so it begins with the first graph behind them.

@@ -149,7 +149,7 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
         return false;
     }
     split_graphs_.restore();
-    if (experts_.bytes() > 0) {
+    if (experts_.has_blocks()) {
         in_flight_.abandon("memory of resident experts is given back");
         experts_.give_back();
         experts_.take(graph_);

@@ -54,13 +54,18 @@ class RoutedLayers {
             ggml_set_input(input);
         }
         ggml_tensor * value = x;
+        ggml_tensor * looked_up = nullptr;
         for (Layer & layer : layers) {
             value = ggml_mul_mat(ctx, layer.dense, value);
             ggml_tensor * const each = ggml_reshape_3d(ctx, value, kSide, 1, 1);
             ggml_tensor * const its = ggml_cont(ctx, ids); // as from a router of its own
             layer.wide = ggml_mul_mat_id(ctx, layer.up, each, its);
             layer.biased = ggml_add(ctx, layer.wide, ggml_get_rows(ctx, layer.bias, its));
-            layer.narrow = ggml_mul_mat_id(ctx, layer.down, layer.biased, its);
+            ggml_tensor * const down = reads_views ? ggml_view_3d(ctx, layer.down, kSide, kSide, kCount,
+                                                                  layer.down->nb[1], layer.down->nb[2], 0)
+                                                   : layer.down;
+            layer.narrow = ggml_mul_mat_id(ctx, down, layer.biased, its);
+            looked_up = table ? ggml_get_rows(ctx, table, its) : nullptr;
             value = ggml_cont(ctx, ggml_view_2d(ctx, layer.narrow, kSide, 1, layer.narrow->nb[1], 0));
         }
         result = value;
@@ -70,6 +75,10 @@ class RoutedLayers {
         graph = ggml_new_graph(ctx);
         ggml_build_forward_expand(graph, result);
         ggml_build_forward_expand(graph, rest);
+        if (looked_up) {
+            ggml_set_output(looked_up);
+            ggml_build_forward_expand(graph, looked_up);
+        }
     }
 
     std::vector<float> run(const Rig & rig, const std::vector<int32_t> & chosen, int64_t rows = 1) {
@@ -97,6 +106,8 @@ class RoutedLayers {
         ggml_tensor * narrow = nullptr;
     };
     std::vector<Layer> layers;
+    ggml_tensor * table = nullptr; // if there is one, it is read with the ids
+    bool reads_views = false;
     ggml_tensor * ids = nullptr;
     ggml_tensor * x = nullptr;
     ggml_tensor * large = nullptr;
@@ -299,16 +310,34 @@ bool see_nothing(ggml_backend_t, const ggml_tensor *, ggml_tensor *, ggml_cgraph
     return false;
 }
 
-TEST(ResidentExperts, AreLeftToACopyCallback) {
+TEST(ResidentExperts, AreNotOfferedToACopyCallback) {
     Rig rig(on({GGML_SIM_PROFILE_CUDA}, 8 * kBlockBytes));
     RoutedLayers layers(rig, 1);
-    const std::vector<float> right = layers.run(rig, {4, 1});
     ggml_backend_sched_set_copy_callback(rig.sched(), see_nothing, nullptr);
-    EXPECT_EQ(layers.run(rig, {4, 1}), right);
-    EXPECT_EQ(device_of(rig, layers.layers[0].wide), "CPU");
-    ggml_backend_sched_set_copy_callback(rig.sched(), nullptr, nullptr);
-    EXPECT_EQ(layers.run(rig, {4, 1}), right);
-    EXPECT_NE(device_of(rig, layers.layers[0].wide), "CPU");
+    const std::vector<float> right = layers.run(rig, {4, 1});
+    EXPECT_EQ(n_blocks(rig), 1U);
+    EXPECT_EQ(right, layers.run(rig, {4, 1}));
+    EXPECT_EQ(device_of(rig, layers.layers[0].wide), ggml_backend_name(rig.device(0)));
+}
+
+TEST(ResidentExperts, AreNoneWhereTheEngineLooksUpPlaces) {
+    Rig rig(on({GGML_SIM_PROFILE_CUDA}, 8 * kBlockBytes));
+    RoutedLayers layers(rig, 1);
+    const ContextPtr context = make_context();
+    ggml_tensor * const table = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, 1, kCount);
+    const BufferPtr buffer(ggml_backend_alloc_ctx_tensors_from_buft(context.get(), ggml_backend_cpu_buffer_type()));
+    ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    layers.table = table;
+    EXPECT_FALSE(layers.run(rig, {4, 1}).empty());
+    EXPECT_EQ(rig.stats().resident_bytes, 0U);
+}
+
+TEST(ResidentExperts, ThatABlockReadsAsAViewKeepTheBlockInHostMemory) {
+    Rig rig(on({GGML_SIM_PROFILE_CUDA}, 8 * kBlockBytes));
+    RoutedLayers layers(rig, 1);
+    layers.reads_views = true;
+    EXPECT_FALSE(layers.run(rig, {4, 1}).empty());
+    EXPECT_EQ(rig.stats().resident_bytes, 0U);
 }
 
 TEST(ResidentExperts, OfANodeThatTheUserPutsOnTheCpuAreReadThere) {
