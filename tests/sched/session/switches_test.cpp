@@ -17,9 +17,10 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 
-constexpr const char * kVariables[] = {"GGML_SCHED",       "GGML_SCHED_SYNC",        "GGML_SCHED_VERIFY",
-                                       "GGML_SCHED_REUSE", "GGML_SCHED_TRACE",       "GGML_SCHED_STREAM",
-                                       "GGML_SCHED_DEBUG", "GGML_SCHED_STREAM_KEEP", "GGML_SCHED_DEBUG_REALLOC"};
+constexpr const char * kVariables[] = {"GGML_SCHED",        "GGML_SCHED_SYNC",        "GGML_SCHED_VERIFY",
+                                       "GGML_SCHED_REUSE",  "GGML_SCHED_TRACE",       "GGML_SCHED_STREAM",
+                                       "GGML_SCHED_DEBUG",  "GGML_SCHED_STREAM_KEEP", "GGML_SCHED_DEBUG_REALLOC",
+                                       "GGML_SCHED_EXPERTS"};
 
 // Sets a variable of the environment as long as it lives.
 class Variable {
@@ -117,6 +118,20 @@ TEST(Switches, OfStreamingTakeWordsAndMiB) {
               "");
 }
 
+TEST(Switches, OfExpertsTakeWordsAndMiB) {
+    EXPECT_EQ(stderr_of([] {
+                  for (const auto & [value, budget] : {std::pair<const char *, size_t>{"", GGML_SCHED_EXPERTS_OFF},
+                                                       {"off", GGML_SCHED_EXPERTS_OFF},
+                                                       {"False", GGML_SCHED_EXPERTS_OFF},
+                                                       {"0", GGML_SCHED_EXPERTS_OFF},
+                                                       {"AUTO", GGML_SCHED_EXPERTS_AUTO},
+                                                       {"8192", 8192 * kMiB}}) {
+                      EXPECT_EQ(settings_with("GGML_SCHED_EXPERTS", value).experts, budget) << value;
+                  }
+              }),
+              "");
+}
+
 TEST(Switches, TellEachUnknownValueOnceOnStderr) {
     const LogCapture log; // as an engine that shows no log
     const std::pair<const char *, const char *> unknown[] = {{"GGML_SCHED", "stock"},
@@ -128,6 +143,8 @@ TEST(Switches, TellEachUnknownValueOnceOnStderr) {
                                                              {"GGML_SCHED_DEBUG", "3"},
                                                              {"GGML_SCHED_DEBUG", "-1"},
                                                              {"GGML_SCHED_DEBUG_REALLOC", "all"},
+                                                             {"GGML_SCHED_EXPERTS", "all"},
+                                                             {"GGML_SCHED_EXPERTS", "unlimited"},
                                                              {"GGML_SCHED_STREAM", "-8"},
                                                              {"GGML_SCHED_STREAM", "8 GiB"},
                                                              {"GGML_SCHED_STREAM", "99999999999999999"},
