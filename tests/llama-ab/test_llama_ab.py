@@ -21,6 +21,7 @@ import make_model  # noqa: E402
 import measure  # noqa: E402
 import numpy  # noqa: E402
 import plan  # noqa: E402
+import residency  # noqa: E402
 import vendor_calls  # noqa: E402
 from checks import judge  # noqa: E402
 from engine import Engine, Failed  # noqa: E402
@@ -159,7 +160,11 @@ class OnTinyModels(Folder):
         hits = {}
         for router in ("spread", "zipf"):
             engine = self.engine("tiny-moe", router=router)
-            hits[router] = experts.hit_curve(engine, 128, engine.random_tokens(1, 128))["hits"]
+            rules = experts.hit_curve(engine, 128, engine.random_tokens(1, 128))["rules"]
+            hits[router] = [each["hits"] for each in rules["LRU"]]
+            for rule in rules.values():
+                for each, bound in zip(rule, rules["Belady"]):
+                    self.assertLessEqual(each["hits"], bound["hits"])
         for spread, zipf in zip(hits["spread"], hits["zipf"]):
             self.assertLess(spread, zipf)
         self.assertEqual(hits["zipf"], sorted(hits["zipf"]))
@@ -176,12 +181,38 @@ class OnTinyModels(Folder):
         self.assertFalse(rows[:, :32].any())
         self.assertTrue(rows[:, 32:].any(axis=2).all())
 
-    def test_ACacheHoldsTheExpertsUsedLast(self):
+    def test_LruHoldsTheExpertsUsedLast(self):
         rows = [[0, 1], [0, 2], [0, 1], [3, 1]] * 4
-        self.assertEqual(experts.lru_hits(rows, 0), 0)
-        self.assertEqual(experts.lru_hits(rows, 4), 1)
-        self.assertEqual(experts.lru_hits(rows, 2), 0.5)  # One of each token's experts is one of the token before.
-        self.assertEqual(experts.lru_hits(rows, 1), 0.25)  # Only the best expert of the token before
+        for n_slots, hits in ((0, 0), (4, 1), (2, 0.5), (1, 0.25)):  # 1: only the best expert of the token before
+            self.assertEqual(residency.replay(residency.Lru(n_slots, 4), rows).hits, hits)
+
+    def test_FrequentExpertsStayWhenOthersComeOnce(self):
+        rows = [[0, 1 if token % 2 else 2 + token] for token in range(64)]
+        for rule in (residency.Frequency, residency.SteadyFrequency):
+            done = residency.replay(rule(2, 66), rows)
+            self.assertEqual(done.hits, 0.75, rule.name)  # 0 always, 1 where it is used
+            self.assertEqual(done.promotions, 0, rule.name)
+        self.assertEqual(residency.replay(residency.Lru(2, 66), rows).promotions, 1)
+
+    def test_FewPromotionsAreMadeForEachToken(self):
+        random = numpy.random.default_rng(1)
+        rows = [random.permutation(64)[:8].tolist() for _ in range(256)]
+        rule = residency.SteadyFrequency(16, 64)
+        for token, row in enumerate(rows):
+            promoted = rule.use(row)
+            self.assertLessEqual(promoted, 2)
+            self.assertLessEqual(len(rule.resident), 16)
+
+    def test_NoRuleHitsMoreThanTheOneThatKnowsTheFuture(self):
+        for seed in range(20):
+            random = numpy.random.default_rng(seed)
+            weights = random.dirichlet([0.3] * 24)
+            rows = [random.choice(24, 4, replace=False, p=(weights + 0.001) / (weights + 0.001).sum()).tolist()
+                    for _ in range(200)]
+            for n_slots in (1, 3, 8, 24):
+                rules = residency.replay_all([rows], n_slots, 24)
+                for name, each in rules.items():
+                    self.assertLessEqual(each["hits"], rules["Belady"]["hits"] + 1e-9, (name, seed, n_slots))
 
     def test_ReportsWhatOurSchedulerWarnsOf(self):
         engine = self.engine("tiny")

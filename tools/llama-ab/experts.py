@@ -1,11 +1,11 @@
-"""Which experts a model chooses: how many a batch touches, and how many choices a cache of them would hit."""
+"""Which experts a model chooses: how many a batch touches, and how many choices hit experts that stay on a device."""
 
 import ctypes
 import statistics
-from collections import OrderedDict
 
 import numpy
 
+import residency
 from engine import Failed, ggml_function
 from measure import Workload, run_untimed
 
@@ -58,28 +58,9 @@ def touched_experts(engine, n_tokens, tokens):
             "touched": statistics.mean(shares), "touched_by_layer": [round(share, 3) for share in shares]}
 
 
-def lru_hits(rows, n_slots):
-    """The share of choices that a cache of the experts used last holds already, without the first quarter of the tokens.
-
-    A token's experts are all looked up before any of them takes the place of another one.
-    """
-    cache, hits, choices = OrderedDict(), 0, 0
-    for i, row in enumerate(rows):
-        if i >= len(rows) // 4:
-            hits += sum(expert in cache for expert in row)
-            choices += len(row)
-        for expert in reversed(row):
-            cache[expert] = True
-            cache.move_to_end(expert)
-        while len(cache) > n_slots:
-            cache.popitem(last=False)
-    return hits / choices
-
-
 def hit_curve(engine, n_tokens, tokens):
-    """The hits of caches of several sizes, decoding this many tokens one by one; the mean of the layers."""
+    """What each rule of residency.py hits with several budgets, decoding this many tokens one by one."""
     n_experts, layers = engine.n_experts(), chosen_experts(engine, n_tokens, tokens)
-    hits = [[lru_hits(rows, int(budget * n_experts)) for rows in layers] for budget in BUDGETS]
-    return {"kind": "hit curve", "name": f"hits of an LRU cache, {n_tokens} tokens", "n_tokens": n_tokens,
-            "budgets": BUDGETS, "hits": [round(statistics.mean(each), 4) for each in hits],
-            "hits_by_layer": [[round(hit, 3) for hit in each] for each in hits]}
+    by_budget = [residency.replay_all(layers, int(budget * n_experts), n_experts) for budget in BUDGETS]
+    return {"kind": "hit curve", "name": f"experts that stay, {n_tokens} tokens", "n_tokens": n_tokens,
+            "budgets": BUDGETS, "rules": {rule: [each[rule] for each in by_budget] for rule in by_budget[0]}}

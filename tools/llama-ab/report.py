@@ -15,7 +15,8 @@ def cells(row):
     if row["kind"] == "experts":
         return [name, f"{100 * row['touched']:.1f} %"]
     if row["kind"] == "hit curve":
-        return [name, ", ".join(f"{100 * hit:.0f} %" for hit in row["hits"])]
+        return [name, "; ".join(f"{rule} " + ", ".join(f"{100 * one['hits']:.0f} % ({one['promotions']:.2f})" for one in each)
+                                for rule, each in row["rules"].items())]
     log = str(len(row["log"]))
     if "stock" not in row:
         return [name, row["logits"], *"-" * 8, log]
