@@ -35,11 +35,10 @@ bool reads(const ggml_tensor * node, const ggml_tensor * root) {
 std::vector<ExpertBlock> blocks_by_ids(const host::Nodes & nodes) {
     std::vector<ExpertBlock> blocks;
     for (int i = 0; i < nodes.size; i++) {
-        const ggml_tensor * const node = nodes[i];
-        if (node->op != GGML_OP_MUL_MAT_ID || !node->src[kIds] || !is_host_weight(node->src[kMatrices])) {
+        if (!matrices_in_host_memory(nodes[i])) {
             continue;
         }
-        const ggml_tensor * const ids = root_of(node->src[kIds]);
+        const ggml_tensor * const ids = root_of(nodes[i]->src[kIds]);
         if (std::none_of(blocks.begin(), blocks.end(), [&](const ExpertBlock & block) { return block.ids == ids; })) {
             blocks.push_back({ids, {}});
         }
@@ -53,11 +52,11 @@ void add_operands(const ggml_tensor * node, ExpertBlock & block) {
         if (!is_in_weights(operand) || root_of(operand) == block.ids) {
             continue;
         }
-        block.has_table = block.has_table || operand->type == GGML_TYPE_I32;
+        block.table = operand->type == GGML_TYPE_I32 ? operand : block.table;
         if (is_host_weight(operand)) {
             block.operands.push_back({node, operand});
         } else {
-            block.others.push_back(host::buffer_of(operand));
+            block.others.push_back(operand);
         }
     }
 }
@@ -78,6 +77,12 @@ BackendId device_read_by(const ggml_tensor * node, const std::vector<host::Backe
 }
 
 } // namespace
+
+const ggml_tensor * matrices_in_host_memory(const ggml_tensor * node) {
+    return node->op == GGML_OP_MUL_MAT_ID && node->src[kIds] && is_host_weight(node->src[kMatrices])
+               ? node->src[kMatrices]
+               : nullptr;
+}
 
 std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph, const std::vector<host::Backend> & backends) {
     const host::Nodes nodes = host::nodes_of(graph);

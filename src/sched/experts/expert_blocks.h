@@ -27,14 +27,17 @@ struct ExpertOperand {
 struct ExpertBlock {
     const ggml_tensor * ids; // the root of the ids
     std::vector<ExpertOperand> operands;
-    // Buffers of other weights that the nodes read: in device memory, repacked for the CPU, or views of weights. The
-    // device of the block must be able to use them where they are.
-    std::vector<ggml_backend_buffer_t> others = {};
+    // Other weights that the nodes read: in device memory, repacked for the CPU, or views of weights. The device of the
+    // block must be able to use them where they are.
+    std::vector<const ggml_tensor *> others = {};
     // The device whose weights the nodes before the block read; kNoBackend if there is none.
     BackendId layer = kNoBackend;
-    // True if one of the weights holds integers. Engines look up places of cached experts there, and write it.
-    bool has_table = false;
+    // A weight of integers; NULL if there is none. Engines look up places of cached experts there, and write it.
+    const ggml_tensor * table = nullptr;
 };
+
+// Returns the matrices in host memory of which a MUL_MAT_ID chooses; NULL for another node.
+const ggml_tensor * matrices_in_host_memory(const ggml_tensor * node);
 
 // Returns the blocks of a graph, in the order of their first nodes. The last backend is the CPU.
 std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph, const std::vector<host::Backend> & backends);

@@ -47,6 +47,7 @@ void ResidentExperts::set(size_t budget) {
         free_last();
     }
     hosts_.clear();
+    decided_.clear();
     budget_ = budget;
     left_.assign(backends_.size(), budget);
     is_full_ = false;
@@ -95,19 +96,63 @@ void ResidentExperts::take(const ggml_cgraph * graph) {
     exchange_.exchange();
 }
 
-void ResidentExperts::add(const ggml_cgraph * graph) {
-    const size_t before = blocks_.size();
-    for (const ExpertBlock & block : is_full_ ? std::vector<ExpertBlock>() : find_expert_blocks(graph, backends_)) {
-        const std::vector<const ggml_tensor *> tensors = missing(block);
-        const BackendId backend = tensors.empty() || block.has_table ? kNoBackend : device_of(block);
-        if (backend != kNoBackend && !load(tensors, backend)) {
-            left_[backend] = 0; // The device has refused memory.
+bool ResidentExperts::are_new(const ggml_cgraph * graph) const {
+    const host::Nodes nodes = host::nodes_of(graph);
+    for (int i = 0; i < nodes.size && !is_full_; i++) {
+        const ggml_tensor * const matrices = matrices_in_host_memory(nodes[i]);
+        if (matrices && !find(matrices) && decided_.find(matrices->data) == decided_.end()) {
+            return true;
         }
+    }
+    return false;
+}
+
+std::string ResidentExperts::add(const ggml_cgraph * graph) {
+    std::string listing;
+    const size_t before = blocks_.size();
+    for (const ExpertBlock & block : find_expert_blocks(graph, backends_)) {
+        BackendId backend = kNoBackend;
+        const Obstacle obstacle = place(block, backend);
+        listing += std::string("## EXPERTS: '") + block.operands.front().tensor->name + "' and what belongs to it ";
+        if (obstacle.text) {
+            listing += std::string("stay in host memory: ") + (obstacle.tensor ? obstacle.tensor->name : "") +
+                       (obstacle.tensor ? " " : "") + obstacle.text + "\n";
+            continue;
+        }
+        listing += "are resident" + (backend == kNoBackend ? "" : " on " + backends_[backend].name) + "\n";
     }
     if (blocks_.size() > before) {
         host::log_info("experts of " + std::to_string(blocks_.size()) +
                        " layers are resident in device memory: " + std::to_string(bytes() / Tuning::kMiB) + " MiB");
     }
+    return listing;
+}
+
+// Makes a block resident on a device, or returns why it stays in host memory.
+ResidentExperts::Obstacle ResidentExperts::place(const ExpertBlock & block, BackendId & backend) {
+    const std::vector<const ggml_tensor *> tensors = missing(block);
+    if (tensors.empty()) {
+        return {};
+    }
+    for (const ggml_tensor * tensor : tensors) {
+        decided_.insert(tensor->data);
+    }
+    if (block.table) {
+        return {"holds integers, as a cache of experts of the engine does", block.table};
+    }
+    const auto n_devices = static_cast<BackendId>(backends_.size() - 1);
+    const BackendId first = block.layer == kNoBackend ? BackendId{0} : block.layer;
+    Obstacle obstacle = {"the scheduler has no device"};
+    for (BackendId i = 0; i < n_devices; i++) { // the device of the layer, then the others in order
+        const BackendId b = i == 0 ? first : static_cast<BackendId>(i <= first ? i - 1 : i);
+        const Obstacle here = obstacle_on(b, block);
+        if (!here.text) {
+            backend = b;
+            return load(tensors, b);
+        }
+        obstacle = i == 0 ? here : obstacle;
+    }
+    return obstacle;
 }
 
 // Returns the different tensors of a block that have no copy.
@@ -121,32 +166,33 @@ std::vector<const ggml_tensor *> ResidentExperts::missing(const ExpertBlock & bl
     return tensors;
 }
 
-// Returns the device of the block's layer if it can compute the block; else the first device that can; kNoBackend if
-// there is none.
-BackendId ResidentExperts::device_of(const ExpertBlock & block) const {
-    if (block.layer != kNoBackend && can_compute(block.layer, block)) {
-        return block.layer;
+// Returns why a device cannot compute the block with copies.
+ResidentExperts::Obstacle ResidentExperts::obstacle_on(BackendId backend, const ExpertBlock & block) const {
+    const host::Backend & device = backends_[backend];
+    const auto uses = [&](const ggml_tensor * tensor) {
+        return ggml_backend_supports_buft(device.handle, host::buft_of(host::buffer_of(tensor)));
+    };
+    if (ggml_backend_buft_is_host(device.buft)) {
+        return {"the device computes in host memory"};
     }
-    for (BackendId b = 0; b + 1 < static_cast<BackendId>(backends_.size()); b++) {
-        if (can_compute(b, block)) {
-            return b;
+    for (const ggml_tensor * other : block.others) {
+        if (!uses(other)) {
+            return {"is a view, is repacked, or lies on another device", other};
         }
     }
-    return kNoBackend;
-}
-
-// True if the device can compute the block, needs copies for that, and can use all weights that are no originals.
-bool ResidentExperts::can_compute(BackendId backend, const ExpertBlock & block) const {
-    const host::Backend & device = backends_[backend];
-    const auto uses = [&](ggml_backend_buffer_t buffer) {
-        return ggml_backend_supports_buft(device.handle, host::buft_of(buffer));
-    };
-    return !ggml_backend_buft_is_host(device.buft) && std::all_of(block.others.begin(), block.others.end(), uses) &&
-           std::all_of(block.operands.begin(), block.operands.end(), [&](const ExpertOperand & operand) {
-               const ggml_tensor * const copy = find(operand.tensor);
-               return (copy ? uses(copy->buffer) : !uses(operand.tensor->buffer)) &&
-                      ggml_backend_supports_op(device.handle, operand.node);
-           });
+    for (const ExpertOperand & operand : block.operands) {
+        const ggml_tensor * const copy = find(operand.tensor);
+        if (copy && !uses(copy)) {
+            return {"is resident on another device", operand.tensor};
+        }
+        if (!copy && uses(operand.tensor)) {
+            return {"can be used by the device where it is", operand.tensor};
+        }
+        if (!ggml_backend_supports_op(device.handle, operand.node)) {
+            return {"cannot be computed by the device", operand.node};
+        }
+    }
+    return {};
 }
 
 // Returns the bytes that may still be used on a device.
@@ -158,35 +204,41 @@ size_t ResidentExperts::left_on(BackendId backend) {
     return left_[backend];
 }
 
-// Copies tensors to a device, unless the budget or the type of its buffers has no room for them. Returns false if the
-// device refuses memory.
-bool ResidentExperts::load(const std::vector<const ggml_tensor *> & tensors, BackendId backend) {
+// Copies tensors to a device, if there is room for them. Returns what is in the way.
+ResidentExperts::Obstacle ResidentExperts::load(const std::vector<const ggml_tensor *> & tensors, BackendId backend) {
     const ggml_backend_buffer_type_t buft = backends_[backend].buft;
-    Block block;
     size_t bytes = 0;
     for (const ggml_tensor * tensor : tensors) {
-        block.push_back({tensor->data, tensor->buffer, room_for(tensor, buft), tensor_like(tensor), nullptr});
-        bytes += block.back().bytes;
-        if (block.back().bytes > ggml_backend_buft_get_max_size(buft)) {
-            return true;
+        bytes += room_for(tensor, buft);
+        if (room_for(tensor, buft) > ggml_backend_buft_get_max_size(buft)) {
+            return {"is too large for a buffer of the device", tensor};
         }
     }
     if (bytes > left_on(backend)) {
-        return true;
+        return {"the budget has no room for them"};
     }
-    for (Copy & copy : block) {
-        copy.buffer.reset(ggml_backend_buft_alloc_buffer(buft, copy.bytes));
-        if (!copy.buffer || !fill(copy)) {
-            return false;
-        }
+    Block block(tensors.size());
+    bool is_filled = true;
+    for (size_t i = 0; i < tensors.size() && is_filled; i++) {
+        is_filled = fill(block[i], tensors[i], buft);
     }
-    left_[backend] -= bytes;
-    keep(std::move(block));
-    return true;
+    left_[backend] = is_filled ? left_[backend] - bytes : 0;
+    if (is_filled) {
+        keep(std::move(block));
+    }
+    return {is_filled ? nullptr : "the device has refused memory"};
 }
 
-// Copies the bytes of a tensor. Returns false if its buffer refuses the tensor.
-bool ResidentExperts::fill(Copy & copy) {
+// Makes the copy of a tensor. Returns false if the device refuses memory.
+bool ResidentExperts::fill(Copy & copy, const ggml_tensor * tensor, ggml_backend_buffer_type_t buft) {
+    copy.data = tensor->data;
+    copy.host = tensor->buffer;
+    copy.bytes = room_for(tensor, buft);
+    copy.tensor = tensor_like(tensor);
+    copy.buffer.reset(ggml_backend_buft_alloc_buffer(buft, copy.bytes));
+    if (!copy.buffer) {
+        return false;
+    }
     ggml_backend_buffer_set_usage(copy.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     void * const base = ggml_backend_buffer_get_base(copy.buffer.get());
     if (host::place(copy.tensor.get(), copy.buffer.get(), base) != GGML_STATUS_SUCCESS) {

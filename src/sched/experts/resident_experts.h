@@ -12,7 +12,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "experts/expert_blocks.h"
@@ -36,8 +38,11 @@ class ResidentExperts {
     bool is_on() const { return budget_ > 0; }
     bool is_automatic() const { return budget_ == kAuto; }
 
-    // Makes blocks of the graph resident while the budget lasts. Blocks that are resident stay as they are.
-    void add(const ggml_cgraph * graph);
+    // True if the graph reads experts of which add() has not decided yet.
+    bool are_new(const ggml_cgraph * graph) const;
+    // Makes blocks of the graph resident while the budget lasts. What has been decided stays until set(). Returns a
+    // line for each block that says where it lies, and what keeps it in host memory.
+    std::string add(const ggml_cgraph * graph);
     // Makes the nodes of the graph read the resident tensors. Ends the exchange of the last graph, which must exist if
     // its operands are exchanged.
     void take(const ggml_cgraph * graph);
@@ -62,22 +67,27 @@ class ResidentExperts {
     };
     // Copy - the copy of one tensor, in a buffer of its own: types of buffers limit the size
     struct Copy {
-        const void * data;          // the original
-        ggml_backend_buffer_t host; // its buffer
-        size_t bytes;               // of the copy, alignment included
+        const void * data = nullptr;          // the original
+        ggml_backend_buffer_t host = nullptr; // its buffer
+        size_t bytes = 0;                     // of the copy, alignment included
         std::unique_ptr<ggml_tensor> tensor;
         std::unique_ptr<ggml_backend_buffer, Free> buffer;
     };
     // Block - the copies of one block. What another block has copied before is not among them.
     using Block = std::vector<Copy>;
+    // Obstacle - what keeps a block in host memory: a text, and the tensor that it is about, or NULL
+    struct Obstacle {
+        const char * text = nullptr; // NULL: nothing
+        const ggml_tensor * tensor = nullptr;
+    };
 
     ggml_tensor * find(const ggml_tensor * tensor) const;
     std::vector<const ggml_tensor *> missing(const ExpertBlock & block) const;
-    BackendId device_of(const ExpertBlock & block) const;
-    bool can_compute(BackendId backend, const ExpertBlock & block) const;
+    Obstacle place(const ExpertBlock & block, BackendId & backend);
+    Obstacle obstacle_on(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
-    bool load(const std::vector<const ggml_tensor *> & tensors, BackendId backend);
-    static bool fill(Copy & copy);
+    Obstacle load(const std::vector<const ggml_tensor *> & tensors, BackendId backend);
+    static bool fill(Copy & copy, const ggml_tensor * tensor, ggml_backend_buffer_type_t buft);
     void keep(Block block);
     void free_last();
 
@@ -87,6 +97,7 @@ class ResidentExperts {
     std::vector<Block> blocks_; // in the order in which they became resident
     std::unordered_map<const void *, ggml_tensor *> by_address_; // copies by the address of the original
     std::vector<ggml_backend_buffer_t> hosts_;                   // the different buffers of the originals
+    std::unordered_set<const void *> decided_;                   // addresses of tensors that stay in host memory
     OperandExchange exchange_;
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back

@@ -193,8 +193,11 @@ Status Scheduler::take_experts(Goal goal) {
         return {};
     }
     // Auto takes what compute buffers have left, so it begins with the first graph behind them.
-    if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0)) {
-        experts_.add(graph_);
+    if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0) && experts_.are_new(graph_)) {
+        const std::string listing = experts_.add(graph_);
+        if (settings_.debug > 0) {
+            host::log_debug(listing);
+        }
     }
     experts_.take(graph_);
     stats().resident_bytes = experts_.bytes();

@@ -31,6 +31,8 @@ class RoutedLayers {
             const int device = devices[static_cast<size_t>(i) % devices.size()];
             layer.buffer.reset(ggml_backend_alloc_ctx_tensors(layer.context.get(), rig.device(device)));
             ggml_backend_buffer_set_usage(layer.buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+            ggml_format_name(layer.up, "up.%d", i);
+            ggml_format_name(layer.down, "down.%d", i);
             layers.push_back(std::move(layer));
         }
         buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(host_.get(), ggml_backend_cpu_buffer_type()));
@@ -64,7 +66,7 @@ class RoutedLayers {
             ggml_tensor * const down = reads_views ? ggml_view_3d(ctx, layer.down, kSide, kSide, kCount,
                                                                   layer.down->nb[1], layer.down->nb[2], 0)
                                                    : layer.down;
-            layer.narrow = ggml_mul_mat_id(ctx, down, layer.biased, its);
+            layer.narrow = has_down ? ggml_mul_mat_id(ctx, down, layer.biased, its) : layer.biased;
             looked_up = table ? ggml_get_rows(ctx, table, its) : nullptr;
             value = ggml_cont(ctx, ggml_view_2d(ctx, layer.narrow, kSide, 1, layer.narrow->nb[1], 0));
         }
@@ -108,6 +110,7 @@ class RoutedLayers {
     std::vector<Layer> layers;
     ggml_tensor * table = nullptr; // if there is one, it is read with the ids
     bool reads_views = false;
+    bool has_down = true;
     ggml_tensor * ids = nullptr;
     ggml_tensor * x = nullptr;
     ggml_tensor * large = nullptr;
@@ -320,15 +323,37 @@ TEST(ResidentExperts, AreNotOfferedToACopyCallback) {
     EXPECT_EQ(device_of(rig, layers.layers[0].wide), ggml_backend_name(rig.device(0)));
 }
 
+// What the debug log says of the blocks of a graph
+std::string listing_of(const Rig & rig, RoutedLayers & layers) {
+    const LogCapture log;
+    ggml_sched_set_debug(rig.sched(), 1);
+    EXPECT_FALSE(layers.run(rig, {4, 1}).empty()) << ggml_sched_get_error(rig.sched());
+    ggml_sched_set_debug(rig.sched(), 0);
+    std::string text = log.text();
+    text.erase(0, text.find("## EXPERTS"));
+    return text.substr(0, text.find('\n', text.rfind("## EXPERTS")));
+}
+
+TEST(ResidentExperts, AreListedWithWhatKeepsOthersInHostMemory) {
+    Rig rig(on({GGML_SIM_PROFILE_CUDA}, kBlockBytes + 16384));
+    RoutedLayers layers(rig, 2);
+    EXPECT_EQ(listing_of(rig, layers),
+              "## EXPERTS: 'up.0' and what belongs to it are resident on SIM0\n"
+              "## EXPERTS: 'up.1' and what belongs to it stay in host memory: the budget has no room for them");
+    EXPECT_EQ(listing_of(rig, layers).find("## EXPERTS"), std::string::npos) << "all is decided";
+}
+
 TEST(ResidentExperts, AreNoneWhereTheEngineLooksUpPlaces) {
     Rig rig(on({GGML_SIM_PROFILE_CUDA}, 8 * kBlockBytes));
     RoutedLayers layers(rig, 1);
     const ContextPtr context = make_context();
     ggml_tensor * const table = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, 1, kCount);
+    ggml_set_name(table, "places");
     const BufferPtr buffer(ggml_backend_alloc_ctx_tensors_from_buft(context.get(), ggml_backend_cpu_buffer_type()));
     ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     layers.table = table;
-    EXPECT_FALSE(layers.run(rig, {4, 1}).empty());
+    EXPECT_EQ(listing_of(rig, layers), "## EXPERTS: 'up.0' and what belongs to it stay in host memory: places holds "
+                                       "integers, as a cache of experts of the engine does");
     EXPECT_EQ(rig.stats().resident_bytes, 0U);
 }
 
@@ -336,8 +361,23 @@ TEST(ResidentExperts, ThatABlockReadsAsAViewKeepTheBlockInHostMemory) {
     Rig rig(on({GGML_SIM_PROFILE_CUDA}, 8 * kBlockBytes));
     RoutedLayers layers(rig, 1);
     layers.reads_views = true;
-    EXPECT_FALSE(layers.run(rig, {4, 1}).empty());
+    EXPECT_NE(listing_of(rig, layers).find("(view) is a view, is repacked, or lies on another device"),
+              std::string::npos);
     EXPECT_EQ(rig.stats().resident_bytes, 0U);
+}
+
+TEST(ResidentExperts, OfALaterTensorJoinTheirBlock) {
+    Rig rig(on({GGML_SIM_PROFILE_CUDA}, 8 * kBlockBytes));
+    RoutedLayers layers(rig, 1);
+    layers.has_down = false; // as before an adapter is added
+    EXPECT_FALSE(layers.run(rig, {4, 1}).empty());
+    EXPECT_EQ(rig.stats().resident_bytes / kTensorBytes, 1U);
+    layers.has_down = true;
+    const std::vector<float> right = layers.run(rig, {4, 1});
+    EXPECT_EQ(n_blocks(rig), 1U);
+    EXPECT_EQ(device_of(rig, layers.layers[0].narrow), ggml_backend_name(rig.device(0)));
+    set_experts(rig.sched(), 0);
+    EXPECT_EQ(layers.run(rig, {4, 1}), right);
 }
 
 TEST(ResidentExperts, OfANodeThatTheUserPutsOnTheCpuAreReadThere) {
