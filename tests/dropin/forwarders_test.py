@@ -395,7 +395,7 @@ class Forwarders(unittest.TestCase):
 
     def test_forgets_what_ours_forgets(self):
         scenarios = "\n".join(self.run_program("forgotten")).split("\n- ")[1:]
-        self.assertEqual(len(scenarios), 7)
+        self.assertEqual(len(scenarios), 8)
         for scenario in scenarios:
             name, *lines = scenario.split("\n")
             with self.subTest(name=name):
