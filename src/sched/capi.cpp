@@ -121,8 +121,8 @@ size_t write_text(const std::string & text, char * buf, size_t size) {
     return text.size();
 }
 
-// Reads the caller's parameters. Fields that the caller's version does not have are zero. `least` is the size of the
-// first version. `defaults` names the function that fills the struct.
+// Reads the caller's parameters; fields that its version lacks are zero. `least` is the size of the first version.
+// `defaults` names the function that fills the struct.
 template <typename Params>
 Status read_params(const char * name, const char * defaults, const Params * params, size_t least, Params & known) {
     constexpr size_t kMost = 4096; // A larger size means that the caller has not filled the struct.
@@ -354,10 +354,10 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
         ggml_sched_stats & stats = sched->scheduler->stats();
-        const ggml_sched_stats before = stats;
-        stats = {};
-        stats.stream_decision = before.stream_decision; // These are no counters, so they stay.
-        stats.resident_bytes = before.resident_bytes;
+        ggml_sched_stats none = {};
+        none.stream_decision = stats.stream_decision; // These are no counters, so they stay.
+        none.resident_bytes = stats.resident_bytes;
+        stats = none;
     }
 }
 

@@ -102,6 +102,10 @@ std::vector<ExpertBlock> find_expert_blocks(const ggml_cgraph * graph, const std
         const BackendId device = device_read_by(node, backends);
         layer = device == kNoBackend ? layer : device;
     }
+    // A node that reads the ids of two blocks counts for the first one, which may leave the other one empty.
+    blocks.erase(
+        std::remove_if(blocks.begin(), blocks.end(), [](const ExpertBlock & block) { return block.operands.empty(); }),
+        blocks.end());
     return blocks;
 }
 

@@ -141,7 +141,7 @@ size_t n_blocks(const Rig & rig) {
 
 class ResidentExpertsOn : public testing::TestWithParam<ggml_sim_profile> {};
 
-// What the layers compute with experts in host memory. One rig at a time may use the simulated devices.
+// Returns what the layers compute with experts in host memory. One rig at a time may use the simulated devices.
 std::vector<float> expected_of(int n_layers, const std::vector<int32_t> & ids,
                                ggml_sim_profile profile = GGML_SIM_PROFILE_CUDA) {
     Rig rig(on({profile}, 0));
@@ -323,7 +323,7 @@ TEST(ResidentExperts, AreNotOfferedToACopyCallback) {
     EXPECT_EQ(device_of(rig, layers.layers[0].wide), ggml_backend_name(rig.device(0)));
 }
 
-// What the debug log says of the blocks of a graph
+// Returns what the debug log says of the blocks of a graph.
 std::string listing_of(const Rig & rig, RoutedLayers & layers) {
     const LogCapture log;
     ggml_sched_set_debug(rig.sched(), 1);
