@@ -13,7 +13,7 @@ namespace {
 struct Field {
     KeyField field;
     const char * name;
-    const char * memo; // that the error names; "": whichever meets the numbers of another graph
+    const char * memo; // that the error names; "": whichever needs the field first
 };
 
 void PrintTo(const Field & field, std::ostream * out) {
@@ -30,9 +30,11 @@ TEST_P(WithoutField, VerificationRefusesACase) {
     CaseChecks checks;
     checks.ignored = {GetParam().field};
     CaseOptions options;
-    options.max_devices = 2; // more only make the search for a small case longer
+    options.max_devices = 2; // more only make the search longer
     options.alike = true;
-    const auto found = property::find_counterexample(cases(options), 1, kMostCases, [&](const Case & job) {
+    // The first case will do. To look for a smaller one takes minutes where few cases need a field.
+    const auto any_case = rc::gen::noShrink(cases(options));
+    const auto found = property::find_counterexample(any_case, 1, kMostCases, [&](const Case & job) {
         const std::string wrong = run_case(job, checks);
         if (wrong.find("what was kept of an earlier graph does not hold") != std::string::npos) {
             ADD_FAILURE() << wrong;
@@ -50,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         Field{KeyField::UserAssignments, "UserAssignments", "assignment: "},
         Field{KeyField::StreamLimits, "StreamLimits", "splits: "},
         Field{KeyField::SplitOffers, "SplitOffers", "splits: "}, Field{KeyField::Answers, "Answers", "assignment: "},
-        Field{KeyField::StreamedSizes, "StreamedSizes", "splits: "},
+        Field{KeyField::StreamedSizes, "StreamedSizes", ""},
         Field{KeyField::StreamedInputs, "StreamedInputs", "streaming: "}, Field{KeyField::Rings, "Rings", "program: "},
         Field{KeyField::WholeExperts, "WholeExperts", "streaming: "}, Field{KeyField::Splits, "Splits", "places: "},
         Field{KeyField::Sizes, "Sizes", "places: "}, Field{KeyField::CurCopy, "CurCopy", "program: "},
