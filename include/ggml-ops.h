@@ -38,6 +38,8 @@ GGML_API struct ggml_tensor * ggml_argmax(struct ggml_context * ctx, struct ggml
 GGML_API struct ggml_tensor * ggml_repeat(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b);
 GGML_API struct ggml_tensor * ggml_repeat_4d(struct ggml_context * ctx, struct ggml_tensor * a, int64_t ne0, int64_t ne1,
                                              int64_t ne2, int64_t ne3);
+// The result is a, with b behind it in dimension dim. The types and the other dimensions of a and b are equal.
+GGML_API struct ggml_tensor * ggml_concat(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, int dim);
 // The result is each row, divided by sqrt(mean(x^2) + eps).
 GGML_API struct ggml_tensor * ggml_rms_norm(struct ggml_context * ctx, struct ggml_tensor * a, float eps);
 GGML_API struct ggml_tensor * ggml_rms_norm_inplace(struct ggml_context * ctx, struct ggml_tensor * a, float eps);
@@ -151,6 +153,18 @@ GGML_API struct ggml_tensor * ggml_argsort_top_k(struct ggml_context * ctx, stru
 // [n, ...] -> I32 [k, ...]: the indices of the k greatest elements of each row, the greatest first. ggml does not
 // define their order. It is defined here so that all backends agree.
 GGML_API struct ggml_tensor * ggml_top_k(struct ggml_context * ctx, struct ggml_tensor * a, int k);
+
+// Computes a part of dst: task ith of nth. The function finds its operands in dst->src.
+typedef void (*ggml_custom_op_t)(struct ggml_tensor * dst, int ith, int nth, void * userdata);
+
+// The result is what `fun` writes to it. The operands are the n_args tensors of `args`, at most GGML_MAX_SRC - 1, in
+// any layout. `args` may be NULL if n_args is 0. Only the CPU backend computes the operation, with operands and result
+// in host memory. It calls `fun` once for each ith in 0 ... nth - 1, where nth is n_tasks or the number of threads,
+// whichever is less. It calls `fun` from any thread and from several at once, in any order, and not at all if the
+// result is empty. `fun` and `userdata` must be valid while a graph with the result may run.
+GGML_API struct ggml_tensor * ggml_custom_4d(struct ggml_context * ctx, enum ggml_type type, int64_t ne0, int64_t ne1,
+                                             int64_t ne2, int64_t ne3, struct ggml_tensor ** args, int n_args,
+                                             ggml_custom_op_t fun, int n_tasks, void * userdata);
 
 #ifdef __cplusplus
 }

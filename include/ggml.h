@@ -45,6 +45,7 @@
 #define GGML_MAX_N_THREADS      512
 #define GGML_DEFAULT_N_THREADS  4
 #define GGML_DEFAULT_GRAPH_SIZE 2048
+#define GGML_N_TASKS_MAX        (-1) // as many tasks as the backend has threads; see ggml_custom_4d
 #define GGML_MEM_ALIGN          16
 
 #define GGML_ROPE_TYPE_NORMAL 0 // ggml_rope rotates the pairs (2i, 2i + 1).
@@ -174,6 +175,7 @@ enum ggml_op {
     GGML_OP_SUM_ROWS,
     GGML_OP_ARGMAX,
     GGML_OP_REPEAT,
+    GGML_OP_CONCAT,
     GGML_OP_RMS_NORM,
     GGML_OP_MUL_MAT,
     GGML_OP_MUL_MAT_ID,
@@ -193,6 +195,7 @@ enum ggml_op {
     GGML_OP_TOP_K,
     GGML_OP_UNARY,
     GGML_OP_GLU,
+    GGML_OP_CUSTOM, // calls a function of the program
 
     GGML_OP_COUNT,
 };

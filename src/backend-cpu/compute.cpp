@@ -77,6 +77,7 @@ ggml_status compute_node(ComputeContext & ctx, ggml_tensor * node) {
     case GGML_OP_SUM_ROWS: return compute_sum_rows(ctx, node);
     case GGML_OP_ARGMAX: return compute_argmax(ctx, node);
     case GGML_OP_REPEAT: return compute_repeat(ctx, node);
+    case GGML_OP_CONCAT: return compute_concat(ctx, node);
     case GGML_OP_RMS_NORM: return compute_rms_norm(ctx, node);
     case GGML_OP_MUL_MAT: return compute_mul_mat(ctx, node);
     case GGML_OP_MUL_MAT_ID: return compute_mul_mat_id(ctx, node);
@@ -90,6 +91,7 @@ ggml_status compute_node(ComputeContext & ctx, ggml_tensor * node) {
     case GGML_OP_TOP_K: return compute_top_k(ctx, node);
     case GGML_OP_UNARY: return compute_unary(ctx, node);
     case GGML_OP_GLU: return compute_glu(ctx, node);
+    case GGML_OP_CUSTOM: return compute_custom(ctx, node);
     default: return GGML_STATUS_FAILED; // check_node has refused it
     }
 }

@@ -2,6 +2,7 @@
 
 #include "ggml-impl.h"
 #include "ops/elements.h"
+#include "ops/params.h"
 
 #include <cstdint>
 
@@ -89,6 +90,28 @@ bool supports_set(const ggml_tensor * op) {
         }
     }
     return ggml_is_empty(b) || end <= static_cast<int64_t>(ggml_nbytes(op));
+}
+
+bool supports_concat(const ggml_tensor * op) {
+    const ggml_tensor * a = op->src[0];
+    const ggml_tensor * b = op->src[1];
+    const int32_t dim = ggml_get_op_params_i32(op, 0);
+    if (ggml_is_quantized(op->type) || a->type != op->type || b->type != op->type || dim < 0 || dim >= GGML_MAX_DIMS) {
+        return false;
+    }
+    for (int i = 0; i < GGML_MAX_DIMS; ++i) {
+        const int64_t of_b = i == dim ? op->ne[i] - a->ne[i] : op->ne[i];
+        if ((i != dim && a->ne[i] != op->ne[i]) || b->ne[i] != of_b) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// The function computes with types and layouts that nothing is known about.
+bool supports_custom(const ggml_tensor * op) {
+    const ggml_custom_op_params params = custom_params(op);
+    return params.fun != nullptr && (params.n_tasks > 0 || params.n_tasks == GGML_N_TASKS_MAX);
 }
 
 bool supports_get_rows(const ggml_tensor * op) {
@@ -190,6 +213,7 @@ bool has_two_operands(ggml_op op) {
     case GGML_OP_ADD:
     case GGML_OP_MUL:
     case GGML_OP_DIV:
+    case GGML_OP_CONCAT:
     case GGML_OP_SET:
     case GGML_OP_GET_ROWS:
     case GGML_OP_SET_ROWS:
@@ -206,6 +230,9 @@ bool supports_op(const ggml_tensor * op) {
     if (op->op == GGML_OP_NONE || ggml_is_view_op(op->op)) {
         return true;
     }
+    if (op->op == GGML_OP_CUSTOM) {
+        return supports_custom(op);
+    }
     const ggml_tensor * a = op->src[0];
     if (!is_usable(op) || !is_usable(a) || (has_two_operands(op->op) && !is_usable(op->src[1]))) {
         return false;
@@ -221,6 +248,7 @@ bool supports_op(const ggml_tensor * op) {
     case GGML_OP_RMS_NORM: return same_floats(a, op);
     case GGML_OP_SUM_ROWS: return is_float_type(a->type) && a->type == op->type && op->ne[0] == 1 && same_rows(a, op);
     case GGML_OP_REPEAT: return !ggml_is_quantized(a->type) && a->type == op->type && ggml_can_repeat(a, op);
+    case GGML_OP_CONCAT: return supports_concat(op);
     case GGML_OP_SET: return supports_set(op);
     case GGML_OP_GET_ROWS: return supports_get_rows(op);
     case GGML_OP_SET_ROWS: return supports_set_rows(op);

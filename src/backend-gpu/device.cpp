@@ -66,9 +66,11 @@ ggml_backend_buffer_type_t get_host_buffer_type(ggml_backend_dev_t) {
     return host_buffer_type();
 }
 
-// The kernels compute what the CPU backend does, in the same layouts.
+// The kernels compute what the CPU backend does, in the same layouts. CONCAT has no kernel. CUSTOM calls a function of
+// the program, which a GPU cannot do.
 bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
-    return ggml_backend_dev_supports_op(ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0), op);
+    return op->op != GGML_OP_CONCAT && op->op != GGML_OP_CUSTOM &&
+           ggml_backend_dev_supports_op(ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0), op);
 }
 bool supports_buft(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft) {
     return buft == context_of(device).buffer_type();

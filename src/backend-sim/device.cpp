@@ -63,8 +63,10 @@ ggml_backend_buffer_t from_host_ptr(ggml_backend_dev_t device, void * ptr, size_
     return buffer_from_host_ptr(context_of(device), ptr, size);
 }
 
+// Devices execute functions of the program as little as a GPU does.
 bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
-    return ggml_backend_dev_supports_op(ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0), op);
+    return op->op != GGML_OP_CUSTOM &&
+           ggml_backend_dev_supports_op(ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0), op);
 }
 
 bool supports_buft(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft) {

@@ -83,6 +83,12 @@ bool GraphSnapshot::take(const ggml_cgraph & graph, const ggml_sim_config & conf
         if (!computes(node)) {
             continue;
         }
+        if (node.op == GGML_OP_CUSTOM) { // The CPU backend would compute it.
+            GGML_LOG_ERROR("sim: '%s' (%s) calls a function of the program, which a device cannot do; ask "
+                           "ggml_backend_supports_op first\n",
+                           node.name, ggml_op_desc(&node));
+            return false;
+        }
         ggml_tensor * shadow = copy(node, resolver);
         if (shadow == nullptr) {
             return false;

@@ -33,7 +33,7 @@ class Resolver {
 
 class GraphSnapshot {
   public:
-    // False if a tensor has no usable place (the resolver has said why).
+    // False, with a message, if a tensor has no usable place or a node calls a function of the program.
     bool take(const ggml_cgraph & graph, const ggml_sim_config & config, Resolver & resolver);
     void clear(); // forgets the graph, keeps the storage
 

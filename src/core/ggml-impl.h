@@ -54,6 +54,13 @@ GGML_API struct ggml_tensor * ggml_dup_tensor_layout(struct ggml_context * ctx, 
 // Operations that move no bytes
 GGML_API bool ggml_is_view_op(enum ggml_op op);
 
+// The op_params of GGML_OP_CUSTOM begin with the bytes of this struct. They are not aligned: copy them.
+struct ggml_custom_op_params {
+    ggml_custom_op_t fun;
+    int n_tasks; // > 0, or GGML_N_TASKS_MAX
+    void * userdata;
+};
+
 // op_params as integers or floats
 static inline int32_t ggml_get_op_params_i32(const struct ggml_tensor * tensor, uint32_t i) {
     return tensor->op_params[i];

@@ -29,6 +29,30 @@ static void check_reductions(void) {
     struct ggml_tensor * small = capi_row(&bench, 2, pair);
     capi_expect(&bench, ggml_repeat(ctx, small, capi_row(&bench, 4, x)), pairs, __LINE__);
     capi_expect(&bench, ggml_repeat_4d(ctx, small, 2, 2, 1, 1), pairs, __LINE__);
+    const float both[6] = {7, 8, 7, 8, 7, 8};
+    struct ggml_tensor * four = ggml_repeat_4d(ctx, small, 4, 1, 1, 1);
+    capi_expect(&bench, ggml_concat(ctx, small, four, 0), both, __LINE__);
+    capi_bench_run(&bench);
+}
+
+static void add_summand(struct ggml_tensor * dst, int ith, int nth, void * userdata) {
+    const float * src = ggml_get_data(dst->src[0]);
+    float * result = ggml_get_data(dst);
+    const float * summand = userdata;
+    for (int64_t i = ith; i < ggml_nelements(dst); i += nth) {
+        result[i] = src[i] + *summand;
+    }
+}
+
+static void check_custom(void) {
+    struct capi_bench bench = capi_bench_new();
+    const float x[3] = {1, 2, 3};
+    float summand = 10;
+    const float sums[3] = {11, 12, 13};
+    struct ggml_tensor * args[1] = {capi_row(&bench, 3, x)};
+    struct ggml_tensor * result =
+        ggml_custom_4d(bench.ctx, GGML_TYPE_F32, 3, 1, 1, 1, args, 1, add_summand, GGML_N_TASKS_MAX, &summand);
+    capi_expect(&bench, result, sums, __LINE__);
     capi_bench_run(&bench);
 }
 
@@ -78,6 +102,7 @@ static void check_rope(void) {
 
 void capi_test_rows(void) {
     check_reductions();
+    check_custom();
     check_norms();
     check_rope();
 }

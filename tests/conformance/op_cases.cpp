@@ -57,6 +57,39 @@ void add_elementwise(std::vector<OpCase> & cases) {
                      }});
 }
 
+void double_elements(ggml_tensor * dst, int ith, int nth, void *) {
+    const auto * src = static_cast<const float *>(dst->src[0]->data);
+    for (int64_t i = ith; i < ggml_nelements(dst); i += nth) {
+        static_cast<float *>(dst->data)[i] = 2 * src[i];
+    }
+}
+
+OpCase custom_case() {
+    return {"custom", kMoved, [](Operands & o) {
+                ggml_tensor * a = o.floats(GGML_TYPE_F32, 33, 3);
+                return ggml_custom_4d(o.ctx(), GGML_TYPE_F32, 33, 3, 1, 1, &a, 1, double_elements, GGML_N_TASKS_MAX,
+                                      nullptr);
+            }};
+}
+
+void add_concat(std::vector<OpCase> & cases) {
+    for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16}) {
+        for (int dim = 0; dim < 4; dim++) {
+            cases.push_back({std::string("concat ") + ggml_type_name(type) + ", dimension " + std::to_string(dim),
+                             kMoved, [type, dim](Operands & o) {
+                                 int64_t ne[] = {9, 5, 3, 2};
+                                 ggml_tensor * a = o.floats(type, ne[0], ne[1], ne[2], ne[3]);
+                                 ne[dim] += 4;
+                                 return ggml_concat(o.ctx(), a, o.floats(type, ne[0], ne[1], ne[2], ne[3]), dim);
+                             }});
+        }
+    }
+    cases.push_back({"concat of transposed matrices", kMoved, [](Operands & o) {
+                         return ggml_concat(o.ctx(), ggml_transpose(o.ctx(), o.floats(GGML_TYPE_F32, 9, 7)),
+                                            ggml_transpose(o.ctx(), o.floats(GGML_TYPE_F32, 9, 2)), 0);
+                     }});
+}
+
 void add_rows(std::vector<OpCase> & cases) {
     cases.push_back(
         {"sum_rows", kF32, [](Operands & o) { return ggml_sum_rows(o.ctx(), o.floats(GGML_TYPE_F32, 65, 3)); }});
@@ -146,14 +179,16 @@ void add_writes(std::vector<OpCase> & cases) {
 std::vector<OpCase> make_op_cases() {
     std::vector<OpCase> cases;
     add_elementwise(cases);
+    add_concat(cases);
     add_rows(cases);
     add_mul_mat(cases);
     add_writes(cases);
+    cases.push_back(custom_case());
     return cases;
 }
 
 std::vector<OpCase> make_odd_cases() {
-    std::vector<OpCase> cases;
+    std::vector<OpCase> cases = {custom_case()};
     for (const ggml_type type : {GGML_TYPE_I8, GGML_TYPE_I16, GGML_TYPE_F64}) {
         cases.push_back({std::string("add ") + ggml_type_name(type), kMoved, [type](Operands & o) {
                              return ggml_add(o.ctx(), ggml_new_tensor_1d(o.ctx(), type, 8),

@@ -46,7 +46,7 @@ struct OpCase {
 
 const std::vector<OpCase> & op_cases();
 
-// Operations that a backend may well refuse: types that nothing computes with.
+// Operations that a backend may well refuse: types that nothing computes with, and functions of the program.
 const std::vector<OpCase> & odd_cases();
 
 } // namespace conformance

@@ -291,6 +291,51 @@ TEST_F(Builders, RepeatsFillAShape) {
     expect_refused([&] { return ggml_repeat_4d(ctx, empty, 3, 3, 1, 1); });
 }
 
+TEST_F(Builders, ConcatAddsUpOneDimension) {
+    ggml_tensor * a = of(GGML_TYPE_F16, 2, 3, 4, 5);
+    for (int dim = 0; dim < 4; dim++) {
+        Shape shape = shape_of(a);
+        const auto at = static_cast<size_t>(dim);
+        for (const int64_t n : {0, 1, 7}) {
+            shape[at] = n;
+            ggml_tensor * b = ggml_new_tensor(ctx, GGML_TYPE_F16, 4, shape.data());
+            ggml_tensor * t = ggml_concat(ctx, a, b, dim);
+            expect_op(t, GGML_OP_CONCAT, {a, b});
+            Shape expected = shape_of(a);
+            expected[at] += n;
+            EXPECT_EQ(shape_of(t), expected);
+            EXPECT_EQ(t->type, GGML_TYPE_F16);
+            EXPECT_EQ(t->op_params[0], dim);
+            EXPECT_EQ(t->view_src, nullptr);
+        }
+    }
+    ggml_tensor * turned = ggml_transpose(ctx, f32(4, 3));
+    EXPECT_TRUE(ggml_is_contiguous(ggml_concat(ctx, turned, turned, 0)));
+    EXPECT_EQ(shape_of(ggml_concat(ctx, of(GGML_TYPE_Q8_0, 32), of(GGML_TYPE_Q8_0, 64), 0)), (Shape{96, 1, 1, 1}));
+}
+
+TEST_F(Builders, ConcatRefusesOtherTypesShapesAndDimensions) {
+    ggml_tensor * a = f32(2, 3, 4, 5);
+    ggml_tensor * half = of(GGML_TYPE_F16, 2, 3, 4, 5);
+    for (const int dim : {-1, 4, INT32_MAX, INT32_MIN}) {
+        expect_refused([&] { return ggml_concat(ctx, a, a, dim); });
+    }
+    for (int dim = 0; dim < 4; dim++) {
+        expect_refused([&] { return ggml_concat(ctx, a, half, dim); });
+        for (int other = 0; other < 4; other++) {
+            Shape shape = shape_of(a);
+            shape[static_cast<size_t>(other)]++;
+            ggml_tensor * b = ggml_new_tensor(ctx, GGML_TYPE_F32, 4, shape.data());
+            if (other != dim) {
+                expect_refused([&] { return ggml_concat(ctx, a, b, dim); });
+            }
+        }
+    }
+    ggml_tensor * huge = of(GGML_TYPE_I8, INT64_MAX - 1);
+    expect_refused([&] { return ggml_concat(ctx, huge, huge, 0); });
+    expect_refused([&] { return ggml_concat(ctx, huge, huge, 1); });
+}
+
 TEST_F(Builders, GetRowsPicksRowsOfEachMatrix) {
     ggml_tensor * a = of(GGML_TYPE_Q4_0, 32, 9, 2, 3);
     ggml_tensor * ids = of(GGML_TYPE_I32, 5, 2, 3);

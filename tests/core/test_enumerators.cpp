@@ -68,6 +68,8 @@ TEST_P(WrongNumber, MakesNoTensor) {
     EXPECT_EQ(ggml_glu(ctx(), a, as<ggml_glu_op>(), false), nullptr);
     EXPECT_EQ(ggml_glu_split(ctx(), a, a, as<ggml_glu_op>()), nullptr);
     EXPECT_EQ(ggml_argsort(ctx(), a, as<ggml_sort_order>()), nullptr);
+    const auto nothing = [](ggml_tensor *, int, int, void *) {};
+    EXPECT_EQ(ggml_custom_4d(ctx(), as<ggml_type>(), 4, 4, 1, 1, &a, 1, nothing, 1, nullptr), nullptr);
 }
 
 TEST_P(WrongNumber, ChangesNothing) {

@@ -32,6 +32,13 @@ const std::vector<Builder> kBuilders = {
     {"argmax", 1, [](C c, T a, T, T) { return ggml_argmax(c, a); }},
     {"repeat", 2, [](C c, T a, T b, T) { return ggml_repeat(c, a, b); }},
     {"repeat_4d", 1, [](C c, T a, T, T) { return ggml_repeat_4d(c, a, 4, 1, 1, 1); }},
+    {"concat", 2, [](C c, T a, T b, T) { return ggml_concat(c, a, b, 0); }},
+    {"custom_4d", 3,
+     [](C c, T a, T b, T d) {
+         T args[] = {a, b, d};
+         return ggml_custom_4d(
+             c, GGML_TYPE_F32, 4, 1, 1, 1, args, 3, [](T, int, int, void *) {}, 1, nullptr);
+     }},
     {"rms_norm", 1, [](C c, T a, T, T) { return ggml_rms_norm(c, a, 1); }},
     {"rms_norm_inplace", 1, [](C c, T a, T, T) { return ggml_rms_norm_inplace(c, a, 1); }},
     {"unary", 1, [](C c, T a, T, T) { return ggml_unary(c, a, GGML_UNARY_OP_RELU); }},

@@ -142,3 +142,39 @@ TEST(Copy, RepeatFillsEveryDimension) {
     Bench bench(17);
     bench.check(ggml_repeat_4d(bench.ctx(), bench.random(GGML_TYPE_F32, {1000, 1, 1, 1}), 3000, 2, 1, 1));
 }
+
+TEST(Copy, ConcatPutsBBehindAInEveryDimension) {
+    const Index shape = {7, 4, 3, 2};
+    for (const ggml_type type : kPlainTypes) {
+        for (int dim = 0; dim < 4; ++dim) {
+            for (const int64_t n : {0, 1, 5}) {
+                Index other = shape;
+                other[static_cast<size_t>(dim)] = n;
+                Bench bench(18, 2, 8u << 20);
+                for (const Layout layout : kAllLayouts) {
+                    ggml_tensor * a = bench.random(type, shape, layout);
+                    bench.check(ggml_concat(bench.ctx(), a, bench.random(type, other), dim));
+                    bench.check(ggml_concat(bench.ctx(), bench.random(type, other), a, dim));
+                    bench.check(ggml_concat(bench.ctx(), a, bench.random(type, shape, Layout::Transposed), dim));
+                }
+            }
+        }
+    }
+    Bench bench(19);
+    bench.check(ggml_concat(bench.ctx(), bench.random(GGML_TYPE_F32, {1000, 3, 1, 1}),
+                            bench.random(GGML_TYPE_F32, {2000, 3, 1, 1}), 0));
+}
+
+TEST(Copy, ConcatWritesIntoEveryLayout) {
+    for (const ggml_type type : kPlainTypes) {
+        for (const Layout layout : kAllLayouts) {
+            Bench bench(20);
+            ggml_tensor * node = bench.random(type, {7, 5, 3, 2}, layout);
+            node->op = GGML_OP_CONCAT;
+            node->op_params[0] = 1;
+            node->src[0] = bench.random(type, {7, 2, 3, 2});
+            node->src[1] = bench.random(type, {7, 3, 3, 2});
+            bench.check(node);
+        }
+    }
+}

@@ -123,6 +123,17 @@ Array evaluate_set(const ggml_tensor * node) {
     return result;
 }
 
+Array evaluate_concat(const ggml_tensor * node) {
+    const Array a = decode(node->src[0]);
+    const Array b = decode(node->src[1]);
+    const auto dim = static_cast<size_t>(node->op_params[0]);
+    return map(node, [&](const Index & i) {
+        Index in_b = i;
+        in_b[dim] -= a.shape[dim];
+        return in_b[dim] < 0 ? a[i] : b[in_b];
+    });
+}
+
 Array evaluate_sum_rows(const ggml_tensor * node) {
     const Array a = decode(node->src[0]);
     Array result(shape_of(node));
@@ -343,6 +354,7 @@ Array evaluate(const ggml_tensor * node) {
     case GGML_OP_RMS_NORM: return evaluate_rms_norm(node);
     case GGML_OP_MUL_MAT: return evaluate_mul_mat(node);
     case GGML_OP_MUL_MAT_ID: return evaluate_mul_mat_id(node);
+    case GGML_OP_CONCAT: return evaluate_concat(node);
     case GGML_OP_SET: return evaluate_set(node);
     case GGML_OP_GET_ROWS: return evaluate_get_rows(node);
     case GGML_OP_SET_ROWS: return evaluate_set_rows(node);

@@ -177,7 +177,7 @@ TEST(SupportsOp, SoftMaxSortingAndRopeTakeTheirTypes) {
         [](const Combination & c) { return is_float(c.result) && c.first == c.result && c.second == GGML_TYPE_I32; });
 }
 
-TEST(SupportsOp, RepeatAndSetKeepTheType) {
+TEST(SupportsOp, RepeatConcatAndSetKeepTheType) {
     const Index shape = {32, 2, 1, 1};
     try_types(
         [&](Bench & b, const Combination & c) {
@@ -186,14 +186,26 @@ TEST(SupportsOp, RepeatAndSetKeepTheType) {
         [](const Combination & c) {
             return c.result == c.first && is_computed(c.result) && !ggml_is_quantized(c.result);
         });
+    const auto is_one_plain_type = [](const Combination & c) {
+        return c.result == c.first && c.result == c.second && is_computed(c.result) && !ggml_is_quantized(c.result);
+    };
     try_types(
         [&](Bench & b, const Combination & c) {
             return make_node(b, GGML_OP_SET, c.result, shape,
                              {zeros(b, c.first, shape), zeros(b, c.second, {32, 1, 1, 1})});
         },
-        [](const Combination & c) {
-            return c.result == c.first && c.result == c.second && is_computed(c.result) && !ggml_is_quantized(c.result);
-        });
+        is_one_plain_type);
+    for (const int dim : {0, 1}) {
+        const Index doubled = dim == 0 ? Index{64, 2, 1, 1} : Index{32, 4, 1, 1};
+        try_types(
+            [&](Bench & b, const Combination & c) {
+                ggml_tensor * node = make_node(b, GGML_OP_CONCAT, c.result, doubled,
+                                               {zeros(b, c.first, shape), zeros(b, c.second, shape)});
+                node->op_params[0] = dim;
+                return node;
+            },
+            is_one_plain_type);
+    }
 }
 
 TEST(SupportsOp, ShapesThatDoNotFitAreRefused) {
@@ -208,6 +220,11 @@ TEST(SupportsOp, ShapesThatDoNotFitAreRefused) {
     refuse(GGML_OP_CPY, {32, 2, 1, 1}, {f32({32, 3, 1, 1})});
     refuse(GGML_OP_REPEAT, {32, 2, 1, 1}, {f32({5, 1, 1, 1})});
     refuse(GGML_OP_REPEAT, {32, 2, 1, 1}, {f32({0, 1, 1, 1})});
+    refuse(GGML_OP_CONCAT, {32, 2, 1, 1}, {f32({20, 2, 1, 1})});
+    refuse(GGML_OP_CONCAT, {32, 2, 1, 1}, {f32({20, 2, 1, 1}), f32({13, 2, 1, 1})});
+    refuse(GGML_OP_CONCAT, {32, 2, 1, 1}, {f32({20, 2, 1, 1}), f32({12, 1, 1, 1})});
+    refuse(GGML_OP_CONCAT, {32, 2, 1, 1}, {f32({20, 1, 1, 1}), f32({12, 2, 1, 1})});
+    refuse(GGML_OP_CONCAT, {32, 2, 1, 1}, {f32({33, 2, 1, 1}), f32({12, 2, 1, 1})});
     refuse(GGML_OP_SUM_ROWS, {2, 2, 1, 1}, {f32({32, 2, 1, 1})});
     refuse(GGML_OP_MUL_MAT, {5, 3, 1, 1}, {f32({32, 5, 1, 1}), f32({31, 3, 1, 1})});
     refuse(GGML_OP_MUL_MAT, {5, 4, 1, 1}, {f32({32, 5, 1, 1}), f32({32, 3, 1, 1})});
@@ -236,6 +253,12 @@ TEST(SupportsOp, ParametersThatLeadOutsideAreRefused) {
                                        {f32(shape), zeros(bench, GGML_TYPE_I32, {1, 1, 1, 1})});
         node->op_params[1] = n_dims;
         node->op_params[2] = mode;
+        expect_refused(bench, node);
+    }
+    for (const int32_t dim : {-1, 4, 1}) { // 1: the operands add up in dimension 0
+        ggml_tensor * node =
+            make_node(bench, GGML_OP_CONCAT, GGML_TYPE_F32, shape, {f32({20, 2, 1, 1}), f32({12, 2, 1, 1})});
+        node->op_params[0] = dim;
         expect_refused(bench, node);
     }
     ggml_tensor * unary = make_node(bench, GGML_OP_UNARY, GGML_TYPE_F32, shape, {f32(shape)});

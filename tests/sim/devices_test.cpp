@@ -88,6 +88,34 @@ TEST_F(SimDevices, SupportsWhatTheCpuSupports) {
     EXPECT_FALSE(ggml_backend_supports_op(device, odd));
 }
 
+TEST_F(SimDevices, RefuseFunctionsOfTheProgram) {
+    const auto forbidden = [](ggml_tensor *, int, int, void *) { FAIL() << "a device has called the function"; };
+    for (int i = 0; i < GGML_SIM_PROFILE_COUNT; i++) {
+        ggml_backend_t device = backend(i, (ggml_sim_profile) i);
+        ggml_tensor * a = vector_on(device, 1.0f);
+        ggml_tensor * node = ggml_custom_4d(ctx(), GGML_TYPE_F32, n, 1, 1, 1, &a, 1, forbidden, 1, nullptr);
+        EXPECT_TRUE(ggml_backend_supports_op(cpu(), node));
+        EXPECT_FALSE(ggml_backend_supports_op(device, node));
+        place(node, ggml_backend_get_default_buffer_type(device));
+        EXPECT_EQ(ggml_backend_graph_compute(device, graph_of(node)), GGML_STATUS_FAILED);
+        EXPECT_TRUE(was_logged("(CUSTOM) calls a function of the program"));
+        launch_scale(device, a, 2.0f, a); // The device works as before.
+        ggml_backend_synchronize(device);
+        EXPECT_EQ(first(a), 2.0f);
+    }
+}
+
+TEST_F(SimDevices, ConcatenateAsTheCpuDoes) {
+    ggml_backend_t device = backend(0);
+    ggml_tensor * node = ggml_concat(ctx(), vector_on(device, 1.0f), vector_on(device, 2.0f), 0);
+    EXPECT_TRUE(ggml_backend_supports_op(device, node));
+    place(node, ggml_backend_get_default_buffer_type(device));
+    ASSERT_EQ(ggml_backend_graph_compute(device, graph_of(node)), GGML_STATUS_SUCCESS);
+    const std::vector<float> result = values(node);
+    EXPECT_EQ(result.front(), 1.0f);
+    EXPECT_EQ(result.back(), 2.0f);
+}
+
 TEST_F(SimDevices, OffloadsLargeProductsWhereConfigured) {
     ggml_backend_t device = backend(0);
     ggml_tensor * w = ggml_new_tensor_2d(ctx(), GGML_TYPE_F32, 8, 4);

@@ -1,4 +1,4 @@
-// DUP, CPY, CONT, SET, REPEAT
+// DUP, CPY, CONT, SET, REPEAT, CONCAT
 
 #include "elements.h"
 #include "ops.h"
@@ -130,6 +130,19 @@ ggml_status compute_repeat(ComputeContext & ctx, ggml_tensor * dst) {
             done += n;
         }
     });
+    return GGML_STATUS_SUCCESS;
+}
+
+ggml_status compute_concat(ComputeContext & ctx, ggml_tensor * dst) {
+    const int dim = ggml_get_op_params_i32(dst, 0);
+    size_t offset = 0; // bytes from the beginning of dst to the place of the operand
+    for (const ggml_tensor * src : {dst->src[0], dst->src[1]}) {
+        ggml_tensor part = *src; // the place that src is written to
+        part.data = static_cast<char *>(dst->data) + offset;
+        std::copy(dst->nb, dst->nb + GGML_MAX_DIMS, part.nb);
+        copy_same_type(ctx, src, &part);
+        offset += static_cast<size_t>(src->ne[dim]) * dst->nb[dim];
+    }
     return GGML_STATUS_SUCCESS;
 }
 

@@ -11,6 +11,7 @@ namespace ggml_sched::cpu {
 ggml_status compute_copy(ComputeContext & ctx, ggml_tensor * dst); // DUP, CPY, CONT
 ggml_status compute_set(ComputeContext & ctx, ggml_tensor * dst);
 ggml_status compute_repeat(ComputeContext & ctx, ggml_tensor * dst);
+ggml_status compute_concat(ComputeContext & ctx, ggml_tensor * dst);
 
 ggml_status compute_binary(ComputeContext & ctx, ggml_tensor * dst); // ADD, MUL, DIV
 ggml_status compute_unary(ComputeContext & ctx, ggml_tensor * dst);
@@ -31,5 +32,7 @@ ggml_status compute_rope(ComputeContext & ctx, ggml_tensor * dst);
 
 ggml_status compute_mul_mat(ComputeContext & ctx, ggml_tensor * dst);
 ggml_status compute_mul_mat_id(ComputeContext & ctx, ggml_tensor * dst);
+
+ggml_status compute_custom(ComputeContext & ctx, ggml_tensor * dst);
 
 } // namespace ggml_sched::cpu

@@ -1,8 +1,8 @@
-// params.h - the float parameters of operations, which lie in op_params as bits.
+// params.h - the parameters of operations that lie in op_params as bytes: floats and those of CUSTOM.
 
 #pragma once
 
-#include "ggml.h"
+#include "ggml-impl.h"
 
 #include <cstring>
 
@@ -12,6 +12,12 @@ inline float param_f32(const ggml_tensor * t, int i) {
     float value;
     std::memcpy(&value, &t->op_params[i], sizeof(value));
     return value;
+}
+
+inline ggml_custom_op_params custom_params(const ggml_tensor * t) {
+    ggml_custom_op_params params;
+    std::memcpy(&params, t->op_params, sizeof(params));
+    return params;
 }
 
 } // namespace ggml_sched::cpu

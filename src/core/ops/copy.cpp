@@ -167,6 +167,34 @@ struct ggml_tensor * ggml_repeat_4d(struct ggml_context * ctx, struct ggml_tenso
     return finish(new_tensor(ctx, layout), GGML_OP_REPEAT, {a});
 }
 
+struct ggml_tensor * ggml_concat(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b, int dim) {
+    const char * builder = "ggml_concat";
+    if (!given(builder, ctx, {a, b}) ||
+        !require(dim >= 0 && dim < GGML_MAX_DIMS, builder, "the dimension must be 0 to 3", {a, b}) ||
+        !require(a->type == b->type, builder, "a and b must have one type", {a, b})) {
+        return nullptr;
+    }
+    int64_t ne[GGML_MAX_DIMS];
+    for (int i = 0; i < GGML_MAX_DIMS; i++) {
+        if (!require(i == dim || a->ne[i] == b->ne[i], builder, "a and b may differ in the given dimension only",
+                     {a, b})) {
+            return nullptr;
+        }
+        ne[i] = a->ne[i];
+    }
+    Layout layout;
+    if (!require(b->ne[dim] <= INT64_MAX - ne[dim], builder, "the result is too large to address", {a, b})) {
+        return nullptr;
+    }
+    ne[dim] += b->ne[dim];
+    if (!contiguous_layout(builder, a->type, GGML_MAX_DIMS, ne, layout)) {
+        return nullptr;
+    }
+    ggml_tensor * result = new_tensor(ctx, layout);
+    set_param_i32(result, 0, dim);
+    return finish(result, GGML_OP_CONCAT, {a, b});
+}
+
 struct ggml_tensor * ggml_get_rows(struct ggml_context * ctx, struct ggml_tensor * a, struct ggml_tensor * b) {
     const char * builder = "ggml_get_rows";
     if (!given(builder, ctx, {a, b}) ||

@@ -18,6 +18,7 @@ constexpr OpText op_texts[] = {
     {"SUM_ROWS", "sum_rows(x)"},
     {"ARGMAX", "argmax(x)"},
     {"REPEAT", "repeat(x)"},
+    {"CONCAT", "concat(x,y)"},
     {"RMS_NORM", "rms_norm(x)"},
     {"MUL_MAT", "X*Y"},
     {"MUL_MAT_ID", "X[i]*Y"},
@@ -37,6 +38,7 @@ constexpr OpText op_texts[] = {
     {"TOP_K", "top_k(x)"},
     {"UNARY", "unary(x)"},
     {"GLU", "glu(x)"},
+    {"CUSTOM", "custom(x)"},
 };
 static_assert(sizeof(op_texts) / sizeof(op_texts[0]) == GGML_OP_COUNT, "one entry an operation");
 
