@@ -21,6 +21,7 @@
 //   GGML_SCHED_STREAM         auto, off, unlimited, or a number of MiB   ggml_sched_set_streaming
 //   GGML_SCHED_STREAM_KEEP    0, 1                                       ggml_sched_keep_weights
 //   GGML_SCHED_EXPERTS        off, auto, or a number of MiB              ggml_sched_set_experts
+//   GGML_SCHED_EXPERT_MISSES  none, cpu or upload                        ggml_sched_set_experts
 //   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
 //   GGML_SCHED_DEBUG_REALLOC  0, 1, 2                                    ggml_sched_set_debug_realloc
 //
@@ -105,6 +106,9 @@ struct ggml_sched_stats {
                               // since streaming was set; ggml_sched_reset_stats keeps it
     uint64_t resident_bytes;  // bytes of device memory that resident experts have now, no count; see
                               // ggml_sched_set_experts; ggml_sched_reset_stats keeps it
+    uint64_t expert_pairs;    // pairs of a token and an expert in blocks with slots; see ggml_sched_set_experts
+    uint64_t expert_misses;   // pairs that the CPU computed, since their experts had no slot
+    uint64_t expert_uploads;  // experts that were copied to a slot
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was
@@ -199,7 +203,8 @@ static inline struct ggml_sched_stream_params ggml_sched_stream_default_params(v
 // link takes up to 128 MiB more for a moment. The lookahead AUTO (or 0) is 1 GiB if the budget is AUTO, and the budget
 // otherwise. The ring is as large as the smaller of both values, or smaller if the graph needs less.
 //
-// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields of a later version. The
+// It is an error if `params` is NULL, its size is too small or above 4096, `misses` has another value, or fields of a
+// later version are set. The
 // settings stay then, nothing waits, and the graph is forgotten all the same.
 GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, const struct ggml_sched_stream_params * params);
 
@@ -223,10 +228,23 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 #define GGML_SCHED_EXPERTS_OFF  0
 #define GGML_SCHED_EXPERTS_AUTO SIZE_MAX
 
+// What is done where the budget has no room for all blocks of a device. With CPU or UPLOAD, each block gets slots for
+// the same part of its experts. The experts that a router has chosen often lately have a slot. The device computes the
+// pairs of a token and an expert that has one. Graphs of more than 16 tokens, and nodes that do not work pair by pair,
+// are computed as without slots; GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback.
+enum ggml_sched_expert_misses {
+    GGML_SCHED_EXPERT_MISSES_NONE   = 0, // Whole blocks become resident in the order of the graph. There are no slots.
+    GGML_SCHED_EXPERT_MISSES_CPU    = 1, // The CPU computes the other pairs, at the same time. Rows of the result have
+                                         // the bits of where they were computed, which changes from run to run.
+    GGML_SCHED_EXPERT_MISSES_UPLOAD = 2, // An expert without a slot is copied to one first. The results are the bits of
+                                         // a model that lies on the device.
+};
+
 // The parameters of resident experts. A later version may add fields at the end. Zero will be their default.
 struct ggml_sched_expert_params {
     size_t size;         // sizeof(struct ggml_sched_expert_params), as the caller was compiled
     size_t budget_bytes; // the most device memory for resident experts on each device
+    enum ggml_sched_expert_misses misses;
 };
 
 // Returns the defaults: the budget is GGML_SCHED_EXPERTS_OFF. The function is part of the caller, so that its struct
@@ -235,10 +253,11 @@ static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(v
     struct ggml_sched_expert_params params;
     params.size         = sizeof(params);
     params.budget_bytes = GGML_SCHED_EXPERTS_OFF;
+    params.misses       = GGML_SCHED_EXPERT_MISSES_NONE;
     return params;
 }
 
-// Sets how much memory resident experts may use. Waits for runs in flight, frees the memory of those that are resident,
+// Sets how much memory resident experts may use, and what is done about others. Waits for runs in flight, frees the memory of those that are resident,
 // and forgets the allocated graph like ggml_backend_sched_reset. The next graph that is reserved or allocated makes
 // experts resident again: the call that does so copies them, and returns when they are there.
 //

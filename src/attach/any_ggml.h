@@ -10,7 +10,23 @@
 namespace ggml_sched::attach {
 
 // KnownOp - the operations that the scheduler knows, besides GGML_OP_NONE, which is 0 everywhere.
-enum class KnownOp { MulMat, MulMatId, Reshape, View, Permute, Transpose, SetRows, FlashAttn, Rope, Count };
+enum class KnownOp {
+    MulMat,
+    MulMatId,
+    Reshape,
+    View,
+    Permute,
+    Transpose,
+    SetRows,
+    FlashAttn,
+    Rope,
+    AddId,
+    GetRows,
+    Concat,
+    Cont,
+    Custom,
+    Count
+};
 
 // Returns the number of the operation in the current ggml.
 ggml_op number_of(KnownOp op);
@@ -23,4 +39,8 @@ ggml_op number_of(KnownOp op);
 #define GGML_OP_VIEW ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::View)
 #define GGML_OP_PERMUTE ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::Permute)
 #define GGML_OP_TRANSPOSE ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::Transpose)
+#define GGML_OP_GET_ROWS ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::GetRows)
+#define GGML_OP_CONCAT ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::Concat)
+#define GGML_OP_CONT ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::Cont)
+#define GGML_OP_CUSTOM ::ggml_sched::attach::number_of(::ggml_sched::attach::KnownOp::Custom)
 #define GGML_OP_COUNT 256 // more than any ggml has

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "foreign.h"
+#include "host/operations.h"
 #include "proof.h"
 
 namespace ggml_sched::attach {
@@ -62,7 +63,8 @@ void * function_behind_us(const link_map & object, const char * name) {
 // GLU in every ggml that can be attached.
 OpTable find_ops(const BoundGgml & ggml) {
     static constexpr std::array<const char *, static_cast<size_t>(KnownOp::Count)> kNames = {
-        "MUL_MAT", "MUL_MAT_ID", "RESHAPE", "VIEW", "PERMUTE", "TRANSPOSE", "SET_ROWS", "FLASH_ATTN_EXT", "ROPE"};
+        "MUL_MAT",        "MUL_MAT_ID", "RESHAPE", "VIEW",     "PERMUTE", "TRANSPOSE", "SET_ROWS",
+        "FLASH_ATTN_EXT", "ROPE",       "ADD_ID",  "GET_ROWS", "CONCAT",  "CONT",      "CUSTOM"};
     static constexpr std::array<const char *, 15> kInPlace = {
         "ADD",   "ADD1",     "DIAG_MASK_INF", "DIAG_MASK_ZERO", "DIV", "LOG",  "MUL", "RMS_NORM", "ROPE",
         "SCALE", "SOFT_MAX", "SQR",           "SQRT",           "SUB", "UNARY"};
@@ -73,6 +75,9 @@ OpTable find_ops(const BoundGgml & ggml) {
         const char * name = GGML_SCHED_CALL(ggml, ggml_op_name)(static_cast<ggml_op>(op));
         for (size_t i = 0; i < kNames.size(); i++) {
             table.number[i] = std::strcmp(name, kNames[i]) == 0 ? op : table.number[i];
+        }
+        for (const char * known : host::kRowByRow) {
+            table.row_by_row[op] = table.row_by_row[op] || std::strcmp(name, known) == 0;
         }
         table.in_place[op] = asks && GGML_SCHED_CALL(ggml, ggml_op_can_inplace)(static_cast<ggml_op>(op));
         for (const char * known : kInPlace) {

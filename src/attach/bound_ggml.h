@@ -37,6 +37,7 @@ constexpr int kMostOps = 256; // more than any ggml has
 // OpTable - what the scheduler knows of the operations of a ggml, by their numbers.
 struct OpTable {
     std::array<int, static_cast<size_t>(KnownOp::Count)> number = {}; // of each KnownOp; kMostOps if it has none
+    std::array<bool, kMostOps> row_by_row = {};                       // see host::is_row_by_row()
     std::array<bool, kMostOps> in_place = {};                         // may put their result where an operand was
     bool weights_place_flash_attn = true;                             // older ggmls: weights decide where it runs
 };

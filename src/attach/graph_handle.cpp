@@ -2,6 +2,7 @@
 
 #include "host/graph_handle.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -105,6 +106,16 @@ void GraphHandle::optimize_for(ggml_backend_t backend, std::vector<Keep> & keeps
 
 void GraphHandle::slice(const GraphHandle & whole, int begin, int end) {
     make_view(graph_.get(), whole.get(), begin, end);
+}
+
+void GraphHandle::replace_nodes(const ggml_cgraph * graph, ggml_tensor ** nodes, int n_nodes) {
+    const GraphLayout & where = layout();
+    std::memcpy(static_cast<void *>(graph_.get()), graph, where.bytes);
+    write_field<int>(graph_.get(), where.n_nodes, n_nodes);
+    write_field<int>(graph_.get(), where.size, std::max(n_nodes, read_field<int>(graph, where.size)));
+    write_field(graph_.get(), where.nodes, nodes);
+    write_field<void *>(graph_.get(), where.grads, nullptr);
+    write_field<void *>(graph_.get(), where.grad_accs, nullptr);
 }
 
 void GraphHandle::set_identity() {

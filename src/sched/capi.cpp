@@ -416,8 +416,9 @@ void ggml_sched_set_experts(ggml_backend_sched_t sched, const ggml_sched_expert_
         constexpr size_t kLeast = offsetof(ggml_sched_expert_params, budget_bytes) + sizeof(known.budget_bytes);
         Status status = read_params("set_experts", "ggml_sched_expert_default_params", params, kLeast, known);
         if (status.ok()) {
-            scheduler.set_experts(known.budget_bytes);
-        } else {
+            status = scheduler.set_experts(known);
+        }
+        if (!status.ok()) {
             scheduler.reset();
         }
         return status;

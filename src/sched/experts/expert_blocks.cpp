@@ -8,13 +8,7 @@ namespace ggml_sched {
 
 namespace {
 
-// Operands of MUL_MAT_ID
-constexpr int kMatrices = 0;
-constexpr int kIds = 2;
-
-const ggml_tensor * root_of(const ggml_tensor * tensor) {
-    return tensor->view_src ? tensor->view_src : tensor;
-}
+constexpr int kMatrices = 0; // operand of MUL_MAT_ID
 
 // True for a tensor, or a view of one, in a buffer of weights.
 bool is_in_weights(const ggml_tensor * tensor) {
@@ -28,7 +22,7 @@ bool is_host_weight(const ggml_tensor * tensor) {
 
 bool reads(const ggml_tensor * node, const ggml_tensor * root) {
     return std::any_of(node->src, node->src + GGML_MAX_SRC,
-                       [&](const ggml_tensor * operand) { return operand && root_of(operand) == root; });
+                       [&](const ggml_tensor * operand) { return operand && expert_root_of(operand) == root; });
 }
 
 // Makes an empty block for each tensor of ids with which experts in host memory are read.
@@ -38,7 +32,7 @@ std::vector<ExpertBlock> blocks_by_ids(const host::Nodes & nodes) {
         if (!matrices_in_host_memory(nodes[i])) {
             continue;
         }
-        const ggml_tensor * const ids = root_of(nodes[i]->src[kIds]);
+        const ggml_tensor * const ids = expert_root_of(nodes[i]->src[kIdsOperand]);
         if (std::none_of(blocks.begin(), blocks.end(), [&](const ExpertBlock & block) { return block.ids == ids; })) {
             blocks.push_back({ids, {}});
         }
@@ -49,7 +43,7 @@ std::vector<ExpertBlock> blocks_by_ids(const host::Nodes & nodes) {
 // Adds what a node reads to its block.
 void add_operands(const ggml_tensor * node, ExpertBlock & block) {
     for (const ggml_tensor * const operand : node->src) {
-        if (!is_in_weights(operand) || root_of(operand) == block.ids) {
+        if (!is_in_weights(operand) || expert_root_of(operand) == block.ids) {
             continue;
         }
         block.table = operand->type == GGML_TYPE_I32 ? operand : block.table;
@@ -79,7 +73,7 @@ BackendId device_read_by(const ggml_tensor * node, const std::vector<host::Backe
 } // namespace
 
 const ggml_tensor * matrices_in_host_memory(const ggml_tensor * node) {
-    return node->op == GGML_OP_MUL_MAT_ID && node->src[kIds] && is_host_weight(node->src[kMatrices])
+    return node->op == GGML_OP_MUL_MAT_ID && node->src[kIdsOperand] && is_host_weight(node->src[kMatrices])
                ? node->src[kMatrices]
                : nullptr;
 }

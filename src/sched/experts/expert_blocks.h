@@ -17,6 +17,12 @@
 
 namespace ggml_sched {
 
+// Obstacle - what keeps experts in host memory: a text, and the tensor that it is about, or NULL
+struct Obstacle {
+    const char * text = nullptr; // NULL: nothing
+    const ggml_tensor * tensor = nullptr;
+};
+
 // ExpertOperand - a weight in host memory that a node of a block reads
 struct ExpertOperand {
     const ggml_tensor * node;
@@ -35,6 +41,14 @@ struct ExpertBlock {
     // A weight of integers; NULL if there is none. Engines look up places of cached experts there, and write it.
     const ggml_tensor * table = nullptr;
 };
+
+// The operand of MUL_MAT_ID and ADD_ID that has the ids
+constexpr int kIdsOperand = 2;
+
+// Returns the tensor itself, or what it is a view of.
+inline const ggml_tensor * expert_root_of(const ggml_tensor * tensor) {
+    return tensor->view_src ? tensor->view_src : tensor;
+}
 
 // Returns the matrices in host memory of which a MUL_MAT_ID chooses; NULL for another node.
 const ggml_tensor * matrices_in_host_memory(const ggml_tensor * node);

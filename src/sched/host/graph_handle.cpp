@@ -1,5 +1,7 @@
 #include "host/graph_handle.h"
 
+#include <algorithm>
+
 #include "host/ggml_api.h"
 
 namespace ggml_sched::host {
@@ -81,6 +83,13 @@ void GraphHandle::optimize_for(ggml_backend_t /*backend*/, std::vector<Keep> & /
 
 void GraphHandle::slice(const GraphHandle & whole, int begin, int end) {
     *graph_ = ggml_graph_view(whole.graph_.get(), begin, end);
+}
+
+void GraphHandle::replace_nodes(const ggml_cgraph * graph, ggml_tensor ** nodes, int n_nodes) {
+    *graph_ = *graph;
+    graph_->nodes = nodes;
+    graph_->n_nodes = n_nodes;
+    graph_->size = std::max(n_nodes, graph->size);
 }
 
 void GraphHandle::set_identity() {

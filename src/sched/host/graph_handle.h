@@ -52,6 +52,8 @@ class GraphHandle {
     void optimize_for(ggml_backend_t backend, std::vector<Keep> & keeps);
     // Becomes the nodes [begin, end) of another handle's graph.
     void slice(const GraphHandle & whole, int begin, int end);
+    // Becomes `graph` with other nodes. Shares its leafs, and the array that is given.
+    void replace_nodes(const ggml_cgraph * graph, ggml_tensor ** nodes, int n_nodes);
     // Gives the graph a new number, by which a backend recognizes the graph when it is launched again.
     void set_identity();
 

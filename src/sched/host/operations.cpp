@@ -1,5 +1,6 @@
 #include "host/operations.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "host/ggml_api.h"
@@ -56,6 +57,22 @@ int n_to_take_over(ggml_op op) {
 
 #endif
 
+// OperationSet - operations by their names, of which a ggml may lack some
+class OperationSet {
+  public:
+    OperationSet(std::initializer_list<const char *> names) {
+        for (int op = 0; op < GGML_OP_COUNT; op++) {
+            const char * const own = ggml_op_name(static_cast<ggml_op>(op));
+            has_[static_cast<size_t>(op)] = std::any_of(
+                names.begin(), names.end(), [own](const char * name) { return std::strcmp(own, name) == 0; });
+        }
+    }
+    bool has(const ggml_tensor * tensor) const { return has_[static_cast<size_t>(tensor->op)]; }
+
+  private:
+    std::array<bool, GGML_OP_COUNT> has_ = {};
+};
+
 } // namespace
 
 bool is_placed_by_weights(const ggml_tensor * tensor) {
@@ -68,14 +85,28 @@ bool is_placed_by_weights(const ggml_tensor * tensor) {
 }
 
 bool is_set_rows(const ggml_tensor * tensor) {
-    static const int set_rows = [] {
-        int op = 0;
-        while (op < GGML_OP_COUNT && std::strcmp(ggml_op_name(static_cast<ggml_op>(op)), "SET_ROWS") != 0) {
-            op++;
-        }
-        return op;
-    }();
-    return tensor->op == set_rows;
+    static const OperationSet set_rows({"SET_ROWS"});
+    return set_rows.has(tensor);
+}
+
+bool is_add_id(const ggml_tensor * tensor) {
+    static const OperationSet add_id({"ADD_ID"});
+    return add_id.has(tensor);
+}
+
+bool is_row_by_row(const ggml_tensor * tensor) {
+    static const OperationSet row_by_row(kRowByRow);
+    return row_by_row.has(tensor);
+}
+
+void make_custom(ggml_tensor * tensor, ggml_custom_op_t function, void * user_data) {
+    ggml_custom_op_params params = {}; // with zeros where the struct has none of its members
+    params.fun = function;
+    params.n_tasks = 1;
+    params.userdata = user_data;
+    tensor->op = GGML_OP_CUSTOM;
+    static_assert(sizeof(params) <= sizeof(tensor->op_params), "they lie there");
+    std::memcpy(tensor->op_params, &params, sizeof(params));
 }
 
 OperandsToTakeOver operands_to_take_over() {

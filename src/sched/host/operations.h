@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 
 #include "ggml.h"
 
@@ -24,6 +25,18 @@ inline bool is_view_op(const ggml_tensor * tensor) {
 
 // True for SET_ROWS: it replaces the rows that src[1] names by those of src[0]. Older versions of ggml lack it.
 bool is_set_rows(const ggml_tensor * tensor);
+
+// True for ADD_ID: it adds to each row the one that src[2] names. Our ggml lacks it.
+bool is_add_id(const ggml_tensor * tensor);
+
+// The operations of is_row_by_row().
+inline constexpr std::initializer_list<const char *> kRowByRow = {"ADD",   "SUB", "MUL", "DIV",  "SCALE", "CLAMP",
+                                                                  "UNARY", "GLU", "SQR", "SQRT", "LOG"};
+// True if each row of the result depends on nothing but the same row of each operand, where all have the same rows.
+bool is_row_by_row(const ggml_tensor * tensor);
+
+// Makes the tensor a node that calls the function; see ggml_custom_4d. One task calls it.
+void make_custom(ggml_tensor * tensor, ggml_custom_op_t function, void * user_data);
 
 // OperandsToTakeOver - by operation: how many operands, from the first one on, may give their place to the result.
 //

@@ -12,9 +12,10 @@ namespace ggml_sched::host {
 
 namespace {
 
-constexpr const char * kSwitches[] = {"GGML_SCHED",       "GGML_SCHED_SYNC",        "GGML_SCHED_VERIFY",
-                                      "GGML_SCHED_REUSE", "GGML_SCHED_TRACE",       "GGML_SCHED_STREAM",
-                                      "GGML_SCHED_DEBUG", "GGML_SCHED_STREAM_KEEP", "GGML_SCHED_DEBUG_REALLOC"};
+constexpr const char * kSwitches[] = {"GGML_SCHED",         "GGML_SCHED_SYNC",         "GGML_SCHED_VERIFY",
+                                      "GGML_SCHED_REUSE",   "GGML_SCHED_TRACE",        "GGML_SCHED_STREAM",
+                                      "GGML_SCHED_DEBUG",   "GGML_SCHED_STREAM_KEEP",  "GGML_SCHED_DEBUG_REALLOC",
+                                      "GGML_SCHED_EXPERTS", "GGML_SCHED_EXPERT_MISSES"};
 
 void say_once(const std::string & line) {
     static std::mutex mutex;

@@ -89,6 +89,17 @@ struct Tuning {
     static constexpr int kLinkSamples = 4;
     // Auto leaves this much free where it makes experts resident: caches and buffers of engines may grow.
     static constexpr size_t kExpertsMargin = 512 * kMiB;
+
+    // Experts: parted pairs
+
+    // Graphs with more tokens read most experts anyway, and streaming sends them.
+    static constexpr int64_t kMostPartedTokens = 16;
+    // A choice counts half as much so many runs later.
+    static constexpr double kExpertHalfLife = 16.0;
+    // An expert takes the slot of another if its score is so many times the other's.
+    static constexpr double kExpertMargin = 1.25;
+    // So many experts of a layer are replaced after a run. Each upload takes as long as the CPU needs for some pairs.
+    static constexpr int kMostReplacedExperts = 2;
 };
 
 } // namespace ggml_sched

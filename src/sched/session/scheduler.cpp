@@ -143,6 +143,7 @@ void Scheduler::reset() {
     user_.clear();
     cut_.release_graph();
     graph_ = nullptr;
+    worked_on_ = nullptr;
     is_allocated_ = false;
     program_ = nullptr;
 }
@@ -171,7 +172,7 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal) 
     if (Status status = take_experts(goal); !status.ok()) {
         return status;
     }
-    cut_.take(graph);
+    cut_.take(worked_on_);
     if (!view().has_owned_buffers()) {
         return {};
     }
@@ -182,38 +183,61 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal) 
             in_flight_.synchronize();
         }
         earlier.take_away();
-        cut_.take(graph);
+        cut_.take(worked_on_);
     }
     return status;
 }
 
-// Lets the nodes of the graph read resident experts, and makes more of them resident.
+// Makes more experts resident, and lets the nodes of the graph read them.
 Status Scheduler::take_experts(Goal goal) {
+    worked_on_ = graph_;
     if (!experts_.is_on()) {
         return {};
     }
     // Auto takes what compute buffers have left, so it begins with the first graph behind them.
     if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0) && experts_.are_new(graph_)) {
-        const std::string listing = experts_.add(graph_);
+        const std::string listing = experts_.add(graph_, !copy_callback_.function);
         if (settings_.debug > 0) {
             host::log_debug(listing);
         }
     }
-    experts_.take(graph_);
-    stats().resident_bytes = experts_.bytes();
-    const ggml_tensor * const changed = settings_.verify ? experts_.find_changed() : nullptr;
-    return changed ? Status::failed(std::string("experts: the bytes of '") + changed->name + "' in host memory have " +
+    exchange_experts();
+    const char * const changed = settings_.verify ? experts_.find_changed() : nullptr;
+    return changed ? Status::failed(std::string("experts: the bytes of '") + changed + "' in host memory have " +
                                     "changed, and a device has the old ones; call ggml_sched_set_experts after " +
                                     "weights have been written")
                    : Status{};
 }
 
-void Scheduler::set_experts(size_t budget) {
+// Lets the nodes of the graph read resident experts.
+void Scheduler::exchange_experts() {
+    // An eval callback sees the nodes that the caller built, and a copy callback may write weights.
+    const bool has_callback = observer_.callback || copy_callback_.function;
+    const auto is_fixed = [&](const ggml_tensor * node) { return has_callback || user_.find(node) != user_.end(); };
+    worked_on_ = experts_.take(graph_, is_fixed);
+    if (!experts_.parted().is_empty()) {
+        placed_ = user_;
+        for (const PartedPattern & pattern : experts_.parted().patterns()) {
+            for (const PlacedNode & placed : pattern.placed) {
+                placed_[placed.node] = placed.backend;
+            }
+        }
+    }
+    stats().resident_bytes = experts_.bytes();
+}
+
+Status Scheduler::set_experts(const ggml_sched_expert_params & params) {
+    const auto misses = static_cast<Misses>(params.misses);
+    if (misses != Misses::None && misses != Misses::Cpu && misses != Misses::Upload) {
+        return Status::failed("ggml_sched_set_experts: 'misses' is " + std::to_string(params.misses) +
+                              "; pass a value of ggml_sched_expert_misses");
+    }
     in_flight_.synchronize();
     reset();
     forget_results(); // They name memory that is freed now.
-    experts_.set(budget);
+    experts_.set({params.budget_bytes, misses});
     stats().resident_bytes = 0;
+    return {};
 }
 
 void Scheduler::set_streaming(const StreamSettings & settings) {

@@ -81,7 +81,7 @@ class Scheduler {
     // Waits for all runs, and forgets the graph.
     void set_streaming(const StreamSettings & settings);
     // Sets how much memory of each device resident experts may use. Waits for all runs, and forgets the graph.
-    void set_experts(size_t budget);
+    Status set_experts(const ggml_sched_expert_params & params);
     void keep_weights(bool keep) { streaming_.keep_weights(keep); }
     void set_verify(bool verify) { settings_.verify = verify; }
     // Lets results be kept for later graphs. Without reuse, every stage runs anew for each graph and each run.
@@ -122,6 +122,9 @@ class Scheduler {
     enum class Inputs { Writable, Written };
     Status take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal);
     Status take_experts(Goal goal);
+    void exchange_experts();
+    const UserAssignments & assignments() const { return experts_.parted().is_empty() ? user_ : placed_; }
+    Status count_experts();
     Status allocate(ggml_cgraph * graph, Inputs inputs);
     Status prepare(Goal goal, size_t * sizes = nullptr);
     Status assign_and_split();
@@ -146,6 +149,7 @@ class Scheduler {
     Status prove_cut();
     Status prove_places();
     Status prove_streams();
+    Status prove_stream_plan();
     KeptPlan & find_plan(bool & is_kept);
     Status prove_program();
     Status prove_plan(const KeptPlan & kept);
@@ -177,7 +181,9 @@ class Scheduler {
     bool is_allocated_ = false;
     int cur_copy_ = 0;
     int next_copy_ = 0;
+    ggml_cgraph * worked_on_ = nullptr; // graph_, or a graph of experts_ in which pairs are parted
     UserAssignments user_;
+    UserAssignments placed_; // user_, and the nodes of worked_on_ that have their place
     ResidentExperts experts_;
     SplitMemo cut_;
     Slots slots_;

@@ -50,7 +50,7 @@ Status Scheduler::prepare(Goal goal, size_t * sizes) {
 }
 
 Status Scheduler::assign_and_split() {
-    Status status = cut_.cut(user_, limits(), offered_ != Offered::Nothing);
+    Status status = cut_.cut(assignments(), limits(), offered_ != Offered::Nothing);
     return status.ok() && settings_.verify ? prove_cut() : status;
 }
 
@@ -87,7 +87,10 @@ Status Scheduler::get_ring(Goal goal, bool & fits) {
     }
     plan_streaming();
     const uint64_t before = streams_.number();
-    Status status = streaming_.get_memory(*streamed_, view(), splits(), fits);
+    Status status = settings_.verify ? prove_stream_plan() : Status{}; // before anything uses it
+    if (status.ok()) {
+        status = streaming_.get_memory(*streamed_, view(), splits(), fits);
+    }
     if (status.ok() && fits) {
         if (streams_.number() != before) {
             plan_streaming(); // The plan depends on the memory, which has changed.
@@ -108,7 +111,7 @@ Status Scheduler::make_copies(Goal goal) {
     if (settings_.debug > 0) {
         host::log_debug(observe::listing_of(view(), splits(), assignment(), backends_, settings_.debug > 1));
     }
-    split_graphs_.prepare(cut_.view(), graph_, splits(), slots_, backends_);
+    split_graphs_.prepare(cut_.view(), worked_on_, splits(), slots_, backends_);
     return {};
 }
 
@@ -152,12 +155,11 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
     if (experts_.has_blocks()) {
         in_flight_.abandon("memory of resident experts is given back");
         experts_.give_back();
-        experts_.take(graph_);
-        stats().resident_bytes = experts_.bytes();
+        exchange_experts();
     } else if (!streaming_.give_memory_back()) {
         return false;
     }
-    cut_.take(graph_);
+    cut_.take(worked_on_);
     return true;
 }
 

@@ -95,21 +95,24 @@ Status Scheduler::stale(const std::string & what) {
 
 // The functions prove_...() fail if a kept result does not hold for the graph.
 Status Scheduler::prove_cut() {
-    const std::string difference = cut_.find_stale(graph_, user_, limits(), offered_ != Offered::Nothing);
+    const std::string difference = cut_.find_stale(worked_on_, assignments(), limits(), offered_ != Offered::Nothing);
     return difference.empty() ? Status{} : stale(difference);
 }
 
 Status Scheduler::prove_streams() {
+    const Status status = prove_stream_plan();
+    const bool is_too_small = status.ok() && streamed_ != nothing_streamed_ && !streams_.in_the_way(*streamed_).empty();
+    return is_too_small ? stale("streaming: the ring is too small") : status;
+}
+
+Status Scheduler::prove_stream_plan() {
     if (streamed_ == nothing_streamed_) {
         return {};
     }
     const StreamedExperts & experts = cut_.streamed().experts;
     const StreamPlan fresh = plan_streams(view(), splits(), cut_.streamed(), assignment(), backends_, topology_,
                                           streamed_->memory, streaming_.streams_whole(experts));
-    std::string difference = find_difference(*streamed_, fresh);
-    if (difference.empty() && !streams_.in_the_way(*streamed_).empty()) {
-        difference = "the ring is too small";
-    }
+    const std::string difference = find_difference(*streamed_, fresh);
     return difference.empty() ? Status{} : stale("streaming: " + difference);
 }
 
@@ -187,10 +190,11 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     }
     const bool is_it = is_allocated_ && is_same_graph(graph);
     const bool lacks_offers = is_it && copy_callback_.function && offered_ == Offered::Nothing;
-    if (lacks_offers) {
+    const bool lacks_nodes = is_it && observer_.callback && !experts_.parted().is_empty();
+    if (lacks_offers || lacks_nodes) {
         reallocations_.forget(); // other splits need other buffers
     }
-    if (!is_it || lacks_offers) {
+    if (!is_it || lacks_offers || lacks_nodes) {
         if (Status status = allocate(graph, Inputs::Written); !status.ok()) {
             return status;
         }
@@ -266,8 +270,20 @@ Status Scheduler::run() {
     last_streams_ = streamed_;
     in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // The eval callback may set another one during the run.
-    return streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
-                                        : executor_->run(*kept.plan, run_bindings(), observer);
+    experts_.promote();
+    Status status = streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
+                                                 : executor_->run(*kept.plan, run_bindings(), observer);
+    return status.ok() ? count_experts() : status;
+}
+
+// Counts the pairs of the run. Fails if a router has named an expert that does not exist.
+Status Scheduler::count_experts() {
+    std::string failure;
+    const ResidentExperts::Counts counts = experts_.take_counts(failure);
+    stats().expert_pairs += counts.pairs;
+    stats().expert_misses += counts.missed;
+    stats().expert_uploads += counts.uploaded;
+    return failure.empty() ? Status{} : Status::failed(failure);
 }
 
 RunBindings Scheduler::run_bindings() {

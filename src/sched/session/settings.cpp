@@ -59,12 +59,17 @@ Settings read_settings() {
                     {"no", GGML_SCHED_STREAM_OFF},
                     {"false", GGML_SCHED_STREAM_OFF}},
                    GGML_SCHED_STREAM_AUTO);
-    settings.experts = read_bytes("GGML_SCHED_EXPERTS", "off, auto, or a number of MiB for each device",
-                                  {{"auto", GGML_SCHED_EXPERTS_AUTO},
-                                   {"off", GGML_SCHED_EXPERTS_OFF},
-                                   {"no", GGML_SCHED_EXPERTS_OFF},
-                                   {"false", GGML_SCHED_EXPERTS_OFF}},
-                                  GGML_SCHED_EXPERTS_OFF);
+    settings.experts.budget = read_bytes("GGML_SCHED_EXPERTS", "off, auto, or a number of MiB for each device",
+                                         {{"auto", GGML_SCHED_EXPERTS_AUTO},
+                                          {"off", GGML_SCHED_EXPERTS_OFF},
+                                          {"no", GGML_SCHED_EXPERTS_OFF},
+                                          {"false", GGML_SCHED_EXPERTS_OFF}},
+                                         GGML_SCHED_EXPERTS_OFF);
+    settings.experts.misses = static_cast<Misses>(host::read_switch("GGML_SCHED_EXPERT_MISSES", "none, cpu or upload",
+                                                                    {{"none", static_cast<size_t>(Misses::None)},
+                                                                     {"cpu", static_cast<size_t>(Misses::Cpu)},
+                                                                     {"upload", static_cast<size_t>(Misses::Upload)}},
+                                                                    static_cast<size_t>(Misses::None)));
     settings.keep_weights = host::read_on_off("GGML_SCHED_STREAM_KEEP", false);
     settings.verify = host::read_on_off("GGML_SCHED_VERIFY", false);
     settings.reuse = host::read_on_off("GGML_SCHED_REUSE", true);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "experts/resident_experts.h"
 #include "ggml-sched.h"
 #include "stream/stream_settings.h"
 
@@ -24,7 +25,7 @@ struct Settings {
     int debug = 0;                                         // GGML_SCHED_DEBUG
     StreamSettings streaming;                              // GGML_SCHED_STREAM
     bool keep_weights = false;                             // GGML_SCHED_STREAM_KEEP
-    size_t experts = 0;                                    // GGML_SCHED_EXPERTS: bytes of each device, or auto
+    ResidentExperts::Settings experts;                     // GGML_SCHED_EXPERTS, GGML_SCHED_EXPERT_MISSES
     ReallocCheck realloc_check = ReallocCheck::None;       // GGML_SCHED_DEBUG_REALLOC
     std::string trace; // GGML_SCHED_TRACE; FILE.n for the n-th traced scheduler of the process, from the second on
 };

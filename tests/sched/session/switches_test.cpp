@@ -126,7 +126,19 @@ TEST(Switches, OfExpertsTakeWordsAndMiB) {
                                                        {"0", GGML_SCHED_EXPERTS_OFF},
                                                        {"AUTO", GGML_SCHED_EXPERTS_AUTO},
                                                        {"8192", 8192 * kMiB}}) {
-                      EXPECT_EQ(settings_with("GGML_SCHED_EXPERTS", value).experts, budget) << value;
+                      EXPECT_EQ(settings_with("GGML_SCHED_EXPERTS", value).experts.budget, budget) << value;
+                  }
+              }),
+              "");
+}
+
+TEST(Switches, OfMissingExpertsTakeWords) {
+    EXPECT_EQ(stderr_of([] {
+                  for (const auto & [value, misses] : {std::pair<const char *, Misses>{"", Misses::None},
+                                                       {"none", Misses::None},
+                                                       {"CPU", Misses::Cpu},
+                                                       {"upload", Misses::Upload}}) {
+                      EXPECT_EQ(settings_with("GGML_SCHED_EXPERT_MISSES", value).experts.misses, misses) << value;
                   }
               }),
               "");
@@ -145,6 +157,7 @@ TEST(Switches, TellEachUnknownValueOnceOnStderr) {
                                                              {"GGML_SCHED_DEBUG_REALLOC", "all"},
                                                              {"GGML_SCHED_EXPERTS", "all"},
                                                              {"GGML_SCHED_EXPERTS", "unlimited"},
+                                                             {"GGML_SCHED_EXPERT_MISSES", "1"},
                                                              {"GGML_SCHED_STREAM", "-8"},
                                                              {"GGML_SCHED_STREAM", "8 GiB"},
                                                              {"GGML_SCHED_STREAM", "99999999999999999"},

@@ -3,19 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <random>
 
 namespace ggml_sched::test {
 
 namespace {
-
-std::vector<float> random_floats(size_t n, uint64_t seed) {
-    std::mt19937_64 random(seed);
-    std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
-    std::vector<float> values(n);
-    std::generate(values.begin(), values.end(), [&] { return uniform(random); });
-    return values;
-}
 
 size_t n_elements(const ggml_tensor * tensor) {
     return static_cast<size_t>(ggml_nelements(tensor));

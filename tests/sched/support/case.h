@@ -110,6 +110,7 @@ struct Case {
     size_t stream = SIZE_MAX;    // bytes of the ring for streamed weights; SIZE_MAX: the default
     bool keep = false;           // weights that are still in it
     size_t resident = 0;         // bytes of each device for resident experts; SIZE_MAX: auto
+    int misses = 0;              // a ggml_sched_expert_misses
     bool pinned_weights = false; // those on the CPU
     double link = 0;             // bytes that reach a device in a microsecond of its clock; 0: the default
     bool on_stream_lane = false; // inputs are copied on the streaming queue, too

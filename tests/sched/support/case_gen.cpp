@@ -38,8 +38,9 @@ class Maker {
         job.pinned_weights = one_in(2);
         job.on_stream_lane = one_in(2);
         job.keep = one_in(2);
-        const size_t budgets[] = {0, 0, 0, kExpertsBytes, 3 * kExpertsBytes, SIZE_MAX};
-        job.resident = budgets[pick(6)];
+        const size_t budgets[] = {0, 0, 0, kExpertsBytes / 2, kExpertsBytes, 3 * kExpertsBytes, SIZE_MAX};
+        job.resident = budgets[pick(7)];
+        job.misses = pick(3);
         job.merges = one_in(2);
         job.scribbles = one_in(3);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
@@ -58,6 +59,14 @@ class Maker {
                 std::fill(places->begin(), places->end(), kOnCpu);
             }
             job.stream = 2 * kExpertsBytes + static_cast<size_t>(pick(static_cast<int>(4 * kExpertsBytes)));
+        }
+        parts_ = options_.host && one_in(5);
+        if (parts_) { // experts in slots: of both weights, or of one
+            const size_t few[] = {kExpertsBytes / 2, kExpertsBytes * 7 / 8};
+            job.resident = few[pick(2)];
+            job.misses = 1 + pick(2);
+            std::fill(job.experts.begin(), job.experts.end(), kOnCpu);
+            job.scribbles = false; // a copy callback may write weights, so pairs are not parted
         }
         job.stored_ids = pick_place();
         const int n_graphs = (options_.alike ? 2 : 1) + pick(3);
@@ -81,7 +90,11 @@ class Maker {
     int pick_place() { return options_.host ? pick(n_places_) : 1 + pick(n_places_ - 1); }
     int pick_mode() { return options_.host ? pick(3) : 0; }
 
-    int pick_rows() { return one_in(2) ? kRows : kRows >> (1 + pick(3)); }
+    int pick_rows() {
+        const int fewest = kRows >> 3; // with a pair for each row, none is missing if there are slots for so many
+        const bool is_full = !parts_ && one_in(2);
+        return is_full ? kRows : parts_ && one_in(2) ? fewest : kRows >> (1 + pick(3));
+    }
 
     // Returns a graph of the same operations with other sizes, places, weights or caches. Much that was found for one
     // graph may be kept for the other.
@@ -102,7 +115,7 @@ class Maker {
 
     GraphSpec graph() {
         GraphSpec graph;
-        graph.rows = one_in(3) ? pick_rows() : kRows;
+        graph.rows = parts_ || one_in(3) ? pick_rows() : kRows;
         const int n_inputs = 1 + pick(3);
         for (int i = 0; i < n_inputs; i++) {
             graph.inputs.push_back(options_.host && one_in(5) ? pick_place() : kAnywhere);
@@ -191,6 +204,7 @@ class Maker {
     const int size_;
     int n_places_ = 1;
     bool streams_ = false;
+    bool parts_ = false;
 };
 
 void remove_device(Case & job, int device) {
@@ -301,6 +315,7 @@ class Edits {
         set([](Case & job) -> size_t & { return job.stream; }, size_t{0});
         set([](Case & job) -> bool & { return job.keep; }, false);
         set([](Case & job) -> size_t & { return job.resident; }, size_t{0});
+        set([](Case & job) -> int & { return job.misses; }, 0);
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
         set([](Case & job) -> double & { return job.link; }, 0.0);
         set([](Case & job) -> bool & { return job.on_stream_lane; }, false);

@@ -23,6 +23,7 @@ RigOptions rig_options(const Case & job) {
     options.stream = job.stream;
     options.keep_weights = job.keep;
     options.experts = job.resident;
+    options.misses = static_cast<ggml_sched_expert_misses>(job.misses);
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;
@@ -236,6 +237,8 @@ class Runner {
         report_.streamed_by_ids += streamed_by_ids;
         report_.streamed_whole += streamed_whole;
         report_.resident += now.resident_bytes > 0;
+        report_.parted += now.expert_misses > before.expert_misses;
+        report_.uploaded += now.expert_pairs > before.expert_pairs && job_.misses == GGML_SCHED_EXPERT_MISSES_UPLOAD;
         report_.kept += now.kept_bytes > before.kept_bytes;
         report_.caches_ahead += now.cache_bytes > before.cache_bytes;
         const plan::Program & program = scheduler().last_plan()->program;

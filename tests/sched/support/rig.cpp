@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
 #include "ggml-backend-impl.h"
 #include "handle.h"
@@ -27,9 +28,10 @@ void set_streaming(ggml_backend_sched_t sched, size_t budget, size_t lookahead) 
     ggml_sched_set_streaming(sched, &params);
 }
 
-void set_experts(ggml_backend_sched_t sched, size_t budget) {
+void set_experts(ggml_backend_sched_t sched, size_t budget, ggml_sched_expert_misses misses) {
     ggml_sched_expert_params params = ggml_sched_expert_default_params();
     params.budget_bytes = budget;
+    params.misses = misses;
     ggml_sched_set_experts(sched, &params);
 }
 
@@ -105,7 +107,7 @@ Rig::Rig(const RigOptions & options)
             set_streaming(sched(), options.stream);
         }
         if (options.experts > 0) {
-            set_experts(sched(), options.experts);
+            set_experts(sched(), options.experts, options.misses);
         }
         if (options.keep_weights) { // else what the environment says
             ggml_sched_keep_weights(sched(), true);
@@ -147,6 +149,14 @@ std::vector<float> read_floats(const ggml_tensor * tensor) {
 
 void write_floats(ggml_tensor * tensor, const std::vector<float> & values) {
     ggml_backend_tensor_set(tensor, values.data(), 0, values.size() * sizeof(float));
+}
+
+std::vector<float> random_floats(size_t n, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
+    std::vector<float> values(n);
+    std::generate(values.begin(), values.end(), [&] { return uniform(random); });
+    return values;
 }
 
 std::vector<float> ramp(size_t n, float first, float step) {

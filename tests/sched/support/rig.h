@@ -41,8 +41,9 @@ void change_hooks(ggml_backend_sched_t sched, const std::function<void(TestHooks
 // Calls ggml_sched_set_streaming with these values.
 void set_streaming(ggml_backend_sched_t sched, size_t budget, size_t lookahead = GGML_SCHED_STREAM_AUTO);
 
-// Calls ggml_sched_set_experts with this budget.
-void set_experts(ggml_backend_sched_t sched, size_t budget);
+// Calls ggml_sched_set_experts with these values.
+void set_experts(ggml_backend_sched_t sched, size_t budget,
+                 ggml_sched_expert_misses misses = GGML_SCHED_EXPERT_MISSES_NONE);
 
 // A context for descriptions of tensors and graphs
 ContextPtr make_context(size_t n_tensors = 1024);
@@ -55,7 +56,8 @@ struct RigOptions {
     size_t snapshot_limit = SIZE_MAX; // larger inputs are copied straight; SIZE_MAX: the default
     size_t stream = SIZE_MAX;         // bytes of the ring for streamed weights; SIZE_MAX: the default
     bool keep_weights = false;
-    size_t experts = 0;                 // bytes of each device for resident experts
+    size_t experts = 0; // bytes of each device for resident experts
+    ggml_sched_expert_misses misses = GGML_SCHED_EXPERT_MISSES_NONE;
     size_t stream_lane_from = SIZE_MAX; // bytes of inputs that go on the streaming queue; SIZE_MAX: the default
     uint64_t seed = 0;
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
@@ -97,6 +99,8 @@ class Rig {
 // Data of a host or device tensor as floats. Blocks; nothing may be in flight.
 std::vector<float> read_floats(const ggml_tensor * tensor);
 void write_floats(ggml_tensor * tensor, const std::vector<float> & values);
+// Values between -1 and 1, the same for each seed
+std::vector<float> random_floats(size_t n, uint64_t seed);
 std::vector<float> ramp(size_t n, float first = 0.0f, float step = 1.0f);
 
 // What the library logs while this exists, instead of printing it.

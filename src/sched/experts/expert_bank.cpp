@@ -1,0 +1,73 @@
+#include "experts/expert_bank.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "host/execute.h"
+
+namespace ggml_sched {
+
+std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor *> & experts,
+                                             const std::vector<host::Backend> & backends, BackendId backend,
+                                             int n_slots) {
+    const host::Backend & device = backends[backend];
+    const auto n_experts = static_cast<int>(experts[0]->ne[expert_dimension(experts[0])]);
+    std::unique_ptr<ExpertBank> bank(new ExpertBank(device, backend, n_experts, n_slots));
+    for (const ggml_tensor * const tensor : experts) {
+        bank->copies_.push_back(describe_copy(tensor, device.buft, n_slots));
+        if (!allocate_copy(bank->copies_.back(), device.buft)) {
+            return nullptr;
+        }
+        ggml_backend_buffer_clear(bank->copies_.back().buffer.get(), 0); // Pairs that are missing read a slot, too.
+    }
+    return bank;
+}
+
+size_t ExpertBank::bytes() const {
+    size_t bytes = 0;
+    for (const ResidentCopy & copy : copies_) {
+        bytes += copy.bytes;
+    }
+    return bytes;
+}
+
+ggml_tensor * ExpertBank::find(const ggml_tensor * experts) const {
+    const auto copy = std::find_if(copies_.begin(), copies_.end(), [&](const ResidentCopy & each) {
+        return each.data == experts->data && each.host == experts->buffer && !experts->view_src &&
+               each.tensor->type == experts->type && each.tensor->ne[0] == experts->ne[0] &&
+               each.expert_bytes == experts->nb[expert_dimension(experts)] &&
+               experts->ne[expert_dimension(experts)] == residency_.n_experts();
+    });
+    return copy == copies_.end() ? nullptr : copy->tensor.get();
+}
+
+void ExpertBank::upload(int expert, int slot) {
+    for (const ResidentCopy & copy : copies_) {
+        const char * const from =
+            static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;
+        host::set_async(device_.handle, copy.tensor.get(), from, static_cast<size_t>(slot) * copy.expert_bytes,
+                        copy.expert_bytes);
+    }
+}
+
+const char * ExpertBank::find_changed() {
+    const int slot = n_checked_++ % residency_.n_slots();
+    const int expert = residency_.expert_in(slot);
+    if (expert == ExpertResidency::kNone) {
+        return nullptr;
+    }
+    host::synchronize(device_.handle);
+    for (const ResidentCopy & copy : copies_) {
+        const char * const from =
+            static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;
+        std::vector<char> bytes(copy.expert_bytes);
+        ggml_backend_tensor_get(copy.tensor.get(), bytes.data(), static_cast<size_t>(slot) * copy.expert_bytes,
+                                bytes.size());
+        if (std::memcmp(bytes.data(), from, bytes.size()) != 0) {
+            return copy.tensor->name;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace ggml_sched

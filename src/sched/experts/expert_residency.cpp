@@ -1,0 +1,83 @@
+#include "experts/expert_residency.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/tuning.h"
+
+namespace ggml_sched {
+
+void ExpertResidency::begin_run() {
+    constexpr double kLargest = 1e100;
+    noted_.clear();
+    weight_ *= std::exp2(1.0 / Tuning::kExpertHalfLife);
+    if (weight_ > kLargest) {
+        for (double & score : scores_) {
+            score /= weight_;
+        }
+        weight_ = 1.0;
+    }
+}
+
+void ExpertResidency::note(int expert) {
+    scores_[static_cast<size_t>(expert)] += weight_;
+    noted_.push_back(expert);
+    if (slot_of(expert) == kNone && std::find(missed_.begin(), missed_.end(), expert) == missed_.end()) {
+        missed_.push_back(expert);
+    }
+}
+
+// Returns a free slot, else that of the expert with the lowest score; kNone if all are in use by the current run.
+int ExpertResidency::weakest_slot(bool may_be_in_use) const {
+    int weakest = kNone;
+    double lowest = 0.0;
+    for (int slot = 0; slot < n_slots(); slot++) {
+        const int expert = expert_in(slot);
+        if (expert == kNone) {
+            return slot;
+        }
+        const bool is_free = may_be_in_use || std::find(noted_.begin(), noted_.end(), expert) == noted_.end();
+        const double score = scores_[static_cast<size_t>(expert)];
+        if (is_free && (weakest == kNone || score < lowest)) {
+            weakest = slot;
+            lowest = score;
+        }
+    }
+    return weakest;
+}
+
+void ExpertResidency::put(int expert, int slot) {
+    if (const int before = expert_in(slot); before != kNone) {
+        slots_[static_cast<size_t>(before)] = kNone;
+    }
+    experts_[static_cast<size_t>(slot)] = expert;
+    slots_[static_cast<size_t>(expert)] = slot;
+}
+
+std::vector<ExpertResidency::Promotion> ExpertResidency::promote() {
+    std::vector<Promotion> promotions;
+    const auto score_of = [this](int expert) { return scores_[static_cast<size_t>(expert)]; };
+    std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
+    int n_replaced = 0;
+    for (const int expert : missed_) {
+        const int slot = weakest_slot(true);
+        const int before = expert_in(slot);
+        if (before != kNone && (score_of(expert) <= Tuning::kExpertMargin * score_of(before) ||
+                                n_replaced++ == Tuning::kMostReplacedExperts)) {
+            break; // The others have lower scores.
+        }
+        put(expert, slot);
+        promotions.push_back({expert, slot});
+    }
+    missed_.clear();
+    return promotions;
+}
+
+int ExpertResidency::admit(int expert) {
+    const int slot = weakest_slot(false);
+    put(expert, slot);
+    missed_.erase(std::remove(missed_.begin(), missed_.end(), expert), missed_.end());
+    return slot;
+}
+
+} // namespace ggml_sched

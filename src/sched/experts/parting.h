@@ -1,0 +1,69 @@
+// Parting - which pairs of a block the device computes in a run, and which ones the CPU.
+//
+// It is a node of the graph, on the CPU: it reads the ids that the router has chosen, and writes rows of integers that
+// the nodes behind it read. It also sets how many pairs the nodes of the CPU compute: their tensors have room for all
+// pairs, and in a run they have as many rows as pairs are missing on the device.
+//
+// A node that has run is told of by misses(), and so on, until the next run. The thread that computes the graph uses
+// it.
+
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "experts/expert_bank.h"
+
+namespace ggml_sched {
+
+// Misses - who computes a pair whose expert has no slot. The values are those of ggml_sched_expert_misses.
+enum class Misses {
+    None = 0,   // nobody: experts are resident only as whole blocks
+    Cpu = 1,    // the CPU
+    Upload = 2, // the device, after the expert has been uploaded
+};
+
+// The rows of integers that the node writes, each with one number for each pair
+enum class PartedRow {
+    Slot,   // where the device finds the expert of the pair
+    Expert, // of missing pairs, in order: the expert
+    Token,  // of missing pairs, in order: the token
+    Pair,   // of missing pairs, in order: the pair
+    Result, // the row of the result among those of the device, with those of the CPU behind them
+    Count,
+};
+
+class Parting {
+  public:
+    // Makes `node` the node that parts the pairs of `ids`, which it reads first. The bank must stay.
+    void begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const ggml_tensor * ids);
+    // Notes a tensor that has an element of this dimension for each missing pair.
+    void add_tensor_of_misses(ggml_tensor * tensor, int dimension) { of_misses_.emplace_back(tensor, dimension); }
+    // Lets these tensors have room for all pairs again.
+    void restore_shapes();
+
+    ExpertBank & bank() const { return *bank_; }
+    int64_t n_pairs() const { return n_pairs_; }
+    int64_t n_missed() const { return n_missed_; }     // pairs of the last run
+    int64_t n_uploaded() const { return n_uploaded_; } // experts of the last run
+    // Returns what was wrong with the ids of the last run; "" if nothing was.
+    const std::string & failure() const { return failure_; }
+
+  private:
+    static void compute(ggml_tensor * node, int thread, int n_threads, void * parting);
+    void part(const ggml_tensor * node);
+    void part_pair(const ggml_tensor * node, int64_t pair, int32_t expert);
+
+    ExpertBank * bank_ = nullptr;
+    Misses misses_ = Misses::None;
+    std::string ids_name_;
+    int64_t n_chosen_ = 0;
+    int64_t n_pairs_ = 0;
+    int64_t n_missed_ = 0;
+    int64_t n_uploaded_ = 0;
+    std::string failure_;
+    std::vector<std::pair<ggml_tensor *, int>> of_misses_;
+};
+
+} // namespace ggml_sched
