@@ -26,7 +26,7 @@ TEST_P(WithoutField, VerificationRefusesACase) {
 #ifdef GGML_SCHED_TEST_THIN
     GTEST_SKIP() << "it needs many cases, and is about what is compared: a sanitizer sees nothing of that";
 #endif
-    constexpr int kMostCases = 2000;
+    constexpr int kMostCases = 10000;
     CaseChecks checks;
     checks.ignored = {GetParam().field};
     CaseOptions options;
