@@ -37,6 +37,8 @@ void Parting::part(const ggml_tensor * node) {
             static_cast<size_t>(pair % n_chosen_) * ids->nb[0] + static_cast<size_t>(pair / n_chosen_) * ids->nb[1];
         return *reinterpret_cast<const int32_t *>(static_cast<const char *>(ids->data) + offset);
     };
+    failure_.clear();
+    n_uploaded_ = 0;
     residency.begin_run();
     for (int64_t pair = 0; pair < n_pairs_; pair++) {
         const int32_t expert = id_of(pair);

@@ -11,6 +11,9 @@ ExpertLayers::ExpertLayers(const Rig & rig, const Options & options)
             options.is_fused ? nullptr : ggml_new_tensor_3d(host_.get(), GGML_TYPE_F32, kWidth, kWidth, kExperts);
         layer.up = ggml_new_tensor_3d(host_.get(), GGML_TYPE_F32, kWidth, n_up, kExperts);
         layer.down = ggml_new_tensor_3d(host_.get(), GGML_TYPE_F32, kWidth, kWidth, kExperts);
+        if (layer.gate) {
+            ggml_format_name(layer.gate, "gate.%d", i);
+        }
         ggml_format_name(layer.up, "up.%d", i);
         ggml_format_name(layer.down, "down.%d", i);
         layer.context = make_context();
