@@ -35,6 +35,8 @@ void ResidentExperts::set(const Settings & settings) {
     hosts_.clear();
     decided_.clear();
     settings_ = settings;
+    trial_ = {};
+    n_pairs_ = 0;
     left_.assign(backends_.size(), settings.budget);
     is_full_ = false;
 }
@@ -56,6 +58,7 @@ void ResidentExperts::give_back() {
     }
     exchange_.clear();
     parted_.begin(nullptr);
+    n_pairs_ = 0;
     if (has_blocks()) {
         free_last();
     }
@@ -74,6 +77,7 @@ ggml_tensor * ResidentExperts::find(const ggml_tensor * tensor) const {
 ggml_cgraph * ResidentExperts::take(ggml_cgraph * graph, const std::function<bool(const ggml_tensor *)> & is_fixed) {
     exchange_.clear();
     parted_.begin(graph);
+    n_pairs_ = 0;
     const host::Nodes nodes = host::nodes_of(graph);
     for (int i = 0; i < nodes.size && !blocks_.empty(); i++) {
         if (host::is_view_op(nodes[i])) {
@@ -94,7 +98,8 @@ ggml_cgraph * ResidentExperts::take(ggml_cgraph * graph, const std::function<boo
 
 // Parts the pairs of the blocks that have a bank.
 void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed) {
-    std::vector<const ExpertBank *> in_use;
+    std::vector<ExpertBank *> in_use;
+    std::vector<ExpertPattern> accepted;
     const auto is_in_bank = [this](const ggml_tensor * experts) { return bank_of(experts) != nullptr; };
     for (const ExpertPattern & pattern : find_patterns(nodes, is_in_bank)) {
         const ggml_tensor * const first = pattern.nodes.front();
@@ -110,9 +115,36 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
         if (!pattern.obstacle.text && !is_used && has_room && pattern.n_tokens() <= Tuning::kMostPartedTokens &&
             std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_in_other) &&
             std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_fixed)) {
-            (void) parted_.add(pattern, bank, settings_.misses);
             in_use.push_back(&bank);
+            accepted.push_back(pattern);
+            n_pairs_ += pattern.n_pairs();
         }
+    }
+    if (!parts_pairs()) {
+        return;
+    }
+    for (size_t i = 0; i < accepted.size(); i++) {
+        (void) parted_.add(accepted[i], *in_use[i], settings_.misses);
+    }
+    n_pairs_ = parted_.is_empty() ? 0 : n_pairs_;
+}
+
+// True if the patterns of the last graph are to be parted now. With uploads there are no trials, since the results are
+// to be the same bits each time.
+bool ResidentExperts::parts_pairs() const {
+    return n_pairs_ > 0 && (settings_.misses == Misses::Upload || trial_.parts(n_pairs_));
+}
+
+bool ResidentExperts::must_take_again() const {
+    return n_pairs_ > 0 && parts_pairs() == parted_.is_empty();
+}
+
+void ResidentExperts::note_time(double us) {
+    if (n_pairs_ == 0 || settings_.misses == Misses::Upload) {
+        return;
+    }
+    if (const std::string lost = trial_.note(n_pairs_, !parted_.is_empty(), us); !lost.empty()) {
+        host::log_warning(lost);
     }
 }
 

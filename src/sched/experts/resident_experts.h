@@ -23,6 +23,7 @@
 
 #include "experts/expert_blocks.h"
 #include "experts/expert_graph.h"
+#include "experts/parting_trial.h"
 #include "graph/backend_id.h"
 #include "graph/operand_exchange.h"
 #include "host/query.h"
@@ -67,6 +68,13 @@ class ResidentExperts {
     const ExpertGraph & parted() const { return parted_; }
     // Enqueues the upload of experts that get a slot. It is called before the launches of a run.
     void promote();
+    // True if the last graph is to be taken anew: it is parted, and should be computed as the caller built it for a
+    // trial, or the other way round.
+    bool must_take_again() const;
+    // Notes how long the host was busy with a run of the last graph.
+    void note_time(double us);
+    // Returns for how many numbers of pairs they are no longer parted, since it did not pay.
+    int n_off() const { return trial_.n_off(); }
     // Counts - of a run whose pairs were parted
     struct Counts {
         uint64_t pairs = 0;
@@ -111,6 +119,7 @@ class ResidentExperts {
     void place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands, bool may_part);
     Obstacle make_bank(const Candidate & candidate, ggml_cgraph * graph, double share);
     ExpertBank * bank_of(const ggml_tensor * experts) const;
+    bool parts_pairs() const;
     void part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed);
     Obstacle obstacle_on(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
@@ -128,6 +137,8 @@ class ResidentExperts {
     std::unordered_set<const void *> decided_;                   // addresses of tensors that stay in host memory
     OperandExchange exchange_;
     ExpertGraph parted_;
+    PartingTrial trial_;
+    int64_t n_pairs_ = 0;     // of the patterns of the last graph that may be parted
     uint64_t n_promoted_ = 0; // by the last promote()
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back

@@ -51,6 +51,7 @@ Scheduler::Scheduler(std::vector<host::Backend> backends, const Options & option
     , is_parallel_(options.parallel)
     , n_copies_(n_copies_of(options.parallel, hooks))
     , backends_(std::move(backends))
+    , clock_(backends_)
     , topology_(topology_of(backends_))
     , machine_(machine_of(backends_, topology_, n_copies_))
     , experts_(backends_, settings_.experts)
@@ -237,6 +238,7 @@ Status Scheduler::set_experts(const ggml_sched_expert_params & params) {
     forget_results(); // They name memory that is freed now.
     experts_.set({params.budget_bytes, misses});
     stats().resident_bytes = 0;
+    stats().expert_slots_off = 0;
     return {};
 }
 

@@ -16,6 +16,7 @@
 
 #include "exec/executor.h"
 #include "experts/resident_experts.h"
+#include "host/clock.h"
 #include "observe/tracer.h"
 #include "observe/verifier.h"
 #include "plan/history.h"
@@ -170,6 +171,7 @@ class Scheduler {
     const bool is_parallel_;
     const int n_copies_;
     std::vector<host::Backend> backends_;
+    const host::Clock clock_;
     Topology topology_;
     plan::Machine machine_;
     bool has_queues_ = false; // true if all devices have a second queue

@@ -191,10 +191,11 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     const bool is_it = is_allocated_ && is_same_graph(graph);
     const bool lacks_offers = is_it && copy_callback_.function && offered_ == Offered::Nothing;
     const bool lacks_nodes = is_it && observer_.callback && !experts_.parted().is_empty();
-    if (lacks_offers || lacks_nodes) {
+    const bool is_trial = is_it && !lacks_nodes && experts_.must_take_again();
+    if (lacks_offers || lacks_nodes || is_trial) {
         reallocations_.forget(); // other splits need other buffers
     }
-    if (!is_it || lacks_offers || lacks_nodes) {
+    if (!is_it || lacks_offers || lacks_nodes || is_trial) {
         if (Status status = allocate(graph, Inputs::Written); !status.ok()) {
             return status;
         }
@@ -271,8 +272,10 @@ Status Scheduler::run() {
     in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // The eval callback may set another one during the run.
     experts_.promote();
+    const double begin = clock_.now_us();
     Status status = streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
                                                  : executor_->run(*kept.plan, run_bindings(), observer);
+    experts_.note_time(clock_.now_us() - begin);
     return status.ok() ? count_experts() : status;
 }
 
@@ -283,6 +286,7 @@ Status Scheduler::count_experts() {
     stats().expert_pairs += counts.pairs;
     stats().expert_misses += counts.missed;
     stats().expert_uploads += counts.uploaded;
+    stats().expert_slots_off = static_cast<uint64_t>(experts_.n_off());
     return failure.empty() ? Status{} : Status::failed(failure);
 }
 

@@ -234,6 +234,33 @@ TEST(PartedExperts, AreRightWithSeveralRunsInFlight) {
     }
 }
 
+TEST(PartedExperts, AreComparedWithRunsWithoutAndStayRight) {
+    constexpr int kRuns = 110; // two trials
+    const std::vector<std::vector<float>> expected = expected_of({}, kRuns, 1);
+    for (const bool is_rebuilt : {true, false}) {
+        Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+        ExpertLayers layers(rig, {});
+        const LogCapture log;
+        for (int seed = 0; seed < kRuns; seed++) {
+            if (is_rebuilt || seed == 0) {
+                ggml_backend_sched_reset(rig.sched());
+                layers.build(1);
+                ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), layers.graph));
+            }
+            layers.write_inputs(seed);
+            ASSERT_EQ(ggml_backend_sched_graph_compute(rig.sched(), layers.graph), GGML_STATUS_SUCCESS)
+                << seed << ": " << ggml_sched_get_error(rig.sched());
+            EXPECT_EQ(read_floats(layers.result), expected[static_cast<size_t>(seed)]) << seed;
+        }
+        const ggml_sched_stats stats = rig.stats();
+        EXPECT_LE(stats.expert_pairs, 4U * (kRuns - 2)) << "two runs or more were as the caller built the graph";
+        EXPECT_GE(stats.expert_pairs, 4U * 64);
+        EXPECT_EQ(stats.expert_slots_off == 1, log.contains("so the slots are not used")) << log.text();
+        ggml_sched_reset_stats(rig.sched());
+        EXPECT_EQ(rig.stats().expert_slots_off, stats.expert_slots_off);
+    }
+}
+
 TEST(PartedExperts, AreComputedAsBuiltForManyTokens) {
     const std::vector<std::vector<float>> expected = expected_of({}, 2, 17);
     Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
