@@ -106,16 +106,16 @@ struct ggml_sched_stats {
                               // since streaming was set; ggml_sched_reset_stats keeps it
     uint64_t resident_bytes;  // bytes of device memory that resident experts have now, no count; see
                               // ggml_sched_set_experts; ggml_sched_reset_stats keeps it
-    uint64_t expert_pairs;    // pairs of a token and an expert in blocks with slots; see ggml_sched_set_experts
-    uint64_t expert_misses;   // pairs that the CPU computed, since their experts had no slot
-    uint64_t expert_uploads;  // experts that were copied to a slot
-    uint64_t expert_slots_off; // no count: numbers of pairs of a graph for which slots are not used any more, since runs
+    uint64_t expert_pairs;    // pairs of a token and an expert in blocks with banks; see ggml_sched_set_experts
+    uint64_t expert_misses;   // pairs that the CPU computed, since their experts had no entry
+    uint64_t expert_uploads;  // experts that were copied to an entry
+    uint64_t expert_banks_off; // no count: numbers of pairs of a graph for which banks are not used any more, since runs
                                // without were faster; ggml_sched_reset_stats keeps it
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was
 // compiled with an older header gets the counters that it knows. Bytes beyond the library's struct become zero. reset
-// sets all counters but stream_decision, resident_bytes and expert_slots_off to zero. Callbacks may call both functions.
+// sets all counters but stream_decision, resident_bytes and expert_banks_off to zero. Callbacks may call both functions.
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats, size_t size);
 GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 
@@ -230,18 +230,18 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 #define GGML_SCHED_EXPERTS_OFF  0
 #define GGML_SCHED_EXPERTS_AUTO SIZE_MAX
 
-// What is done where the budget has no room for all blocks of a device. With CPU or UPLOAD, each block gets slots for
-// the same part of its experts. The experts that a router has chosen often lately have a slot. The device computes the
-// pairs of a token and an expert that has one.
+// What is done where the budget has no room for all blocks of a device. With CPU or UPLOAD, each block gets a bank: device
+// memory with entries for a part of its experts, the same part for all blocks. The experts that a router has chosen often
+// lately have an entry. The device computes the pairs of a token and an expert that has one.
 //
-// Graphs of more than 16 tokens, and nodes that do not work pair by pair, are computed as without slots;
-// GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With CPU, two runs without slots are
-// measured now and then. If they are faster, the slots are not used any more, and a warning says so.
+// Graphs of more than 16 tokens, and nodes that do not work pair by pair, are computed as without banks;
+// GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With CPU, two runs without banks are
+// measured now and then. If they are faster, the banks are not used any more, and a warning says so.
 enum ggml_sched_expert_misses {
-    GGML_SCHED_EXPERT_MISSES_NONE   = 0, // Whole blocks become resident in the order of the graph. There are no slots.
+    GGML_SCHED_EXPERT_MISSES_NONE   = 0, // Whole blocks become resident in the order of the graph. There are no banks.
     GGML_SCHED_EXPERT_MISSES_CPU    = 1, // The CPU computes the other pairs, at the same time. Rows of the result have
                                          // the bits of where they were computed, which changes from run to run.
-    GGML_SCHED_EXPERT_MISSES_UPLOAD = 2, // An expert without a slot is copied to one first. The results are the bits of
+    GGML_SCHED_EXPERT_MISSES_UPLOAD = 2, // An expert without an entry is copied to one first. The results are the bits of
                                          // a model that lies on the device.
 };
 

@@ -67,28 +67,39 @@ def compare(model, options, endpoints=()):
     return subprocess.run([PYTHON, LLAMA_AB / "llama_ab.py", model, *options, *rpc], env=environment).returncode
 
 
-def check_resident_experts():
-    """Experts in host memory that become resident on an RPC server: the same logits, and the CPU computes none of them."""
-    model, trace = WORK / "tiny-moe.gguf", WORK / "resident.json"
-    run_logged("model with experts", [PYTHON, LLAMA_AB / "make_model.py", model, "--shape", "tiny-moe"], "resident.log")
-    for old in WORK.glob("resident.json*"):
+def check_experts():
+    """Experts in host memory of which copies stay on an RPC server: all, or some with the CPU computing the others."""
+    model = WORK / "tiny-moe.gguf"
+    run_logged("model with experts", [PYTHON, LLAMA_AB / "make_model.py", model, "--shape", "tiny-moe"], "experts.log")
+    # If all are resident, the first split is the token embedding on the CPU, the second one all the rest on the server.
+    # Otherwise each of the three layers has a split with its pairs, two on the server, and one with missing pairs.
+    for what, last, switches in (("resident experts", 1, {"GGML_SCHED_EXPERTS": "auto"}),
+                                 ("experts in banks", 13, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "cpu"}),
+                                 ("uploaded experts", 7, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "upload"})):
+        compare_experts(model, what, switches)
+        traces = [path.read_text(encoding="utf-8") for path in WORK.glob("experts.json*")]
+        if not any(f"launch split {last}" in text and f"launch split {last + 1}" not in text for text in traces):
+            raise Failed(f"{what}: no run of {last + 1} splits is in the traces experts.json* in {WORK}")
+
+
+def compare_experts(model, what, switches):
+    """Runs both schedulers, ours with these switches, and expects the same logits. Leaves traces of ours."""
+    for old in WORK.glob("experts.json*"):
         old.unlink()
+    switches = {**switches, "GGML_SCHED_TRACE": WORK / "experts.json", "GGML_SCHED_VERIFY": "1"}
+    words = [word for name, value in switches.items() for word in ("--ours-env", f"{name}={value}")]
     with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], 1) as servers:
-        run_logged("resident experts", [
+        run_logged(what, [
             "env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "llama_ab.py", model, "--rpc", servers.endpoints[0],
             "--cpu-moe", "--no-repack", "--no-mmap", "--random-tokens", "1", "--decode", "6", "--prefill", "48", "--pairs", "1",
-            "--warmup", "1", "--ours-env", "GGML_SCHED_EXPERTS=auto", "--ours-env", f"GGML_SCHED_TRACE={trace}"], "resident.log")
-    traces = [path.read_text(encoding="utf-8") for path in WORK.glob("resident.json*")]
-    # The first split is the token embedding on the CPU, the second one all the rest on the server.
-    if not traces or any("launch split 1" not in text or "launch split 2" in text for text in traces):
-        raise Failed(f"not all experts were resident on the RPC server; {WORK} has the traces resident.json*")
+            "--warmup", "1", *words], "experts.log")
 
 
 def check_engine():
     """For scripts/test: a short comparison of everything, and a ggml with functions that are unknown. Raises Failed."""
     run_logged("engine", [sys.executable, Path(__file__).resolve(), "--parity", "--rpc-servers", "2", "--", "--prompt", "128",
                           "--start", "16", "--predict", "12", "--repeat", "1"], "engine.log")
-    check_resident_experts()
+    check_experts()
     run_logged("a newer ggml", [sys.executable, "-B", ROOT / "tests/dropin/newer_ggml.py"], "newer-ggml.log")
     run_logged("tests of llama-ab", [PYTHON, ROOT / "tests/llama-ab/test_llama_ab.py"], "llama-ab-tests.log")
     run_logged("plan of llama-ab", [PYTHON, LLAMA_AB / "llama_ab.py", "--plan", LLAMA_AB / "plans/self-test.json", "--models",

@@ -28,11 +28,12 @@ class Environment(Case):
         self.assertEqual(seen["GGML_SCHED"], "ours")
 
     def test_OptionsBecomeVariables(self):
-        seen = self.variables("--sync", "serial", "--stream", "512", "--experts", "auto", "--verify", "--debug",
+        seen = self.variables("--sync", "serial", "--stream", "512", "--experts", "auto", "--expert-misses", "cpu", "--verify", "--debug",
                               "--trace", self.folder / "t")
         self.assertEqual(seen["GGML_SCHED_SYNC"], "serial")
         self.assertEqual(seen["GGML_SCHED_STREAM"], "512")
         self.assertEqual(seen["GGML_SCHED_EXPERTS"], "auto")
+        self.assertEqual(seen["GGML_SCHED_EXPERT_MISSES"], "cpu")
         self.assertEqual(seen["GGML_SCHED_VERIFY"], "1")
         self.assertEqual(seen["GGML_SCHED_DEBUG"], "1")
         self.assertEqual(seen["GGML_SCHED_TRACE"], str(self.folder / "t"))
@@ -147,6 +148,7 @@ class Commands(Case):
         cases = [(["run"], 2), (["run", "ls"], 2), (["run", "--"], 2), (["run", "--", "no-such-command"], 127),
                  (["run", "--stream", "1.5", "--", "true"], 2), (["run", "--sync", "fast", "--", "true"], 2),
                  (["run", "--experts", "unlimited", "--", "true"], 2),
+                 (["run", "--expert-misses", "gpu", "--", "true"], 2),
                  (["run", "--trace", "/no/such/folder/t", "--", "true"], 2), (["run", "--trace", "/", "--", "true"], 2),
                  (["run", "--", self.script("odd", "no interpreter\n")], 126)]
         for arguments, code in cases:

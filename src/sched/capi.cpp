@@ -357,7 +357,7 @@ void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
         ggml_sched_stats none = {};
         none.stream_decision = stats.stream_decision; // These are no counters, so they stay.
         none.resident_bytes = stats.resident_bytes;
-        none.expert_slots_off = stats.expert_slots_off;
+        none.expert_banks_off = stats.expert_banks_off;
         stats = none;
     }
 }

@@ -9,16 +9,16 @@ namespace ggml_sched {
 
 std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor *> & experts,
                                              const std::vector<host::Backend> & backends, BackendId backend,
-                                             int n_slots) {
+                                             int n_entries) {
     const host::Backend & device = backends[backend];
     const auto n_experts = static_cast<int>(experts[0]->ne[expert_dimension(experts[0])]);
-    std::unique_ptr<ExpertBank> bank(new ExpertBank(device, backend, n_experts, n_slots));
+    std::unique_ptr<ExpertBank> bank(new ExpertBank(device, backend, n_experts, n_entries));
     for (const ggml_tensor * const tensor : experts) {
-        bank->copies_.push_back(describe_copy(tensor, device.buft, n_slots));
+        bank->copies_.push_back(describe_copy(tensor, device.buft, n_entries));
         if (!allocate_copy(bank->copies_.back(), device.buft)) {
             return nullptr;
         }
-        ggml_backend_buffer_clear(bank->copies_.back().buffer.get(), 0); // Pairs that are missing read a slot, too.
+        ggml_backend_buffer_clear(bank->copies_.back().buffer.get(), 0); // Pairs that are missing read an entry, too.
     }
     return bank;
 }
@@ -41,18 +41,18 @@ ggml_tensor * ExpertBank::find(const ggml_tensor * experts) const {
     return copy == copies_.end() ? nullptr : copy->tensor.get();
 }
 
-void ExpertBank::upload(int expert, int slot) {
+void ExpertBank::upload(int expert, int entry) {
     for (const ResidentCopy & copy : copies_) {
         const char * const from =
             static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;
-        host::set_async(device_.handle, copy.tensor.get(), from, static_cast<size_t>(slot) * copy.expert_bytes,
+        host::set_async(device_.handle, copy.tensor.get(), from, static_cast<size_t>(entry) * copy.expert_bytes,
                         copy.expert_bytes);
     }
 }
 
 const char * ExpertBank::find_changed() {
-    const int slot = n_checked_++ % residency_.n_slots();
-    const int expert = residency_.expert_in(slot);
+    const int entry = n_checked_++ % residency_.n_entries();
+    const int expert = residency_.expert_in(entry);
     if (expert == ExpertResidency::kNone) {
         return nullptr;
     }
@@ -61,7 +61,7 @@ const char * ExpertBank::find_changed() {
         const char * const from =
             static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;
         std::vector<char> bytes(copy.expert_bytes);
-        ggml_backend_tensor_get(copy.tensor.get(), bytes.data(), static_cast<size_t>(slot) * copy.expert_bytes,
+        ggml_backend_tensor_get(copy.tensor.get(), bytes.data(), static_cast<size_t>(entry) * copy.expert_bytes,
                                 bytes.size());
         if (std::memcmp(bytes.data(), from, bytes.size()) != 0) {
             return copy.tensor->name;

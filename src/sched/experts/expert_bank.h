@@ -1,8 +1,8 @@
-// ExpertBank - device memory with slots for some of the experts of a block: one tensor for each expert tensor, and the
-// same slot in all of them.
+// ExpertBank - device memory with entries for some of the experts of a block: one tensor for each expert tensor, and
+// the same entry in all of them.
 //
-// A node on the device reads the bank with slots in place of ids. Uploads are enqueued on the queue of that device, as
-// are all launches that read the bank. So the order of the queue is all the order they need.
+// A node on the device reads the bank with entries in place of ids. Uploads are enqueued on the queue of that device,
+// as are all launches that read the bank. So the order of the queue is all the order they need.
 //
 // It owns the memory. One thread at a time.
 
@@ -22,26 +22,26 @@ class ExpertBank {
     // Returns a bank without experts; NULL if the device refuses memory. `experts` are the tensors in host memory.
     static std::unique_ptr<ExpertBank> make(const std::vector<const ggml_tensor *> & experts,
                                             const std::vector<host::Backend> & backends, BackendId backend,
-                                            int n_slots);
+                                            int n_entries);
 
     BackendId backend() const { return backend_; }
     ExpertResidency & residency() { return residency_; }
     const std::vector<ResidentCopy> & copies() const { return copies_; }
     size_t bytes() const;
-    // Returns the tensor with the slots for a tensor in host memory; NULL if there is none.
+    // Returns the tensor with the entries for a tensor in host memory; NULL if there is none.
     ggml_tensor * find(const ggml_tensor * experts) const;
 
-    // Enqueues the upload of an expert to a slot. The tensors in host memory must exist until it is done.
-    void upload(int expert, int slot);
-    // Returns the name of a tensor with a slot whose bytes are not those in host memory; NULL if there is none. Each
-    // call looks at another slot. It waits for the device.
+    // Enqueues the upload of an expert to an entry. The tensors in host memory must exist until it is done.
+    void upload(int expert, int entry);
+    // Returns the name of a tensor with an entry whose bytes are not those in host memory; NULL if there is none. Each
+    // call looks at another entry. It waits for the device.
     const char * find_changed();
 
   private:
-    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_slots)
+    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_entries)
         : device_(device)
         , backend_(backend)
-        , residency_(n_experts, n_slots) {}
+        , residency_(n_experts, n_entries) {}
 
     const host::Backend & device_;
     const BackendId backend_;

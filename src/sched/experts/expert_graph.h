@@ -1,12 +1,12 @@
 // ExpertGraph - a graph in which the pairs of expert blocks are parted: the device computes those whose experts have a
-// slot in a bank, and the CPU the others.
+// entry in a bank, and the CPU the others.
 //
 //   router > ids > pairs (CPU) > block on the bank (device) ------------> both > pick > what reads the result
 //                      \-------> rows > block on missing pairs (CPU) -----/
 //
-// The device computes the block with slots in place of ids, for all pairs. The CPU computes a second one, with as many
-// rows as pairs are missing. The node that had the result picks the rows of both. Where missing experts are uploaded,
-// there is no second block, and the result stays where it was.
+// The device computes the block with entries in place of ids, for all pairs. The CPU computes a second one, with as
+// many rows as pairs are missing. The node that had the result picks the rows of both. Where missing experts are
+// uploaded, there is no second block, and the result stays where it was.
 //
 // These are nodes as all others: the stages behind assign, split and order them. The caller's nodes have other operands
 // between exchange() and restore(). The ExpertGraph owns its own nodes. One thread at a time.

@@ -36,9 +36,9 @@ class PatternSearch {
 
     // True if the node reads experts of the block with its ids.
     bool reads_experts(const ggml_tensor * node) const {
-        const int slot = slot_of_experts(node);
-        return slot >= 0 && expert_root_of(node->src[kIdsOperand]) == expert_root_of(found_.ids) &&
-               are_experts_(node->src[slot]);
+        const int at = operand_with_experts(node);
+        return at >= 0 && expert_root_of(node->src[kIdsOperand]) == expert_root_of(found_.ids) &&
+               are_experts_(node->src[at]);
     }
 
     bool is_inside(const ggml_tensor * tensor) const {
@@ -97,7 +97,7 @@ class PatternSearch {
     // Looks at a node that reads experts.
     void look_at_reader(ggml_tensor * node) {
         ggml_tensor * const ids = node->src[kIdsOperand];
-        ggml_tensor * const data = node->src[slot_of_experts(node) == 0 ? 1 : 0];
+        ggml_tensor * const data = node->src[operand_with_experts(node) == 0 ? 1 : 0];
         const bool has_same_ids =
             ids == found_.ids || (ggml_are_same_shape(ids, found_.ids) && ids->nb[0] == found_.ids->nb[0] &&
                                   ids->nb[1] == found_.ids->nb[1] && ids->view_offs == found_.ids->view_offs);
@@ -141,7 +141,7 @@ void look_outside(const host::Nodes & nodes, std::vector<ExpertPattern> & patter
 
 } // namespace
 
-int slot_of_experts(const ggml_tensor * node) {
+int operand_with_experts(const ggml_tensor * node) {
     const bool has_ids = node->src[0] && node->src[1] && node->src[kIdsOperand];
     if (has_ids && node->op == GGML_OP_MUL_MAT_ID) {
         return 0;
@@ -153,8 +153,8 @@ std::vector<ExpertPattern> find_patterns(const host::Nodes & nodes,
                                          const std::function<bool(const ggml_tensor *)> & are_experts) {
     std::vector<ExpertPattern> patterns;
     for (int i = 0; i < nodes.size; i++) {
-        const int slot = slot_of_experts(nodes[i]);
-        if (slot < 0 || !are_experts(nodes[i]->src[slot])) {
+        const int at = operand_with_experts(nodes[i]);
+        if (at < 0 || !are_experts(nodes[i]->src[at])) {
             continue;
         }
         ggml_tensor * const ids = nodes[i]->src[kIdsOperand];

@@ -31,7 +31,7 @@ struct ExpertPattern {
 };
 
 // Returns the index in ggml_tensor::src of the experts that a node reads by ids; -1 if it does not.
-int slot_of_experts(const ggml_tensor * node);
+int operand_with_experts(const ggml_tensor * node);
 
 // Returns the patterns of a graph, one for each tensor of ids, in the order of their first nodes. `are_experts` tells
 // whether a tensor has experts that count.

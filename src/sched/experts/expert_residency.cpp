@@ -22,36 +22,36 @@ void ExpertResidency::begin_run() {
 void ExpertResidency::note(int expert) {
     scores_[static_cast<size_t>(expert)] += weight_;
     noted_.push_back(expert);
-    if (slot_of(expert) == kNone && std::find(missed_.begin(), missed_.end(), expert) == missed_.end()) {
+    if (entry_of(expert) == kNone && std::find(missed_.begin(), missed_.end(), expert) == missed_.end()) {
         missed_.push_back(expert);
     }
 }
 
-// Returns a free slot, else that of the expert with the lowest score; kNone if all are in use by the current run.
-int ExpertResidency::weakest_slot(bool may_be_in_use) const {
+// Returns a free entry, else that of the expert with the lowest score; kNone if all are in use by the current run.
+int ExpertResidency::weakest_entry(bool may_be_in_use) const {
     int weakest = kNone;
     double lowest = 0.0;
-    for (int slot = 0; slot < n_slots(); slot++) {
-        const int expert = expert_in(slot);
+    for (int entry = 0; entry < n_entries(); entry++) {
+        const int expert = expert_in(entry);
         if (expert == kNone) {
-            return slot;
+            return entry;
         }
         const bool is_free = may_be_in_use || std::find(noted_.begin(), noted_.end(), expert) == noted_.end();
         const double score = scores_[static_cast<size_t>(expert)];
         if (is_free && (weakest == kNone || score < lowest)) {
-            weakest = slot;
+            weakest = entry;
             lowest = score;
         }
     }
     return weakest;
 }
 
-void ExpertResidency::put(int expert, int slot) {
-    if (const int before = expert_in(slot); before != kNone) {
-        slots_[static_cast<size_t>(before)] = kNone;
+void ExpertResidency::put(int expert, int entry) {
+    if (const int before = expert_in(entry); before != kNone) {
+        entries_[static_cast<size_t>(before)] = kNone;
     }
-    experts_[static_cast<size_t>(slot)] = expert;
-    slots_[static_cast<size_t>(expert)] = slot;
+    experts_[static_cast<size_t>(entry)] = expert;
+    entries_[static_cast<size_t>(expert)] = entry;
 }
 
 std::vector<ExpertResidency::Promotion> ExpertResidency::promote() {
@@ -60,24 +60,24 @@ std::vector<ExpertResidency::Promotion> ExpertResidency::promote() {
     std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
     int n_replaced = 0;
     for (const int expert : missed_) {
-        const int slot = weakest_slot(true);
-        const int before = expert_in(slot);
+        const int entry = weakest_entry(true);
+        const int before = expert_in(entry);
         if (before != kNone && (score_of(expert) <= Tuning::kExpertMargin * score_of(before) ||
                                 n_replaced++ == Tuning::kMostReplacedExperts)) {
             break; // The others have lower scores.
         }
-        put(expert, slot);
-        promotions.push_back({expert, slot});
+        put(expert, entry);
+        promotions.push_back({expert, entry});
     }
     missed_.clear();
     return promotions;
 }
 
 int ExpertResidency::admit(int expert) {
-    const int slot = weakest_slot(false);
-    put(expert, slot);
+    const int entry = weakest_entry(false);
+    put(expert, entry);
     missed_.erase(std::remove(missed_.begin(), missed_.end(), expert), missed_.end());
-    return slot;
+    return entry;
 }
 
 } // namespace ggml_sched

@@ -1,7 +1,7 @@
-// ExpertResidency - which experts of a block have a slot on the device, and which ones get one next.
+// ExpertResidency - which experts of a block have an entry on the device, and which ones get one next.
 //
 // The score of an expert is how often it was chosen, where a choice counts half as much 16 runs later. An expert that
-// was missing gets a free slot. Without one it takes the slot of the expert with the lowest score, if its own is
+// was missing gets a free entry. Without one it takes the entry of the expert with the lowest score, if its own is
 // clearly higher, and at most two experts do so after a run: an upload must pay for itself. tools/llama-ab/residency.py
 // replays this rule and others on recorded choices; docs/experts.md has the figures.
 //
@@ -19,42 +19,42 @@ class ExpertResidency {
   public:
     static constexpr int kNone = -1;
 
-    ExpertResidency(int n_experts, int n_slots)
+    ExpertResidency(int n_experts, int n_entries)
         : scores_(static_cast<size_t>(n_experts))
-        , slots_(static_cast<size_t>(n_experts), kNone)
-        , experts_(static_cast<size_t>(n_slots), kNone) {}
+        , entries_(static_cast<size_t>(n_experts), kNone)
+        , experts_(static_cast<size_t>(n_entries), kNone) {}
 
-    int n_experts() const { return static_cast<int>(slots_.size()); }
-    int n_slots() const { return static_cast<int>(experts_.size()); }
-    // Returns the slot of an expert; kNone if it has none.
-    int slot_of(int expert) const { return slots_[static_cast<size_t>(expert)]; }
-    // Returns the expert in a slot; kNone if it is free.
-    int expert_in(int slot) const { return experts_[static_cast<size_t>(slot)]; }
+    int n_experts() const { return static_cast<int>(entries_.size()); }
+    int n_entries() const { return static_cast<int>(experts_.size()); }
+    // Returns the entry of an expert; kNone if it has none.
+    int entry_of(int expert) const { return entries_[static_cast<size_t>(expert)]; }
+    // Returns the expert in an entry; kNone if it is free.
+    int expert_in(int entry) const { return experts_[static_cast<size_t>(entry)]; }
 
     // Begins to note the choices of a run. Those of the run before count less from now on.
     void begin_run();
     // Notes that the run has chosen an expert, for one of its tokens.
     void note(int expert);
 
-    // Promotion - an expert that gets a slot
+    // Promotion - an expert that gets an entry
     struct Promotion {
         int expert;
-        int slot;
+        int entry;
     };
-    // Gives slots to experts that the last run has missed. Each call is about the runs since the last one.
+    // Gives entries to experts that the last run has missed. Each call is about the runs since the last one.
     std::vector<Promotion> promote();
-    // Gives an expert a slot at once. It takes none of an expert that the current run has noted. There must be such a
-    // slot.
+    // Gives an expert an entry at once. It takes none of an expert that the current run has noted. There must be such
+    // an entry.
     int admit(int expert);
 
   private:
-    int weakest_slot(bool may_be_in_use) const;
-    void put(int expert, int slot);
+    int weakest_entry(bool may_be_in_use) const;
+    void put(int expert, int entry);
 
     double weight_ = 1.0;        // what a choice counts now
     std::vector<double> scores_; // by expert
-    std::vector<int> slots_;     // by expert
-    std::vector<int> experts_;   // by slot
+    std::vector<int> entries_;   // by expert
+    std::vector<int> experts_;   // by entry
     std::vector<int> noted_;     // by the current run
     std::vector<int> missed_;    // since the last promote(), each once
 };

@@ -94,15 +94,15 @@ class PatternParter {
         parting_.begin(bank_, misses, parts_, pattern_.ids);
         placed_.push_back({parts_, cpu_});
         before_first_.push_back(parts_);
-        slots_ = integers("slots", PartedRow::Slot, {pattern_.n_chosen(), pattern_.n_tokens(), 1, 1});
+        entries_ = integers("entries", PartedRow::Entry, {pattern_.n_chosen(), pattern_.n_tokens(), 1, 1});
     }
 
-    // Lets a computation read the bank, and slots in place of ids.
+    // Lets a computation read the bank, and entries in place of ids.
     Computation on_bank(const ggml_tensor * node) const {
         Computation computation = Computation::of(node);
-        if (const int slot = slot_of_experts(node); slot >= 0) {
-            computation.src[static_cast<size_t>(slot)] = bank_.find(node->src[slot]);
-            computation.src[kIdsOperand] = slots_;
+        if (const int at = operand_with_experts(node); at >= 0) {
+            computation.src[static_cast<size_t>(at)] = bank_.find(node->src[at]);
+            computation.src[kIdsOperand] = entries_;
         }
         return computation;
     }
@@ -110,7 +110,7 @@ class PatternParter {
     // The block on the device. Where the CPU computes missing pairs, its last node gets another tensor.
     void compute_on_bank() {
         for (ggml_tensor * const node : pattern_.nodes) {
-            if (node != result_ || slots_only()) {
+            if (node != result_ || only_on_bank()) {
                 changes_.push_back({node, Computation::of(node), on_bank(node)});
             }
             if (!node->view_src) {
@@ -118,7 +118,7 @@ class PatternParter {
             }
         }
     }
-    bool slots_only() const { return flat_.empty(); }
+    bool only_on_bank() const { return flat_.empty(); }
 
     // Makes the rows of the activations that missing pairs need.
     void gather_rows() {
@@ -151,7 +151,7 @@ class PatternParter {
         for (const ggml_tensor * const node : pattern_.nodes) {
             ggml_tensor * const twin = make("missing", node->type, {node->ne[0], 1, n_pairs_, 1});
             Computation::of(node).give_to(twin);
-            const int experts_at = slot_of_experts(node);
+            const int experts_at = operand_with_experts(node);
             for (int i = 0; i < GGML_MAX_SRC; i++) {
                 ggml_tensor * const own = node->src[i] ? twin_of(node->src[i]) : nullptr;
                 twin->src[i] = experts_at >= 0 && i == kIdsOperand ? experts : own ? own : node->src[i];
@@ -212,7 +212,7 @@ class PatternParter {
     const int64_t n_pairs_;
     ggml_tensor * const result_;
     ggml_tensor * parts_ = nullptr;
-    ggml_tensor * slots_ = nullptr;
+    ggml_tensor * entries_ = nullptr;
     std::vector<ggml_tensor *> flat_; // the inputs as rows
     std::vector<Twin> twins_;
     std::vector<Change> changes_;

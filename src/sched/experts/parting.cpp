@@ -64,15 +64,15 @@ void Parting::part_pair(const ggml_tensor * node, int64_t pair, int32_t expert) 
     const auto element = [&](PartedRow row, int64_t column) -> int32_t & {
         return static_cast<int32_t *>(node->data)[static_cast<int64_t>(row) * n_pairs_ + column];
     };
-    int slot = bank_->residency().slot_of(expert);
-    if (slot == ExpertResidency::kNone && misses_ == Misses::Upload) {
-        slot = bank_->residency().admit(expert);
-        bank_->upload(expert, slot);
+    int entry = bank_->residency().entry_of(expert);
+    if (entry == ExpertResidency::kNone && misses_ == Misses::Upload) {
+        entry = bank_->residency().admit(expert);
+        bank_->upload(expert, entry);
         n_uploaded_++;
     }
-    const bool is_hit = slot != ExpertResidency::kNone;
-    // The device computes all pairs, so that its work is the same in each run. Slot 0 does for those that are missing.
-    element(PartedRow::Slot, pair) = is_hit ? slot : 0;
+    const bool is_hit = entry != ExpertResidency::kNone;
+    // The device computes all pairs, so that its work is the same in each run. Entry 0 does for those that are missing.
+    element(PartedRow::Entry, pair) = is_hit ? entry : 0;
     element(PartedRow::Result, pair) = static_cast<int32_t>(is_hit ? pair : n_pairs_ + n_missed_);
     if (!is_hit) {
         element(PartedRow::Expert, n_missed_) = expert;

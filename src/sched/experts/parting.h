@@ -17,7 +17,7 @@
 
 namespace ggml_sched {
 
-// Misses - who computes a pair whose expert has no slot. The values are those of ggml_sched_expert_misses.
+// Misses - who computes a pair whose expert has no entry. The values are those of ggml_sched_expert_misses.
 enum class Misses {
     None = 0,   // nobody: experts are resident only as whole blocks
     Cpu = 1,    // the CPU
@@ -26,7 +26,7 @@ enum class Misses {
 
 // The rows of integers that the node writes, each with one number for each pair
 enum class PartedRow {
-    Slot,   // where the device finds the expert of the pair
+    Entry,  // where the device finds the expert of the pair
     Expert, // of missing pairs, in order: the expert
     Token,  // of missing pairs, in order: the token
     Pair,   // of missing pairs, in order: the pair

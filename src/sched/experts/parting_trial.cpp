@@ -38,8 +38,8 @@ std::string PartingTrial::note(int64_t n_pairs, bool was_parted, double us) {
         return "";
     }
     const auto in_ms = [](double time_us) { return std::to_string(time_us / 1000.0) + " ms"; };
-    return "a run took " + in_ms(parted_us) + " with experts in slots and " + in_ms(whole_us) +
-           " without, so the slots are not used for graphs with " + std::to_string(n_pairs) +
+    return "a run took " + in_ms(parted_us) + " with banks of experts and " + in_ms(whole_us) +
+           " without, so the banks are not used for graphs with " + std::to_string(n_pairs) +
            " pairs of a token and an expert";
 }
 

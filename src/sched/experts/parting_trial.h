@@ -1,6 +1,6 @@
 // PartingTrial - whether it pays to part pairs, which it finds out by runs of the same graph without it.
 //
-// After the first runs with a number of pairs, when slots have filled, two runs compute the graph as the caller built
+// After the first runs with a number of pairs, when entries have filled, two runs compute the graph as the caller built
 // it. If these were faster twice in a row, pairs are no longer parted in graphs with that number of pairs. Otherwise
 // it is tried again now and then, since what routers choose changes.
 //

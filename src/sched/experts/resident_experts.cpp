@@ -103,15 +103,15 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
     const auto is_in_bank = [this](const ggml_tensor * experts) { return bank_of(experts) != nullptr; };
     for (const ExpertPattern & pattern : find_patterns(nodes, is_in_bank)) {
         const ggml_tensor * const first = pattern.nodes.front();
-        ExpertBank & bank = *bank_of(first->src[slot_of_experts(first)]);
+        ExpertBank & bank = *bank_of(first->src[operand_with_experts(first)]);
         const auto is_in_other = [&](const ggml_tensor * node) {
-            const int slot = slot_of_experts(node);
-            return slot >= 0 && !bank.find(node->src[slot]);
+            const int at = operand_with_experts(node);
+            return at >= 0 && !bank.find(node->src[at]);
         };
         // An upload for the second of two patterns could replace an expert that the first one has still to read.
         const bool is_used =
             settings_.misses == Misses::Upload && std::find(in_use.begin(), in_use.end(), &bank) != in_use.end();
-        const bool has_room = settings_.misses != Misses::Upload || pattern.n_pairs() <= bank.residency().n_slots();
+        const bool has_room = settings_.misses != Misses::Upload || pattern.n_pairs() <= bank.residency().n_entries();
         if (!pattern.obstacle.text && !is_used && has_room && pattern.n_tokens() <= Tuning::kMostPartedTokens &&
             std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_in_other) &&
             std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_fixed)) {
@@ -163,7 +163,7 @@ void ResidentExperts::promote() {
     for (size_t i = 0; i < parted_.patterns().size(); i++) {
         ExpertBank & bank = parted_.parting(i).bank();
         for (const ExpertResidency::Promotion & promotion : bank.residency().promote()) {
-            bank.upload(promotion.expert, promotion.slot);
+            bank.upload(promotion.expert, promotion.entry);
             n_promoted_++;
         }
     }

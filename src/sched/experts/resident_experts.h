@@ -66,7 +66,7 @@ class ResidentExperts {
 
     // The graph in which pairs are parted; empty if there is none.
     const ExpertGraph & parted() const { return parted_; }
-    // Enqueues the upload of experts that get a slot. It is called before the launches of a run.
+    // Enqueues the upload of experts that get an entry. It is called before the launches of a run.
     void promote();
     // True if the last graph is to be taken anew: it is parted, and should be computed as the caller built it for a
     // trial, or the other way round.

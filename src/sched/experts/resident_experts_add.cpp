@@ -39,7 +39,7 @@ std::string ResidentExperts::add(ggml_cgraph * graph, bool may_part) {
             continue;
         }
         const bool has_bank = banks_.size() > n_banks;
-        listing += has_bank ? "have " + std::to_string(banks_.back()->residency().n_slots()) + " slots of " +
+        listing += has_bank ? "have " + std::to_string(banks_.back()->residency().n_entries()) + " entries of " +
                                   std::to_string(banks_.back()->residency().n_experts()) + " experts"
                             : "are resident";
         listing += (candidate.backend == kNoBackend ? "" : " on " + backends_[candidate.backend].name) + "\n";
@@ -144,23 +144,23 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
         }
     }
     const ggml_backend_buffer_type_t buft = backends_[candidate.backend].buft;
-    const auto bytes_of = [&](int64_t n_slots) {
+    const auto bytes_of = [&](int64_t n_entries) {
         size_t bytes = 0;
         for (const ggml_tensor * tensor : candidate.tensors) {
-            bytes += describe_copy(tensor, buft, n_slots).bytes;
+            bytes += describe_copy(tensor, buft, n_entries).bytes;
         }
         return bytes;
     };
     const auto most = static_cast<size_t>(share * static_cast<double>(bytes_of(n_experts)));
-    auto n_slots = static_cast<int64_t>(share * static_cast<double>(n_experts));
-    while (n_slots > 0 && bytes_of(n_slots) > most) { // alignment
-        n_slots--;
+    auto n_entries = static_cast<int64_t>(share * static_cast<double>(n_experts));
+    while (n_entries > 0 && bytes_of(n_entries) > most) { // alignment
+        n_entries--;
     }
-    if (n_slots < pattern.n_chosen()) {
+    if (n_entries < pattern.n_chosen()) {
         return {"the budget has no room for the experts of one token"};
     }
     std::unique_ptr<ExpertBank> bank =
-        ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_slots));
+        ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries));
     if (!bank) {
         left_[candidate.backend] = 0;
         return {"the device has refused memory"};

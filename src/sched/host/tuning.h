@@ -96,18 +96,18 @@ struct Tuning {
     static constexpr int64_t kMostPartedTokens = 16;
     // A choice counts half as much so many runs later.
     static constexpr double kExpertHalfLife = 16.0;
-    // An expert takes the slot of another if its score is so many times the other's.
+    // An expert takes the entry of another if its score is so many times the other's.
     static constexpr double kExpertMargin = 1.25;
     // So many experts of a layer are replaced after a run. Each upload takes as long as the CPU needs for some pairs.
     static constexpr int kMostReplacedExperts = 2;
-    // So many runs are parted before the first trial without, which fills the slots, and so many between later ones: a
+    // So many runs are parted before the first trial without, which fills the banks, and so many between later ones: a
     // run without may take three times as long.
     static constexpr int kPartedBeforeTrial = 32;
     static constexpr int kPartedBetweenTrials = 1024;
     // The shortest of so many runs counts: the first one without also pays for another allocation.
     static constexpr int kPartedInTrial = 8;
     static constexpr int kWholeInTrial = 2;
-    // One lost trial may be chance, or slots that have not filled yet.
+    // One lost trial may be chance, or banks that have not filled yet.
     static constexpr int kLostTrials = 2;
 };
 

@@ -238,7 +238,7 @@ Status Scheduler::set_experts(const ggml_sched_expert_params & params) {
     forget_results(); // They name memory that is freed now.
     experts_.set({params.budget_bytes, misses});
     stats().resident_bytes = 0;
-    stats().expert_slots_off = 0;
+    stats().expert_banks_off = 0;
     return {};
 }
 

@@ -286,7 +286,7 @@ Status Scheduler::count_experts() {
     stats().expert_pairs += counts.pairs;
     stats().expert_misses += counts.missed;
     stats().expert_uploads += counts.uploaded;
-    stats().expert_slots_off = static_cast<uint64_t>(experts_.n_off());
+    stats().expert_banks_off = static_cast<uint64_t>(experts_.n_off());
     return failure.empty() ? Status{} : Status::failed(failure);
 }
 

@@ -1,4 +1,4 @@
-// Which experts get a slot.
+// Which experts get an entry.
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 namespace ggml_sched::test {
 namespace {
 
-// Notes the choices of a run, and returns how many experts got a slot.
+// Notes the choices of a run, and returns how many experts got an entry.
 size_t run(ExpertResidency & residency, std::initializer_list<int> experts) {
     residency.begin_run();
     for (const int expert : experts) {
@@ -16,14 +16,14 @@ size_t run(ExpertResidency & residency, std::initializer_list<int> experts) {
     return residency.promote().size();
 }
 
-TEST(ExpertResidency, GivesFreeSlotsToTheFirstThatAreMissing) {
+TEST(ExpertResidency, GivesFreeEntriesToTheFirstThatAreMissing) {
     ExpertResidency residency(8, 4);
     EXPECT_EQ(run(residency, {3, 5, 3}), 2U);
-    EXPECT_EQ(run(residency, {1, 6, 7}), 2U) << "two slots were free, and no other is clearly better";
-    EXPECT_NE(residency.slot_of(3), ExpertResidency::kNone);
-    EXPECT_NE(residency.slot_of(5), ExpertResidency::kNone);
-    for (int slot = 0; slot < 4; slot++) {
-        EXPECT_EQ(residency.slot_of(residency.expert_in(slot)), slot);
+    EXPECT_EQ(run(residency, {1, 6, 7}), 2U) << "two entries were free, and no other is clearly better";
+    EXPECT_NE(residency.entry_of(3), ExpertResidency::kNone);
+    EXPECT_NE(residency.entry_of(5), ExpertResidency::kNone);
+    for (int entry = 0; entry < 4; entry++) {
+        EXPECT_EQ(residency.entry_of(residency.expert_in(entry)), entry);
     }
 }
 
@@ -32,8 +32,8 @@ TEST(ExpertResidency, KeepsTheExpertsThatAreUsedMost) {
     for (int i = 0; i < 20; i++) {
         run(residency, {0, 1, 2 + i % 14});
     }
-    EXPECT_NE(residency.slot_of(0), ExpertResidency::kNone);
-    EXPECT_NE(residency.slot_of(1), ExpertResidency::kNone);
+    EXPECT_NE(residency.entry_of(0), ExpertResidency::kNone);
+    EXPECT_NE(residency.entry_of(1), ExpertResidency::kNone);
 }
 
 TEST(ExpertResidency, ReplacesAnExpertOnceAnotherIsClearlyBetter) {
@@ -42,13 +42,13 @@ TEST(ExpertResidency, ReplacesAnExpertOnceAnotherIsClearlyBetter) {
         run(residency, {0});
     }
     int n_runs = 0;
-    while (residency.slot_of(1) == ExpertResidency::kNone && n_runs < 100) {
+    while (residency.entry_of(1) == ExpertResidency::kNone && n_runs < 100) {
         run(residency, {1});
         n_runs++;
     }
     EXPECT_GT(n_runs, 3) << "one choice is not enough";
     EXPECT_LT(n_runs, 9) << "old choices count less and less";
-    EXPECT_EQ(residency.slot_of(0), ExpertResidency::kNone);
+    EXPECT_EQ(residency.entry_of(0), ExpertResidency::kNone);
 }
 
 TEST(ExpertResidency, DoesNotExchangeTwoThatAreUsedInTurn) {
@@ -69,7 +69,7 @@ TEST(ExpertResidency, ReplacesAtMostTwoAfterARun) {
     }
     EXPECT_EQ(most, 2U);
     for (int expert = 8; expert < 16; expert++) {
-        EXPECT_NE(residency.slot_of(expert), ExpertResidency::kNone) << expert;
+        EXPECT_NE(residency.entry_of(expert), ExpertResidency::kNone) << expert;
     }
 }
 
@@ -79,8 +79,8 @@ TEST(ExpertResidency, CountsOnForMillionsOfRuns) {
         run(residency, {2, 3});
     }
     EXPECT_EQ(run(residency, {0}), 0U);
-    EXPECT_NE(residency.slot_of(2), ExpertResidency::kNone);
-    EXPECT_NE(residency.slot_of(3), ExpertResidency::kNone);
+    EXPECT_NE(residency.entry_of(2), ExpertResidency::kNone);
+    EXPECT_NE(residency.entry_of(3), ExpertResidency::kNone);
 }
 
 TEST(ExpertResidency, AdmitsInPlaceOfNoneThatTheRunUses) {
@@ -90,12 +90,12 @@ TEST(ExpertResidency, AdmitsInPlaceOfNoneThatTheRunUses) {
         residency.note(a);
         residency.note(b);
         for (const int expert : {a, b}) {
-            if (residency.slot_of(expert) == ExpertResidency::kNone) {
+            if (residency.entry_of(expert) == ExpertResidency::kNone) {
                 residency.admit(expert);
             }
         }
-        EXPECT_NE(residency.slot_of(a), ExpertResidency::kNone);
-        EXPECT_NE(residency.slot_of(b), ExpertResidency::kNone);
+        EXPECT_NE(residency.entry_of(a), ExpertResidency::kNone);
+        EXPECT_NE(residency.entry_of(b), ExpertResidency::kNone);
     }
 }
 

@@ -1,5 +1,5 @@
-// Parted experts: a device computes the pairs whose experts have a slot, the CPU the others, and the result is that of
-// a graph that nobody changed.
+// Parted experts: a device computes the pairs whose experts have an entry, the CPU the others, and the result is that
+// of a graph that nobody changed.
 
 #include <gtest/gtest.h>
 
@@ -16,8 +16,8 @@ constexpr auto kCpu = GGML_SCHED_EXPERT_MISSES_CPU;
 constexpr auto kUpload = GGML_SCHED_EXPERT_MISSES_UPLOAD;
 
 // Room for so many of the experts of each layer
-size_t slots(int n_slots, int n_layers = 2) {
-    return static_cast<size_t>(n_slots * n_layers) * ExpertLayers::kExpertBytes + 4096;
+size_t entries(int n_entries, int n_layers = 2) {
+    return static_cast<size_t>(n_entries * n_layers) * ExpertLayers::kExpertBytes + 4096;
 }
 
 RigOptions on(ggml_sim_profile device, size_t experts, ggml_sched_expert_misses misses) {
@@ -44,7 +44,7 @@ struct Way {
     const char * name;
     ggml_sim_profile device;
     ggml_sched_expert_misses misses;
-    int n_slots;
+    int n_entries;
     int64_t n_tokens;
     ExpertLayers::Options layers = {};
 };
@@ -59,7 +59,7 @@ TEST_P(PartedExpertsIn, GiveTheBitsOfAGraphThatIsNotChanged) {
     constexpr int kSeeds = 12;
     const Way & way = GetParam();
     const std::vector<std::vector<float>> expected = expected_of(way.layers, kSeeds, way.n_tokens);
-    Rig rig(on(way.device, slots(way.n_slots), way.misses));
+    Rig rig(on(way.device, entries(way.n_entries), way.misses));
     ExpertLayers layers(rig, way.layers);
     for (int seed = 0; seed < kSeeds; seed++) {
         EXPECT_EQ(layers.run(rig, seed, way.n_tokens), expected[static_cast<size_t>(seed)])
@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Way{"Cuda", GGML_SIM_PROFILE_CUDA, kCpu, 3, 1}, Way{"Vulkan", GGML_SIM_PROFILE_VULKAN, kCpu, 3, 1},
         Way{"NoEvents", GGML_SIM_PROFILE_NO_EVENTS, kCpu, 3, 1}, Way{"NoAsync", GGML_SIM_PROFILE_NO_ASYNC, kCpu, 3, 1},
-        Way{"FewSlots", GGML_SIM_PROFILE_CUDA, kCpu, 2, 1}, Way{"ManySlots", GGML_SIM_PROFILE_CUDA, kCpu, 7, 1},
+        Way{"FewEntries", GGML_SIM_PROFILE_CUDA, kCpu, 2, 1}, Way{"ManyEntries", GGML_SIM_PROFILE_CUDA, kCpu, 7, 1},
         Way{"TwoTokens", GGML_SIM_PROFILE_CUDA, kCpu, 3, 2}, Way{"SixteenTokens", GGML_SIM_PROFILE_CUDA, kCpu, 4, 16},
         Way{"Fused", GGML_SIM_PROFILE_CUDA, kCpu, 3, 1, {2, true, false, {0}}},
         Way{"FusedForThreeTokens", GGML_SIM_PROFILE_CUDA, kCpu, 3, 3, {2, true, false, {0}}},
@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
         Way{"UploadFused", GGML_SIM_PROFILE_CUDA, kUpload, 2, 1, {2, true, false, {0}}}),
     [](const auto & info) { return std::string(info.param.name); });
 
-// Runs seeds on a device with three slots of eight, and expects what a graph without slots computes.
+// Runs seeds on a device with three entries of eight, and expects what a graph without entries computes.
 void expect_right(Rig & rig, ExpertLayers & layers, const std::vector<std::vector<float>> & expected) {
     for (size_t seed = 0; seed < expected.size(); seed++) {
         EXPECT_EQ(layers.run(rig, static_cast<int>(seed), 1), expected[seed])
@@ -98,8 +98,8 @@ void expect_right(Rig & rig, ExpertLayers & layers, const std::vector<std::vecto
     }
 }
 
-TEST(PartedExperts, AreComputedOnTheCpuUntilTheyHaveASlot) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+TEST(PartedExperts, AreComputedOnTheCpuUntilTheyHaveAnEntry) {
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
     for (int i = 0; i < 3; i++) {
         ggml_sched_reset_stats(rig.sched());
@@ -111,12 +111,12 @@ TEST(PartedExperts, AreComputedOnTheCpuUntilTheyHaveASlot) {
 }
 
 TEST(PartedExperts, AreAsManyAsTheBudgetHasRoomFor) {
-    for (const int n_slots : {2, 5}) {
-        Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(n_slots), kCpu));
+    for (const int n_entries : {2, 5}) {
+        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(n_entries), kCpu));
         ExpertLayers layers(rig, {});
         layers.run(rig, 1);
-        EXPECT_LE(rig.stats().resident_bytes, slots(n_slots));
-        EXPECT_GE(rig.stats().resident_bytes, 2 * static_cast<size_t>(n_slots) * ExpertLayers::kExpertBytes);
+        EXPECT_LE(rig.stats().resident_bytes, entries(n_entries));
+        EXPECT_GE(rig.stats().resident_bytes, 2 * static_cast<size_t>(n_entries) * ExpertLayers::kExpertBytes);
     }
 }
 
@@ -129,7 +129,7 @@ TEST(PartedExperts, AreNoneIfAllBlocksFitWhole) {
 }
 
 TEST(PartedExperts, LieOnTheDeviceOfTheirLayer) {
-    RigOptions options = on(GGML_SIM_PROFILE_CUDA, slots(3, 1), kCpu);
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(3, 1), kCpu);
     options.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN};
     ExpertLayers::Options on_two;
     on_two.devices = {0, 1};
@@ -142,7 +142,7 @@ TEST(PartedExperts, LieOnTheDeviceOfTheirLayer) {
             expected.push_back(layers.run(rig, seed));
         }
     }
-    options.experts = slots(3, 1);
+    options.experts = entries(3, 1);
     Rig rig(options);
     ExpertLayers layers(rig, on_two);
     expect_right(rig, layers, expected);
@@ -154,7 +154,7 @@ TEST(PartedExperts, LieOnTheDeviceOfTheirLayer) {
 }
 
 TEST(PartedExperts, LeaveTheGraphAsTheCallerBuiltIt) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
     layers.build(2);
     struct Before {
@@ -191,7 +191,7 @@ TEST(PartedExperts, LeaveTheGraphAsTheCallerBuiltIt) {
 TEST(PartedExperts, AreRightIfOneGraphIsComputedAgainAndAgain) {
     const std::vector<std::vector<float>> expected = expected_of({}, 20, 1);
     for (const ggml_sched_expert_misses misses : {kCpu, kUpload}) {
-        RigOptions options = on(GGML_SIM_PROFILE_CUDA, slots(3), misses);
+        RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(3), misses);
         options.parallel = true;
         options.n_copies = 1;
         Rig rig(options);
@@ -212,7 +212,7 @@ TEST(PartedExperts, AreRightWithSeveralRunsInFlight) {
     const std::vector<std::vector<float>> expected = expected_of({}, kRuns, 1);
     for (const ggml_sched_expert_misses misses : {kCpu, kUpload}) {
         for (uint64_t adversary = 0; adversary < 20; adversary++) {
-            RigOptions options = on(GGML_SIM_PROFILE_CUDA, slots(2), misses);
+            RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(2), misses);
             options.parallel = true;
             options.n_copies = 3;
             options.seed = adversary;
@@ -238,7 +238,7 @@ TEST(PartedExperts, AreComparedWithRunsWithoutAndStayRight) {
     constexpr int kRuns = 110; // two trials
     const std::vector<std::vector<float>> expected = expected_of({}, kRuns, 1);
     for (const bool is_rebuilt : {true, false}) {
-        Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
         ExpertLayers layers(rig, {});
         const LogCapture log;
         for (int seed = 0; seed < kRuns; seed++) {
@@ -255,15 +255,15 @@ TEST(PartedExperts, AreComparedWithRunsWithoutAndStayRight) {
         const ggml_sched_stats stats = rig.stats();
         EXPECT_LE(stats.expert_pairs, 4U * (kRuns - 2)) << "two runs or more were as the caller built the graph";
         EXPECT_GE(stats.expert_pairs, 4U * 64);
-        EXPECT_EQ(stats.expert_slots_off == 1, log.contains("so the slots are not used")) << log.text();
+        EXPECT_EQ(stats.expert_banks_off == 1, log.contains("so the banks are not used")) << log.text();
         ggml_sched_reset_stats(rig.sched());
-        EXPECT_EQ(rig.stats().expert_slots_off, stats.expert_slots_off);
+        EXPECT_EQ(rig.stats().expert_banks_off, stats.expert_banks_off);
     }
 }
 
 TEST(PartedExperts, AreComputedAsBuiltForManyTokens) {
     const std::vector<std::vector<float>> expected = expected_of({}, 2, 17);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
     EXPECT_EQ(layers.run(rig, 0, 17), expected[0]);
     layers.run(rig, 5, 1);
@@ -271,9 +271,9 @@ TEST(PartedExperts, AreComputedAsBuiltForManyTokens) {
     EXPECT_EQ(rig.stats().expert_pairs, 4U) << "those of the graph with one token";
 }
 
-TEST(PartedExperts, AreComputedAsBuiltIfUploadsNeedMoreSlots) {
+TEST(PartedExperts, AreComputedAsBuiltIfUploadsNeedMoreEntries) {
     const std::vector<std::vector<float>> expected = expected_of({}, 3, 4);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kUpload));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kUpload));
     ExpertLayers layers(rig, {});
     for (int seed = 0; seed < 3; seed++) {
         EXPECT_EQ(layers.run(rig, seed, 4), expected[static_cast<size_t>(seed)]);
@@ -290,7 +290,7 @@ bool note_names(ggml_tensor * node, bool ask, void * names) {
 
 TEST(PartedExperts, AreNotSeenByAnEvalCallback) {
     const std::vector<std::vector<float>> expected = expected_of({}, 1, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
     layers.run(rig, 3);
     layers.build(1);
@@ -311,7 +311,7 @@ TEST(PartedExperts, AreNotSeenByAnEvalCallback) {
 
 TEST(PartedExperts, StayOnTheBackendThatTheUserHasChosen) {
     const std::vector<std::vector<float>> expected = expected_of({}, 1, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
     layers.run(rig, 3);
     ggml_backend_sched_reset(rig.sched());
@@ -326,7 +326,7 @@ TEST(PartedExperts, StayOnTheBackendThatTheUserHasChosen) {
 
 TEST(PartedExperts, ThatDoNotExistFailTheRun) {
     for (const int32_t wrong : {8, -1, INT32_MAX}) {
-        Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3), kCpu));
+        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
         ExpertLayers layers(rig, {});
         layers.build(1);
         ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), layers.graph));
@@ -343,7 +343,7 @@ TEST(PartedExperts, ThatDoNotExistFailTheRun) {
 }
 
 TEST(PartedExperts, ThatNoLongerHoldTheWeightsAreRefused) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(2), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(2), kCpu));
     ExpertLayers layers(rig, {});
     for (int i = 0; i < 3; i++) {
         layers.run(rig, 2);
@@ -351,12 +351,12 @@ TEST(PartedExperts, ThatNoLongerHoldTheWeightsAreRefused) {
     write_floats(layers.layers[0].down, random_floats(static_cast<size_t>(ggml_nelements(layers.layers[0].down)), 99));
     const LogCapture log;
     std::string error;
-    for (int i = 0; i < 6 && error.empty(); i++) { // each graph compares one slot
+    for (int i = 0; i < 6 && error.empty(); i++) { // each graph compares one entry
         layers.run(rig, 2);
         error = ggml_sched_get_error(rig.sched());
     }
     EXPECT_NE(error.find("call ggml_sched_set_experts after weights have been written"), std::string::npos) << error;
-    set_experts(rig.sched(), slots(2), kCpu);
+    set_experts(rig.sched(), entries(2), kCpu);
     const std::vector<float> after = layers.run(rig, 2);
     set_experts(rig.sched(), 0);
     EXPECT_EQ(layers.run(rig, 2), after);
@@ -364,8 +364,8 @@ TEST(PartedExperts, ThatNoLongerHoldTheWeightsAreRefused) {
 
 TEST(PartedExperts, GiveTheirMemoryBackWhereItIsNeeded) {
     const std::vector<std::vector<float>> expected = expected_of({}, 2, 1);
-    RigOptions options = on(GGML_SIM_PROFILE_CUDA, slots(6), kCpu);
-    options.memory_bytes = slots(6) + 262144;
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(6), kCpu);
+    options.memory_bytes = entries(6) + 262144;
     options.stream = 0;
     Rig rig(options);
     ExpertLayers layers(rig, {});
@@ -391,7 +391,7 @@ TEST(PartedExperts, GiveTheirMemoryBackWhereItIsNeeded) {
 
 // Returns what the debug log says of the blocks of a graph that `change` has changed.
 std::string listing_of(const std::function<void(ggml_context *, ExpertLayers::Layer &)> & change) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, slots(3, 1), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3, 1), kCpu));
     ExpertLayers::Options one;
     one.n_layers = 1;
     ExpertLayers layers(rig, one);
@@ -404,8 +404,8 @@ std::string listing_of(const std::function<void(ggml_context *, ExpertLayers::La
     return text.substr(0, text.find('\n'));
 }
 
-TEST(PartedExperts, AreListedWithTheirSlots) {
-    EXPECT_EQ(listing_of(nullptr), "## EXPERTS: 'gate.0' and what belongs to it have 3 slots of 8 experts on SIM0");
+TEST(PartedExperts, AreListedWithTheirEntries) {
+    EXPECT_EQ(listing_of(nullptr), "## EXPERTS: 'gate.0' and what belongs to it have 3 entries of 8 experts on SIM0");
 }
 
 TEST(PartedExperts, AreNoneWhereTheBlockIsReadInside) {

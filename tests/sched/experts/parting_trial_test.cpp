@@ -25,7 +25,7 @@ Ran run(PartingTrial & trial, int n_runs, double parted_us, double whole_us, int
     return ran;
 }
 
-TEST(PartingTrial, ComparesTwoRunsOnceTheSlotsAreFilled) {
+TEST(PartingTrial, ComparesTwoRunsOnceTheEntriesAreFilled) {
     PartingTrial trial;
     EXPECT_EQ(run(trial, 32, 500.0, 1000.0).whole, 0);
     EXPECT_EQ(run(trial, 2, 500.0, 1000.0).whole, 2);
@@ -45,7 +45,7 @@ TEST(PartingTrial, EndsThePartingAfterTwoLosses) {
     const Ran ran = run(trial, 1000, 1100.0, 1000.0);
     EXPECT_EQ(ran.parted, 64);
     EXPECT_EQ(ran.said,
-              "a run took 1.100000 ms with experts in slots and 1.000000 ms without, so the slots are not used "
+              "a run took 1.100000 ms with banks of experts and 1.000000 ms without, so the banks are not used "
               "for graphs with 8 pairs of a token and an expert");
     EXPECT_EQ(trial.n_off(), 1);
     EXPECT_FALSE(trial.parts(8));
@@ -68,7 +68,7 @@ TEST(PartingTrial, IsOneForEachNumberOfPairs) {
 
 TEST(PartingTrial, CountsTheShortestOfTheLastRuns) {
     PartingTrial trial;
-    run(trial, 24, 100.0, 0.0); // while slots fill: they do not count
+    run(trial, 24, 100.0, 0.0); // while entries fill: they do not count
     run(trial, 4, 5000.0, 0.0); // the machine was disturbed
     run(trial, 4, 900.0, 0.0);
     EXPECT_EQ(trial.note(8, false, 9000.0), "") << "with the allocation";

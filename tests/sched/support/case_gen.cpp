@@ -61,7 +61,7 @@ class Maker {
             job.stream = 2 * kExpertsBytes + static_cast<size_t>(pick(static_cast<int>(4 * kExpertsBytes)));
         }
         parts_ = options_.host && one_in(5);
-        if (parts_) { // experts in slots: of both weights, or of one
+        if (parts_) { // experts in entries: of both weights, or of one
             const size_t few[] = {kExpertsBytes / 2, kExpertsBytes * 7 / 8};
             job.resident = few[pick(2)];
             job.misses = 1 + pick(2);
@@ -91,7 +91,7 @@ class Maker {
     int pick_mode() { return options_.host ? pick(3) : 0; }
 
     int pick_rows() {
-        const int fewest = kRows >> 3; // with a pair for each row, none is missing if there are slots for so many
+        const int fewest = kRows >> 3; // with a pair for each row, none is missing if there are entries for so many
         const bool is_full = !parts_ && one_in(2);
         return is_full ? kRows : parts_ && one_in(2) ? fewest : kRows >> (1 + pick(3));
     }

@@ -31,8 +31,8 @@ struct CaseReport {
     int changed = 0;      // streamed in one way after the same graph was streamed in the other
     int kept = 0;         // weights that were still there
     int resident = 0;     // experts had copies that stay on a device
-    int parted = 0;       // some pairs were computed by the CPU, for want of a slot
-    int uploaded = 0;     // all had a slot
+    int parted = 0;       // some pairs were computed by the CPU, for want of an entry
+    int uploaded = 0;     // all had an entry
     int copied_whole = 0; // not streamed
     int copied_by_ids = 0;
     int caches_ahead = 0;
