@@ -205,8 +205,7 @@ static inline struct ggml_sched_stream_params ggml_sched_stream_default_params(v
 // link takes up to 128 MiB more for a moment. The lookahead AUTO (or 0) is 1 GiB if the budget is AUTO, and the budget
 // otherwise. The ring is as large as the smaller of both values, or smaller if the graph needs less.
 //
-// It is an error if `params` is NULL, its size is too small or above 4096, `misses` has another value, or fields of a
-// later version are set. The
+// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields of a later version. The
 // settings stay then, nothing waits, and the graph is forgotten all the same.
 GGML_API void ggml_sched_set_streaming(ggml_backend_sched_t sched, const struct ggml_sched_stream_params * params);
 
@@ -236,13 +235,14 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 //
 // Graphs of more than 16 tokens, and nodes that do not work pair by pair, are computed as without banks;
 // GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With CPU, two runs without banks are
-// measured now and then. If they are faster, the banks are not used any more, and a warning says so.
+// measured now and then, where the caller allocates graphs so often. If they are faster, the banks are not used any more,
+// and a warning says so.
 enum ggml_sched_expert_misses {
     GGML_SCHED_EXPERT_MISSES_NONE   = 0, // Whole blocks become resident in the order of the graph. There are no banks.
     GGML_SCHED_EXPERT_MISSES_CPU    = 1, // The CPU computes the other pairs, at the same time. Rows of the result have
                                          // the bits of where they were computed, which changes from run to run.
-    GGML_SCHED_EXPERT_MISSES_UPLOAD = 2, // An expert without an entry is copied to one first. The results are the bits of
-                                         // a model that lies on the device.
+    GGML_SCHED_EXPERT_MISSES_UPLOAD = 2, // An expert without an entry is copied to one first. The results of these
+                                         // blocks are the bits of the device.
 };
 
 // The parameters of resident experts. A later version may add fields at the end. Zero will be their default.
@@ -275,8 +275,8 @@ static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(v
 // this function after weights have been written makes the new ones resident. With verification each graph compares one
 // tensor with its copy.
 //
-// It is an error if `params` is NULL, its size is too small or above 4096, or it sets fields of a later version. The
-// settings stay then, nothing waits, and the graph is forgotten all the same.
+// It is an error if `params` is NULL, its size is too small or above 4096, `misses` is none of its values, or it sets
+// fields of a later version. The settings stay then, nothing waits, and the graph is forgotten all the same.
 GGML_API void ggml_sched_set_experts(ggml_backend_sched_t sched, const struct ggml_sched_expert_params * params);
 
 // Undoes ggml_backend_sched_alloc_graph: waits for what is in flight, takes the memory from the tensors that the

@@ -2,10 +2,7 @@
 
 #include "host/operations.h"
 
-#include <cstring>
-
 #include "bound_ggml.h"
-#include "host/ggml_api.h"
 
 namespace ggml_sched::host {
 
@@ -27,15 +24,6 @@ bool is_add_id(const ggml_tensor * tensor) {
 
 bool is_row_by_row(const ggml_tensor * tensor) {
     return current().ops.row_by_row[tensor->op];
-}
-
-void make_custom(ggml_tensor * tensor, ggml_custom_op_t function, void * user_data) {
-    ggml_custom_op_params params = {}; // with zeros where the struct has none of its members
-    params.fun = function;
-    params.n_tasks = 1;
-    params.userdata = user_data;
-    tensor->op = attach::number_of(KnownOp::Custom);
-    std::memcpy(tensor->op_params, &params, sizeof(params));
 }
 
 OperandsToTakeOver operands_to_take_over() {

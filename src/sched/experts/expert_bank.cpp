@@ -42,6 +42,9 @@ ggml_tensor * ExpertBank::find(const ggml_tensor * experts) const {
 }
 
 void ExpertBank::upload(int expert, int entry) {
+    if (!device_.set_async) {
+        host::synchronize(device_.handle); // The copy is made at once, and an earlier run may still read the entry.
+    }
     for (const ResidentCopy & copy : copies_) {
         const char * const from =
             static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;

@@ -2,7 +2,8 @@
 // the same entry in all of them.
 //
 // A node on the device reads the bank with entries in place of ids. Uploads are enqueued on the queue of that device,
-// as are all launches that read the bank. So the order of the queue is all the order they need.
+// as are all launches that read the bank. So the order of the queue is all the order they need. If the device has no
+// such copies, the host waits for it first.
 //
 // It owns the memory. One thread at a time.
 

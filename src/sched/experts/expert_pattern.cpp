@@ -9,6 +9,9 @@ namespace ggml_sched {
 
 namespace {
 
+// A node reads this many activations besides the ids, so that they arrive together.
+constexpr size_t kMostInputs = GGML_MAX_SRC - 2;
+
 // PatternSearch - the search for one pattern
 class PatternSearch {
   public:
@@ -26,6 +29,12 @@ class PatternSearch {
         }
         for (int i = found_.first; i <= found_.last; i++) {
             look_at(nodes_[i]);
+        }
+        if (found_.inputs.size() > kMostInputs) {
+            fail("reads too many different activations", found_.nodes.back());
+        }
+        for (int i = found_.first; i <= found_.last; i++) {
+            look_for_writes(nodes_[i]);
         }
     }
 
@@ -92,6 +101,17 @@ class PatternSearch {
             fail("does not work pair by pair", node);
         }
         join(node);
+    }
+
+    // Fails if the node computes the ids or an input, or writes to them: they are read before the first node of the
+    // pattern, and must stay what they are.
+    void look_for_writes(const ggml_tensor * node) {
+        const auto writes = [&](const ggml_tensor * read) {
+            return node == read || (!host::is_view_op(node) && expert_root_of(node) == expert_root_of(read));
+        };
+        if (writes(found_.ids) || std::any_of(found_.inputs.begin(), found_.inputs.end(), writes)) {
+            fail("writes what the block reads", node);
+        }
     }
 
     // Looks at a node that reads experts.

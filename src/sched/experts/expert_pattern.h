@@ -5,6 +5,8 @@
 // pair. So pairs may be computed in different places, in any order, and each row has the bits that it has where it is
 // computed. A pattern goes from the first MUL_MAT_ID to the last node that reads experts with the same ids.
 //
+// The ids and the activations that the nodes read are there before the first node, and stay what they are.
+//
 // The functions keep nothing. Any thread may call them.
 
 #pragma once

@@ -7,6 +7,11 @@
 
 namespace ggml_sched {
 
+void ExpertResidency::clear() {
+    std::fill(entries_.begin(), entries_.end(), kNone);
+    std::fill(experts_.begin(), experts_.end(), kNone);
+}
+
 void ExpertResidency::begin_run() {
     constexpr double kLargest = 1e100;
     noted_.clear();
@@ -56,6 +61,7 @@ void ExpertResidency::put(int expert, int entry) {
 
 std::vector<ExpertResidency::Promotion> ExpertResidency::promote() {
     std::vector<Promotion> promotions;
+    promotions.reserve(missed_.size()); // before an expert gets an entry, whose bytes are to follow
     const auto score_of = [this](int expert) { return scores_[static_cast<size_t>(expert)]; };
     std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
     int n_replaced = 0;

@@ -31,6 +31,13 @@ class ExpertResidency {
     // Returns the expert in an entry; kNone if it is free.
     int expert_in(int entry) const { return experts_[static_cast<size_t>(entry)]; }
 
+    // Makes room for the choices of a run, so that the functions for one need no memory.
+    void make_room(int64_t n_choices) {
+        noted_.reserve(static_cast<size_t>(n_choices));
+        missed_.reserve(entries_.size());
+    }
+    // Lets all entries be free, since nobody knows what is in them.
+    void clear();
     // Begins to note the choices of a run. Those of the run before count less from now on.
     void begin_run();
     // Notes that the run has chosen an expert, for one of its tokens.

@@ -1,5 +1,7 @@
 #include "experts/parting.h"
 
+#include <algorithm>
+
 #include "host/operations.h"
 
 namespace ggml_sched {
@@ -12,9 +14,17 @@ void Parting::begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const 
     n_pairs_ = ids->ne[0] * ids->ne[1];
     n_missed_ = 0;
     n_uploaded_ = 0;
-    failure_.clear();
+    has_wrong_ = false;
     of_misses_.clear();
+    is_used_.resize(static_cast<size_t>(bank.residency().n_entries()));
+    bank.residency().make_room(n_pairs_);
     host::make_custom(node, &Parting::compute, this);
+}
+
+std::string Parting::failure() const {
+    return has_wrong_ ? "'" + ids_name_ + "' names expert " + std::to_string(wrong_) + " of " +
+                            std::to_string(bank_->residency().n_experts()) + "; the result is wrong"
+                      : "";
 }
 
 void Parting::restore_shapes() {
@@ -29,57 +39,88 @@ void Parting::compute(ggml_tensor * node, int thread, int /*n_threads*/, void * 
     }
 }
 
+// Returns the expert of a pair. The ids are in host memory, with the layout that the graph gave them.
+int32_t Parting::expert_of(const ggml_tensor * ids, int64_t pair) const {
+    const auto offset =
+        static_cast<size_t>(pair % n_chosen_) * ids->nb[0] + static_cast<size_t>(pair / n_chosen_) * ids->nb[1];
+    return *reinterpret_cast<const int32_t *>(static_cast<const char *>(ids->data) + offset);
+}
+
+bool Parting::exists(int32_t expert) const {
+    return expert >= 0 && expert < bank_->residency().n_experts();
+}
+
 void Parting::part(const ggml_tensor * node) {
-    ExpertResidency & residency = bank_->residency();
-    const ggml_tensor * const ids = node->src[0]; // in host memory, with the layout that the graph gave it
-    const auto id_of = [&](int64_t pair) {
-        const auto offset =
-            static_cast<size_t>(pair % n_chosen_) * ids->nb[0] + static_cast<size_t>(pair / n_chosen_) * ids->nb[1];
-        return *reinterpret_cast<const int32_t *>(static_cast<const char *>(ids->data) + offset);
-    };
-    failure_.clear();
+    const ggml_tensor * const ids = node->src[0];
+    has_wrong_ = false;
     n_uploaded_ = 0;
-    residency.begin_run();
-    for (int64_t pair = 0; pair < n_pairs_; pair++) {
-        const int32_t expert = id_of(pair);
-        if (expert < 0 || expert >= residency.n_experts()) {
-            failure_ = "'" + ids_name_ + "' names expert " + std::to_string(expert) + " of " +
-                       std::to_string(residency.n_experts()) + "; the result is wrong";
-            continue;
-        }
-        residency.note(expert);
-    }
     n_missed_ = 0;
+    bank_->residency().begin_run();
     for (int64_t pair = 0; pair < n_pairs_; pair++) {
-        const int32_t expert = id_of(pair);
-        part_pair(node, pair, expert < 0 || expert >= residency.n_experts() ? 0 : expert);
+        const int32_t expert = expert_of(ids, pair);
+        if (exists(expert)) {
+            bank_->residency().note(expert);
+        } else {
+            has_wrong_ = true;
+            wrong_ = expert;
+        }
+    }
+    for (int64_t token = 0; token < n_pairs_ / n_chosen_; token++) {
+        part_token(node, ids, token * n_chosen_);
     }
     for (const auto & [tensor, dimension] : of_misses_) {
         tensor->ne[dimension] = n_missed_;
     }
 }
 
-// Writes the integers of one pair.
-void Parting::part_pair(const ggml_tensor * node, int64_t pair, int32_t expert) {
+// Writes the integers of the pairs of one token. The device computes all of them, so that its work is the same in each
+// run. Backends rely on it that a token names no expert twice. So the missing pairs get entries that the token does not
+// use.
+void Parting::part_token(const ggml_tensor * node, const ggml_tensor * ids, int64_t first) {
     const auto element = [&](PartedRow row, int64_t column) -> int32_t & {
         return static_cast<int32_t *>(node->data)[static_cast<int64_t>(row) * n_pairs_ + column];
     };
-    int entry = bank_->residency().entry_of(expert);
-    if (entry == ExpertResidency::kNone && misses_ == Misses::Upload) {
-        entry = bank_->residency().admit(expert);
-        bank_->upload(expert, entry);
-        n_uploaded_++;
+    std::fill(is_used_.begin(), is_used_.end(), false);
+    for (int64_t pair = first; pair < first + n_chosen_; pair++) {
+        const int entry = entry_of(expert_of(ids, pair));
+        element(PartedRow::Entry, pair) = entry;
+        if (entry != ExpertResidency::kNone) {
+            is_used_[static_cast<size_t>(entry)] = true;
+        }
     }
-    const bool is_hit = entry != ExpertResidency::kNone;
-    // The device computes all pairs, so that its work is the same in each run. Entry 0 does for those that are missing.
-    element(PartedRow::Entry, pair) = is_hit ? entry : 0;
-    element(PartedRow::Result, pair) = static_cast<int32_t>(is_hit ? pair : n_pairs_ + n_missed_);
-    if (!is_hit) {
-        element(PartedRow::Expert, n_missed_) = expert;
-        element(PartedRow::Token, n_missed_) = static_cast<int32_t>(pair / n_chosen_);
-        element(PartedRow::Pair, n_missed_) = static_cast<int32_t>(pair);
-        n_missed_++;
+    int unused = 0;
+    for (int64_t pair = first; pair < first + n_chosen_; pair++) {
+        element(PartedRow::Result, pair) = static_cast<int32_t>(pair);
+        if (element(PartedRow::Entry, pair) != ExpertResidency::kNone) {
+            continue;
+        }
+        while (is_used_[static_cast<size_t>(unused)]) {
+            unused++; // A bank has an entry for each pair of a token.
+        }
+        element(PartedRow::Entry, pair) = unused++;
+        if (const int32_t expert = expert_of(ids, pair); exists(expert)) {
+            element(PartedRow::Result, pair) = static_cast<int32_t>(n_pairs_ + n_missed_);
+            element(PartedRow::Expert, n_missed_) = expert;
+            element(PartedRow::Token, n_missed_) = static_cast<int32_t>(pair / n_chosen_);
+            element(PartedRow::Pair, n_missed_) = static_cast<int32_t>(pair);
+            n_missed_++;
+        }
     }
+}
+
+// Returns the entry of an expert; kNone if it has none. Uploads it if missing experts are uploaded.
+int Parting::entry_of(int32_t expert) {
+    if (!exists(expert)) {
+        return ExpertResidency::kNone;
+    }
+    const int entry = bank_->residency().entry_of(expert);
+    if (entry != ExpertResidency::kNone || misses_ != Misses::Upload) {
+        return entry;
+    }
+    n_uploaded_++;
+    const int admitted = bank_->residency().admit(expert);
+    bank_->upload(expert, admitted);
+    return admitted;
 }
 
 } // namespace ggml_sched

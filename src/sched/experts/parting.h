@@ -4,8 +4,8 @@
 // the nodes behind it read. It also sets how many pairs the nodes of the CPU compute: their tensors have room for all
 // pairs, and in a run they have as many rows as pairs are missing on the device.
 //
-// A node that has run is told of by misses(), and so on, until the next run. The thread that computes the graph uses
-// it.
+// The numbers of the last run stay until the next one. The thread that computes the graph uses it, and needs no memory
+// there: begin() has got it.
 
 #pragma once
 
@@ -36,7 +36,8 @@ enum class PartedRow {
 
 class Parting {
   public:
-    // Makes `node` the node that parts the pairs of `ids`, which it reads first. The bank must stay.
+    // Makes `node` the node that parts the pairs of `ids`, which it reads first. The bank must stay, and have an entry
+    // for each pair of a token; where missing experts are uploaded, for each pair.
     void begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const ggml_tensor * ids);
     // Notes a tensor that has an element of this dimension for each missing pair.
     void add_tensor_of_misses(ggml_tensor * tensor, int dimension) { of_misses_.emplace_back(tensor, dimension); }
@@ -48,12 +49,15 @@ class Parting {
     int64_t n_missed() const { return n_missed_; }     // pairs of the last run
     int64_t n_uploaded() const { return n_uploaded_; } // experts of the last run
     // Returns what was wrong with the ids of the last run; "" if nothing was.
-    const std::string & failure() const { return failure_; }
+    std::string failure() const;
 
   private:
     static void compute(ggml_tensor * node, int thread, int n_threads, void * parting);
     void part(const ggml_tensor * node);
-    void part_pair(const ggml_tensor * node, int64_t pair, int32_t expert);
+    void part_token(const ggml_tensor * node, const ggml_tensor * ids, int64_t first);
+    int32_t expert_of(const ggml_tensor * ids, int64_t pair) const;
+    int entry_of(int32_t expert);
+    bool exists(int32_t expert) const;
 
     ExpertBank * bank_ = nullptr;
     Misses misses_ = Misses::None;
@@ -62,7 +66,9 @@ class Parting {
     int64_t n_pairs_ = 0;
     int64_t n_missed_ = 0;
     int64_t n_uploaded_ = 0;
-    std::string failure_;
+    bool has_wrong_ = false; // true if the ids of the last run name an expert that does not exist
+    int32_t wrong_ = 0;
+    std::vector<bool> is_used_; // by entry: a pair of the token has it
     std::vector<std::pair<ggml_tensor *, int>> of_misses_;
 };
 

@@ -11,6 +11,11 @@ bool PartingTrial::parts(int64_t n_pairs) const {
     return known == times_.end() || (!known->second.is_off && known->second.n_parted < known->second.until);
 }
 
+bool PartingTrial::is_off(int64_t n_pairs) const {
+    const auto known = times_.find(n_pairs);
+    return known != times_.end() && known->second.is_off;
+}
+
 std::string PartingTrial::note(int64_t n_pairs, bool was_parted, double us) {
     Times & times = times_[n_pairs];
     times.until = times.until == 0 ? Tuning::kPartedBeforeTrial : times.until;

@@ -19,6 +19,8 @@ class PartingTrial {
   public:
     // True if the next graph with so many pairs is to be parted.
     bool parts(int64_t n_pairs) const;
+    // True if they are no longer parted.
+    bool is_off(int64_t n_pairs) const;
     // Notes how long the host was busy with a run. Returns a sentence if pairs are no longer parted from here on; else
     // "".
     std::string note(int64_t n_pairs, bool was_parted, double us);

@@ -13,6 +13,9 @@ namespace ggml_sched {
 
 namespace {
 
+// An engine that has run a graph so often since it was allocated is expected to do so with the next one.
+constexpr int kRunsOfAGraph = 4;
+
 bool have_same_shape_and_strides(const ggml_tensor * a, const ggml_tensor * b) {
     return a->type == b->type && std::equal(a->ne, a->ne + GGML_MAX_DIMS, b->ne) &&
            std::equal(a->nb, a->nb + GGML_MAX_DIMS, b->nb);
@@ -36,6 +39,7 @@ void ResidentExperts::set(const Settings & settings) {
     decided_.clear();
     settings_ = settings;
     trial_ = {};
+    n_refused_ = 0;
     n_pairs_ = 0;
     left_.assign(backends_.size(), settings.budget);
     is_full_ = false;
@@ -111,7 +115,8 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
         // An upload for the second of two patterns could replace an expert that the first one has still to read.
         const bool is_used =
             settings_.misses == Misses::Upload && std::find(in_use.begin(), in_use.end(), &bank) != in_use.end();
-        const bool has_room = settings_.misses != Misses::Upload || pattern.n_pairs() <= bank.residency().n_entries();
+        const int64_t needed = settings_.misses == Misses::Upload ? pattern.n_pairs() : pattern.n_chosen();
+        const bool has_room = needed <= bank.residency().n_entries();
         if (!pattern.obstacle.text && !is_used && has_room && pattern.n_tokens() <= Tuning::kMostPartedTokens &&
             std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_in_other) &&
             std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_fixed)) {
@@ -120,7 +125,9 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
             n_pairs_ += pattern.n_pairs();
         }
     }
-    if (!parts_pairs()) {
+    const bool is_kept = n_runs_ > kRunsOfAGraph;
+    n_runs_ = 0;
+    if (n_pairs_ == 0 || !parts_pairs(is_kept)) {
         return;
     }
     for (size_t i = 0; i < accepted.size(); i++) {
@@ -129,17 +136,14 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
     n_pairs_ = parted_.is_empty() ? 0 : n_pairs_;
 }
 
-// True if the patterns of the last graph are to be parted now. With uploads there are no trials, since the results are
-// to be the same bits each time.
-bool ResidentExperts::parts_pairs() const {
-    return n_pairs_ > 0 && (settings_.misses == Misses::Upload || trial_.parts(n_pairs_));
-}
-
-bool ResidentExperts::must_take_again() const {
-    return n_pairs_ > 0 && parts_pairs() == parted_.is_empty();
+// True if the patterns of the graph are to be parted. With uploads there are no trials, since the results are to be the
+// same bits each time. An engine that keeps its graphs for many runs gets none either: one would last for many runs.
+bool ResidentExperts::parts_pairs(bool is_kept) const {
+    return settings_.misses == Misses::Upload || trial_.parts(n_pairs_) || (is_kept && !trial_.is_off(n_pairs_));
 }
 
 void ResidentExperts::note_time(double us) {
+    n_runs_++;
     if (n_pairs_ == 0 || settings_.misses == Misses::Upload) {
         return;
     }
@@ -166,6 +170,12 @@ void ResidentExperts::promote() {
             bank.upload(promotion.expert, promotion.entry);
             n_promoted_++;
         }
+    }
+}
+
+void ResidentExperts::forget_entries() noexcept {
+    for (const auto & bank : banks_) {
+        bank->residency().clear();
     }
 }
 

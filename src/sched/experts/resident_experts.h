@@ -50,7 +50,7 @@ class ResidentExperts {
     bool is_on() const { return settings_.budget > 0; }
     bool is_automatic() const { return settings_.budget == kAuto; }
 
-    // True if the graph reads experts of which add() has not decided yet.
+    // True if the graph reads experts of which add() has not decided yet, and its nodes have no memory.
     bool are_new(const ggml_cgraph * graph) const;
     // Makes blocks of the graph resident while the budget lasts. What has been decided stays until set(). Returns a
     // line for each block that says where it lies, and what keeps it in host memory. No block gets a bank if pairs must
@@ -68,10 +68,9 @@ class ResidentExperts {
     const ExpertGraph & parted() const { return parted_; }
     // Enqueues the upload of experts that get an entry. It is called before the launches of a run.
     void promote();
-    // True if the last graph is to be taken anew: it is parted, and should be computed as the caller built it for a
-    // trial, or the other way round.
-    bool must_take_again() const;
-    // Notes how long the host was busy with a run of the last graph.
+    // Lets no expert have an entry, since copies may have failed.
+    void forget_entries() noexcept;
+    // Notes how long the host was busy with a run of the last graph, which went well.
     void note_time(double us);
     // Returns for how many numbers of pairs they are no longer parted, since it did not pay.
     int n_off() const { return trial_.n_off(); }
@@ -119,7 +118,7 @@ class ResidentExperts {
     void place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands, bool may_part);
     Obstacle make_bank(const Candidate & candidate, ggml_cgraph * graph, double share);
     ExpertBank * bank_of(const ggml_tensor * experts) const;
-    bool parts_pairs() const;
+    bool parts_pairs(bool is_kept) const;
     void part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed);
     Obstacle obstacle_on(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
@@ -138,6 +137,8 @@ class ResidentExperts {
     OperandExchange exchange_;
     ExpertGraph parted_;
     PartingTrial trial_;
+    int n_refused_ = 0;       // how often a block got no bank
+    int n_runs_ = 0;          // of the last graph with patterns
     int64_t n_pairs_ = 0;     // of the patterns of the last graph that may be parted
     uint64_t n_promoted_ = 0; // by the last promote()
     size_t n_checked_ = 0;

@@ -10,15 +10,25 @@
 
 namespace ggml_sched {
 
+namespace {
+
+// So often a graph is looked at again that has a block without a pattern. Engines begin with unusual graphs.
+constexpr int kMostRefused = 1000;
+
+} // namespace
+
 bool ResidentExperts::are_new(const ggml_cgraph * graph) const {
     const host::Nodes nodes = host::nodes_of(graph);
+    bool are_new = false;
     for (int i = 0; i < nodes.size && !is_full_; i++) {
         const ggml_tensor * const matrices = matrices_in_host_memory(nodes[i]);
-        if (matrices && !find(matrices) && decided_.find(matrices->data) == decided_.end()) {
-            return true;
+        if (matrices && host::buffer_of(nodes[i])) {
+            return false; // An earlier allocation has still to be taken away.
         }
+        are_new = are_new || (matrices && !find(matrices) && !bank_of(matrices) &&
+                              decided_.find(matrices->data) == decided_.end());
     }
-    return false;
+    return are_new;
 }
 
 std::string ResidentExperts::add(ggml_cgraph * graph, bool may_part) {
@@ -111,11 +121,18 @@ void ResidentExperts::place(Candidate & candidate, ggml_cgraph * graph, const st
         return;
     }
     const Demand & demand = demands[candidate.backend];
-    const bool has_room = demand.needed <= demand.left;
+    if (settings_.misses == Misses::None || !may_part || demand.needed <= demand.left) {
+        candidate.obstacle = load(candidate.tensors, candidate.backend);
+        return;
+    }
     candidate.obstacle =
-        settings_.misses == Misses::None || !may_part || has_room
-            ? load(candidate.tensors, candidate.backend)
-            : make_bank(candidate, graph, static_cast<double>(demand.left) / static_cast<double>(demand.needed));
+        make_bank(candidate, graph, static_cast<double>(demand.left) / static_cast<double>(demand.needed));
+    if (candidate.obstacle.text &&
+        n_refused_++ < kMostRefused) { // Another graph may have other nodes around the experts.
+        for (const ggml_tensor * tensor : candidate.tensors) {
+            decided_.erase(tensor->data);
+        }
+    }
 }
 
 // Makes a bank for this share of the experts. Returns what is in the way.
@@ -138,7 +155,9 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
     for (const ExpertOperand & operand : candidate.block.operands) {
         const bool is_read_by_ids =
             std::find(pattern.nodes.begin(), pattern.nodes.end(), operand.node) != pattern.nodes.end();
+        const int dimension = operand_with_experts(operand.node) == 0 ? 2 : 1; // MUL_MAT_ID and ADD_ID
         if (!is_one(operand.tensor) || !is_read_by_ids || !ggml_is_contiguous(operand.tensor) ||
+            expert_dimension(operand.tensor) != dimension ||
             operand.tensor->ne[expert_dimension(operand.tensor)] != n_experts) {
             return {"is not read as one of the block's experts", operand.tensor};
         }

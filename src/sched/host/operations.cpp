@@ -99,16 +99,6 @@ bool is_row_by_row(const ggml_tensor * tensor) {
     return row_by_row.has(tensor);
 }
 
-void make_custom(ggml_tensor * tensor, ggml_custom_op_t function, void * user_data) {
-    ggml_custom_op_params params = {}; // with zeros where the struct has none of its members
-    params.fun = function;
-    params.n_tasks = 1;
-    params.userdata = user_data;
-    tensor->op = GGML_OP_CUSTOM;
-    static_assert(sizeof(params) <= sizeof(tensor->op_params), "they lie there");
-    std::memcpy(tensor->op_params, &params, sizeof(params));
-}
-
 OperandsToTakeOver operands_to_take_over() {
     OperandsToTakeOver result = {};
     for (int op = 0; op < GGML_OP_COUNT; op++) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 
 #include "ggml.h"
@@ -35,8 +36,21 @@ inline constexpr std::initializer_list<const char *> kRowByRow = {"ADD",   "SUB"
 // True if each row of the result depends on nothing but the same row of each operand, where all have the same rows.
 bool is_row_by_row(const ggml_tensor * tensor);
 
-// Makes the tensor a node that calls the function; see ggml_custom_4d. One task calls it.
-void make_custom(ggml_tensor * tensor, ggml_custom_op_t function, void * user_data);
+// Makes the tensor a node that calls the function; see ggml_custom_4d. Each thread of the backend may call it. The one
+// with number 0 is the thread that computes the graph.
+inline void make_custom(ggml_tensor * tensor, ggml_custom_op_t function, void * user_data) {
+    struct Parameters { // as every ggml reads them
+        ggml_custom_op_t function;
+        int n_tasks;
+        void * user_data;
+    } parameters = {}; // with zeros between its members, since parameters are compared
+    static_assert(sizeof(parameters) <= sizeof(tensor->op_params), "they lie there");
+    parameters.function = function;
+    parameters.n_tasks = 1;
+    parameters.user_data = user_data;
+    tensor->op = GGML_OP_CUSTOM;
+    std::memcpy(tensor->op_params, &parameters, sizeof(parameters));
+}
 
 // OperandsToTakeOver - by operation: how many operands, from the first one on, may give their place to the result.
 //

@@ -107,6 +107,7 @@ void Scheduler::recover() noexcept {
     reset();
     forget_results();
     reallocations_.forget();
+    experts_.forget_entries();
 }
 
 int Scheduler::index_of(ggml_backend_t backend) const {
@@ -184,6 +185,9 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal) 
             in_flight_.synchronize();
         }
         earlier.take_away();
+        if (status = take_experts(goal); !status.ok()) {
+            return status;
+        }
         cut_.take(worked_on_);
     }
     return status;
@@ -213,8 +217,12 @@ Status Scheduler::take_experts(Goal goal) {
 // Lets the nodes of the graph read resident experts.
 void Scheduler::exchange_experts() {
     // An eval callback sees the nodes that the caller built, and a copy callback may write weights.
+    // A node that has memory already stays there: the caller's, or that of an earlier allocation until it is taken
+    // away.
     const bool has_callback = observer_.callback || copy_callback_.function;
-    const auto is_fixed = [&](const ggml_tensor * node) { return has_callback || user_.find(node) != user_.end(); };
+    const auto is_fixed = [&](const ggml_tensor * node) {
+        return has_callback || host::buffer_of(node) || user_.find(node) != user_.end();
+    };
     worked_on_ = experts_.take(graph_, is_fixed);
     if (!experts_.parted().is_empty()) {
         placed_ = user_;

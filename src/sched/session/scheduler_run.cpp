@@ -191,11 +191,10 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     const bool is_it = is_allocated_ && is_same_graph(graph);
     const bool lacks_offers = is_it && copy_callback_.function && offered_ == Offered::Nothing;
     const bool lacks_nodes = is_it && observer_.callback && !experts_.parted().is_empty();
-    const bool is_trial = is_it && !lacks_nodes && experts_.must_take_again();
-    if (lacks_offers || lacks_nodes || is_trial) {
+    if (lacks_offers || lacks_nodes) {
         reallocations_.forget(); // other splits need other buffers
     }
-    if (!is_it || lacks_offers || lacks_nodes || is_trial) {
+    if (!is_it || lacks_offers || lacks_nodes) {
         if (Status status = allocate(graph, Inputs::Written); !status.ok()) {
             return status;
         }
@@ -203,15 +202,23 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     Status status = run();
     if (!status.ok()) {
         in_flight_.abandon("the run failed");
+        experts_.forget_entries();
         return status;
     }
-    return {GGML_STATUS_SUCCESS, executor_->take_failures_of_earlier_runs()};
+    Status earlier = {GGML_STATUS_SUCCESS, executor_->take_failures_of_earlier_runs()};
+    if (!earlier.message.empty()) {
+        experts_.forget_entries(); // Copies may have failed, too.
+    }
+    return earlier;
 }
 
 Status Scheduler::compute(ggml_cgraph * graph) {
     Status status = compute_async(graph);
     wait_for_all();
     const Executor::Failures failures = executor_->take_failures();
+    if (!failures.text.empty()) {
+        experts_.forget_entries(); // Copies may have failed, too.
+    }
     if (status.ok() && failures.of_last_run) {
         status.code = GGML_STATUS_FAILED;
     }
@@ -275,8 +282,11 @@ Status Scheduler::run() {
     const double begin = clock_.now_us();
     Status status = streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
                                                  : executor_->run(*kept.plan, run_bindings(), observer);
-    experts_.note_time(clock_.now_us() - begin);
-    return status.ok() ? count_experts() : status;
+    if (status.ok()) {
+        experts_.note_time(clock_.now_us() - begin);
+        status = count_experts();
+    }
+    return status;
 }
 
 // Counts the pairs of the run. Fails if a router has named an expert that does not exist.
@@ -302,7 +312,11 @@ void Scheduler::wait() const {
 
 Status Scheduler::synchronize() {
     wait_for_all();
-    return {GGML_STATUS_SUCCESS, executor_->take_failures().text};
+    Status earlier = {GGML_STATUS_SUCCESS, executor_->take_failures().text};
+    if (!earlier.message.empty()) {
+        experts_.forget_entries(); // Copies may have failed, too.
+    }
+    return earlier;
 }
 
 // Waits for all backends. If no graph is allocated, the next one gets copy index 0.
