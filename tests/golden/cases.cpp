@@ -23,6 +23,13 @@ RigOptions parallel_on(std::vector<ggml_sim_profile> devices, ggml_sched_sync_mo
     return options;
 }
 
+RigOptions with_banks(std::vector<ggml_sim_profile> devices, size_t bytes) {
+    RigOptions options = on(std::move(devices));
+    options.experts = bytes;
+    options.misses = GGML_SCHED_EXPERT_MISSES_CPU;
+    return options;
+}
+
 RigOptions offloading(std::vector<ggml_sim_profile> devices, size_t stream = 0) {
     RigOptions options = on(std::move(devices));
     options.stream = stream;
@@ -126,6 +133,13 @@ std::vector<Case> work_on_the_host() {
          "Look at: the same pattern as with the cache on the host, one wait of the host per layer, for the second of "
          "two copies.",
          Show::Synchronized, on({kCuda}), kHostExperts},
+        {"moe_experts_in_banks",
+         "The same, with device memory for two of the four experts of each layer (GGML_SCHED_EXPERT_MISSES=cpu).\n"
+         "Look at: each layer has two splits on the CPU and two on the GPU. The first one on the CPU parts the pairs, "
+         "as "
+         "soon as the host has the ids. Then the GPU computes the block on the bank, and the CPU meanwhile the pairs "
+         "that are missing. Their rows go to the GPU, which picks the rows of both.",
+         Show::Synchronized, with_banks({kCuda}, 16384), kHostExperts},
     };
 }
 

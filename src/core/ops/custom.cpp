@@ -55,7 +55,7 @@ struct ggml_tensor * ggml_custom_4d(struct ggml_context * ctx, enum ggml_type ty
         set_param(result, offsetof(Params, fun), fun);
         set_param(result, offsetof(Params, n_tasks), n_tasks);
         set_param(result, offsetof(Params, userdata), userdata);
-        for (int i = 0; i < n_args; i++) {
+        for (int i = 0; args && i < n_args; i++) {
             result->src[i] = args[i];
         }
     }

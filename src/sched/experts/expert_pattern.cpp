@@ -147,12 +147,13 @@ void look_outside(const host::Nodes & nodes, std::vector<ExpertPattern> & patter
     for (int i = 0; i < nodes.size; i++) {
         const auto own = inside.find(nodes[i]);
         for (const ggml_tensor * const operand : nodes[i]->src) {
-            const auto read = operand ? inside.find(expert_root_of(operand)) : inside.end();
+            const ggml_tensor * const root = operand ? expert_root_of(operand) : nullptr;
+            const auto read = inside.find(root);
             if (read == inside.end() || (own != inside.end() && own->second == read->second)) {
                 continue;
             }
             ExpertPattern & pattern = *read->second;
-            if (expert_root_of(operand) != pattern.nodes.back() && !pattern.obstacle.text) {
+            if (root != pattern.nodes.back() && !pattern.obstacle.text) {
                 pattern.obstacle = {"reads what is inside the block", nodes[i]};
             }
         }

@@ -144,6 +144,11 @@ void add_host_memory(std::vector<Scene> & scenes) {
     add("ExpertsOfARouter", {experts(IdsFrom::Router), products}, 8 * kExpertsBytes);
     add("KeptWeights", {experts(IdsFrom::Copy), products}, 16 * kExpertsBytes).job.keep = true;
     add("ResidentExperts", {experts(IdsFrom::Router), experts(IdsFrom::Caller)}, 0).job.resident = 8 * kExpertsBytes;
+    GraphSpec few = experts(IdsFrom::Router);
+    few.rows = kRows >> 2; // more tokens are not parted
+    Case & in_banks = add("ExpertsInBanks", {few, few}, 0).job;
+    in_banks.resident = kExpertsBytes / 2;
+    in_banks.misses = GGML_SCHED_EXPERT_MISSES_CPU;
     add("ResidentExpertsInAuto", {experts(IdsFrom::Caller), products}, SIZE_MAX).job.resident = SIZE_MAX;
     add("CachesOnTheHost", {with_caches(), products}, SIZE_MAX);
     add("CachesStreamed", {with_caches(), products}, size_t{1} << 16);

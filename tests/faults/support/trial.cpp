@@ -22,6 +22,7 @@ RigOptions rig_options(const Scene & scene) {
     options.stream = job.stream;
     options.keep_weights = job.keep;
     options.experts = job.resident;
+    options.misses = static_cast<ggml_sched_expert_misses>(job.misses);
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;

@@ -66,7 +66,7 @@ TEST_P(PartedExpertsIn, GiveTheBitsOfAGraphThatIsNotChanged) {
             << seed << ": " << ggml_sched_get_error(rig.sched());
     }
     const ggml_sched_stats stats = rig.stats();
-    EXPECT_EQ(stats.expert_pairs, static_cast<uint64_t>(kSeeds * 2 * ExpertLayers::kChosen * way.n_tokens));
+    EXPECT_EQ(stats.expert_pairs, static_cast<uint64_t>(way.n_tokens * ExpertLayers::kChosen * 2 * kSeeds));
     EXPECT_GT(stats.expert_uploads, 0U);
     EXPECT_LT(stats.expert_misses, stats.expert_pairs);
     EXPECT_EQ(stats.expert_misses > 0, way.misses == GGML_SCHED_EXPERT_MISSES_CPU);
@@ -162,6 +162,7 @@ TEST(PartedExperts, LeaveTheGraphAsTheCallerBuiltIt) {
         ggml_tensor copy;
     };
     std::vector<Before> before;
+    before.reserve(static_cast<size_t>(ggml_graph_n_nodes(layers.graph)));
     for (int i = 0; i < ggml_graph_n_nodes(layers.graph); i++) {
         before.push_back({ggml_graph_node(layers.graph, i), *ggml_graph_node(layers.graph, i)});
     }

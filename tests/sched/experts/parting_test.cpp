@@ -24,7 +24,7 @@ class PartedPairs : public testing::Test {
     PartedPairs() {
         experts_ = ggml_new_tensor_3d(host_.get(), GGML_TYPE_F32, 4, 4, 8);
         buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(host_.get(), ggml_backend_cpu_buffer_type()));
-        write_floats(experts_, ramp(4 * 4 * 8));
+        write_floats(experts_, ramp(128));
         const std::vector<ggml_backend_t> handles = {rig_.device(0), rig_.cpu()};
         for (ggml_backend_t handle : handles) {
             backends_.push_back(host::describe(handle, ggml_backend_get_default_buffer_type(handle)));

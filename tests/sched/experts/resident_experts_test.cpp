@@ -409,7 +409,9 @@ TEST(ResidentExperts, RefuseParametersThatAreNone) {
         size_t later = 1;
     } newer;
     newer.known.size = sizeof(newer);
-    const ggml_sched_expert_params * const none[] = {nullptr, &small, &newer.known};
+    ggml_sched_expert_params unknown = ggml_sched_expert_default_params();
+    unknown.misses = static_cast<ggml_sched_expert_misses>(3);
+    const ggml_sched_expert_params * const none[] = {nullptr, &small, &newer.known, &unknown};
     for (const ggml_sched_expert_params * const params : none) {
         ggml_sched_set_experts(rig.sched(), params);
         EXPECT_NE(std::string(ggml_sched_get_error(rig.sched())), "");

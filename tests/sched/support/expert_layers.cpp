@@ -91,7 +91,7 @@ std::vector<int32_t> ExpertLayers::ids_of(int seed, int layer, int64_t n_tokens)
     std::vector<int32_t> ids;
     for (int64_t token = 0; token < n_tokens; token++) {
         const auto mixed =
-            static_cast<uint32_t>(seed * 2654435761U + static_cast<uint32_t>(token * 40503 + layer * 977));
+            static_cast<uint32_t>(seed * 2654435761U + static_cast<uint32_t>(token * 40503 + int64_t{layer} * 977));
         const auto first = static_cast<int32_t>((mixed >> 7) % kExperts);
         ids.push_back(first);
         ids.push_back(static_cast<int32_t>((first + 1 + (mixed >> 17) % (kExperts - 1)) % kExperts));
