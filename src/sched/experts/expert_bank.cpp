@@ -23,6 +23,25 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
     return bank;
 }
 
+bool ExpertBank::can_hold(const ggml_tensor * experts, ggml_backend_buffer_type_t buft) {
+    constexpr int64_t kTwo = 2;
+    ResidentCopy copy = describe_copy(experts, buft, kTwo);
+    const size_t bytes = ggml_nbytes(copy.tensor.get());
+    if (bytes != kTwo * copy.expert_bytes || !allocate_copy(copy, buft)) {
+        return false;
+    }
+    // A device that always takes the whole tensor reads behind the first expert here, and finds zeros.
+    std::vector<char> written(bytes);
+    std::memcpy(written.data(), experts->data, copy.expert_bytes);
+    std::vector<char> expected(bytes);
+    std::memcpy(expected.data() + copy.expert_bytes, experts->data, copy.expert_bytes);
+    std::vector<char> read(bytes, 1);
+    ggml_backend_buffer_clear(copy.buffer.get(), 0);
+    host::set_blocking(copy.tensor.get(), written.data(), copy.expert_bytes, copy.expert_bytes);
+    host::get_blocking(copy.tensor.get(), read.data());
+    return read == expected;
+}
+
 size_t ExpertBank::bytes() const {
     size_t bytes = 0;
     for (const ResidentCopy & copy : copies_) {

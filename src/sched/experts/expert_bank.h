@@ -25,8 +25,13 @@ class ExpertBank {
                                             const std::vector<host::Backend> & backends, BackendId backend,
                                             int n_entries);
 
+    // True if a device keeps single experts of the tensor as they are. Some devices rearrange the bytes of a tensor,
+    // and can only take all of it. It writes to the device, and waits. False also if the device refuses memory.
+    static bool can_hold(const ggml_tensor * experts, ggml_backend_buffer_type_t buft);
+
     BackendId backend() const { return backend_; }
     ExpertResidency & residency() { return residency_; }
+    const ExpertResidency & residency() const { return residency_; }
     const std::vector<ResidentCopy> & copies() const { return copies_; }
     size_t bytes() const;
     // Returns the tensor with the entries for a tensor in host memory; NULL if there is none.

@@ -1,6 +1,7 @@
 #include "experts/expert_graph.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ggml_sched {
 
@@ -17,14 +18,26 @@ Obstacle ExpertGraph::add(const ExpertPattern & pattern, ExpertBank & bank, Miss
     }
     const auto cpu = static_cast<BackendId>(backends_.size() - 1);
     PartedPattern parted = part_pattern(pattern, bank, misses, cpu, partings_[patterns_.size()], pool_);
+    // Tensors may still have the memory of an earlier allocation, which says nothing about the next one.
+    std::vector<std::pair<ggml_tensor *, ggml_backend_buffer_t>> with_memory;
+    with_memory.reserve(pattern.nodes.size() + pattern.inputs.size() + 1); // From here on no exception is made.
     for (const Change & change : parted.changes) {
         change.after.give_to(change.node);
     }
+    const auto hide_memory = [&](ggml_tensor * tensor) {
+        with_memory.emplace_back(tensor, std::exchange(tensor->buffer, nullptr));
+    };
+    std::for_each(pattern.nodes.begin(), pattern.nodes.end(), hide_memory);
+    std::for_each(pattern.inputs.begin(), pattern.inputs.end(), hide_memory);
+    hide_memory(pattern.ids);
     Obstacle obstacle;
     for (const PlacedNode & placed : parted.placed) {
         if (!ggml_backend_supports_op(backends_[placed.backend].handle, placed.node)) {
             obstacle = {"cannot be computed where it belongs", placed.node};
         }
+    }
+    for (auto hidden = with_memory.rbegin(); hidden != with_memory.rend(); ++hidden) {
+        hidden->first->buffer = hidden->second;
     }
     for (const Change & change : parted.changes) {
         change.before.give_to(change.node);

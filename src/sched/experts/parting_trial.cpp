@@ -6,44 +6,43 @@
 
 namespace ggml_sched {
 
-bool PartingTrial::parts(int64_t n_pairs) const {
-    const auto known = times_.find(n_pairs);
-    return known == times_.end() || (!known->second.is_off && known->second.n_parted < known->second.until);
-}
-
-bool PartingTrial::is_off(int64_t n_pairs) const {
-    const auto known = times_.find(n_pairs);
-    return known != times_.end() && known->second.is_off;
+bool PartingTrial::begin(int64_t n_pairs) {
+    Times & times = times_[n_pairs];
+    times.until = times.until == 0 ? Tuning::kPartedBeforeTrial : times.until;
+    times.n_runs = 0;
+    times.is_trial = !times.is_off && !times.keeps && times.n_parted >= times.until;
+    return !times.is_off && !times.is_trial;
 }
 
 std::string PartingTrial::note(int64_t n_pairs, bool was_parted, double us) {
     Times & times = times_[n_pairs];
-    times.until = times.until == 0 ? Tuning::kPartedBeforeTrial : times.until;
-    if (times.is_off) {
+    times.keeps = times.keeps || ++times.n_runs > Tuning::kRunsOfAGraph;
+    if (was_parted) {
+        if (++times.n_parted > times.until - Tuning::kPartedInTrial) {
+            times.n_counted++;
+            times.parted_us += (us - times.parted_us) / times.n_counted;
+        }
         return "";
     }
-    if (was_parted) {
-        const bool counts = ++times.n_parted > times.until - Tuning::kPartedInTrial;
-        times.parted_us = counts ? std::min(times.parted_us, us) : times.parted_us;
-        return "";
+    if (!times.is_trial) {
+        return ""; // It has ended, and the graph is still there.
     }
     times.whole_us = std::min(times.whole_us, us);
-    if (++times.n_whole < Tuning::kWholeInTrial) {
-        return "";
-    }
-    const bool is_lost = times.whole_us < times.parted_us;
-    const double parted_us = times.parted_us;
-    const double whole_us = times.whole_us;
-    times.n_lost = is_lost ? times.n_lost + 1 : 0;
+    return ++times.n_whole < Tuning::kWholeInTrial ? "" : end_trial(times, n_pairs);
+}
+
+std::string PartingTrial::end_trial(Times & times, int64_t n_pairs) {
+    const Times ended = times;
+    const bool is_lost = ended.whole_us < ended.parted_us;
+    times = {};
+    times.n_lost = is_lost ? ended.n_lost + 1 : 0;
     times.is_off = times.n_lost == Tuning::kLostTrials;
     times.until = is_lost ? Tuning::kPartedBeforeTrial : Tuning::kPartedBetweenTrials;
-    times.n_parted = times.n_whole = 0;
-    times.parted_us = times.whole_us = kNever;
     if (!times.is_off) {
         return "";
     }
-    const auto in_ms = [](double time_us) { return std::to_string(time_us / 1000.0) + " ms"; };
-    return "a run took " + in_ms(parted_us) + " with banks of experts and " + in_ms(whole_us) +
+    const auto in_ms = [](double us) { return std::to_string(us / 1000.0) + " ms"; };
+    return "a run took " + in_ms(ended.parted_us) + " with banks of experts and " + in_ms(ended.whole_us) +
            " without, so the banks are not used for graphs with " + std::to_string(n_pairs) +
            " pairs of a token and an expert";
 }

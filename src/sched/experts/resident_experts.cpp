@@ -13,9 +13,6 @@ namespace ggml_sched {
 
 namespace {
 
-// An engine that has run a graph so often since it was allocated is expected to do so with the next one.
-constexpr int kRunsOfAGraph = 4;
-
 bool have_same_shape_and_strides(const ggml_tensor * a, const ggml_tensor * b) {
     return a->type == b->type && std::equal(a->ne, a->ne + GGML_MAX_DIMS, b->ne) &&
            std::equal(a->nb, a->nb + GGML_MAX_DIMS, b->nb);
@@ -100,50 +97,71 @@ ggml_cgraph * ResidentExperts::take(ggml_cgraph * graph, const std::function<boo
     return parted_.finish();
 }
 
+// Returns why a pattern is computed as the caller built it; "" if its pairs may be parted.
+std::string ResidentExperts::obstacle_now(const ExpertPattern & pattern, const ExpertBank & bank,
+                                          const std::function<bool(const ggml_tensor *)> & is_fixed) const {
+    const auto is_in_other = [&](const ggml_tensor * node) {
+        const int at = operand_with_experts(node);
+        return at >= 0 && !bank.find(node->src[at]);
+    };
+    const int64_t needed = settings_.misses == Misses::Upload ? pattern.n_pairs() : pattern.n_chosen();
+    if (pattern.obstacle.text) {
+        return std::string("'") + pattern.obstacle.tensor->name + "' " + pattern.obstacle.text;
+    }
+    if (pattern.n_tokens() > Tuning::kMostPartedTokens) {
+        return "the graph has " + std::to_string(pattern.n_tokens()) + " tokens";
+    }
+    if (needed > bank.residency().n_entries()) {
+        return std::to_string(needed) + " entries are needed";
+    }
+    if (std::any_of(pattern.nodes.begin(), pattern.nodes.end(), is_in_other)) {
+        return "it reads experts of two banks";
+    }
+    return std::any_of(pattern.nodes.begin(), pattern.nodes.end(), is_fixed)
+               ? "a callback is set, or a node has a backend or memory of the caller's"
+               : "";
+}
+
 // Parts the pairs of the blocks that have a bank.
 void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed) {
     std::vector<ExpertBank *> in_use;
     std::vector<ExpertPattern> accepted;
+    std::string listing;
     const auto is_in_bank = [this](const ggml_tensor * experts) { return bank_of(experts) != nullptr; };
     for (const ExpertPattern & pattern : find_patterns(nodes, is_in_bank)) {
         const ggml_tensor * const first = pattern.nodes.front();
         ExpertBank & bank = *bank_of(first->src[operand_with_experts(first)]);
-        const auto is_in_other = [&](const ggml_tensor * node) {
-            const int at = operand_with_experts(node);
-            return at >= 0 && !bank.find(node->src[at]);
-        };
+        std::string obstacle = obstacle_now(pattern, bank, is_fixed);
         // An upload for the second of two patterns could replace an expert that the first one has still to read.
-        const bool is_used =
-            settings_.misses == Misses::Upload && std::find(in_use.begin(), in_use.end(), &bank) != in_use.end();
-        const int64_t needed = settings_.misses == Misses::Upload ? pattern.n_pairs() : pattern.n_chosen();
-        const bool has_room = needed <= bank.residency().n_entries();
-        if (!pattern.obstacle.text && !is_used && has_room && pattern.n_tokens() <= Tuning::kMostPartedTokens &&
-            std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_in_other) &&
-            std::none_of(pattern.nodes.begin(), pattern.nodes.end(), is_fixed)) {
+        if (settings_.misses == Misses::Upload && std::find(in_use.begin(), in_use.end(), &bank) != in_use.end()) {
+            obstacle = "another block of the graph uses its bank";
+        }
+        if (obstacle.empty()) {
             in_use.push_back(&bank);
             accepted.push_back(pattern);
             n_pairs_ += pattern.n_pairs();
+        } else {
+            listing += std::string("## EXPERTS: '") + first->name + "' does not use its bank: " + obstacle + "\n";
         }
     }
-    const bool is_kept = n_runs_ > kRunsOfAGraph;
-    n_runs_ = 0;
-    if (n_pairs_ == 0 || !parts_pairs(is_kept)) {
-        return;
+    // With uploads there are no trials, since the results are to be the same bits each time.
+    const bool are_parted = n_pairs_ > 0 && (settings_.misses == Misses::Upload || trial_.begin(n_pairs_));
+    for (size_t i = 0; are_parted && i < accepted.size(); i++) {
+        if (const Obstacle obstacle = parted_.add(accepted[i], *in_use[i], settings_.misses); obstacle.text) {
+            listing += std::string("## EXPERTS: '") + accepted[i].nodes.front()->name + "' does not use its bank: '" +
+                       obstacle.tensor->name + "' " + obstacle.text + "\n";
+        }
     }
-    for (size_t i = 0; i < accepted.size(); i++) {
-        (void) parted_.add(accepted[i], *in_use[i], settings_.misses);
-    }
-    n_pairs_ = parted_.is_empty() ? 0 : n_pairs_;
+    n_pairs_ = are_parted && parted_.is_empty() ? 0 : n_pairs_;
+    is_listing_new_ = listing != listing_;
+    listing_ = std::move(listing);
 }
 
-// True if the patterns of the graph are to be parted. With uploads there are no trials, since the results are to be the
-// same bits each time. An engine that keeps its graphs for many runs gets none either: one would last for many runs.
-bool ResidentExperts::parts_pairs(bool is_kept) const {
-    return settings_.misses == Misses::Upload || trial_.parts(n_pairs_) || (is_kept && !trial_.is_off(n_pairs_));
+std::string ResidentExperts::new_listing() {
+    return std::exchange(is_listing_new_, false) ? listing_ : "";
 }
 
 void ResidentExperts::note_time(double us) {
-    n_runs_++;
     if (n_pairs_ == 0 || settings_.misses == Misses::Upload) {
         return;
     }
@@ -164,10 +182,13 @@ void ResidentExperts::restore() {
 
 void ResidentExperts::promote() {
     n_promoted_ = 0;
-    for (size_t i = 0; i < parted_.patterns().size(); i++) {
-        ExpertBank & bank = parted_.parting(i).bank();
+    size_t bytes = 0;
+    const size_t n_patterns = parted_.patterns().size();
+    for (size_t i = 0; i < n_patterns && bytes < Tuning::kMostUploaded; i++) {
+        ExpertBank & bank = parted_.parting(next_promoted_++ % n_patterns).bank();
         for (const ExpertResidency::Promotion & promotion : bank.residency().promote()) {
             bank.upload(promotion.expert, promotion.entry);
+            bytes += bank.bytes() / static_cast<size_t>(bank.residency().n_entries());
             n_promoted_++;
         }
     }

@@ -48,14 +48,14 @@ class ResidentExperts {
     // Changes the settings, and frees all copies. Nothing may use them, and no operands are exchanged.
     void set(const Settings & settings);
     bool is_on() const { return settings_.budget > 0; }
+    bool may_part() const { return settings_.misses != Misses::None; }
     bool is_automatic() const { return settings_.budget == kAuto; }
 
-    // True if the graph reads experts of which add() has not decided yet, and its nodes have no memory.
+    // True if the graph reads experts of which add() has not decided yet.
     bool are_new(const ggml_cgraph * graph) const;
     // Makes blocks of the graph resident while the budget lasts. What has been decided stays until set(). Returns a
-    // line for each block that says where it lies, and what keeps it in host memory. No block gets a bank if pairs must
-    // not be parted.
-    std::string add(ggml_cgraph * graph, bool may_part);
+    // line for each block that says where it lies, and what keeps it in host memory.
+    std::string add(ggml_cgraph * graph);
     // Makes the nodes of the graph read the resident tensors. Ends the exchange of the last graph, which must exist if
     // its operands are exchanged. Returns the graph to work with: the caller's, or one in which pairs are parted. Nodes
     // that are `fixed` stay what they are.
@@ -64,6 +64,8 @@ class ResidentExperts {
     void replace_operands();
     void restore();
 
+    // Returns a line for each block of the last graph that has a bank and does not use it; "" if that was so before.
+    std::string new_listing();
     // The graph in which pairs are parted; empty if there is none.
     const ExpertGraph & parted() const { return parted_; }
     // Enqueues the upload of experts that get an entry. It is called before the launches of a run.
@@ -115,10 +117,11 @@ class ResidentExperts {
     Candidate look_at(const ExpertBlock & block);
     void find_device(Candidate & candidate) const;
     std::vector<Demand> demands_of(const std::vector<ExpertBlock> & blocks);
-    void place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands, bool may_part);
+    void place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands);
     Obstacle make_bank(const Candidate & candidate, ggml_cgraph * graph, double share);
     ExpertBank * bank_of(const ggml_tensor * experts) const;
-    bool parts_pairs(bool is_kept) const;
+    std::string obstacle_now(const ExpertPattern & pattern, const ExpertBank & bank,
+                             const std::function<bool(const ggml_tensor *)> & is_fixed) const;
     void part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed);
     Obstacle obstacle_on(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
@@ -137,10 +140,12 @@ class ResidentExperts {
     OperandExchange exchange_;
     ExpertGraph parted_;
     PartingTrial trial_;
-    int n_refused_ = 0;       // how often a block got no bank
-    int n_runs_ = 0;          // of the last graph with patterns
-    int64_t n_pairs_ = 0;     // of the patterns of the last graph that may be parted
-    uint64_t n_promoted_ = 0; // by the last promote()
+    int n_refused_ = 0;   // how often a block got no bank
+    std::string listing_; // see new_listing()
+    bool is_listing_new_ = false;
+    size_t next_promoted_ = 0; // the pattern whose bank is filled first
+    int64_t n_pairs_ = 0;      // of the patterns of the last graph that may be parted
+    uint64_t n_promoted_ = 0;  // by the last promote()
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back
 };

@@ -13,25 +13,22 @@ namespace ggml_sched {
 namespace {
 
 // So often a graph is looked at again that has a block without a pattern. Engines begin with unusual graphs.
-constexpr int kMostRefused = 1000;
+constexpr int kMostRefused = 500;
 
 } // namespace
 
 bool ResidentExperts::are_new(const ggml_cgraph * graph) const {
     const host::Nodes nodes = host::nodes_of(graph);
-    bool are_new = false;
     for (int i = 0; i < nodes.size && !is_full_; i++) {
         const ggml_tensor * const matrices = matrices_in_host_memory(nodes[i]);
-        if (matrices && host::buffer_of(nodes[i])) {
-            return false; // An earlier allocation has still to be taken away.
+        if (matrices && !find(matrices) && !bank_of(matrices) && decided_.find(matrices->data) == decided_.end()) {
+            return true;
         }
-        are_new = are_new || (matrices && !find(matrices) && !bank_of(matrices) &&
-                              decided_.find(matrices->data) == decided_.end());
     }
-    return are_new;
+    return false;
 }
 
-std::string ResidentExperts::add(ggml_cgraph * graph, bool may_part) {
+std::string ResidentExperts::add(ggml_cgraph * graph) {
     const std::vector<ExpertBlock> blocks = find_expert_blocks(graph, backends_);
     const std::vector<Demand> demands = demands_of(blocks);
     std::string listing;
@@ -39,7 +36,7 @@ std::string ResidentExperts::add(ggml_cgraph * graph, bool may_part) {
     for (const ExpertBlock & block : blocks) {
         Candidate candidate = look_at(block);
         const size_t n_banks = banks_.size();
-        place(candidate, graph, demands, may_part);
+        place(candidate, graph, demands);
         const Obstacle & obstacle = candidate.obstacle;
         listing +=
             std::string("## EXPERTS: '") + candidate.block.operands.front().tensor->name + "' and what belongs to it ";
@@ -115,13 +112,12 @@ void ResidentExperts::find_device(Candidate & candidate) const {
 }
 
 // Makes a block resident, or gives it a bank, or notes what is in the way.
-void ResidentExperts::place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands,
-                            bool may_part) {
+void ResidentExperts::place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands) {
     if (candidate.obstacle.text || candidate.tensors.empty()) {
         return;
     }
     const Demand & demand = demands[candidate.backend];
-    if (settings_.misses == Misses::None || !may_part || demand.needed <= demand.left) {
+    if (settings_.misses == Misses::None || demand.needed <= demand.left) {
         candidate.obstacle = load(candidate.tensors, candidate.backend);
         return;
     }
@@ -174,6 +170,14 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
     auto n_entries = static_cast<int64_t>(share * static_cast<double>(n_experts));
     while (n_entries > 0 && bytes_of(n_entries) > most) { // alignment
         n_entries--;
+    }
+    for (const ggml_tensor * tensor : candidate.tensors) {
+        if (describe_copy(tensor, buft, n_entries).bytes > ggml_backend_buft_get_max_size(buft)) {
+            return {"is too large for a buffer of the device", tensor};
+        }
+        if (!ExpertBank::can_hold(tensor, buft)) {
+            return {"has bytes that the device does not keep as they are", tensor};
+        }
     }
     if (n_entries < pattern.n_chosen()) {
         return {"the budget has no room for the experts of one token"};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/log.h"
+#include "host/owned_buffers.h"
 #include "host/topology.h"
 #include "host/tuning.h"
 #include "observe/listing.h"
@@ -200,8 +201,9 @@ Status Scheduler::take_experts(Goal goal) {
         return {};
     }
     // Auto takes what compute buffers have left, so it begins with the first graph behind them.
-    if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0) && experts_.are_new(graph_)) {
-        const std::string listing = experts_.add(graph_, !copy_callback_.function);
+    if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0) && experts_.are_new(graph_) &&
+        (!experts_.may_part() || !copy_callback_.function)) {
+        const std::string listing = experts_.add(graph_);
         if (settings_.debug > 0) {
             host::log_debug(listing);
         }
@@ -217,11 +219,11 @@ Status Scheduler::take_experts(Goal goal) {
 // Lets the nodes of the graph read resident experts.
 void Scheduler::exchange_experts() {
     // An eval callback sees the nodes that the caller built, and a copy callback may write weights.
-    // A node that has memory already stays there: the caller's, or that of an earlier allocation until it is taken
-    // away.
+    // A node in memory of the caller stays there.
     const bool has_callback = observer_.callback || copy_callback_.function;
     const auto is_fixed = [&](const ggml_tensor * node) {
-        return has_callback || host::buffer_of(node) || user_.find(node) != user_.end();
+        const ggml_backend_buffer_t buffer = host::buffer_of(node);
+        return has_callback || (buffer && !host::owner_of(buffer)) || user_.find(node) != user_.end();
     };
     worked_on_ = experts_.take(graph_, is_fixed);
     if (!experts_.parted().is_empty()) {
@@ -233,6 +235,9 @@ void Scheduler::exchange_experts() {
         }
     }
     stats().resident_bytes = experts_.bytes();
+    if (const std::string listing = experts_.new_listing(); settings_.debug > 0 && !listing.empty()) {
+        host::log_debug(listing);
+    }
 }
 
 Status Scheduler::set_experts(const ggml_sched_expert_params & params) {

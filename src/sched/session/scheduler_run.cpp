@@ -278,8 +278,8 @@ Status Scheduler::run() {
     last_streams_ = streamed_;
     in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // The eval callback may set another one during the run.
-    experts_.promote();
     const double begin = clock_.now_us();
+    experts_.promote();
     Status status = streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
                                                  : executor_->run(*kept.plan, run_bindings(), observer);
     if (status.ok()) {
