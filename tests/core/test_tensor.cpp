@@ -4,6 +4,15 @@ using namespace core_test;
 
 class Tensor : public CoreTest {};
 
+TEST_F(Tensor, OfAnUnknownTypeIsNotContiguous) {
+    ggml_tensor tensor = {};
+    tensor.type = GGML_TYPE_COUNT;
+    std::fill_n(tensor.ne, GGML_MAX_DIMS, 1);
+    EXPECT_FALSE(ggml_is_contiguous(&tensor));
+    EXPECT_FALSE(ggml_is_contiguous_1(&tensor));
+    EXPECT_FALSE(ggml_is_contiguously_allocated(&tensor));
+}
+
 TEST_F(Tensor, IsContiguousAndEmptyOfContentWhenNew) {
     const ggml_tensor * t = of(GGML_TYPE_F16, 3, 4, 5, 6);
     EXPECT_EQ(shape_of(t), (Shape{3, 4, 5, 6}));

@@ -27,7 +27,7 @@ bool check_arguments(const char * builder, ggml_tensor ** args, int n_args, ggml
                  "the number of tasks must be positive or GGML_N_TASKS_MAX", {})) {
         return false;
     }
-    for (int i = 0; i < n_args; i++) {
+    for (int i = 0; args && i < n_args; i++) {
         if (!args[i]) {
             GGML_LOG_ERROR("%s: operand %d is NULL; an earlier call failed\n", builder, i);
             return false;

@@ -13,8 +13,8 @@ namespace {
 bool contiguous_above(const ggml_tensor * tensor, int free) {
     const int64_t block = ggml_blck_size(tensor->type);
     size_t expected = ggml_type_size(tensor->type);
-    if (tensor->ne[0] != block && tensor->nb[0] != expected) {
-        return false;
+    if (block == 0 || (tensor->ne[0] != block && tensor->nb[0] != expected)) {
+        return false; // The type is unknown, or there is a gap.
     }
     expected *= static_cast<size_t>(tensor->ne[0] / block);
     for (int i = 1; i < GGML_MAX_DIMS; i++) {
@@ -134,8 +134,9 @@ bool ggml_is_contiguous_rows(const struct ggml_tensor * tensor) {
 }
 
 bool ggml_is_contiguously_allocated(const struct ggml_tensor * tensor) {
-    const int64_t blocks = ggml_nelements(tensor) / ggml_blck_size(tensor->type);
-    return ggml_nbytes(tensor) == static_cast<size_t>(blocks) * ggml_type_size(tensor->type);
+    const int64_t block = ggml_blck_size(tensor->type);
+    const int64_t blocks = block == 0 ? 0 : ggml_nelements(tensor) / block;
+    return block != 0 && ggml_nbytes(tensor) == static_cast<size_t>(blocks) * ggml_type_size(tensor->type);
 }
 
 bool ggml_are_same_shape(const struct ggml_tensor * t0, const struct ggml_tensor * t1) {
