@@ -110,6 +110,11 @@ def check_llama():
         rpc = [word for endpoint in servers.endpoints for word in ("--rpc", endpoint)]
         run_attached("llama over RPC, attached", [*command, *rpc], "attach-llama-rpc.log", LLAMA_CPP_LIB_PATH=libraries)
 
+    def compare_with(title, words, switches):
+        run_attached(f"{title}, attached", [*command[:2], *words], "attach-experts.log", LLAMA_CPP_LIB_PATH=libraries, **switches)
+
+    try_llama.compare_experts(compare_with)
+
 
 def ggml_source():
     return try_llama.SANDBOX.source_of(try_llama.PACKAGE, try_llama.VERSION) / "vendor/llama.cpp/ggml"

@@ -67,32 +67,46 @@ def compare(model, options, endpoints=()):
     return subprocess.run([PYTHON, LLAMA_AB / "llama_ab.py", model, *options, *rpc], env=environment).returncode
 
 
-def check_experts():
-    """Experts in host memory of which copies stay on an RPC server: all, or some with the CPU computing the others."""
+# Decode and prefill with the experts in host memory, in the layout of the file
+EXPERT_RUN = ["--cpu-moe", "--no-repack", "--no-mmap", "--random-tokens", "1", "--decode", "6", "--prefill", "48", "--pairs", "1",
+              "--warmup", "1"]
+# What to do with them, how many splits decode then has, and the switches. If all are resident, one split is the token
+# embedding on the CPU, and one all the rest on the server. Otherwise each of the three layers has a split with its pairs and
+# one or two on the server; and one with missing pairs, if the CPU computes these.
+EXPERT_WAYS = (("resident experts", 2, {"GGML_SCHED_EXPERTS": "auto"}),
+               ("experts in banks", 14, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "cpu"}),
+               ("uploaded experts", 8, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "upload"}))
+
+
+def expert_model():
+    """A tiny model with experts, made if it is missing."""
     model = WORK / "tiny-moe.gguf"
-    run_logged("model with experts", [PYTHON, LLAMA_AB / "make_model.py", model, "--shape", "tiny-moe"], "experts.log")
-    # If all are resident, the first split is the token embedding on the CPU, the second one all the rest on the server.
-    # Otherwise each of the three layers has a split with its pairs, two on the server, and one with missing pairs.
-    for what, last, switches in (("resident experts", 1, {"GGML_SCHED_EXPERTS": "auto"}),
-                                 ("experts in banks", 13, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "cpu"}),
-                                 ("uploaded experts", 7, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "upload"})):
-        compare_experts(model, what, switches)
+    if not model.exists():
+        run_logged("model with experts", [PYTHON, LLAMA_AB / "make_model.py", model, "--shape", "tiny-moe"], "experts.log")
+    return model
+
+
+def compare_experts(compare_with):
+    """Experts in host memory of which copies stay on an RPC server, in each way: the same logits, and our splits.
+
+    compare_with(title, words, switches) runs llama_ab.py with these words and switches of ours."""
+    for what, n_splits, switches in EXPERT_WAYS:
+        for old in WORK.glob("experts.json*"):
+            old.unlink()
+        with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], 1) as servers:
+            compare_with(what, [expert_model(), "--rpc", servers.endpoints[0], *EXPERT_RUN],
+                         {**switches, "GGML_SCHED_TRACE": str(WORK / "experts.json"), "GGML_SCHED_VERIFY": "1"})
         traces = [path.read_text(encoding="utf-8") for path in WORK.glob("experts.json*")]
-        if not any(f"launch split {last}" in text and f"launch split {last + 1}" not in text for text in traces):
-            raise Failed(f"{what}: no run of {last + 1} splits is in the traces experts.json* in {WORK}")
+        if not any(f"launch split {n_splits - 1}" in text and f"launch split {n_splits}" not in text for text in traces):
+            raise Failed(f"{what}: no run of {n_splits} splits is in the traces experts.json* in {WORK}")
 
 
-def compare_experts(model, what, switches):
-    """Runs both schedulers, ours with these switches, and expects the same logits. Leaves traces of ours."""
-    for old in WORK.glob("experts.json*"):
-        old.unlink()
-    switches = {**switches, "GGML_SCHED_TRACE": WORK / "experts.json", "GGML_SCHED_VERIFY": "1"}
-    words = [word for name, value in switches.items() for word in ("--ours-env", f"{name}={value}")]
-    with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], 1) as servers:
-        run_logged(what, [
-            "env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "llama_ab.py", model, "--rpc", servers.endpoints[0],
-            "--cpu-moe", "--no-repack", "--no-mmap", "--random-tokens", "1", "--decode", "6", "--prefill", "48", "--pairs", "1",
-            "--warmup", "1", *words], "experts.log")
+def check_experts():
+    def compare_with(title, words, switches):
+        ours = [word for name, value in switches.items() for word in ("--ours-env", f"{name}={value}")]
+        run_logged(title, ["env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "llama_ab.py", *words, *ours], "experts.log")
+
+    compare_experts(compare_with)
 
 
 def check_engine():

@@ -10,6 +10,14 @@
 
 extern "C" {
 
+bool ggml_are_same_shape(const ggml_tensor * t0, const ggml_tensor * t1) {
+    return CALL(ggml_are_same_shape)(t0, t1);
+}
+
+void ggml_backend_buffer_clear(ggml_backend_buffer_t buffer, uint8_t value) {
+    CALL(ggml_backend_buffer_clear)(buffer, value);
+}
+
 void ggml_backend_buffer_free(ggml_backend_buffer_t buffer) {
     CALL(ggml_backend_buffer_free)(buffer);
 }
@@ -190,6 +198,14 @@ void ggml_backend_tensor_set_async(ggml_backend_t backend, ggml_tensor * tensor,
 
 bool ggml_is_quantized(ggml_type type) {
     return CALL(ggml_is_quantized)(type);
+}
+
+bool ggml_is_contiguous(const ggml_tensor * tensor) {
+    return CALL(ggml_is_contiguous)(tensor);
+}
+
+size_t ggml_type_size(ggml_type type) {
+    return CALL(ggml_type_size)(type);
 }
 
 size_t ggml_nbytes(const ggml_tensor * tensor) {

@@ -8,6 +8,7 @@
 
 // The scheduler calls these. A ggml that lacks one cannot be attached.
 #define GGML_SCHED_CALLED_FUNCTIONS(X) \
+    X(ggml_are_same_shape) X(ggml_backend_buffer_clear) X(ggml_is_contiguous) X(ggml_type_size)                        \
     X(ggml_backend_buffer_free) X(ggml_backend_buffer_get_alloc_size) X(ggml_backend_buffer_get_base)                  \
     X(ggml_backend_buffer_get_size) X(ggml_backend_buffer_get_type) X(ggml_backend_buffer_get_usage)                   \
     X(ggml_backend_buffer_init_tensor) X(ggml_backend_buffer_is_host) X(ggml_backend_buffer_reset)                     \
@@ -29,7 +30,7 @@
     X(ggml_init) X(ggml_free) X(ggml_new_tensor_1d) X(ggml_new_tensor_2d) X(ggml_view_2d) X(ggml_mul_mat)              \
     X(ggml_scale) X(ggml_set_name) X(ggml_get_name) X(ggml_set_input) X(ggml_set_output) X(ggml_get_data)              \
     X(ggml_op_name) X(ggml_version) X(ggml_new_graph_custom) X(ggml_build_forward_expand) X(ggml_graph_n_nodes)        \
-    X(ggml_graph_size) X(ggml_graph_nodes) X(ggml_backend_buffer_clear) X(ggml_backend_tensor_memset)                  \
+    X(ggml_graph_size) X(ggml_graph_nodes) X(ggml_backend_tensor_memset)                                               \
     X(ggml_backend_buft_get_device) X(ggml_backend_tensor_copy_async) X(ggml_tensor_overhead)
 
 // Not every ggml exports these.

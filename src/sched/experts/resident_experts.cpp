@@ -36,7 +36,7 @@ void ResidentExperts::set(const Settings & settings) {
     decided_.clear();
     settings_ = settings;
     trial_ = {};
-    n_refused_ = 0;
+    n_looked_at_ = 0;
     n_pairs_ = 0;
     left_.assign(backends_.size(), settings.budget);
     is_full_ = false;

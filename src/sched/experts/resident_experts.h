@@ -140,7 +140,7 @@ class ResidentExperts {
     OperandExchange exchange_;
     ExpertGraph parted_;
     PartingTrial trial_;
-    int n_refused_ = 0;   // how often a block got no bank
+    int n_looked_at_ = 0; // calls of add()
     std::string listing_; // see new_listing()
     bool is_listing_new_ = false;
     size_t next_promoted_ = 0; // the pattern whose bank is filled first

@@ -12,8 +12,8 @@ namespace ggml_sched {
 
 namespace {
 
-// So often a graph is looked at again that has a block without a pattern. Engines begin with unusual graphs.
-constexpr int kMostRefused = 500;
+// So many graphs are looked at again that have a block without a pattern. Engines begin with unusual graphs.
+constexpr int kMostLookedAt = 50;
 
 } // namespace
 
@@ -31,6 +31,7 @@ bool ResidentExperts::are_new(const ggml_cgraph * graph) const {
 std::string ResidentExperts::add(ggml_cgraph * graph) {
     const std::vector<ExpertBlock> blocks = find_expert_blocks(graph, backends_);
     const std::vector<Demand> demands = demands_of(blocks);
+    n_looked_at_++;
     std::string listing;
     const size_t before = blocks_.size() + banks_.size();
     for (const ExpertBlock & block : blocks) {
@@ -123,8 +124,7 @@ void ResidentExperts::place(Candidate & candidate, ggml_cgraph * graph, const st
     }
     candidate.obstacle =
         make_bank(candidate, graph, static_cast<double>(demand.left) / static_cast<double>(demand.needed));
-    if (candidate.obstacle.text &&
-        n_refused_++ < kMostRefused) { // Another graph may have other nodes around the experts.
+    if (candidate.obstacle.text && n_looked_at_ < kMostLookedAt) { // Another graph may have other nodes there.
         for (const ggml_tensor * tensor : candidate.tensors) {
             decided_.erase(tensor->data);
         }
