@@ -35,7 +35,7 @@ NEWCOMER = ("documents", "release")
 QUICK = ["--label-exclude", "slow"]
 
 # Minutes on two cores with a cold compiler cache, to tell how long it takes
-MINUTES = {"format": 0.2, "documents": 0.1, "release": 12, "asan": 11, "tidy": 5, "tsan": 8, "engine": 9, "attach": 6, "debug": 12}
+MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 9, "tidy": 4, "tsan": 9, "engine": 9, "attach": 5, "debug": 12}
 
 
 
