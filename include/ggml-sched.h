@@ -229,9 +229,9 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 #define GGML_SCHED_EXPERTS_OFF  0
 #define GGML_SCHED_EXPERTS_AUTO SIZE_MAX
 
-// What is done where the budget has no room for all blocks of a device. With CPU or UPLOAD, each block gets a bank: device
-// memory with entries for a part of its experts, the same part for all blocks. The experts that a router has chosen often
-// lately have an entry. The device computes the pairs of a token and an expert that has one.
+// These values say what is done where the budget has no room for all blocks of a device. With CPU or UPLOAD, each block
+// gets a bank: device memory with entries for a part of its experts, the same part for all blocks. The experts that a
+// router has chosen often lately have an entry. The device computes the pairs of a token and an expert that has one.
 //
 // Graphs of more than 16 tokens, and nodes that do not work pair by pair, are computed as without banks;
 // GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With CPU, two runs without banks are

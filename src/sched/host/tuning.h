@@ -104,8 +104,8 @@ struct Tuning {
     // run without may take three times as long.
     static constexpr int kPartedBeforeTrial = 32;
     static constexpr int kPartedBetweenTrials = 1024;
-    // Of parted runs the mean of the last eight counts, with their uploads. Of the others the shortest counts: the
-    // first one also pays for another allocation.
+    // A trial compares the mean of the last eight parted runs, with their uploads, and the shortest of two others. The
+    // first of these also pays for another allocation.
     static constexpr int kPartedInTrial = 8;
     static constexpr int kWholeInTrial = 2;
     // An engine that runs an allocated graph more often keeps its graphs, and gets no trials.

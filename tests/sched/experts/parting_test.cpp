@@ -46,6 +46,7 @@ class PartedPairs : public testing::Test {
         node.src[0] = &ids_tensor;
         node.data = integers.data();
         parting_.begin(bank, misses, &node, &ids_tensor);
+        parting_.add_tensor_of_misses(&of_misses_, 1);
         ggml_custom_op_t function = nullptr;
         void * user_data = nullptr;
         std::memcpy(&function, node.op_params, sizeof(function));
@@ -63,6 +64,7 @@ class PartedPairs : public testing::Test {
     ggml_tensor * experts_ = nullptr;
     std::vector<host::Backend> backends_;
     Parting parting_;
+    ggml_tensor of_misses_ = {}; // has a row for each missing pair
 };
 
 TEST_F(PartedPairs, OfATokenHaveEntriesOfTheirOwn) {
@@ -96,6 +98,9 @@ TEST_F(PartedPairs, ThatAreMissingAreListedInOrder) {
     const std::vector<int32_t> ids = {3, 5, 5, 0};
     EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Result), (std::vector<int32_t>{4, 1, 2, 5}));
     EXPECT_EQ(parting_.n_missed(), 2);
+    EXPECT_EQ(of_misses_.ne[1], 2);
+    parting_.restore_shapes();
+    EXPECT_EQ(of_misses_.ne[1], 4) << "room for all pairs";
     EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Expert), (std::vector<int32_t>{3, 0, -7, -7}));
     EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Token), (std::vector<int32_t>{0, 1, -7, -7}));
     EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Pair), (std::vector<int32_t>{0, 3, -7, -7}));
