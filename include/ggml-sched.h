@@ -111,6 +111,8 @@ struct ggml_sched_stats {
     uint64_t expert_uploads;  // experts that were copied to an entry
     uint64_t expert_banks_off; // no count: numbers of pairs of a graph for which banks are not used any more, since runs
                                // without were faster; ggml_sched_reset_stats keeps it
+    uint64_t expert_bytes_in_banks; // bytes of experts that a device copied out of a bank, so that they were not sent;
+                                    // part of bytes_copied
 };
 
 // Writes the counters to the first `size` bytes of `stats`; pass sizeof(struct ggml_sched_stats). A program that was

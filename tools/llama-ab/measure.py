@@ -19,21 +19,31 @@ from vendor_calls import BLOCKING, Counter
 @dataclass
 class Workload:
     kind: str     # "decode": tokens one by one; "prefill": one batch, cut into micro-batches by llama.cpp
-    n_tokens: int
+    n_tokens: int # of each sequence
     n_start: int  # tokens before those that are decoded
     ubatch: int
     options: dict = field(default_factory=dict)  # of the context
     name: str = ""
+    n_sequences: int = 1  # that are decoded together; each has tokens of its own
 
     @property
     def units(self):
         """Tokens of a decode, micro-batches of a prefill: what calls and times are given for."""
         return self.n_tokens if self.kind == "decode" else -(-self.n_tokens // self.ubatch)
 
+    @property
+    def n_all_tokens(self):
+        return self.n_tokens * self.n_sequences
+
+    def step(self, tokens, i):
+        """The batch of a decode at position i, one token of each sequence."""
+        return [(tokens[s * (self.n_start + self.n_tokens) + i], i, s, True) for s in range(self.n_sequences)]
+
     def context_options(self):
-        n_batch = max(self.n_tokens, 1) if self.kind == "prefill" else max(self.n_start, 1)
-        return {"n_ctx": self.n_start + self.n_tokens + 8, "n_batch": n_batch, "n_ubatch": min(self.ubatch, n_batch),
-                **self.options}
+        n_batch = max(self.n_tokens if self.kind == "prefill" else self.n_start, self.n_sequences)
+        sequences = {"n_seq_max": self.n_sequences} if self.n_sequences > 1 else {}
+        return {"n_ctx": self.n_sequences * (self.n_start + self.n_tokens + 8), "n_batch": n_batch,
+                "n_ubatch": min(self.ubatch, n_batch), **sequences, **self.options}
 
 
 def workloads(args):
@@ -44,8 +54,10 @@ def workloads(args):
     for kind, n_tokens, n_start, ubatch in kinds:
         for reuse in reuses:
             options = {"graph_reuse": reuse, "offload_kqv": not args.kv_on_host, "op_offload": not args.no_op_offload}
+            n_sequences = args.sequences if kind == "decode" else 1
             name = f"{kind} {n_tokens}" + (f", ubatch {ubatch}" if kind == "prefill" else "")
-            yield Workload(kind, n_tokens, n_start, ubatch, options, name + ("" if reuse else ", no graph reuse"))
+            name += (f", {n_sequences} sequences" if n_sequences > 1 else "") + ("" if reuse else ", no graph reuse")
+            yield Workload(kind, n_tokens, n_start, ubatch, options, name, n_sequences)
 
 
 def digest(row):
@@ -68,15 +80,16 @@ def run_untimed(context, workload, tokens, n_rows):
     feed_start(context, workload, tokens)
     rows = []
     for i in range(workload.n_start, workload.n_start + workload.n_tokens):
-        wanting = context.fill([(tokens[i], i, 0, True)])
+        wanting = context.fill(workload.step(tokens, i))
         context.submit()
         rows += [digest(row) for row in context.logits(wanting)]
     return rows
 
 
 def feed_start(context, workload, tokens):
-    if workload.n_start:
-        context.fill([(tokens[i], i, 0, False) for i in range(workload.n_start)])
+    for sequence in range(workload.n_sequences if workload.n_start else 0):
+        first = sequence * (workload.n_start + workload.n_tokens)
+        context.fill([(tokens[first + i], i, sequence, False) for i in range(workload.n_start)])
         context.submit()
 
 
@@ -95,7 +108,7 @@ def run_timed(context, workload, tokens, counter):
     if workload.kind == "decode":
         feed_start(context, workload, tokens)
         first = workload.n_start
-        wanting = context.fill([(tokens[first], first, 0, True)])
+        wanting = context.fill(workload.step(tokens, first))
     else:
         wanting = context.fill([(tokens[i], i, 0, i == workload.n_tokens - 1) for i in range(workload.n_tokens)])
     context.wait()
@@ -105,7 +118,8 @@ def run_timed(context, workload, tokens, counter):
     start = clock()
     for i in range(first, first + (workload.n_tokens if workload.kind == "decode" else 1)):
         if workload.kind == "decode":
-            batch.token[0], batch.pos[0] = tokens[i], i
+            for s, (token, position, _, _) in enumerate(workload.step(tokens, i)):
+                batch.token[s], batch.pos[s] = token, position
         before = clock()
         context.submit()
         between = clock()
@@ -162,8 +176,8 @@ def summary(workload, timings):
 
     calls = {name: round(per_unit([t.calls[name] for t in timings]), 3) for name in timings[0].calls}
     result = {
-        "tokens_per_s": statistics.median(workload.n_tokens / t.seconds for t in timings),
-        "all_tokens_per_s": [round(workload.n_tokens / t.seconds, 2) for t in timings],
+        "tokens_per_s": statistics.median(workload.n_all_tokens / t.seconds for t in timings),
+        "all_tokens_per_s": [round(workload.n_all_tokens / t.seconds, 2) for t in timings],
         "submit_ms": per_unit([1e3 * t.submitting for t in timings]),
         "wait_ms": per_unit([1e3 * t.waiting for t in timings]),
         "calls": calls,

@@ -42,6 +42,7 @@ def parse(description, argv):
 
     group = parser.add_argument_group("measurements; N,... is a list")
     group.add_argument("--decode", type=numbers, default=[], metavar="N,...", help="decode N tokens one by one")
+    group.add_argument("--sequences", type=int, default=1, metavar="N", help="that are decoded together")
     group.add_argument("--prefill", type=numbers, default=[], metavar="N,...", help="a prompt of N tokens")
     group.add_argument("--ubatches", type=numbers, default=[], metavar="N,...", help="micro-batches of the prefills")
     group.add_argument("--experts", type=numbers, default=[], metavar="N,...", help="experts that N tokens touch")

@@ -112,6 +112,7 @@ class Executor {
     Status set(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings);
     void set_range(const CopyBinding & first, const plan::Task & task);
     void send(const CopyBinding & copy, plan::Lane lane);
+    size_t copy_entries(const CopyBinding & copy, Queue & queue);
     Status copy_now(const CopyBinding & copy, const RunBindings & bindings);
     void offer(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings);
     void get_async(const CopyBinding & copy);

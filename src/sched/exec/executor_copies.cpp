@@ -77,29 +77,50 @@ void Executor::set_range(const CopyBinding & first, const plan::Task & task) {
 
 // Sends the parts of a copy that find_parts() has found.
 void Executor::send(const CopyBinding & copy, plan::Lane lane) {
-    moved_bytes_ = 0;
+    Queue & queue = queues_[lane];
+    const size_t in_banks = copy_entries(copy, queue);
+    size_t sent = 0;
     for (const Piece & piece : parts_.pieces()) {
-        moved_bytes_ += piece.bytes;
+        sent += piece.bytes;
         stats.async_copies++;
     }
+    moved_bytes_ = sent + in_banks;
     stats.bytes_copied += moved_bytes_;
-    stats.streamed_bytes += copy.streamed ? moved_bytes_ : 0;
-    stats.cache_bytes += copy.cache && copy.form == CopyForm::Whole ? moved_bytes_ : 0;
-    bytes_by_ids_ += copy.streamed && copy.form == CopyForm::NamedExperts ? moved_bytes_ : 0;
-    if (moved_bytes_ == 0) {
+    stats.expert_bytes_in_banks += in_banks;
+    stats.streamed_bytes += copy.streamed ? sent : 0;
+    stats.cache_bytes += copy.cache && copy.form == CopyForm::Whole ? sent : 0;
+    bytes_by_ids_ += copy.streamed && copy.form == CopyForm::NamedExperts ? sent : 0;
+    if (sent == 0) {
         return;
     }
-    Queue & queue = queues_[lane];
     queue.idle = false;
     if (copy.pageable) {
         ChunkEvents events(*this, lane);
         stager_.copy(*queue.backend, copy.dst, parts_.pieces(), events);
-        stats.staged_bytes += moved_bytes_;
+        stats.staged_bytes += sent;
         return;
     }
     for (const Piece & piece : parts_.pieces()) {
         host::set_async(queue.backend->handle, copy.dst, piece.data, piece.offset, piece.bytes);
     }
+}
+
+// Copies experts out of a bank, on the device. If the device refuses, they are sent like the others. Returns how many
+// bytes it has copied.
+size_t Executor::copy_entries(const CopyBinding & copy, Queue & queue) {
+    const ggml_backend_t backend = queue.backend->handle;
+    size_t bytes = 0;
+    for (size_t i = 0; i < parts_.entries().size(); i++) {
+        const Entry & entry = parts_.entries()[i];
+        if (!host::copy_range_async(backend, *copy.bank, entry.offset_in_bank, *copy.dst, entry.offset, entry.bytes)) {
+            parts_.send_entries(i, copy);
+            break;
+        }
+        queue.idle = false;
+        stats.async_copies++;
+        bytes += entry.bytes;
+    }
+    return bytes;
 }
 
 void Executor::keep_weights(std::vector<KeptWeights> * kept) {
@@ -115,7 +136,7 @@ void Executor::forget_weights() {
 
 // Performs a CopyNow: the host makes the copy, which is done when the call returns.
 Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings) {
-    if (copy.form != CopyForm::NamedExperts) {
+    if (copy.form != CopyForm::NamedExperts && copy.form != CopyForm::Promoted) {
         copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
         stats.blocking_copies++;
         stats.bytes_copied += copy.bytes;

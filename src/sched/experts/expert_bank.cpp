@@ -18,8 +18,11 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
         if (!allocate_copy(bank->copies_.back(), device.buft)) {
             return nullptr;
         }
-        ggml_backend_buffer_clear(bank->copies_.back().buffer.get(), 0); // Pairs that are missing read an entry, too.
+        // Copies the first experts. Nobody knows better yet, and pairs that are missing read an entry, too.
+        const ResidentCopy & copy = bank->copies_.back();
+        host::set_blocking(copy.tensor.get(), copy.data, 0, ggml_nbytes(copy.tensor.get()));
     }
+    bank->residency_.fill();
     return bank;
 }
 

@@ -1,9 +1,9 @@
 // ExpertBank - device memory with entries for some of the experts of a block: one tensor for each expert tensor, and
 // the same entry in all of them.
 //
-// A node on the device reads the bank with entries in place of ids. Uploads are enqueued on the queue of that device,
-// as are all launches that read the bank. So the order of the queue is all the order they need. If the device has no
-// such copies, the host waits for it first.
+// A node on the device reads the bank with entries in place of ids. Experts that the residency has promoted are copied
+// to their entries by tasks of the next program (see lower/bank_copies.h). Only upload() makes copies of its own, for a
+// node that the CPU computes: they go on the queue of the device, as do all launches that read the bank.
 //
 // It owns the memory. One thread at a time.
 
@@ -20,7 +20,8 @@ namespace ggml_sched {
 
 class ExpertBank {
   public:
-    // Returns a bank without experts; NULL if the device refuses memory. `experts` are the tensors in host memory.
+    // Returns a bank with the first experts; NULL if the device refuses memory. `experts` are the tensors in host
+    // memory. It copies, and waits.
     static std::unique_ptr<ExpertBank> make(const std::vector<const ggml_tensor *> & experts,
                                             const std::vector<host::Backend> & backends, BackendId backend,
                                             int n_entries);
@@ -34,10 +35,12 @@ class ExpertBank {
     const ExpertResidency & residency() const { return residency_; }
     const std::vector<ResidentCopy> & copies() const { return copies_; }
     size_t bytes() const;
+    size_t bytes_of_entry() const { return bytes() / static_cast<size_t>(residency_.n_entries()); }
     // Returns the tensor with the entries for a tensor in host memory; NULL if there is none.
     ggml_tensor * find(const ggml_tensor * experts) const;
 
-    // Enqueues the upload of an expert to an entry. The tensors in host memory must exist until it is done.
+    // Enqueues the upload of an expert to an entry, behind all launches that read the bank. The tensors in host memory
+    // must exist until it is done.
     void upload(int expert, int entry);
     // Returns the name of a tensor with an entry whose bytes are not those in host memory; NULL if there is none. Each
     // call looks at another entry. It waits for the device.
@@ -54,6 +57,13 @@ class ExpertBank {
     ExpertResidency residency_;
     std::vector<ResidentCopy> copies_;
     int n_checked_ = 0;
+};
+
+// BanksInUse - the banks that a program uses
+struct BanksInUse {
+    std::vector<ExpertBank *> filled;      // experts are copied to their entries before the first launch
+    bool are_filled_while_running = false; // a node of the CPU enqueues uploads to `filled`, too
+    std::vector<ExpertBank *> read;        // the others: in place of sending an expert again, its entry is copied
 };
 
 } // namespace ggml_sched

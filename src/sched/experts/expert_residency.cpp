@@ -7,9 +7,20 @@
 
 namespace ggml_sched {
 
+int ExpertResidency::n_in_entries() const {
+    return n_entries() - static_cast<int>(std::count(experts_.begin(), experts_.end(), kNone));
+}
+
+void ExpertResidency::fill() {
+    for (int i = 0; i < std::min(n_entries(), n_experts()); i++) {
+        put(i, i);
+    }
+}
+
 void ExpertResidency::clear() {
     std::fill(entries_.begin(), entries_.end(), kNone);
     std::fill(experts_.begin(), experts_.end(), kNone);
+    promotions_.clear();
 }
 
 void ExpertResidency::begin_run() {
@@ -59,24 +70,24 @@ void ExpertResidency::put(int expert, int entry) {
     entries_[static_cast<size_t>(expert)] = entry;
 }
 
-std::vector<ExpertResidency::Promotion> ExpertResidency::promote() {
-    std::vector<Promotion> promotions;
-    promotions.reserve(missed_.size()); // before an expert gets an entry, whose bytes are to follow
+void ExpertResidency::promote() {
+    promotions_.clear();
+    promotions_.reserve(missed_.size()); // before an expert gets an entry, whose bytes are to follow
     const auto score_of = [this](int expert) { return scores_[static_cast<size_t>(expert)]; };
     std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
     int n_replaced = 0;
     for (const int expert : missed_) {
         const int entry = weakest_entry(true);
         const int before = expert_in(entry);
-        if (before != kNone && (score_of(expert) <= Tuning::kExpertMargin * score_of(before) ||
-                                n_replaced++ == Tuning::kMostReplacedExperts)) {
+        const bool is_in_use = before != kNone && score_of(before) > 0.0;
+        if (is_in_use && (score_of(expert) <= Tuning::kExpertMargin * score_of(before) ||
+                          n_replaced++ == Tuning::kMostReplacedExperts)) {
             break; // The others have lower scores.
         }
         put(expert, entry);
-        promotions.push_back({expert, entry});
+        promotions_.push_back({expert, entry});
     }
     missed_.clear();
-    return promotions;
 }
 
 int ExpertResidency::admit(int expert) {

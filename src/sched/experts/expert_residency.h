@@ -1,9 +1,10 @@
 // ExpertResidency - which experts of a block have an entry on the device, and which ones get one next.
 //
 // The score of an expert is how often it was chosen, where a choice counts half as much 16 runs later. An expert that
-// was missing gets a free entry. Without one it takes the entry of the expert with the lowest score, if its own is
-// clearly higher, and at most two experts do so after a run: an upload must pay for itself. tools/llama-ab/residency.py
-// replays this rule and others on recorded choices; docs/experts.md has the figures.
+// was missing gets an entry that is free, or whose expert was never chosen. Without one it takes the entry of the
+// expert with the lowest score, if its own is clearly higher. At most two experts do so after a run: an upload must pay
+// for itself. tools/llama-ab/residency.py replays this rule and others on recorded choices; docs/experts.md has the
+// figures.
 //
 // It knows numbers alone, and moves no bytes. One thread at a time.
 
@@ -31,11 +32,16 @@ class ExpertResidency {
     // Returns the expert in an entry; kNone if it is free.
     int expert_in(int entry) const { return experts_[static_cast<size_t>(entry)]; }
 
+    // Returns how many experts have an entry.
+    int n_in_entries() const;
+
     // Makes room for the choices of a run, so that the functions for one need no memory.
     void make_room(int64_t n_choices) {
         noted_.reserve(static_cast<size_t>(n_choices));
         missed_.reserve(entries_.size());
     }
+    // Lets the first experts have the entries. They count as never chosen.
+    void fill();
     // Lets all entries be free, since nobody knows what is in them.
     void clear();
     // Begins to note the choices of a run. Those of the run before count less from now on.
@@ -48,8 +54,11 @@ class ExpertResidency {
         int expert;
         int entry;
     };
-    // Gives entries to experts that the last run has missed. Each call is about the runs since the last one.
-    std::vector<Promotion> promote();
+    // Gives entries to experts that the runs since the last call have missed. Their bytes are to follow.
+    void promote();
+    // Returns what the last promote() has given, until forget_promotions().
+    const std::vector<Promotion> & promotions() const { return promotions_; }
+    void forget_promotions() noexcept { promotions_.clear(); }
     // Gives an expert an entry at once. It takes none of an expert that the current run has noted. There must be such
     // an entry.
     int admit(int expert);
@@ -64,6 +73,7 @@ class ExpertResidency {
     std::vector<int> experts_;   // by entry
     std::vector<int> noted_;     // by the current run
     std::vector<int> missed_;    // since the last promote(), each once
+    std::vector<Promotion> promotions_;
 };
 
 } // namespace ggml_sched

@@ -18,6 +18,8 @@ ResidentCopy describe_copy(const ggml_tensor * tensor, ggml_backend_buffer_type_
     ResidentCopy copy;
     copy.data = tensor->data;
     copy.host = tensor->buffer;
+    copy.original = std::make_unique<ggml_tensor>(*tensor);
+    std::fill_n(copy.original->src, GGML_MAX_SRC, nullptr);
     copy.tensor = std::make_unique<ggml_tensor>();
     ggml_tensor & own = *copy.tensor;
     own.type = tensor->type;

@@ -16,10 +16,11 @@ struct ResidentCopy {
     struct Free {
         void operator()(ggml_backend_buffer_t buffer) const { ggml_backend_buffer_free(buffer); }
     };
-    const void * data = nullptr;          // the original
-    ggml_backend_buffer_t host = nullptr; // its buffer
-    size_t bytes = 0;                     // of the copy, alignment included
-    size_t expert_bytes = 0;              // of one expert
+    const void * data = nullptr;           // the original
+    ggml_backend_buffer_t host = nullptr;  // its buffer
+    size_t bytes = 0;                      // of the copy, alignment included
+    size_t expert_bytes = 0;               // of one expert
+    std::unique_ptr<ggml_tensor> original; // what the original was, without operands
     std::unique_ptr<ggml_tensor> tensor;
     std::unique_ptr<ggml_backend_buffer, Free> buffer;
 };

@@ -184,14 +184,31 @@ void ResidentExperts::promote() {
     n_promoted_ = 0;
     size_t bytes = 0;
     const size_t n_patterns = parted_.patterns().size();
+    for (size_t i = 0; i < n_patterns; i++) {
+        parted_.parting(i).bank().residency().forget_promotions();
+    }
     for (size_t i = 0; i < n_patterns && bytes < Tuning::kMostUploaded; i++) {
         ExpertBank & bank = parted_.parting(next_promoted_++ % n_patterns).bank();
-        for (const ExpertResidency::Promotion & promotion : bank.residency().promote()) {
-            bank.upload(promotion.expert, promotion.entry);
-            bytes += bank.bytes() / static_cast<size_t>(bank.residency().n_entries());
-            n_promoted_++;
+        if (!bank.residency().promotions().empty()) {
+            continue; // Two patterns of the graph use this bank.
         }
+        bank.residency().promote();
+        n_promoted_ += bank.residency().promotions().size();
+        bytes += bank.residency().promotions().size() * bank.bytes_of_entry();
     }
+}
+
+BanksInUse ResidentExperts::banks_in_use() {
+    BanksInUse banks;
+    for (const auto & bank : banks_) {
+        bool is_filled = false;
+        for (size_t i = 0; i < parted_.patterns().size(); i++) {
+            is_filled = is_filled || &parted_.parting(i).bank() == bank.get();
+        }
+        (is_filled ? banks.filled : banks.read).push_back(bank.get());
+    }
+    banks.are_filled_while_running = settings_.misses == Misses::Upload;
+    return banks;
 }
 
 void ResidentExperts::forget_entries() noexcept {
@@ -229,6 +246,15 @@ size_t ResidentExperts::bytes() const {
     }
     for (const auto & bank : banks_) {
         bytes += bank->bytes();
+    }
+    return bytes;
+}
+
+size_t ResidentExperts::bytes_in_entries(BackendId backend) const {
+    size_t bytes = 0;
+    for (const auto & bank : banks_) {
+        const auto n = static_cast<size_t>(bank->residency().n_in_entries());
+        bytes += bank->backend() == backend ? n * bank->bytes_of_entry() : 0;
     }
     return bytes;
 }

@@ -68,8 +68,12 @@ class ResidentExperts {
     std::string new_listing();
     // The graph in which pairs are parted; empty if there is none.
     const ExpertGraph & parted() const { return parted_; }
-    // Enqueues the upload of experts that get an entry. It is called before the launches of a run.
+    // Returns the banks that a program of the last graph uses.
+    BanksInUse banks_in_use();
+    // Decides which experts get an entry. It is called before a run, whose program copies them there.
     void promote();
+    // Returns the bytes of all experts that have an entry on a device.
+    size_t bytes_in_entries(BackendId backend) const;
     // Lets no expert have an entry, since copies may have failed.
     void forget_entries() noexcept;
     // Notes how long the host was busy with a run of the last graph, which went well.

@@ -4,6 +4,25 @@
 
 namespace ggml_sched::host {
 
+namespace {
+
+// Returns a tensor of `size` bytes, that far into another one.
+ggml_tensor range_at(const ggml_tensor & tensor, size_t offset, size_t size) {
+    ggml_tensor range = {};
+    range.type = GGML_TYPE_I8;
+    range.buffer = tensor.buffer;
+    range.data = static_cast<char *>(tensor.data) + offset;
+    range.ne[0] = static_cast<int64_t>(size);
+    range.nb[0] = 1;
+    for (int i = 1; i < GGML_MAX_DIMS; i++) {
+        range.ne[i] = 1;
+        range.nb[i] = size;
+    }
+    return range;
+}
+
+} // namespace
+
 ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data) {
     tensor->buffer = buffer;
     tensor->data = data;
@@ -53,16 +72,7 @@ void set_async(ggml_backend_t backend, ggml_tensor * dst, const void * data, siz
 }
 
 void set_range_async(ggml_backend_t backend, const ggml_tensor * first, const void * data, size_t size) {
-    ggml_tensor range = {};
-    range.type = GGML_TYPE_I8;
-    range.buffer = first->buffer;
-    range.data = first->data;
-    range.ne[0] = static_cast<int64_t>(size);
-    range.nb[0] = 1;
-    for (int i = 1; i < GGML_MAX_DIMS; i++) {
-        range.ne[i] = 1;
-        range.nb[i] = size;
-    }
+    ggml_tensor range = range_at(*first, 0, size);
     ggml_backend_tensor_set_async(backend, &range, data, 0, size);
 }
 
@@ -72,6 +82,13 @@ void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data) {
 
 bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst) {
     return try_copy_async(src_backend, dst_backend, src, dst);
+}
+
+bool copy_range_async(ggml_backend_t backend, const ggml_tensor & src, size_t src_offset, const ggml_tensor & dst,
+                      size_t dst_offset, size_t size) {
+    const ggml_tensor from = range_at(src, src_offset, size);
+    ggml_tensor to = range_at(dst, dst_offset, size);
+    return try_copy_async(backend, backend, &from, &to);
 }
 
 void set_blocking(ggml_tensor * dst, const void * data, size_t offset, size_t size) {

@@ -45,6 +45,10 @@ void set_range_async(ggml_backend_t backend, const ggml_tensor * first, const vo
 void get_async(ggml_backend_t backend, const ggml_tensor * src, void * data);
 // Enqueues a copy between two backends. Returns false if they refuse it.
 bool copy_async(ggml_backend_t src_backend, ggml_backend_t dst_backend, const ggml_tensor * src, ggml_tensor * dst);
+// Enqueues a copy of `size` bytes of a tensor to another one on the same device. The backend must set ranges. Returns
+// false if it refuses the copy.
+bool copy_range_async(ggml_backend_t backend, const ggml_tensor & src, size_t src_offset, const ggml_tensor & dst,
+                      size_t dst_offset, size_t size);
 // These three are blocking: the copy is complete when the call returns.
 void set_blocking(ggml_tensor * dst, const void * data, size_t offset, size_t size);
 void get_blocking(const ggml_tensor * src, void * data);

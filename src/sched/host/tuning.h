@@ -92,8 +92,8 @@ struct Tuning {
 
     // Experts: parted pairs
 
-    // Graphs with more tokens read most experts anyway, and streaming sends them.
-    static constexpr int64_t kMostPartedTokens = 16;
+    // CUDA devices take larger batches with weights in host memory, and streaming sends them the experts.
+    static constexpr int64_t kMostPartedTokens = 31;
     // A choice counts half as much so many runs later.
     static constexpr double kExpertHalfLife = 16.0;
     // An expert takes the entry of another if its score is so many times the other's.

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "experts/resident_copy.h"
+
 namespace ggml_sched {
 
 namespace {
@@ -97,10 +99,13 @@ Status find_written_rows(const ggml_tensor * node, const ggml_tensor * ids, cons
 Status CopyParts::find(const CopyBinding & copy, const char * source, const ggml_tensor * ids, const char * data,
                        KeptWeights * kept) {
     pieces_.clear();
+    entries_.clear();
     kept_bytes_ = 0;
     switch (copy.form) {
     case CopyForm::NamedExperts: return find_experts(copy, ids, data, kept);
     case CopyForm::WrittenRows: return find_rows(copy, ids, data);
+    case CopyForm::Promoted: find_promoted(copy); return {};
+    case CopyForm::FromBank: find_entries(copy, kept); return {};
     default: find_whole(copy, source, kept); return {};
     }
 }
@@ -117,6 +122,11 @@ void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWe
         }
     } else if (kept && (copy.cache || copy.via_ring)) {
         kept->overwrite(dst, copy.bytes);
+    }
+    if (copy.residency) {
+        parts_.assign(static_cast<size_t>(copy.residency->n_experts()), true);
+        take_experts(copy);
+        return;
     }
     pieces_.push_back({0, source, copy.bytes});
 }
@@ -135,19 +145,75 @@ Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids
         const auto n_new = std::count(parts_.begin(), parts_.end(), true);
         kept_bytes_ = static_cast<size_t>(n_used - n_new) * size;
     }
+    take_experts(copy);
+    return {};
+}
+
+// Finds the pieces of the experts that parts_ names and that have no entry in a bank. Behind experts whose next one is
+// not there, a little of the next one is sent.
+void CopyParts::take_experts(const CopyBinding & copy) {
+    const size_t n_experts = parts_.size();
+    const size_t size = copy.src->nb[copy.residency ? expert_dimension(copy.src) : 2];
+    const auto is_in_bank = [&](size_t expert) {
+        return copy.residency && copy.residency->entry_of(static_cast<int>(expert)) != ExpertResidency::kNone;
+    };
+    const auto is_sent = [&](size_t expert) { return parts_[expert] && !is_in_bank(expert); };
+    for (size_t expert = 0; expert < n_experts; expert++) {
+        const size_t first = expert;
+        while (expert < n_experts && is_sent(expert)) {
+            expert++;
+        }
+        const bool lacks_next = expert < n_experts && !parts_[expert] && !is_in_bank(expert);
+        const bool needs_padding = lacks_next && expert > 0 && (parts_[expert - 1] || is_in_bank(expert - 1));
+        const size_t end = expert * size + (needs_padding ? std::min(size, kPadding) : 0);
+        if (first * size < end) {
+            pieces_.push_back(
+                {first * size, static_cast<const char *>(copy.src->data) + first * size, end - first * size});
+        }
+    }
+}
+
+void CopyParts::send_entries(size_t first, const CopyBinding & copy) {
+    for (size_t i = first; i < entries_.size(); i++) {
+        const Entry & entry = entries_[i];
+        pieces_.push_back({entry.offset, static_cast<const char *>(copy.src->data) + entry.offset, entry.bytes});
+    }
+    entries_.resize(first);
+}
+
+void CopyParts::find_promoted(const CopyBinding & copy) {
+    const size_t size = copy.src->nb[expert_dimension(copy.src)];
+    for (const ExpertResidency::Promotion & promotion : copy.residency->promotions()) {
+        pieces_.push_back({static_cast<size_t>(promotion.entry) * size,
+                           static_cast<const char *>(copy.src->data) + static_cast<size_t>(promotion.expert) * size,
+                           size});
+    }
+}
+
+// Neighbours in the tensor that are neighbours in the bank are one entry.
+void CopyParts::find_entries(const CopyBinding & copy, KeptWeights * kept) {
+    const auto n_experts = static_cast<size_t>(copy.residency->n_experts());
+    const size_t size = copy.src->nb[expert_dimension(copy.src)];
+    const auto entry_of = [&](size_t expert) { return copy.residency->entry_of(static_cast<int>(expert)); };
+    parts_.resize(n_experts);
+    for (size_t expert = 0; expert < n_experts; expert++) {
+        parts_[expert] = entry_of(expert) != ExpertResidency::kNone;
+    }
+    if (kept && copy.streamed) {
+        kept->add({static_cast<const char *>(copy.dst->data), copy.src->data, copy.bytes, n_experts}, parts_);
+    }
     for (size_t expert = 0; expert < n_experts; expert++) {
         if (!parts_[expert]) {
             continue;
         }
-        const size_t first = expert;
-        while (expert + 1 < n_experts && parts_[expert + 1]) {
-            expert++;
+        const size_t in_bank = static_cast<size_t>(entry_of(expert)) * size;
+        Entry * const last = entries_.empty() ? nullptr : &entries_.back();
+        if (last && last->offset + last->bytes == expert * size && last->offset_in_bank + last->bytes == in_bank) {
+            last->bytes += size;
+        } else {
+            entries_.push_back({expert * size, in_bank, size});
         }
-        const size_t padding = expert + 1 < n_experts ? std::min(size, kPadding) : 0;
-        pieces_.push_back({first * size, static_cast<const char *>(copy.src->data) + first * size,
-                           (expert + 1 - first) * size + padding});
     }
-    return {};
 }
 
 // Finds the bytes of the copy's source that the writer has written.

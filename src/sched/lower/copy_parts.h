@@ -1,7 +1,9 @@
-// CopyParts - the bytes that a copy sends, as its CopyForm says: all, the experts that ids name, or the rows that a
-// node has written. The values of the ids are known by then. Weights that the device's ring holds are left out.
+// CopyParts - the bytes that a copy sends, as its CopyForm says: all, the experts that ids name, those that have been
+// given an entry of a bank, or the rows that a node has written. The values of the ids are known by then. Weights that
+// the device's ring holds are left out, and so are experts that are taken out of a bank.
 //
-// A Piece is one range of these bytes. CopyParts owns the pieces, but not the memory. One thread at a time.
+// A Piece is one range of these bytes in host memory, an Entry one in a bank. CopyParts owns both, but not the memory.
+// One thread at a time.
 
 #pragma once
 
@@ -20,6 +22,13 @@ namespace ggml_sched {
 struct Piece {
     size_t offset;
     const char * data;
+    size_t bytes;
+};
+
+// Entry - a range of a bank, and its offset in the tensor that it goes to.
+struct Entry {
+    size_t offset;
+    size_t offset_in_bank;
     size_t bytes;
 };
 
@@ -42,16 +51,24 @@ class CopyParts {
                 KeptWeights * kept);
 
     const std::vector<Piece> & pieces() const { return pieces_; }
+    const std::vector<Entry> & entries() const { return entries_; }
+    // Lets all entries from this one on be pieces, since the device does not copy them.
+    void send_entries(size_t first, const CopyBinding & copy);
     // Returns how many bytes were left out because the ring holds them.
     size_t kept_bytes() const { return kept_bytes_; }
 
   private:
-    // Each of these three finds the pieces for one CopyForm.
+    // Each of these five finds the pieces, or entries, for one CopyForm.
     void find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept);
     Status find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data, KeptWeights * kept);
+    void find_promoted(const CopyBinding & copy);
+    void find_entries(const CopyBinding & copy, KeptWeights * kept);
     Status find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data);
 
+    void take_experts(const CopyBinding & copy);
+
     std::vector<Piece> pieces_;
+    std::vector<Entry> entries_;
     std::vector<bool> parts_; // by expert of a weight: it is to be sent
     size_t kept_bytes_ = 0;
 };

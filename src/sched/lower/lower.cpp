@@ -1,9 +1,11 @@
 #include "lower/lower.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "host/tuning.h"
 #include "lower/accesses.h"
+#include "lower/bank_copies.h"
 #include "lower/experts.h"
 #include "lower/host_ids.h"
 #include "lower/merged_copies.h"
@@ -40,17 +42,21 @@ class Lowering {
         , experts_(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); })
         , snapshots_(graph_, backends)
         , host_ids_(graph_, assignment_, backends, snapshots_, out_)
+        , banks_(options.banks, backends, topology, out_)
         , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
         , writes_(streams.cache_writes, graph_)
+        , next_free_(streams.rings.size(), 0)
         , next_issue_(streams.rings.size(), 0) {
         out_.lowered().program.mode = options.mode;
         out_.lowered().program.observed = options.observed;
         out_.lowered().program.n_splits = static_cast<int>(splits_.splits.size());
         streamed_after_.assign(splits_.copies.size(), kBeforeTheRun);
         sent_ahead_.assign(splits_.copies.size(), kNoBinding);
+        residency_.assign(splits_.copies.size(), nullptr);
     }
 
     Lowered run() {
+        banks_.fill();
         keep_ids_of_rows();
         stream_after(kBeforeTheRun);
         for (size_t i = 0; i < splits_.splits.size(); i++) {
@@ -115,6 +121,7 @@ class Lowering {
         launch.is_waited_for = reads_streamed; // the next copy to the ring waits for it
         out_.begin(launch);
         launch_accesses_.append(split.begin, split.end, out_.accesses());
+        banks_.note_uploads(launch.first_access);
         out_.push(launch);
         if (out_.lowered().program.observed) {
             lower_observe(index);
@@ -134,6 +141,10 @@ class Lowering {
     void stream_after(int32_t split) {
         for (size_t b = 0; b < streams_.rings.size(); b++) {
             const StreamPlan::Ring & ring = streams_.rings[b];
+            for (; next_free_[b] < ring.slots.size() && ring.slots[next_free_[b]].free_after <= split;
+                 next_free_[b]++) {
+                take_out_of_bank(std::max(split, 0), ring.slots[next_free_[b]]);
+            }
             for (; next_issue_[b] < ring.order.size(); next_issue_[b]++) {
                 const StreamSlot & slot = ring.slots[ring.order[next_issue_[b]]];
                 if (slot.issued_after > split) {
@@ -215,6 +226,7 @@ class Lowering {
             host_ids_.read(section, ids);
             name_experts(slot.copy, ids, copy);
         }
+        copy.residency = residency_[slot.copy];
         const bool is_copied_aside = input.offered && copy.bytes > 0;
         if (is_copied_aside) {
             out_.reserve_ring(copy);
@@ -225,6 +237,20 @@ class Lowering {
             sent_ahead_[slot.copy] = binding;
         }
         out_.push_copy(TaskKind::SetAsync, section, binding);
+    }
+
+    // Adds the copy of experts that the device has in a bank.
+    void take_out_of_bank(int32_t section, const StreamSlot & slot) {
+        if (splits_.copies[slot.copy].offered) {
+            return; // The copy callback may have changed the weight.
+        }
+        CopyBinding copy = binding_for(slot.copy);
+        copy.streamed = copy.on_stream_lane = true;
+        copy.pageable = must_stage(slot.copy);
+        if (const std::optional<Task> task = banks_.take_out(section, copy)) {
+            out_.lowered().program.tasks.push_back(*task);
+            residency_[slot.copy] = copy.residency;
+        }
     }
 
     // Notes the bytes of caches that may wait in chunks behind weights. Other copies need few chunks.
@@ -323,6 +349,9 @@ class Lowering {
         copy.pageable = is_staged(copy);
         restrict_to_ids(index, copy);
         copy.on_stream_lane = goes_on_stream_lane(split, copy);
+        if (const std::optional<Task> from_bank = copy.via_ring ? std::nullopt : banks_.take_out(split, copy)) {
+            tasks_for(copy).push_back(*from_bank);
+        }
         const uint32_t binding = out_.bind(copy);
         if (is_copied_aside) {
             out_.push_copy(TaskKind::Snapshot, split, binding);
@@ -425,14 +454,17 @@ class Lowering {
     const ExpertCopies experts_;
     SharedSnapshots snapshots_;
     HostIds host_ids_;
+    BankCopies banks_;
     Offers offers_;
     const WritesByCache writes_;
+    std::vector<size_t> next_free_;  // by backend: the next slot of its ring that has no room yet
     std::vector<size_t> next_issue_; // by backend: the next entry of its ring's order
     size_t waiting_ = 0;             // bytes of the caches of split waiting_for_
     int32_t waiting_for_ = kBeforeTheRun;
-    std::vector<int32_t> streamed_after_; // by copy: the split behind which it was issued
-    std::vector<uint32_t> sent_ahead_;    // by copy: the binding by which an offered weight was streamed
-    LaterTasks later_;                    // tasks of the current split
+    std::vector<int32_t> streamed_after_;            // by copy: the split behind which it was issued
+    std::vector<const ExpertResidency *> residency_; // by copy: what its bank has; NULL if it has none
+    std::vector<uint32_t> sent_ahead_;               // by copy: the binding by which an offered weight was streamed
+    LaterTasks later_;                               // tasks of the current split
 };
 
 } // namespace

@@ -20,6 +20,8 @@
 // MUL_MAT_ID reads only the experts that its ids name, so only these are sent from host memory. The SetAsync or CopyNow
 // that sends them reads the ids when it is issued (see lower/host_ids.h).
 //
+// Experts that a device keeps in a bank are copied there, or are not sent again (see lower/bank_copies.h).
+//
 // With a copy callback, a weight in host memory that would be copied whole becomes an Offer, behind the other inputs of
 // its split. The Offer makes the copy itself if the callback declines. A small weight has already been streamed from a
 // snapshot; its Offer sends it again only if it has changed since.
@@ -30,6 +32,7 @@
 #pragma once
 
 #include "alloc/memory_plan.h"
+#include "experts/expert_bank.h"
 #include "host/topology.h"
 #include "lower/bindings.h"
 #include "lower/spaces.h"
@@ -57,6 +60,7 @@ struct LoweringOptions {
     bool observed = false; // an eval callback looks at nodes while the graph runs
     Offered offered = Offered::Nothing;
     CopyLimits limits = {};
+    BanksInUse banks = {};
 };
 
 // Returns the program of a run. The graph is allocated. `adjacent_copies` come from its memory plan, `streams` from its

@@ -40,7 +40,8 @@ Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, uint32_t binding) {
     task.bytes = copy.bytes;
     task.binding = binding;
     begin(task);
-    accesses().push_back(reads_ring ? in_ring(copy, false) : access_to(copy.src, false, buffers_));
+    accesses().push_back(reads_ring ? in_ring(copy, false)
+                                    : access_to(copy.bank ? copy.bank : copy.src, false, buffers_));
     accesses().push_back(writes_ring(kind, copy) ? in_ring(copy, true) : access_to(copy.dst, true, buffers_));
     task.n_accesses = 2;
     if (copy.ids != kNoBinding && kind != TaskKind::Snapshot) {
@@ -56,8 +57,8 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
     case TaskKind::Snapshot: break;
     case TaskKind::SetAsync:
         task.lane = task.destination = copy.on_stream_lane ? topology_.stream_of[copy.dst_backend] : dst;
-        task.only_at_call = copy.pageable;
-        task.reads_at_call = !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
+        task.only_at_call = copy.pageable && !copy.bank;
+        task.reads_at_call = !copy.bank && !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
         break;
     case TaskKind::Offer:

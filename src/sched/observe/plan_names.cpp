@@ -4,6 +4,22 @@
 
 namespace ggml_sched {
 
+namespace {
+
+// Returns which part of a tensor is copied; "" if all is.
+std::string part_of(const CopyBinding & copy, const Lowered & lowered) {
+    if (copy.form == CopyForm::Promoted || copy.form == CopyForm::FromBank) {
+        return copy.bank ? "experts that have an entry" : "experts that get an entry";
+    }
+    std::string part = copy.ids == kNoBinding ? "" : std::string("by ids of ") + lowered.copies[copy.ids].src->name;
+    if (copy.residency) {
+        part += std::string(part.empty() ? "" : ", ") + "without experts that have an entry";
+    }
+    return part;
+}
+
+} // namespace
+
 observe::Names names_of(const Lowered & lowered, const Splits & splits, const std::vector<host::Backend> & backends,
                         const Topology & topology) {
     observe::Names names;
@@ -23,7 +39,8 @@ observe::Names names_of(const Lowered & lowered, const Splits & splits, const st
         }
         names.copies.push_back(copy.dst->name);
         names.others.push_back(copy.n_merged - 1);
-        names.ids.push_back(copy.ids == kNoBinding ? "" : lowered.copies[copy.ids].src->name);
+        names.parts.push_back(part_of(copy, lowered));
+        names.banks.push_back(copy.bank != nullptr);
     }
     for (const Split & split : splits.splits) {
         names.splits.push_back(backends[split.backend].name);

@@ -26,6 +26,11 @@ size_t others_with(const plan::Task & task, const Names & names) {
     return task.binding < names.others.size() ? names.others[task.binding] : 0;
 }
 
+const char * source_text(const plan::Task & task, const Names & names) {
+    const bool is_bank = task.binding < names.banks.size() && names.banks[task.binding];
+    return is_bank ? " from its bank" : " from host";
+}
+
 // Writer - writes the steps of a plan, with a headline for each section.
 class Writer {
   public:
@@ -118,9 +123,9 @@ class Writer {
     std::string sized_text(const plan::Task & task) const {
         const std::string text = text_of(task, names_);
         if (is_copy(task.kind) || task.kind == TaskKind::Snapshot) {
-            const std::string ids = task.binding < names_.ids.size() ? names_.ids[task.binding] : "";
-            return ids.empty() ? text + size_text(task.bytes)
-                               : text + ", up to " + std::to_string(task.bytes) + " bytes, by ids of " + ids;
+            const std::string part = task.binding < names_.parts.size() ? names_.parts[task.binding] : "";
+            return part.empty() ? text + size_text(task.bytes)
+                                : text + ", up to " + std::to_string(task.bytes) + " bytes, " + part;
         }
         return text + (task.kind == TaskKind::Launch && plan_.program.observed ? ", in slices" : "");
     }
@@ -164,7 +169,7 @@ std::string text_of(const plan::Task & task, const Names & names) {
     case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor_text(task, names);
     case TaskKind::SetAsync:
-        return "copy " + tensor_text(task, names) + others_text(others_with(task, names)) + " from host";
+        return "copy " + tensor_text(task, names) + others_text(others_with(task, names)) + source_text(task, names);
     case TaskKind::GetAsync: return "copy " + tensor_text(task, names) + " to host";
     case TaskKind::CopyAsync:
         return "copy " + tensor_text(task, names) + " to " + name_in(names.lanes, task.destination);

@@ -14,7 +14,8 @@ namespace ggml_sched::observe {
 struct Names {
     std::vector<std::string> lanes;  // by lane
     std::vector<std::string> copies; // by binding: name of the copy
-    std::vector<std::string> ids;    // by binding: name of the ids that say what is copied; "" if all is copied
+    std::vector<std::string> parts;  // by binding: which part is copied, as "by ids of topk"; "" if all is copied
+    std::vector<bool> banks;         // by binding: true if a bank of the device is the source
     std::vector<size_t> others;      // by binding: how many other copies are sent with it
     std::vector<std::string> inputs; // by index into Splits::copies: name of the copy
     std::vector<std::string> splits; // by split: name of its backend

@@ -413,7 +413,8 @@ std::string Tracer::task_text(const plan::Task & task) const {
     case TaskKind::Observe: return "the eval callback looks at split " + std::to_string(task.split);
     case TaskKind::Snapshot: return "snapshot " + tensor();
     case TaskKind::SetAsync:
-        return "copy " + tensor() + others_text(bindings_->copies[task.binding].n_merged - 1) + " from host";
+        return "copy " + tensor() + others_text(bindings_->copies[task.binding].n_merged - 1) +
+               (bindings_->copies[task.binding].bank ? " from its bank" : " from host");
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";
     case TaskKind::CopyAsync: return "copy " + tensor() + " to " + trace_.lanes[task.destination];
     case TaskKind::CopyNow: return "copy " + tensor() + ", blocking";

@@ -80,7 +80,8 @@ struct Task {
 // True if the call itself may touch these bytes, so that the host waits before it makes the call. The callback of an
 // Offer may also write host memory.
 constexpr bool is_at_call(const Task & task, const Access & access) {
-    return task.kind == TaskKind::Offer ? access.space == kHostMemory : task.reads_at_call && !access.write;
+    const bool is_on_host = access.space == kHostMemory || (access.space == kRing && task.kind != TaskKind::Offer);
+    return is_on_host && (task.kind == TaskKind::Offer || (task.reads_at_call && !access.write));
 }
 
 // True if the task may touch these bytes after the call has returned. An Offer has then done its writes to host memory.

@@ -36,7 +36,7 @@ auto fields(const Step & s) {
 auto fields(const CopyBinding & c) {
     return std::tie(c.copy, c.tensor, c.src, c.dst, c.src_backend, c.dst_backend, c.bytes, c.via_ring, c.ring_offset,
                     c.ids, c.streamed, c.cache, c.on_stream_lane, c.pageable, c.writer, c.written, c.sent, c.reader_id,
-                    c.reader, c.n_merged, c.form);
+                    c.reader, c.residency, c.bank, c.n_merged, c.form);
 }
 
 // Compares two lists; `what` names their elements.

@@ -47,6 +47,9 @@ void PlanMemo::share(std::shared_ptr<const plan::History> & history) {
 
 void KeptProgram::bind(const GraphView & graph, const Slots & slots) {
     for (CopyBinding & copy : lowered.copies) {
+        if (copy.form == CopyForm::Promoted) {
+            continue; // It moves what belongs to a bank, and nothing of the graph.
+        }
         copy.src = graph.tensor(copy.tensor);
         copy.dst = copy.copy == kNoBinding ? copy.src : slots.of(copy.copy);
         copy.written = copy.writer == kNoTensor ? nullptr : graph.tensor(copy.writer);

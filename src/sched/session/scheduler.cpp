@@ -89,12 +89,17 @@ void Scheduler::set_test_hooks(const TestHooks & hooks) {
     forget_results();
 }
 
+// Forgets the programs, which name banks of experts.
+void Scheduler::forget_programs() noexcept {
+    program_ = nullptr;
+    programs_.forget();
+}
+
 // Forgets all that was found out for the last graphs.
 void Scheduler::forget_results() noexcept {
     cut_.forget();
     allocation_.forget();
-    program_ = nullptr;
-    programs_.forget();
+    forget_programs();
     free_inputs_.forget();
     kept_streams_.forget();
 }
@@ -204,6 +209,7 @@ Status Scheduler::take_experts(Goal goal) {
     if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0) && experts_.are_new(graph_) &&
         (!experts_.may_part() || !copy_callback_.function)) {
         const std::string listing = experts_.add(graph_);
+        forget_programs();
         if (settings_.debug > 0) {
             host::log_debug(listing);
         }

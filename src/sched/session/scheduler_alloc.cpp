@@ -155,6 +155,7 @@ bool Scheduler::has_made_room(Goal goal, const Status & status) {
     if (experts_.has_blocks()) {
         in_flight_.abandon("memory of resident experts is given back");
         experts_.give_back();
+        forget_programs();
         exchange_experts();
     } else if (!streaming_.give_memory_back()) {
         return false;

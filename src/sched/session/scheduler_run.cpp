@@ -30,7 +30,10 @@ plan::Mode Scheduler::mode() const {
 
 // Lowers the allocated graph, whatever is kept.
 Lowered Scheduler::lower_afresh() {
-    const LoweringOptions options = {mode(), observer_.callback != nullptr, offered_, copy_limits_};
+    LoweringOptions options = {mode(), observer_.callback != nullptr, offered_, copy_limits_, experts_.banks_in_use()};
+    if (offered_ != Offered::Nothing) {
+        options.banks.read.clear(); // The copy callback may have written the weights since.
+    }
     return lower(cut_graph(), allocation_.adjacent_copies(), *streamed_, backends_, topology_, options, spaces_);
 }
 
@@ -85,8 +88,7 @@ void Scheduler::lower_graph() {
 // the next graph: the allocated graph still needs them.
 Status Scheduler::stale(const std::string & what) {
     is_stale_ = true;
-    program_ = nullptr;
-    programs_.forget();
+    forget_programs();
     free_inputs_.forget();
     kept_streams_.forget();
     return Status::failed("what was kept of an earlier graph does not hold for this one: " + what +
@@ -280,13 +282,20 @@ Status Scheduler::run() {
     const Observer observer = observer_; // The eval callback may set another one during the run.
     const double begin = clock_.now_us();
     experts_.promote();
-    Status status = streamed_->experts.bytes > 0 ? streaming_.run(*kept.plan, run_bindings(), observer, *streamed_)
+    Status status = streamed_->experts.bytes > 0 ? run_streamed(*kept.plan, observer)
                                                  : executor_->run(*kept.plan, run_bindings(), observer);
     if (status.ok()) {
         experts_.note_time(clock_.now_us() - begin);
         status = count_experts();
     }
     return status;
+}
+
+// Performs a plan that streams experts. Those that lie in banks of their device need not be sent.
+Status Scheduler::run_streamed(const plan::Plan & plan, const Observer & observer) {
+    const bool are_in_use = !experts_.banks_in_use().read.empty();
+    const size_t in_banks = are_in_use ? experts_.bytes_in_entries(streamed_->experts.backend) : 0;
+    return streaming_.run(plan, run_bindings(), observer, *streamed_, in_banks);
 }
 
 // Counts the pairs of the run. Fails if a router has named an expert that does not exist.

@@ -134,12 +134,12 @@ Status Streaming::send_sample(ggml_tensor * weight, ggml_tensor * target, size_t
 }
 
 Status Streaming::run(const plan::Plan & plan, RunBindings bindings, const Observer & observer,
-                      const StreamPlan & streams) {
+                      const StreamPlan & streams, size_t in_banks) {
     if (executor_.has_listener()) {
         bindings.note = choice_.text_of(streams.experts.batch);
     }
     if (streams.experts.have_ids && !streams.whole_experts) {
-        return run_by_ids(plan, bindings, observer, streams);
+        return run_by_ids(plan, bindings, observer, streams, in_banks);
     }
     choice_.note_whole(streams.experts.batch);
     executor_.stats.expert_runs_whole++;
@@ -148,8 +148,9 @@ Status Streaming::run(const plan::Plan & plan, RunBindings bindings, const Obser
 
 // Performs a plan that sends experts by their ids, and measures it.
 Status Streaming::run_by_ids(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer,
-                             const StreamPlan & streams) {
+                             const StreamPlan & streams, size_t in_banks) {
     const StreamedExperts & experts = streams.experts;
+    const size_t sent_whole = experts.bytes - std::min(experts.bytes, in_banks);
     const host::Clock clock(backends_);
     const double begin = clock.now_us();
     Status status = executor_.run(plan, bindings, observer);
@@ -159,8 +160,7 @@ Status Streaming::run_by_ids(const plan::Plan & plan, const RunBindings & bindin
     const double rate = streams_.bytes_per_us(experts.backend);
     if (rate > 0 && status.ok()) { // The rate is 0 if the link could not be measured.
         const ExpertChoice::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
-                                       static_cast<double>(experts.bytes) / rate,
-                                       streams.slots_in_ring(experts.backend)};
+                                       static_cast<double>(sent_whole) / rate, streams.slots_in_ring(experts.backend)};
         if (choice_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
             host::log_debug("ggml-sched: " + choice_.text_of(experts.batch) + "\n");
         }

@@ -40,12 +40,14 @@ class Streaming {
 
     // Returns true if all experts are to be sent ahead; see ExpertChoice.
     bool streams_whole(const StreamedExperts & experts) const { return choice_.streams_whole(experts.batch); }
-    // Performs the plan of a graph that streams experts, and measures it if they are sent by their ids.
-    Status run(const plan::Plan & plan, RunBindings bindings, const Observer & observer, const StreamPlan & streams);
+    // Performs the plan of a graph that streams experts, and measures it if they are sent by their ids. Of all experts,
+    // `in_banks` bytes lie in banks of the device, and are not sent.
+    Status run(const plan::Plan & plan, RunBindings bindings, const Observer & observer, const StreamPlan & streams,
+               size_t in_banks);
 
   private:
     Status run_by_ids(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer,
-                      const StreamPlan & streams);
+                      const StreamPlan & streams, size_t in_banks);
     void use_queues();
     Status wait_for_old_memory(const StreamPlan & plan);
     void measure_link(const StreamPlan & plan, const GraphView & graph, const Splits & splits);

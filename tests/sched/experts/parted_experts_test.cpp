@@ -101,12 +101,19 @@ void expect_right(Rig & rig, ExpertLayers & layers, const std::vector<std::vecto
 TEST(PartedExperts, AreComputedOnTheCpuUntilTheyHaveAnEntry) {
     Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
+    uint64_t n_missing = 0; // The first three experts have the entries.
+    for (const int layer : {0, 1}) {
+        for (const int32_t expert : ExpertLayers::ids_of(7, layer, 1)) {
+            n_missing += expert >= 3;
+        }
+    }
+    ASSERT_GT(n_missing, 0U);
     for (int i = 0; i < 3; i++) {
         ggml_sched_reset_stats(rig.sched());
         layers.run(rig, 7); // the same experts again
         EXPECT_EQ(rig.stats().expert_pairs, 4U);
-        EXPECT_EQ(rig.stats().expert_misses, i == 0 ? 4U : 0U);
-        EXPECT_EQ(rig.stats().expert_uploads, i == 1 ? 4U : 0U);
+        EXPECT_EQ(rig.stats().expert_misses, i == 0 ? n_missing : 0U);
+        EXPECT_EQ(rig.stats().expert_uploads, i == 1 ? n_missing : 0U);
     }
 }
 
@@ -259,7 +266,7 @@ TEST(PartedExperts, StayPartedAfterManyTokensAndAPrompt) {
     uint64_t n_runs = 0;
     const LogCapture log;
     for (int turn = 0; turn < 4; turn++) {
-        layers.run(rig, turn, 17);
+        layers.run(rig, turn, 32);
         ggml_backend_sched_reset(rig.sched());
         layers.build(1);
         ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), layers.graph));
@@ -289,12 +296,12 @@ TEST(PartedExperts, AreRightWhenOneGraphIsAllocatedAgain) {
 }
 
 TEST(PartedExperts, AreComputedAsBuiltForManyTokens) {
-    const std::vector<std::vector<float>> expected = expected_of({}, 2, 17);
+    const std::vector<std::vector<float>> expected = expected_of({}, 2, 32);
     Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
     ExpertLayers layers(rig, {});
-    EXPECT_EQ(layers.run(rig, 0, 17), expected[0]);
+    EXPECT_EQ(layers.run(rig, 0, 32), expected[0]);
     layers.run(rig, 5, 1);
-    EXPECT_EQ(layers.run(rig, 1, 17), expected[1]);
+    EXPECT_EQ(layers.run(rig, 1, 32), expected[1]);
     EXPECT_EQ(rig.stats().expert_pairs, 4U) << "those of the graph with one token";
 }
 

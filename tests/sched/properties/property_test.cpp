@@ -74,27 +74,29 @@ TEST(Cases, SendCachesAheadAndExpertsInEachWay) {
     const auto count = [&](const Case & job) {
         CaseReport report;
         EXPECT_EQ(run_case(job, {}, &report), "");
-        for (int CaseReport::*runs : {&CaseReport::streamed_whole, &CaseReport::streamed_by_ids, &CaseReport::changed,
-                                      &CaseReport::copied_whole, &CaseReport::copied_by_ids, &CaseReport::caches_ahead,
-                                      &CaseReport::kept, &CaseReport::resident, &CaseReport::parted,
-                                      &CaseReport::uploaded, &CaseReport::merged, &CaseReport::offered}) {
+        for (int CaseReport::*runs :
+             {&CaseReport::streamed_whole, &CaseReport::streamed_by_ids, &CaseReport::changed,
+              &CaseReport::copied_whole, &CaseReport::copied_by_ids, &CaseReport::caches_ahead, &CaseReport::kept,
+              &CaseReport::resident, &CaseReport::parted, &CaseReport::uploaded, &CaseReport::in_banks,
+              &CaseReport::merged, &CaseReport::offered}) {
             n_cases.*runs += report.*runs > 0;
         }
     };
     const property::Search search = property::search("", property::attempt(cases(), count), 1, 1000);
     EXPECT_TRUE(search.passed) << search.message;
     std::printf("offers in %d cases, merged copies in %d, kept in %d, resident in %d, parted in %d, uploaded in %d, "
-                "caches of %d, experts of %d, %d, "
+                "in banks in %d, caches of %d, experts of %d, %d, "
                 "%d, %d and %d of %d\n",
                 n_cases.offered, n_cases.merged, n_cases.kept, n_cases.resident, n_cases.parted, n_cases.uploaded,
-                n_cases.caches_ahead, n_cases.streamed_whole, n_cases.streamed_by_ids, n_cases.changed,
-                n_cases.copied_whole, n_cases.copied_by_ids, search.n_cases);
+                n_cases.in_banks, n_cases.caches_ahead, n_cases.streamed_whole, n_cases.streamed_by_ids,
+                n_cases.changed, n_cases.copied_whole, n_cases.copied_by_ids, search.n_cases);
     EXPECT_GE(n_cases.offered, 30);
     EXPECT_GE(n_cases.merged, 25);
     EXPECT_GE(n_cases.kept, 12);
     EXPECT_GE(n_cases.resident, 30);
     EXPECT_GE(n_cases.parted, 10);
     EXPECT_GE(n_cases.uploaded, 4);
+    EXPECT_GE(n_cases.in_banks, 20);
     EXPECT_GE(n_cases.caches_ahead, 12);
     EXPECT_GE(n_cases.streamed_whole, 6);
     EXPECT_GE(n_cases.streamed_by_ids, 12);

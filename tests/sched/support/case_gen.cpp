@@ -67,11 +67,17 @@ class Maker {
             job.misses = 1 + pick(2);
             std::fill(job.experts.begin(), job.experts.end(), kOnCpu);
             job.scribbles = false; // a copy callback may write weights, so pairs are not parted
+            prompts_ = one_in(2);
+        }
+        if (prompts_) { // graphs whose pairs are not parted send experts to the device that has them in a bank
+            job.op_offload = job.merges = true;
+            std::fill(job.devices.begin(), job.devices.end(), options_.profiles.front());
         }
         job.stored_ids = pick_place();
-        const int n_graphs = (options_.alike ? 2 : 1) + pick(3);
+        const bool alike = options_.alike || prompts_;
+        const int n_graphs = (alike ? 2 : 1) + pick(3);
         for (int i = 0; i < n_graphs; i++) {
-            job.graphs.push_back(i > 0 && (options_.alike || one_in(2)) ? variant_of(job.graphs[pick(i)]) : graph());
+            job.graphs.push_back(i > 0 && (alike || one_in(2)) ? variant_of(job.graphs[pick(i)]) : graph());
         }
         add_runs(job);
         job.caller_ids = options_.host && one_in(4) ? pick_place() : kOnCpu;
@@ -92,7 +98,7 @@ class Maker {
 
     int pick_rows() {
         const int fewest = kRows >> 3; // with a pair for each row, none is missing if there are entries for so many
-        const bool is_full = !parts_ && one_in(2);
+        const bool is_full = prompts_ ? one_in(3) : !parts_ && one_in(2);
         return is_full ? kRows : parts_ && one_in(2) ? fewest : kRows >> (1 + pick(3));
     }
 
@@ -131,13 +137,17 @@ class Maker {
             NodeSpec node;
             node.op = streams_ && !one_in(3) ? kStreams[pick(static_cast<int>(kStreams.size()))]
                                              : static_cast<Op>(pick(static_cast<int>(Op::Count)));
+            node.op = parts_ && one_in(4) ? Op::Experts : node.op;
             node.a = pick(n_inputs + i);
             node.b = pick(n_inputs + i);
             node.extra = pick(1000);
-            node.place = options_.host && one_in(3) ? kAnywhere : place;
+            const bool is_free = prompts_ && node.op == Op::Experts; // only such nodes are parted
+            node.place = is_free || (options_.host && one_in(3)) ? kAnywhere : place;
             node.output = one_in(6);
             if (node.op == Op::Experts) {
-                node.extra %= ExpertsUse::n();
+                ExpertsUse use = ExpertsUse::of(node.extra % ExpertsUse::n());
+                use.is_small = use.is_small && !prompts_; // all rows are tokens, so only graphs of few rows are parted
+                node.extra = use.as_extra();
                 route(node, graph.nodes);
             }
             graph.nodes.push_back(node);
@@ -167,7 +177,7 @@ class Maker {
 
     void add_runs(Case & job) {
         const bool steady = !options_.alike && one_in(4); // one graph often enough for what is measured to matter
-        const int n_runs = steady ? options_.max_runs : 1 + pick(options_.max_runs);
+        const int n_runs = steady || prompts_ ? options_.max_runs : 1 + pick(options_.max_runs);
         const int mode = steady || pick(5) < 3 ? 0 : pick_mode();
         const int rebuilds = 1 + pick(5);
         const bool observed = options_.observed && one_in(3);
@@ -205,6 +215,7 @@ class Maker {
     int n_places_ = 1;
     bool streams_ = false;
     bool parts_ = false;
+    bool prompts_ = false; // some of the graphs have too many rows for parted pairs
 };
 
 void remove_device(Case & job, int device) {

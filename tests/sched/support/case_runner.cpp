@@ -239,6 +239,7 @@ class Runner {
         report_.resident += now.resident_bytes > 0;
         report_.parted += now.expert_misses > before.expert_misses;
         report_.uploaded += now.expert_pairs > before.expert_pairs && job_.misses == GGML_SCHED_EXPERT_MISSES_UPLOAD;
+        report_.in_banks += now.expert_bytes_in_banks > before.expert_bytes_in_banks;
         report_.kept += now.kept_bytes > before.kept_bytes;
         report_.caches_ahead += now.cache_bytes > before.cache_bytes;
         const plan::Program & program = scheduler().last_plan()->program;

@@ -33,6 +33,7 @@ struct CaseReport {
     int resident = 0;     // experts had copies that stay on a device
     int parted = 0;       // some pairs were computed by the CPU, for want of an entry
     int uploaded = 0;     // all had an entry
+    int in_banks = 0;     // experts were copied out of a bank
     int copied_whole = 0; // not streamed
     int copied_by_ids = 0;
     int caches_ahead = 0;
