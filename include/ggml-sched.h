@@ -21,7 +21,7 @@
 //   GGML_SCHED_STREAM         auto, off, unlimited, or a number of MiB   ggml_sched_set_streaming
 //   GGML_SCHED_STREAM_KEEP    0, 1                                       ggml_sched_keep_weights
 //   GGML_SCHED_EXPERTS        off, auto, or a number of MiB              ggml_sched_set_experts
-//   GGML_SCHED_EXPERT_MISSES  none, cpu or upload                        ggml_sched_set_experts
+//   GGML_SCHED_EXPERT_MISSES  none, shared or upload                        ggml_sched_set_experts
 //   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
 //   GGML_SCHED_DEBUG_REALLOC  0, 1, 2                                    ggml_sched_set_debug_realloc
 //
@@ -231,18 +231,21 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 #define GGML_SCHED_EXPERTS_OFF  0
 #define GGML_SCHED_EXPERTS_AUTO SIZE_MAX
 
-// These values say what is done where the budget has no room for all blocks of a device. With CPU or UPLOAD, each block
-// gets a bank: device memory with entries for a part of its experts, the same part for all blocks. The experts that a
-// router has chosen often lately have an entry. The device computes the pairs of a token and an expert that has one.
+// These values say what is done where the budget has no room for all blocks of a device. With SHARED or UPLOAD, each
+// block gets a bank: device memory with entries for a part of its experts, the same part for all blocks. The experts
+// that a router has chosen often lately have an entry. The device computes the pairs of a token and an expert that has
+// one. Weights that are streamed for a prompt are copied out of the bank, as far as they have an entry.
 //
-// Graphs of more than 16 tokens, and nodes that do not work pair by pair, are computed as without banks;
-// GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With CPU, two runs without banks are
-// measured now and then, where the caller allocates graphs so often. If they are faster, the banks are not used any more,
-// and a warning says so.
+// Pairs of more than 31 tokens, and nodes that do not work pair by pair, are computed as without banks;
+// GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With SHARED, two runs without banks
+// are measured now and then, where the caller allocates graphs so often. If they are faster, pairs are not parted any
+// more, and a warning says so.
 enum ggml_sched_expert_misses {
     GGML_SCHED_EXPERT_MISSES_NONE   = 0, // Whole blocks become resident in the order of the graph. There are no banks.
-    GGML_SCHED_EXPERT_MISSES_CPU    = 1, // The CPU computes the other pairs, at the same time. Rows of the result have
-                                         // the bits of where they were computed, which changes from run to run.
+    GGML_SCHED_EXPERT_MISSES_SHARED = 1, // The CPU computes the other pairs, at the same time. If the link is fast, some
+                                         // experts are copied to an entry instead, as many as measured times say. Rows
+                                         // of the result have the bits of where they were computed, which changes from
+                                         // run to run.
     GGML_SCHED_EXPERT_MISSES_UPLOAD = 2, // An expert without an entry is copied to one first. The results of these
                                          // blocks are the bits of the device.
 };
@@ -254,13 +257,13 @@ struct ggml_sched_expert_params {
     enum ggml_sched_expert_misses misses;
 };
 
-// Returns the defaults: the budget is GGML_SCHED_EXPERTS_OFF. The function is part of the caller, so that its struct
+// Returns the defaults: the budget is GGML_SCHED_EXPERTS_OFF, misses are SHARED. The function is part of the caller, so that its struct
 // has the caller's size.
 static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(void) {
     struct ggml_sched_expert_params params;
     params.size         = sizeof(params);
     params.budget_bytes = GGML_SCHED_EXPERTS_OFF;
-    params.misses       = GGML_SCHED_EXPERT_MISSES_NONE;
+    params.misses       = GGML_SCHED_EXPERT_MISSES_SHARED;
     return params;
 }
 

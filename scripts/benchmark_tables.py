@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/benchmarks.md"
 RESULTS = ROOT / "bench/results"
 KEYS = ("device", "date", "commit", "engine", "command")
-MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed"}
+MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf"}
 # Entries that another source repeats with longer prompts; the JSON file has them.
 LEFT_OUT = {("one-gpu", "0 layers, large batches"), ("one-gpu", "experts on the host")}
 # The measurements in which alloc_graph is compared with ggml's; each is one entry and row of a report.
@@ -161,6 +161,10 @@ def placement(entry):
     text += ", mapped" if has(entry, "--mmap") else ""
     if has(entry, "--moe-cache-mib"):
         text += ", cache of {} MiB".format(option_of(entry, "--moe-cache-mib"))
+    resident = re.search(r"GGML_SCHED_EXPERTS=(\w+)", " ".join(entry["options"]))
+    if resident:
+        text += ", resident: " + ("all" if resident[1] == "auto" else f"{resident[1]} MiB")
+    text += ", uploaded" if has(entry, "--ours-env", "GGML_SCHED_EXPERT_MISSES=upload") else ""
     return text + (", not streamed" if has(entry, "--ours-env", "GGML_SCHED_STREAM=0") else "")
 
 
@@ -168,6 +172,7 @@ def measured(row):
     text = f"decode {row['n_tokens']}"
     if row["kind"] == "prefill":
         text = f"prefill {row['n_tokens']} by {row['ubatch']}"
+    text += ", 4 sequences" if "4 sequences" in row["name"] else ""
     return text + (", graphs built anew" if "no graph reuse" in row["name"] else "")
 
 

@@ -74,7 +74,7 @@ EXPERT_RUN = ["--cpu-moe", "--no-repack", "--no-mmap", "--random-tokens", "1", "
 # embedding on the CPU, and one all the rest on the server. Otherwise each of the three layers has a split with its pairs and
 # one or two on the server; and one with missing pairs, if the CPU computes these.
 EXPERT_WAYS = (("resident experts", 2, {"GGML_SCHED_EXPERTS": "auto"}),
-               ("experts in banks", 14, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "cpu"}),
+               ("experts in banks", 14, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "shared"}),
                ("uploaded experts", 8, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "upload"}))
 
 

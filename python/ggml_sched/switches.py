@@ -35,7 +35,7 @@ def add_options(parser):
                         help="device memory for streamed weights: auto, off, unlimited, or a number of MiB")
     parser.add_argument("--experts", type=expert_budget, metavar="BUDGET",
                         help="device memory for experts that stay there: off (default), auto, or a number of MiB")
-    parser.add_argument("--expert-misses", choices=("none", "cpu", "upload"),
+    parser.add_argument("--expert-misses", choices=("none", "shared", "upload"),
                         help="if not all fit: whole layers stay there (none, the default), or single experts of each layer, and "
                              "the CPU computes the others (cpu), or they are uploaded (upload)")
     parser.add_argument("--verify", action="store_true", help="prove each plan before it runs")

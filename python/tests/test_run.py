@@ -28,12 +28,12 @@ class Environment(Case):
         self.assertEqual(seen["GGML_SCHED"], "ours")
 
     def test_OptionsBecomeVariables(self):
-        seen = self.variables("--sync", "serial", "--stream", "512", "--experts", "auto", "--expert-misses", "cpu", "--verify", "--debug",
+        seen = self.variables("--sync", "serial", "--stream", "512", "--experts", "auto", "--expert-misses", "shared", "--verify", "--debug",
                               "--trace", self.folder / "t")
         self.assertEqual(seen["GGML_SCHED_SYNC"], "serial")
         self.assertEqual(seen["GGML_SCHED_STREAM"], "512")
         self.assertEqual(seen["GGML_SCHED_EXPERTS"], "auto")
-        self.assertEqual(seen["GGML_SCHED_EXPERT_MISSES"], "cpu")
+        self.assertEqual(seen["GGML_SCHED_EXPERT_MISSES"], "shared")
         self.assertEqual(seen["GGML_SCHED_VERIFY"], "1")
         self.assertEqual(seen["GGML_SCHED_DEBUG"], "1")
         self.assertEqual(seen["GGML_SCHED_TRACE"], str(self.folder / "t"))

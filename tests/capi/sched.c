@@ -90,9 +90,9 @@ static void check_switches(ggml_backend_sched_t sched) {
     ggml_sched_set_streaming(sched, &params);
     struct ggml_sched_expert_params experts = ggml_sched_expert_default_params();
     CHECK(experts.size == sizeof(experts) && experts.budget_bytes == GGML_SCHED_EXPERTS_OFF &&
-          experts.misses == GGML_SCHED_EXPERT_MISSES_NONE);
+          experts.misses == GGML_SCHED_EXPERT_MISSES_SHARED);
     experts.budget_bytes = GGML_SCHED_EXPERTS_AUTO;
-    experts.misses = GGML_SCHED_EXPERT_MISSES_CPU;
+    experts.misses = GGML_SCHED_EXPERT_MISSES_UPLOAD;
     ggml_sched_set_experts(sched, &experts);
     experts.budget_bytes = GGML_SCHED_EXPERTS_OFF;
     ggml_sched_set_experts(sched, &experts);

@@ -26,7 +26,7 @@ RigOptions parallel_on(std::vector<ggml_sim_profile> devices, ggml_sched_sync_mo
 RigOptions with_banks(std::vector<ggml_sim_profile> devices, size_t bytes) {
     RigOptions options = on(std::move(devices));
     options.experts = bytes;
-    options.misses = GGML_SCHED_EXPERT_MISSES_CPU;
+    options.misses = GGML_SCHED_EXPERT_MISSES_SHARED;
     return options;
 }
 
@@ -134,7 +134,7 @@ std::vector<Case> work_on_the_host() {
          "two copies.",
          Show::Synchronized, on({kCuda}), kHostExperts},
         {"moe_experts_in_banks",
-         "The same, with device memory for two of the four experts of each layer (GGML_SCHED_EXPERT_MISSES=cpu).\n"
+         "The same, with device memory for two of the four experts of each layer (GGML_SCHED_EXPERT_MISSES=shared).\n"
          "Look at: each layer has two splits on the CPU and two on the GPU. The first one on the CPU parts the pairs, "
          "as "
          "soon as the host has the ids. Then the GPU computes the block on the bank, and the CPU meanwhile the pairs "

@@ -227,15 +227,7 @@ Status Executor::perform(const plan::Task & task, const RunBindings & bindings, 
     const CopyBinding & copy = bindings.copies[task.binding];
     moved_bytes_ = copy.bytes;
     switch (task.kind) {
-    case plan::TaskKind::Snapshot:
-        if (copy.bytes < Tuning::kSharedFrom) {
-            std::memcpy(ring(copy), copy.src->data, copy.bytes);
-        } else {
-            stager_.copy(ring(copy), static_cast<const char *>(copy.src->data), copy.bytes);
-        }
-        stats.snapshots++;
-        stats.snapshot_bytes += copy.bytes;
-        return {};
+    case plan::TaskKind::Snapshot: take_snapshot(copy); return {};
     case plan::TaskKind::SetAsync: return set(copy, task, bindings);
     case plan::TaskKind::Offer: offer(copy, task, bindings); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
@@ -244,6 +236,17 @@ Status Executor::perform(const plan::Task & task, const RunBindings & bindings, 
     }
     stats.bytes_copied += copy.bytes;
     return {};
+}
+
+void Executor::take_snapshot(const CopyBinding & copy) {
+    moved_bytes_ = bytes_now(copy);
+    if (moved_bytes_ < Tuning::kSharedFrom) {
+        std::memcpy(ring(copy), copy.src->data, moved_bytes_);
+    } else {
+        stager_.copy(ring(copy), static_cast<const char *>(copy.src->data), moved_bytes_);
+    }
+    stats.snapshots++;
+    stats.snapshot_bytes += moved_bytes_;
 }
 
 bool Executor::take_refusal(BackendId & src, BackendId & dst) {
@@ -256,7 +259,12 @@ Status Executor::launch(const plan::Task & task, const RunBindings & bindings, c
     const host::Backend & backend = backends_[bindings.splits[task.binding].backend];
     const host::GraphHandle & graph = slices ? slices->slice() : bindings.graphs[task.binding];
     stats.launches++;
+    LaunchTimer * const timer = bindings.timer && bindings.timer->is_timed[task.binding] ? bindings.timer : nullptr;
+    const double begin = timer ? timer->clock.now_us() : 0.0;
     ggml_status code = host::launch(backend.handle, graph.get());
+    if (timer) {
+        timer->us += timer->clock.now_us() - begin;
+    }
     if (code != GGML_STATUS_SUCCESS && note_failure(task.lane)) {
         code = host::launch(backend.handle, graph.get()); // The backend reported the failure of an earlier run.
     }

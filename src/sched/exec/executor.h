@@ -111,6 +111,7 @@ class Executor {
     Status find_parts(const CopyBinding & copy, const RunBindings & bindings);
     Status set(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings);
     void set_range(const CopyBinding & first, const plan::Task & task);
+    void take_snapshot(const CopyBinding & copy);
     void send(const CopyBinding & copy, plan::Lane lane);
     size_t copy_entries(const CopyBinding & copy, Queue & queue);
     Status copy_now(const CopyBinding & copy, const RunBindings & bindings);

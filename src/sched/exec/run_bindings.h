@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/clock.h"
 #include "host/graph_handle.h"
 #include "lower/bindings.h"
 
@@ -20,12 +21,20 @@ struct CopyCallback {
     void * user_data = nullptr;
 };
 
+// LaunchTimer - measures how long the host is busy with some launches of a run.
+struct LaunchTimer {
+    const host::Clock & clock;
+    const std::vector<bool> & is_timed; // by split
+    double us = 0.0;
+};
+
 struct RunBindings {
     const std::vector<CopyBinding> & copies; // by binding
     const std::vector<Split> & splits;
     const std::vector<host::GraphHandle> & graphs; // by split
     CopyCallback copy_callback = {};
-    std::string note = {}; // sentence about the run, for a listener
+    std::string note = {};         // sentence about the run, for a listener
+    LaunchTimer * timer = nullptr; // NULL: nothing is measured
 };
 
 } // namespace ggml_sched

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "experts/expert_residency.h"
+#include "experts/miss_share.h"
 #include "experts/resident_copy.h"
 #include "graph/backend_id.h"
 
@@ -21,10 +22,10 @@ namespace ggml_sched {
 class ExpertBank {
   public:
     // Returns a bank with the first experts; NULL if the device refuses memory. `experts` are the tensors in host
-    // memory. It copies, and waits.
+    // memory. It copies, waits, and measures that for the share, which must stay.
     static std::unique_ptr<ExpertBank> make(const std::vector<const ggml_tensor *> & experts,
                                             const std::vector<host::Backend> & backends, BackendId backend,
-                                            int n_entries);
+                                            int n_entries, MissShare & share);
 
     // True if a device keeps single experts of the tensor as they are. Some devices rearrange the bytes of a tensor,
     // and can only take all of it. It writes to the device, and waits. False also if the device refuses memory.
@@ -39,6 +40,8 @@ class ExpertBank {
     // Returns the tensor with the entries for a tensor in host memory; NULL if there is none.
     ggml_tensor * find(const ggml_tensor * experts) const;
 
+    // Returns how many of the missing experts are uploaded where they are shared.
+    int n_uploaded(int n_missing) const { return share_.n_uploaded(backend_, n_missing); }
     // Enqueues the upload of an expert to an entry, behind all launches that read the bank. The tensors in host memory
     // must exist until it is done.
     void upload(int expert, int entry);
@@ -47,13 +50,15 @@ class ExpertBank {
     const char * find_changed();
 
   private:
-    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_entries)
+    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_entries, const MissShare & share)
         : device_(device)
         , backend_(backend)
+        , share_(share)
         , residency_(n_experts, n_entries) {}
 
     const host::Backend & device_;
     const BackendId backend_;
+    const MissShare & share_;
     ExpertResidency residency_;
     std::vector<ResidentCopy> copies_;
     int n_checked_ = 0;

@@ -73,6 +73,17 @@ ggml_cgraph * ExpertGraph::finish() {
     return handle_.get();
 }
 
+// Nodes on the CPU do so, but the one that parts the pairs.
+bool ExpertGraph::computes_missing(const ggml_tensor * node) const {
+    const auto cpu = static_cast<BackendId>(backends_.size() - 1);
+    return node->op != GGML_OP_CUSTOM &&
+           std::any_of(patterns_.begin(), patterns_.end(), [&](const PartedPattern & pattern) {
+               return std::any_of(pattern.placed.begin(), pattern.placed.end(), [&](const PlacedNode & placed) {
+                   return placed.node == node && placed.backend == cpu;
+               });
+           });
+}
+
 void ExpertGraph::exchange() {
     is_exchanged_ = true;
     for (const PartedPattern & pattern : patterns_) {

@@ -73,7 +73,6 @@ void ExpertResidency::put(int expert, int entry) {
 void ExpertResidency::promote() {
     promotions_.clear();
     promotions_.reserve(missed_.size()); // before an expert gets an entry, whose bytes are to follow
-    const auto score_of = [this](int expert) { return scores_[static_cast<size_t>(expert)]; };
     std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
     int n_replaced = 0;
     for (const int expert : missed_) {
@@ -92,6 +91,9 @@ void ExpertResidency::promote() {
 
 int ExpertResidency::admit(int expert) {
     const int entry = weakest_entry(false);
+    if (entry == kNone) {
+        return kNone;
+    }
     put(expert, entry);
     missed_.erase(std::remove(missed_.begin(), missed_.end(), expert), missed_.end());
     return entry;

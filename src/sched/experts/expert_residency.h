@@ -59,9 +59,10 @@ class ExpertResidency {
     // Returns what the last promote() has given, until forget_promotions().
     const std::vector<Promotion> & promotions() const { return promotions_; }
     void forget_promotions() noexcept { promotions_.clear(); }
-    // Gives an expert an entry at once. It takes none of an expert that the current run has noted. There must be such
-    // an entry.
+    // Gives an expert an entry at once, and returns it. It takes none of an expert that the current run has noted;
+    // kNone if there is no other.
     int admit(int expert);
+    double score_of(int expert) const { return scores_[static_cast<size_t>(expert)]; }
 
   private:
     int weakest_entry(bool may_be_in_use) const;

@@ -25,7 +25,7 @@ class PatternParter {
     PartedPattern run(Misses misses) {
         part(misses);
         compute_on_bank();
-        if (misses == Misses::Cpu) {
+        if (misses == Misses::Shared) {
             gather_rows();
             compute_missing();
             pick_rows();
@@ -85,7 +85,7 @@ class PatternParter {
     void part(Misses misses) {
         parts_ = make("pairs", GGML_TYPE_I32, {n_pairs_, static_cast<int64_t>(PartedRow::Count), 1, 1});
         parts_->src[0] = pattern_.ids;
-        const size_t n_inputs = misses == Misses::Cpu ? pattern_.inputs.size() : 0;
+        const size_t n_inputs = misses == Misses::Shared ? pattern_.inputs.size() : 0;
         for (size_t i = 0; i < n_inputs; i++) {
             flat_.push_back(view(before_first_, "input", pattern_.inputs[i],
                                  {pattern_.inputs[i]->ne[0], ggml_nrows(pattern_.inputs[i]), 1, 1}));

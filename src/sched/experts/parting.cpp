@@ -17,6 +17,7 @@ void Parting::begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const 
     has_wrong_ = false;
     of_misses_.clear();
     is_used_.resize(static_cast<size_t>(bank.residency().n_entries()));
+    missing_.reserve(static_cast<size_t>(bank.residency().n_experts()));
     bank.residency().make_room(n_pairs_);
     host::make_custom(node, &Parting::compute, this);
 }
@@ -65,12 +66,44 @@ void Parting::part(const ggml_tensor * node) {
             wrong_ = expert;
         }
     }
+    if (misses_ == Misses::Shared) {
+        share(ids);
+    }
     for (int64_t token = 0; token < n_pairs_ / n_chosen_; token++) {
         part_token(node, ids, token * n_chosen_);
     }
     for (const auto & [tensor, dimension] : of_misses_) {
         tensor->ne[dimension] = n_missed_;
     }
+}
+
+// Uploads some of the missing experts, those that were chosen most often first. The CPU has the others.
+void Parting::share(const ggml_tensor * ids) {
+    ExpertResidency & residency = bank_->residency();
+    missing_.clear();
+    for (int64_t pair = 0; pair < n_pairs_; pair++) {
+        const int32_t expert = expert_of(ids, pair);
+        if (exists(expert) && residency.entry_of(expert) == ExpertResidency::kNone &&
+            std::find(missing_.begin(), missing_.end(), expert) == missing_.end()) {
+            missing_.push_back(expert);
+        }
+    }
+    const auto n_missing = static_cast<int>(missing_.size());
+    const int n_wanted = bank_->n_uploaded(n_missing);
+    std::partial_sort(missing_.begin(), missing_.begin() + n_wanted, missing_.end(), [&](int a, int b) {
+        const double score_of_a = residency.score_of(a);
+        const double score_of_b = residency.score_of(b);
+        return score_of_a > score_of_b || (score_of_a == score_of_b && a < b);
+    });
+    for (int i = 0; i < n_wanted; i++) {
+        const int entry = residency.admit(missing_[static_cast<size_t>(i)]);
+        if (entry == ExpertResidency::kNone) {
+            break; // The run needs all of them.
+        }
+        bank_->upload(missing_[static_cast<size_t>(i)], entry);
+        n_uploaded_++;
+    }
+    bytes_on_cpu_ = static_cast<size_t>(n_missing - n_uploaded_) * bank_->bytes_of_entry();
 }
 
 // Writes the integers of the pairs of one token. The device computes all of them, so that its work is the same in each

@@ -20,7 +20,7 @@ namespace ggml_sched {
 // Misses - who computes a pair whose expert has no entry. The values are those of ggml_sched_expert_misses.
 enum class Misses {
     None = 0,   // nobody: experts are resident only as whole blocks
-    Cpu = 1,    // the CPU
+    Shared = 1, // the CPU; or the device, after the expert has been uploaded (see MissShare)
     Upload = 2, // the device, after the expert has been uploaded
 };
 
@@ -46,8 +46,9 @@ class Parting {
 
     ExpertBank & bank() const { return *bank_; }
     int64_t n_pairs() const { return n_pairs_; }
-    int64_t n_missed() const { return n_missed_; }     // pairs of the last run
-    int64_t n_uploaded() const { return n_uploaded_; } // experts of the last run
+    int64_t n_missed() const { return n_missed_; }        // pairs of the last run
+    int64_t n_uploaded() const { return n_uploaded_; }    // experts of the last run
+    size_t bytes_on_cpu() const { return bytes_on_cpu_; } // of the experts that the CPU read in the last run
     // Returns what was wrong with the ids of the last run; "" if nothing was.
     std::string failure() const;
 
@@ -55,6 +56,7 @@ class Parting {
     static void compute(ggml_tensor * node, int thread, int n_threads, void * parting);
     void part(const ggml_tensor * node);
     void part_token(const ggml_tensor * node, const ggml_tensor * ids, int64_t first);
+    void share(const ggml_tensor * ids);
     int32_t expert_of(const ggml_tensor * ids, int64_t pair) const;
     int entry_of(int32_t expert);
     bool exists(int32_t expert) const;
@@ -66,7 +68,9 @@ class Parting {
     int64_t n_pairs_ = 0;
     int64_t n_missed_ = 0;
     int64_t n_uploaded_ = 0;
-    bool has_wrong_ = false; // true if the ids of the last run name an expert that does not exist
+    size_t bytes_on_cpu_ = 0;
+    std::vector<int> missing_; // experts of the current run without an entry
+    bool has_wrong_ = false;   // true if the ids of the last run name an expert that does not exist
     int32_t wrong_ = 0;
     std::vector<bool> is_used_; // by entry: a pair of the token has it
     std::vector<std::pair<ggml_tensor *, int>> of_misses_;

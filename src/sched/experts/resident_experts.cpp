@@ -24,7 +24,8 @@ ResidentExperts::ResidentExperts(const std::vector<host::Backend> & backends, co
     : backends_(backends)
     , settings_(settings)
     , left_(backends.size(), settings.budget)
-    , parted_(backends) {}
+    , parted_(backends)
+    , share_(backends.size()) {}
 
 void ResidentExperts::set(const Settings & settings) {
     exchange_.clear();
@@ -161,9 +162,16 @@ std::string ResidentExperts::new_listing() {
     return std::exchange(is_listing_new_, false) ? listing_ : "";
 }
 
-void ResidentExperts::note_time(double us) {
+void ResidentExperts::note_time(double us, double cpu_us) {
     if (n_pairs_ == 0 || settings_.misses == Misses::Upload) {
         return;
+    }
+    size_t bytes_on_cpu = 0;
+    for (size_t i = 0; i < parted_.patterns().size(); i++) {
+        bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
+    }
+    if (!parted_.is_empty()) {
+        share_.note_cpu(cpu_us, bytes_on_cpu);
     }
     if (const std::string lost = trial_.note(n_pairs_, !parted_.is_empty(), us); !lost.empty()) {
         host::log_warning(lost);
@@ -188,9 +196,10 @@ void ResidentExperts::promote() {
         parted_.parting(i).bank().residency().forget_promotions();
     }
     for (size_t i = 0; i < n_patterns && bytes < Tuning::kMostUploaded; i++) {
-        ExpertBank & bank = parted_.parting(next_promoted_++ % n_patterns).bank();
-        if (!bank.residency().promotions().empty()) {
-            continue; // Two patterns of the graph use this bank.
+        const Parting & parting = parted_.parting(next_promoted_++ % n_patterns);
+        ExpertBank & bank = parting.bank();
+        if (!bank.residency().promotions().empty() || parting.n_uploaded() > 0) {
+            continue; // Two patterns of the graph use this bank. Or missing experts get entries while it runs.
         }
         bank.residency().promote();
         n_promoted_ += bank.residency().promotions().size();
@@ -207,7 +216,7 @@ BanksInUse ResidentExperts::banks_in_use() {
         }
         (is_filled ? banks.filled : banks.read).push_back(bank.get());
     }
-    banks.are_filled_while_running = settings_.misses == Misses::Upload;
+    banks.are_filled_while_running = settings_.misses != Misses::None;
     return banks;
 }
 

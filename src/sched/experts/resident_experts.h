@@ -76,8 +76,10 @@ class ResidentExperts {
     size_t bytes_in_entries(BackendId backend) const;
     // Lets no expert have an entry, since copies may have failed.
     void forget_entries() noexcept;
-    // Notes how long the host was busy with a run of the last graph, which went well.
-    void note_time(double us);
+    // Notes how long the host was busy with a run of the last graph, which went well; and how long of that the CPU was
+    // with missing pairs.
+    void note_time(double us, double cpu_us);
+    MissShare & share() { return share_; }
     // Returns for how many numbers of pairs they are no longer parted, since it did not pay.
     int n_off() const { return trial_.n_off(); }
     // Counts - of a run whose pairs were parted
@@ -144,6 +146,7 @@ class ResidentExperts {
     OperandExchange exchange_;
     ExpertGraph parted_;
     PartingTrial trial_;
+    MissShare share_;
     int n_looked_at_ = 0; // calls of add()
     std::string listing_; // see new_listing()
     bool is_listing_new_ = false;

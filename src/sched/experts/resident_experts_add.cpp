@@ -183,7 +183,7 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
         return {"the budget has no room for the experts of one token"};
     }
     std::unique_ptr<ExpertBank> bank =
-        ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries));
+        ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries), share_);
     if (!bank) {
         left_[candidate.backend] = 0;
         return {"the device has refused memory"};

@@ -110,6 +110,10 @@ struct Tuning {
     static constexpr int kWholeInTrial = 2;
     // An engine that runs an allocated graph more often keeps its graphs, and gets no trials.
     static constexpr int kRunsOfAGraph = 4;
+    // A copy of this size to a new bank measures the link.
+    static constexpr size_t kUploadSample = 8 * kMiB;
+    // What the CPU needs for missing experts is an average, in which the last run has this weight.
+    static constexpr double kNewestOfCpu = 0.125;
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
     static constexpr size_t kMostUploaded = 64 * kMiB;
     // One lost trial may be chance, or banks that have not filled yet.

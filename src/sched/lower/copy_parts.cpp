@@ -55,6 +55,12 @@ void join(std::vector<Piece> & pieces) {
 
 } // namespace
 
+size_t bytes_now(const CopyBinding & copy) {
+    const ggml_tensor * const whole = copy.src->view_src;
+    const size_t end = whole ? ggml_nbytes(whole) : SIZE_MAX;
+    return std::min(copy.bytes, end - std::min(end, whole ? copy.src->view_offs : 0));
+}
+
 std::optional<int32_t> find_named_experts(const ggml_tensor * ids, const char * data, std::vector<bool> & used) {
     std::fill(used.begin(), used.end(), false);
     for (int64_t token = 0; token < ids->ne[1]; token++) {
@@ -128,7 +134,9 @@ void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWe
         take_experts(copy);
         return;
     }
-    pieces_.push_back({0, source, copy.bytes});
+    if (const size_t bytes = bytes_now(copy); bytes > 0) {
+        pieces_.push_back({0, source, bytes});
+    }
 }
 
 Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data,

@@ -32,6 +32,10 @@ struct Entry {
     size_t bytes;
 };
 
+// Returns how many bytes of its source a whole copy has in this run: a view cannot have more than the tensor that it is
+// a view of. The tensors with results of missing pairs have fewer rows in some runs.
+size_t bytes_now(const CopyBinding & copy);
+
 // Marks in `used`, which has one bit for each expert, the experts that the ids name. `ids` are I32, and `data` holds
 // their bytes. Returns the first id that names no expert, if there is one; `used` is then invalid.
 std::optional<int32_t> find_named_experts(const ggml_tensor * ids, const char * data, std::vector<bool> & used);

@@ -85,6 +85,7 @@ void Scheduler::find_copy_limits() {
 
 void Scheduler::set_test_hooks(const TestHooks & hooks) {
     hooks_ = hooks;
+    experts_.share().force(hooks.uploaded_percent);
     find_copy_limits();
     forget_results();
 }
@@ -246,9 +247,26 @@ void Scheduler::exchange_experts() {
     }
 }
 
+// Finds the splits in which the CPU computes missing pairs of the allocated graph.
+void Scheduler::find_splits_of_missing() {
+    computes_missing_.clear();
+    if (experts_.parted().is_empty()) {
+        return;
+    }
+    const auto cpu = static_cast<BackendId>(backends_.size() - 1);
+    computes_missing_.assign(splits().splits.size(), false);
+    for (size_t i = 0; i < splits().splits.size(); i++) {
+        const Split & split = splits().splits[i];
+        for (int node = split.begin; node < split.end && split.backend == cpu; node++) {
+            const ggml_tensor * const tensor = view().tensor(view().nodes()[static_cast<size_t>(node)].tensor);
+            computes_missing_[i] = computes_missing_[i] || experts_.parted().computes_missing(tensor);
+        }
+    }
+}
+
 Status Scheduler::set_experts(const ggml_sched_expert_params & params) {
     const auto misses = static_cast<Misses>(params.misses);
-    if (misses != Misses::None && misses != Misses::Cpu && misses != Misses::Upload) {
+    if (misses != Misses::None && misses != Misses::Shared && misses != Misses::Upload) {
         return Status::failed("ggml_sched_set_experts: 'misses' is " + std::to_string(params.misses) +
                               "; pass a value of ggml_sched_expert_misses");
     }

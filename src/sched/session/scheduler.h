@@ -124,6 +124,7 @@ class Scheduler {
     Status take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal);
     Status take_experts(Goal goal);
     void exchange_experts();
+    void find_splits_of_missing();
     const UserAssignments & assignments() const { return experts_.parted().is_empty() ? user_ : placed_; }
     Status count_experts();
     Status allocate(ggml_cgraph * graph, Inputs inputs);
@@ -156,7 +157,7 @@ class Scheduler {
     Status prove_plan(const KeptPlan & kept);
     Status verify(KeptPlan & kept);
     Status run();
-    Status run_streamed(const plan::Plan & plan, const Observer & observer);
+    Status run_streamed(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer);
     RunBindings run_bindings();
     void find_copy_limits();
     void forget_programs() noexcept;
@@ -189,6 +190,7 @@ class Scheduler {
     UserAssignments user_;
     UserAssignments placed_; // user_, and the nodes of worked_on_ that have their place
     ResidentExperts experts_;
+    std::vector<bool> computes_missing_; // by split: the CPU computes missing pairs in it; empty if none are parted
     SplitMemo cut_;
     Slots slots_;
     SplitGraphs split_graphs_;

@@ -238,6 +238,7 @@ Status Scheduler::allocate(ggml_cgraph * graph, Inputs inputs) {
         return status;
     }
     reallocations_.note(cut_graph());
+    find_splits_of_missing();
     earlier.give_back();
     is_allocated_ = true;
     return {};

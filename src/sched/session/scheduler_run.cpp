@@ -280,22 +280,25 @@ Status Scheduler::run() {
     last_streams_ = streamed_;
     in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // The eval callback may set another one during the run.
+    LaunchTimer timer = {clock_, computes_missing_};
+    RunBindings bindings = run_bindings();
+    bindings.timer = computes_missing_.empty() ? nullptr : &timer;
     const double begin = clock_.now_us();
     experts_.promote();
-    Status status = streamed_->experts.bytes > 0 ? run_streamed(*kept.plan, observer)
-                                                 : executor_->run(*kept.plan, run_bindings(), observer);
+    Status status = streamed_->experts.bytes > 0 ? run_streamed(*kept.plan, bindings, observer)
+                                                 : executor_->run(*kept.plan, bindings, observer);
     if (status.ok()) {
-        experts_.note_time(clock_.now_us() - begin);
+        experts_.note_time(clock_.now_us() - begin, timer.us);
         status = count_experts();
     }
     return status;
 }
 
 // Performs a plan that streams experts. Those that lie in banks of their device need not be sent.
-Status Scheduler::run_streamed(const plan::Plan & plan, const Observer & observer) {
+Status Scheduler::run_streamed(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer) {
     const bool are_in_use = !experts_.banks_in_use().read.empty();
     const size_t in_banks = are_in_use ? experts_.bytes_in_entries(streamed_->experts.backend) : 0;
-    return streaming_.run(plan, run_bindings(), observer, *streamed_, in_banks);
+    return streaming_.run(plan, bindings, observer, *streamed_, in_banks);
 }
 
 // Counts the pairs of the run. Fails if a router has named an expert that does not exist.

@@ -65,11 +65,12 @@ Settings read_settings() {
                                           {"no", GGML_SCHED_EXPERTS_OFF},
                                           {"false", GGML_SCHED_EXPERTS_OFF}},
                                          GGML_SCHED_EXPERTS_OFF);
-    settings.experts.misses = static_cast<Misses>(host::read_switch("GGML_SCHED_EXPERT_MISSES", "none, cpu or upload",
-                                                                    {{"none", static_cast<size_t>(Misses::None)},
-                                                                     {"cpu", static_cast<size_t>(Misses::Cpu)},
-                                                                     {"upload", static_cast<size_t>(Misses::Upload)}},
-                                                                    static_cast<size_t>(Misses::None)));
+    settings.experts.misses =
+        static_cast<Misses>(host::read_switch("GGML_SCHED_EXPERT_MISSES", "none, shared or upload",
+                                              {{"none", static_cast<size_t>(Misses::None)},
+                                               {"shared", static_cast<size_t>(Misses::Shared)},
+                                               {"upload", static_cast<size_t>(Misses::Upload)}},
+                                              static_cast<size_t>(Misses::Shared)));
     settings.keep_weights = host::read_on_off("GGML_SCHED_STREAM_KEEP", false);
     settings.verify = host::read_on_off("GGML_SCHED_VERIFY", false);
     settings.reuse = host::read_on_off("GGML_SCHED_REUSE", true);

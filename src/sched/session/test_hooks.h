@@ -17,6 +17,7 @@ struct TestHooks {
     size_t stream_lane_from = SIZE_MAX; // least bytes of an input that takes the stream lane; the default may be lower
     plan::Rules rules;                  // rules of the planner; all are on
     IgnoredFields ignored;              // fields that keys ignore; verification refuses what is then wrongly kept
+    int uploaded_percent = -1;          // part of the missing experts that is uploaded with SHARED; -1: as measured
     bool refuses_superfluous_waits = false; // true if verification fails for a plan that does not need each wait
 };
 

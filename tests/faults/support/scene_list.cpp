@@ -148,7 +148,7 @@ void add_host_memory(std::vector<Scene> & scenes) {
     few.rows = kRows >> 2; // more tokens are not parted
     Case & in_banks = add("ExpertsInBanks", {few, few}, 0).job;
     in_banks.resident = kExpertsBytes / 2;
-    in_banks.misses = GGML_SCHED_EXPERT_MISSES_CPU;
+    in_banks.misses = GGML_SCHED_EXPERT_MISSES_SHARED;
     add("ResidentExpertsInAuto", {experts(IdsFrom::Caller), products}, SIZE_MAX).job.resident = SIZE_MAX;
     add("CachesOnTheHost", {with_caches(), products}, SIZE_MAX);
     add("CachesStreamed", {with_caches(), products}, size_t{1} << 16);

@@ -61,7 +61,7 @@ TEST_P(PromptsWithBanks, CopyWhatIsInABankAndSendTheRest) {
 
 INSTANTIATE_TEST_SUITE_P(Rings, PromptsWithBanks,
                          testing::Combine(testing::Values(size_t{0}, size_t{1} << 20),
-                                          testing::Values(GGML_SCHED_EXPERT_MISSES_CPU,
+                                          testing::Values(GGML_SCHED_EXPERT_MISSES_SHARED,
                                                           GGML_SCHED_EXPERT_MISSES_UPLOAD)));
 
 } // namespace

@@ -12,7 +12,7 @@ namespace ggml_sched::test {
 namespace {
 
 constexpr size_t kSlack = 65536; // for alignment
-constexpr auto kCpu = GGML_SCHED_EXPERT_MISSES_CPU;
+constexpr auto kShared = GGML_SCHED_EXPERT_MISSES_SHARED;
 constexpr auto kUpload = GGML_SCHED_EXPERT_MISSES_UPLOAD;
 
 // Room for so many of the experts of each layer
@@ -47,6 +47,7 @@ struct Way {
     int n_entries;
     int64_t n_tokens;
     ExpertLayers::Options layers = {};
+    int uploaded_percent = -1;
 };
 
 void PrintTo(const Way & way, std::ostream * out) {
@@ -59,7 +60,9 @@ TEST_P(PartedExpertsIn, GiveTheBitsOfAGraphThatIsNotChanged) {
     constexpr int kSeeds = 12;
     const Way & way = GetParam();
     const std::vector<std::vector<float>> expected = expected_of(way.layers, kSeeds, way.n_tokens);
-    Rig rig(on(way.device, entries(way.n_entries), way.misses));
+    RigOptions options = on(way.device, entries(way.n_entries), way.misses);
+    options.uploaded_percent = way.uploaded_percent;
+    Rig rig(options);
     ExpertLayers layers(rig, way.layers);
     for (int seed = 0; seed < kSeeds; seed++) {
         EXPECT_EQ(layers.run(rig, seed, way.n_tokens), expected[static_cast<size_t>(seed)])
@@ -69,25 +72,34 @@ TEST_P(PartedExpertsIn, GiveTheBitsOfAGraphThatIsNotChanged) {
     EXPECT_EQ(stats.expert_pairs, static_cast<uint64_t>(way.n_tokens * ExpertLayers::kChosen * 2 * kSeeds));
     EXPECT_GT(stats.expert_uploads, 0U);
     EXPECT_LT(stats.expert_misses, stats.expert_pairs);
-    EXPECT_EQ(stats.expert_misses > 0, way.misses == GGML_SCHED_EXPERT_MISSES_CPU);
+    EXPECT_EQ(stats.expert_misses > 0, way.misses == GGML_SCHED_EXPERT_MISSES_SHARED && way.uploaded_percent < 100);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Ways, PartedExpertsIn,
-    testing::Values(
-        Way{"Cuda", GGML_SIM_PROFILE_CUDA, kCpu, 3, 1}, Way{"Vulkan", GGML_SIM_PROFILE_VULKAN, kCpu, 3, 1},
-        Way{"NoEvents", GGML_SIM_PROFILE_NO_EVENTS, kCpu, 3, 1}, Way{"NoAsync", GGML_SIM_PROFILE_NO_ASYNC, kCpu, 3, 1},
-        Way{"FewEntries", GGML_SIM_PROFILE_CUDA, kCpu, 2, 1}, Way{"ManyEntries", GGML_SIM_PROFILE_CUDA, kCpu, 7, 1},
-        Way{"TwoTokens", GGML_SIM_PROFILE_CUDA, kCpu, 3, 2}, Way{"SixteenTokens", GGML_SIM_PROFILE_CUDA, kCpu, 4, 16},
-        Way{"Fused", GGML_SIM_PROFILE_CUDA, kCpu, 3, 1, {2, true, false, {0}}},
-        Way{"FusedForThreeTokens", GGML_SIM_PROFILE_CUDA, kCpu, 3, 3, {2, true, false, {0}}},
-        Way{"WeightedFirst", GGML_SIM_PROFILE_CUDA, kCpu, 3, 1, {2, false, true, {0}}},
-        Way{"WeightedFirstForTwoTokens", GGML_SIM_PROFILE_CUDA, kCpu, 3, 2, {2, false, true, {0}}},
-        Way{"Upload", GGML_SIM_PROFILE_CUDA, kUpload, 3, 1},
-        Way{"UploadWithoutEvents", GGML_SIM_PROFILE_NO_EVENTS, kUpload, 3, 1},
-        Way{"UploadWithoutAsync", GGML_SIM_PROFILE_NO_ASYNC, kUpload, 3, 1},
-        Way{"UploadForTwoTokens", GGML_SIM_PROFILE_VULKAN, kUpload, 4, 2},
-        Way{"UploadFused", GGML_SIM_PROFILE_CUDA, kUpload, 2, 1, {2, true, false, {0}}}),
+    testing::Values(Way{"Cuda", GGML_SIM_PROFILE_CUDA, kShared, 3, 1},
+                    Way{"Vulkan", GGML_SIM_PROFILE_VULKAN, kShared, 3, 1},
+                    Way{"NoEvents", GGML_SIM_PROFILE_NO_EVENTS, kShared, 3, 1},
+                    Way{"NoAsync", GGML_SIM_PROFILE_NO_ASYNC, kShared, 3, 1},
+                    Way{"FewEntries", GGML_SIM_PROFILE_CUDA, kShared, 2, 1},
+                    Way{"ManyEntries", GGML_SIM_PROFILE_CUDA, kShared, 7, 1},
+                    Way{"TwoTokens", GGML_SIM_PROFILE_CUDA, kShared, 3, 2},
+                    Way{"SixteenTokens", GGML_SIM_PROFILE_CUDA, kShared, 4, 16},
+                    Way{"Fused", GGML_SIM_PROFILE_CUDA, kShared, 3, 1, {2, true, false, {0}}},
+                    Way{"FusedForThreeTokens", GGML_SIM_PROFILE_CUDA, kShared, 3, 3, {2, true, false, {0}}},
+                    Way{"WeightedFirst", GGML_SIM_PROFILE_CUDA, kShared, 3, 1, {2, false, true, {0}}},
+                    Way{"WeightedFirstForTwoTokens", GGML_SIM_PROFILE_CUDA, kShared, 3, 2, {2, false, true, {0}}},
+                    Way{"HalfUploaded", GGML_SIM_PROFILE_CUDA, kShared, 3, 2, {}, 50},
+                    Way{"HalfUploadedOfSixteenTokens", GGML_SIM_PROFILE_CUDA, kShared, 4, 16, {}, 50},
+                    Way{"HalfUploadedWithoutEvents", GGML_SIM_PROFILE_NO_EVENTS, kShared, 3, 2, {}, 50},
+                    Way{"HalfUploadedWithoutAsync", GGML_SIM_PROFILE_NO_ASYNC, kShared, 3, 2, {}, 50},
+                    Way{"AllUploaded", GGML_SIM_PROFILE_VULKAN, kShared, 3, 1, {}, 100},
+                    Way{"AllUploadedFused", GGML_SIM_PROFILE_CUDA, kShared, 2, 1, {2, true, false, {0}}, 100},
+                    Way{"Upload", GGML_SIM_PROFILE_CUDA, kUpload, 3, 1},
+                    Way{"UploadWithoutEvents", GGML_SIM_PROFILE_NO_EVENTS, kUpload, 3, 1},
+                    Way{"UploadWithoutAsync", GGML_SIM_PROFILE_NO_ASYNC, kUpload, 3, 1},
+                    Way{"UploadForTwoTokens", GGML_SIM_PROFILE_VULKAN, kUpload, 4, 2},
+                    Way{"UploadFused", GGML_SIM_PROFILE_CUDA, kUpload, 2, 1, {2, true, false, {0}}}),
     [](const auto & info) { return std::string(info.param.name); });
 
 // Runs seeds on a device with three entries of eight, and expects what a graph without entries computes.
@@ -99,7 +111,7 @@ void expect_right(Rig & rig, ExpertLayers & layers, const std::vector<std::vecto
 }
 
 TEST(PartedExperts, AreComputedOnTheCpuUntilTheyHaveAnEntry) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     uint64_t n_missing = 0; // The first three experts have the entries.
     for (const int layer : {0, 1}) {
@@ -119,7 +131,7 @@ TEST(PartedExperts, AreComputedOnTheCpuUntilTheyHaveAnEntry) {
 
 TEST(PartedExperts, AreAsManyAsTheBudgetHasRoomFor) {
     for (const int n_entries : {2, 5}) {
-        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(n_entries), kCpu));
+        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(n_entries), kShared));
         ExpertLayers layers(rig, {});
         layers.run(rig, 1);
         EXPECT_LE(rig.stats().resident_bytes, entries(n_entries));
@@ -128,7 +140,7 @@ TEST(PartedExperts, AreAsManyAsTheBudgetHasRoomFor) {
 }
 
 TEST(PartedExperts, AreNoneIfAllBlocksFitWhole) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, 2 * ExpertLayers::kLayerBytes + kSlack, kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, 2 * ExpertLayers::kLayerBytes + kSlack, kShared));
     ExpertLayers layers(rig, {});
     layers.run(rig, 1);
     EXPECT_EQ(rig.stats().expert_pairs, 0U);
@@ -136,7 +148,7 @@ TEST(PartedExperts, AreNoneIfAllBlocksFitWhole) {
 }
 
 TEST(PartedExperts, LieOnTheDeviceOfTheirLayer) {
-    RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(3, 1), kCpu);
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(3, 1), kShared);
     options.devices = {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN};
     ExpertLayers::Options on_two;
     on_two.devices = {0, 1};
@@ -161,7 +173,7 @@ TEST(PartedExperts, LieOnTheDeviceOfTheirLayer) {
 }
 
 TEST(PartedExperts, LeaveTheGraphAsTheCallerBuiltIt) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     layers.build(2);
     struct Before {
@@ -198,7 +210,7 @@ TEST(PartedExperts, LeaveTheGraphAsTheCallerBuiltIt) {
 
 TEST(PartedExperts, AreRightIfOneGraphIsComputedAgainAndAgain) {
     const std::vector<std::vector<float>> expected = expected_of({}, 20, 1);
-    for (const ggml_sched_expert_misses misses : {kCpu, kUpload}) {
+    for (const ggml_sched_expert_misses misses : {kShared, kUpload}) {
         RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(3), misses);
         options.parallel = true;
         options.n_copies = 1;
@@ -218,7 +230,7 @@ TEST(PartedExperts, AreRightIfOneGraphIsComputedAgainAndAgain) {
 TEST(PartedExperts, AreRightWithSeveralRunsInFlight) {
     constexpr int kRuns = 12;
     const std::vector<std::vector<float>> expected = expected_of({}, kRuns, 1);
-    for (const ggml_sched_expert_misses misses : {kCpu, kUpload}) {
+    for (const ggml_sched_expert_misses misses : {kShared, kUpload}) {
         for (uint64_t adversary = 0; adversary < 20; adversary++) {
             RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(2), misses);
             options.parallel = true;
@@ -245,7 +257,7 @@ TEST(PartedExperts, AreRightWithSeveralRunsInFlight) {
 TEST(PartedExperts, AreComparedWithRunsWithoutAndStayRight) {
     constexpr int kRuns = 110; // two trials
     const std::vector<std::vector<float>> expected = expected_of({}, kRuns, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     const LogCapture log;
     for (int seed = 0; seed < kRuns; seed++) {
@@ -261,7 +273,7 @@ TEST(PartedExperts, AreComparedWithRunsWithoutAndStayRight) {
 
 TEST(PartedExperts, StayPartedAfterManyTokensAndAPrompt) {
     const std::vector<std::vector<float>> expected = expected_of({}, 40, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     uint64_t n_runs = 0;
     const LogCapture log;
@@ -283,7 +295,7 @@ TEST(PartedExperts, StayPartedAfterManyTokensAndAPrompt) {
 TEST(PartedExperts, AreRightWhenOneGraphIsAllocatedAgain) {
     constexpr int kRuns = 10;
     const std::vector<std::vector<float>> expected = expected_of({}, kRuns, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     layers.build(1);
     for (int seed = 0; seed < kRuns; seed++) {
@@ -297,7 +309,7 @@ TEST(PartedExperts, AreRightWhenOneGraphIsAllocatedAgain) {
 
 TEST(PartedExperts, AreComputedAsBuiltForManyTokens) {
     const std::vector<std::vector<float>> expected = expected_of({}, 2, 32);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     EXPECT_EQ(layers.run(rig, 0, 32), expected[0]);
     layers.run(rig, 5, 1);
@@ -324,7 +336,7 @@ bool note_names(ggml_tensor * node, bool ask, void * names) {
 
 TEST(PartedExperts, AreNotSeenByAnEvalCallback) {
     const std::vector<std::vector<float>> expected = expected_of({}, 1, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     layers.run(rig, 3);
     layers.build(1);
@@ -345,7 +357,7 @@ TEST(PartedExperts, AreNotSeenByAnEvalCallback) {
 
 TEST(PartedExperts, StayOnTheBackendThatTheUserHasChosen) {
     const std::vector<std::vector<float>> expected = expected_of({}, 1, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     layers.run(rig, 3);
     ggml_backend_sched_reset(rig.sched());
@@ -360,7 +372,7 @@ TEST(PartedExperts, StayOnTheBackendThatTheUserHasChosen) {
 
 TEST(PartedExperts, ThatDoNotExistFailTheRun) {
     for (const int32_t wrong : {8, -1, INT32_MAX}) {
-        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+        Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
         ExpertLayers layers(rig, {});
         layers.build(1);
         ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), layers.graph));
@@ -377,7 +389,7 @@ TEST(PartedExperts, ThatDoNotExistFailTheRun) {
 }
 
 TEST(PartedExperts, ThatNoLongerHoldTheWeightsAreRefused) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(2), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(2), kShared));
     ExpertLayers layers(rig, {});
     for (int i = 0; i < 3; i++) {
         layers.run(rig, 2);
@@ -390,7 +402,7 @@ TEST(PartedExperts, ThatNoLongerHoldTheWeightsAreRefused) {
         error = ggml_sched_get_error(rig.sched());
     }
     EXPECT_NE(error.find("call ggml_sched_set_experts after weights have been written"), std::string::npos) << error;
-    set_experts(rig.sched(), entries(2), kCpu);
+    set_experts(rig.sched(), entries(2), kShared);
     const std::vector<float> after = layers.run(rig, 2);
     set_experts(rig.sched(), 0);
     EXPECT_EQ(layers.run(rig, 2), after);
@@ -398,7 +410,7 @@ TEST(PartedExperts, ThatNoLongerHoldTheWeightsAreRefused) {
 
 TEST(PartedExperts, GiveTheirMemoryBackWhereItIsNeeded) {
     const std::vector<std::vector<float>> expected = expected_of({}, 2, 1);
-    RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(6), kCpu);
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA, entries(6), kShared);
     options.memory_bytes = entries(6) + 262144;
     options.stream = 0;
     Rig rig(options);
@@ -425,7 +437,7 @@ TEST(PartedExperts, GiveTheirMemoryBackWhereItIsNeeded) {
 
 // Returns what the debug log says of the blocks of a graph that `change` has changed.
 std::string listing_of(const std::function<void(ggml_context *, ExpertLayers::Layer &)> & change) {
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3, 1), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3, 1), kShared));
     ExpertLayers::Options one;
     one.n_layers = 1;
     ExpertLayers layers(rig, one);
@@ -453,7 +465,7 @@ TEST(PartedExperts, AreNoneWhereTheBlockIsReadInside) {
 
 TEST(PartedExperts, OfAFailedDeviceAreUploadedAgain) {
     const std::vector<std::vector<float>> expected = expected_of({}, 3, 1);
-    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kCpu));
+    Rig rig(on(GGML_SIM_PROFILE_CUDA, entries(3), kShared));
     ExpertLayers layers(rig, {});
     layers.run(rig, 0);
     layers.run(rig, 0);

@@ -7,7 +7,7 @@
 namespace ggml_sched::test {
 namespace {
 
-constexpr auto kCpu = GGML_SCHED_EXPERT_MISSES_CPU;
+constexpr auto kShared = GGML_SCHED_EXPERT_MISSES_SHARED;
 constexpr auto kUpload = GGML_SCHED_EXPERT_MISSES_UPLOAD;
 
 // A device with room for three of the eight experts of two layers
@@ -28,7 +28,7 @@ void share_experts(ExpertLayers & layers) {
 
 // Returns the results of the seeds with experts in host memory. One rig at a time may use the simulated devices.
 std::vector<std::vector<float>> expected_of(int n_seeds, bool shares_experts = false) {
-    RigOptions options = three_entries(kCpu);
+    RigOptions options = three_entries(kShared);
     options.experts = 0;
     Rig rig(options);
     ExpertLayers layers(rig, {});
@@ -45,7 +45,7 @@ std::vector<std::vector<float>> expected_of(int n_seeds, bool shares_experts = f
 
 TEST(PartedSequences, BeginWithAGraphThatHasNoPattern) {
     const std::vector<std::vector<float>> expected = expected_of(4);
-    Rig rig(three_entries(kCpu));
+    Rig rig(three_entries(kShared));
     ExpertLayers layers(rig, {});
     layers.on_layer = [](ggml_context *, ExpertLayers::Layer & layer) { ggml_set_output(layer.experts->src[1]); };
     EXPECT_EQ(layers.run(rig, 0), expected[0]);
@@ -59,7 +59,7 @@ TEST(PartedSequences, BeginWithAGraphThatHasNoPattern) {
 
 TEST(PartedSequences, HaveAGraphWithoutAPatternInTheMiddle) {
     const std::vector<std::vector<float>> expected = expected_of(6);
-    for (const ggml_sched_expert_misses misses : {kCpu, kUpload}) {
+    for (const ggml_sched_expert_misses misses : {kShared, kUpload}) {
         Rig rig(three_entries(misses));
         ExpertLayers layers(rig, {});
         for (int seed = 0; seed < 6; seed++) {
@@ -81,7 +81,7 @@ bool see_nothing(ggml_backend_t, const ggml_tensor *, ggml_tensor *, ggml_cgraph
 
 TEST(PartedSequences, WaitUntilACopyCallbackIsRemoved) {
     const std::vector<std::vector<float>> expected = expected_of(3);
-    Rig rig(three_entries(kCpu));
+    Rig rig(three_entries(kShared));
     ExpertLayers layers(rig, {});
     ggml_backend_sched_set_copy_callback(rig.sched(), see_nothing, nullptr);
     EXPECT_EQ(layers.run(rig, 0), expected[0]);
@@ -95,7 +95,7 @@ TEST(PartedSequences, WaitUntilACopyCallbackIsRemoved) {
 }
 
 TEST(PartedSequences, SayWhyABankIsNotUsed) {
-    Rig rig(three_entries(kCpu));
+    Rig rig(three_entries(kShared));
     ExpertLayers layers(rig, {});
     layers.run(rig, 0);
     const LogCapture log;
@@ -125,7 +125,7 @@ TEST(PartedSequences, OfUploadsGoOnAfterWrongIds) {
 
 TEST(PartedSequences, MayUseOneBankTwiceInAGraph) {
     const std::vector<std::vector<float>> expected = expected_of(8, true);
-    for (const ggml_sched_expert_misses misses : {kCpu, kUpload}) {
+    for (const ggml_sched_expert_misses misses : {kShared, kUpload}) {
         RigOptions options = three_entries(misses);
         options.experts /= 2; // for the only layer of experts
         Rig rig(options);
@@ -136,7 +136,7 @@ TEST(PartedSequences, MayUseOneBankTwiceInAGraph) {
                 << seed << ": " << ggml_sched_get_error(rig.sched());
         }
         // The second block could replace what the first one has still to read, so it is not uploaded.
-        EXPECT_EQ(rig.stats().expert_pairs, misses == kCpu ? 32U : 16U);
+        EXPECT_EQ(rig.stats().expert_pairs, misses == kShared ? 32U : 16U);
     }
 }
 

@@ -21,6 +21,7 @@ RigOptions one_device() {
 // Parts pairs by hand.
 class PartedPairs : public testing::Test {
   protected:
+    MissShare share_{2};
     PartedPairs() {
         experts_ = ggml_new_tensor_3d(host_.get(), GGML_TYPE_F32, 4, 4, 8);
         buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(host_.get(), ggml_backend_cpu_buffer_type()));
@@ -68,7 +69,7 @@ class PartedPairs : public testing::Test {
 };
 
 TEST_F(PartedPairs, OfATokenHaveEntriesOfTheirOwn) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4, share_);
     for (uint32_t seed = 0; seed < 200; seed++) {
         std::vector<int32_t> ids;
         for (uint32_t token = 0; token < 3; token++) {
@@ -76,7 +77,7 @@ TEST_F(PartedPairs, OfATokenHaveEntriesOfTheirOwn) {
                 ids.push_back(static_cast<int32_t>((seed * 7 + token * 5 + i * (1 + 2 * (seed % 4))) % 8));
             }
         }
-        const std::vector<int32_t> entries = part(*bank, Misses::Cpu, ids, 4, PartedRow::Entry);
+        const std::vector<int32_t> entries = part(*bank, Misses::Shared, ids, 4, PartedRow::Entry);
         for (size_t token = 0; token < 3; token++) {
             std::vector<int32_t> of_token(entries.begin() + static_cast<int64_t>(token) * 4,
                                           entries.begin() + static_cast<int64_t>(token + 1) * 4);
@@ -92,22 +93,44 @@ TEST_F(PartedPairs, OfATokenHaveEntriesOfTheirOwn) {
 }
 
 TEST_F(PartedPairs, ThatAreMissingAreListedInOrder) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, share_);
     bank->residency().begin_run();
     bank->residency().admit(5);
     const std::vector<int32_t> ids = {3, 5, 5, 0};
-    EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Result), (std::vector<int32_t>{4, 1, 2, 5}));
+    EXPECT_EQ(part(*bank, Misses::Shared, ids, 2, PartedRow::Result), (std::vector<int32_t>{4, 1, 2, 5}));
     EXPECT_EQ(parting_.n_missed(), 2);
     EXPECT_EQ(of_misses_.ne[1], 2);
     parting_.restore_shapes();
     EXPECT_EQ(of_misses_.ne[1], 4) << "room for all pairs";
-    EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Expert), (std::vector<int32_t>{3, 0, -7, -7}));
-    EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Token), (std::vector<int32_t>{0, 1, -7, -7}));
-    EXPECT_EQ(part(*bank, Misses::Cpu, ids, 2, PartedRow::Pair), (std::vector<int32_t>{0, 3, -7, -7}));
+    EXPECT_EQ(part(*bank, Misses::Shared, ids, 2, PartedRow::Expert), (std::vector<int32_t>{3, 0, -7, -7}));
+    EXPECT_EQ(part(*bank, Misses::Shared, ids, 2, PartedRow::Token), (std::vector<int32_t>{0, 1, -7, -7}));
+    EXPECT_EQ(part(*bank, Misses::Shared, ids, 2, PartedRow::Pair), (std::vector<int32_t>{0, 3, -7, -7}));
+}
+
+TEST_F(PartedPairs, AreUploadedInPartWhereTheyAreShared) {
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4, share_);
+    share_.force(50);
+    const std::vector<int32_t> ids = {7, 1, 6, 5, 4, 2};
+    const std::vector<int32_t> results = part(*bank, Misses::Shared, ids, 3, PartedRow::Result);
+    EXPECT_EQ(parting_.n_uploaded(), 2) << "of four";
+    EXPECT_EQ(parting_.n_missed(), 2);
+    EXPECT_EQ(parting_.bytes_on_cpu(), 2U * 64U);
+    EXPECT_EQ(results, (std::vector<int32_t>{6, 1, 7, 3, 4, 5})) << "of equal scores the first experts are uploaded";
+    EXPECT_NE(bank->residency().entry_of(1), ExpertResidency::kNone) << "the run has chosen it";
+    EXPECT_NE(bank->residency().entry_of(2), ExpertResidency::kNone);
+    host::synchronize(rig_.device(0)); // before the bank's memory goes
+}
+
+TEST_F(PartedPairs, AreNotUploadedIfTheRunNeedsAllEntries) {
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, share_);
+    share_.force(100);
+    EXPECT_EQ(part(*bank, Misses::Shared, {0, 1, 2, 3}, 2, PartedRow::Result), (std::vector<int32_t>{0, 1, 4, 5}));
+    EXPECT_EQ(parting_.n_uploaded(), 0);
+    EXPECT_EQ(parting_.n_missed(), 2);
 }
 
 TEST_F(PartedPairs, ThatAreUploadedAreNotMissing) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, share_);
     for (const std::vector<int32_t> & ids : {std::vector<int32_t>{3, 5}, {5, 0}, {6, 7}}) {
         EXPECT_EQ(part(*bank, Misses::Upload, ids, 2, PartedRow::Result), (std::vector<int32_t>{0, 1}));
         EXPECT_EQ(parting_.n_missed(), 0);

@@ -134,9 +134,9 @@ TEST(Switches, OfExpertsTakeWordsAndMiB) {
 
 TEST(Switches, OfMissingExpertsTakeWords) {
     EXPECT_EQ(stderr_of([] {
-                  for (const auto & [value, misses] : {std::pair<const char *, Misses>{"", Misses::None},
+                  for (const auto & [value, misses] : {std::pair<const char *, Misses>{"", Misses::Shared},
                                                        {"none", Misses::None},
-                                                       {"CPU", Misses::Cpu},
+                                                       {"SHARED", Misses::Shared},
                                                        {"upload", Misses::Upload}}) {
                       EXPECT_EQ(settings_with("GGML_SCHED_EXPERT_MISSES", value).experts.misses, misses) << value;
                   }

@@ -22,9 +22,9 @@ auto fields(const GraphSpec & graph) {
 }
 auto fields(const Case & job) {
     return std::tie(job.devices, job.n_copies, job.snapshot_limit, job.op_offload, job.stream, job.keep, job.resident,
-                    job.misses, job.pinned_weights, job.link, job.on_stream_lane, job.merges, job.scribbles,
-                    job.adversary, job.data, job.weights, job.caches, job.experts, job.stored_ids, job.caller_ids,
-                    job.graphs, job.runs);
+                    job.misses, job.uploaded_percent, job.pinned_weights, job.link, job.on_stream_lane, job.merges,
+                    job.scribbles, job.adversary, job.data, job.weights, job.caches, job.experts, job.stored_ids,
+                    job.caller_ids, job.graphs, job.runs);
 }
 
 // Which values can still be read, and may be overwritten
@@ -309,7 +309,7 @@ void showValue(const Case & job, std::ostream & out) {
     if (job.resident > 0) {
         out << ", resident experts in " << (job.resident == SIZE_MAX ? "all" : std::to_string(job.resident)) << " bytes"
             << (job.misses == 0   ? ""
-                : job.misses == 1 ? " and on the CPU"
+                : job.misses == 1 ? " and on the CPU, " + std::to_string(job.uploaded_percent) + " % uploaded"
                                   : " and uploaded");
     }
     if (job.link > 0) {

@@ -111,6 +111,7 @@ struct Case {
     bool keep = false;           // weights that are still in it
     size_t resident = 0;         // bytes of each device for resident experts; SIZE_MAX: auto
     int misses = 0;              // a ggml_sched_expert_misses
+    int uploaded_percent = 0;    // of the missing experts, where they are shared
     bool pinned_weights = false; // those on the CPU
     double link = 0;             // bytes that reach a device in a microsecond of its clock; 0: the default
     bool on_stream_lane = false; // inputs are copied on the streaming queue, too

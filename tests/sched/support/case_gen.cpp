@@ -41,6 +41,7 @@ class Maker {
         const size_t budgets[] = {0, 0, 0, kExpertsBytes / 2, kExpertsBytes, 3 * kExpertsBytes, SIZE_MAX};
         job.resident = budgets[pick(7)];
         job.misses = pick(3);
+        job.uploaded_percent = 50 * pick(3);
         job.merges = one_in(2);
         job.scribbles = one_in(3);
         job.adversary = one_in(4) ? 0 : random_() % 1000000;
@@ -327,6 +328,7 @@ class Edits {
         set([](Case & job) -> bool & { return job.keep; }, false);
         set([](Case & job) -> size_t & { return job.resident; }, size_t{0});
         set([](Case & job) -> int & { return job.misses; }, 0);
+        set([](Case & job) -> int & { return job.uploaded_percent; }, 0);
         set([](Case & job) -> bool & { return job.pinned_weights; }, false);
         set([](Case & job) -> double & { return job.link; }, 0.0);
         set([](Case & job) -> bool & { return job.on_stream_lane; }, false);

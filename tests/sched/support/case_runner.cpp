@@ -76,6 +76,7 @@ class Runner {
         ggml_sched_set_verify(rig_.sched(), checks.verify);
         scheduler().set_reuse(checks.reuse);
         change_hooks(rig_.sched(), [&](TestHooks & hooks) {
+            hooks.uploaded_percent = job_.uploaded_percent;
             hooks.refuses_superfluous_waits = checks.refuse_superfluous_waits;
             for (const KeyField field : checks.ignored) {
                 hooks.ignored.ignore(field);

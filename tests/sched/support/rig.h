@@ -59,6 +59,7 @@ struct RigOptions {
     size_t experts = 0; // bytes of each device for resident experts
     ggml_sched_expert_misses misses = GGML_SCHED_EXPERT_MISSES_NONE;
     size_t stream_lane_from = SIZE_MAX; // bytes of inputs that go on the streaming queue; SIZE_MAX: the default
+    int uploaded_percent = -1;          // of the missing experts, where they are shared; -1: the default
     uint64_t seed = 0;
     ggml_sched_sync_mode mode = GGML_SCHED_SYNC_AUTO;
     size_t memory_bytes = 0;        // of each device; 0: the default
