@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/benchmarks.md from the JSON files in bench/results.
+"""Writes the tables of docs/benchmarks.md and docs/experts.md from the JSON files in bench/results.
 
     scripts/benchmark-tables              writes the tables anew
     scripts/benchmark-tables --check      exit code 1 if the document has other tables
@@ -20,12 +20,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENT = ROOT / "docs/benchmarks.md"
+# The documents, and the tables that each has.
+DOCUMENTS = {"docs/benchmarks.md": ("device", "host", "cost", "sources"), "docs/experts.md": ("resident",)}
+# The source whose rows stand in docs/experts.md.
+RESIDENT = "experts"
 RESULTS = ROOT / "bench/results"
 KEYS = ("device", "date", "commit", "engine", "command")
 MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf"}
 # Entries that another source repeats with longer prompts; the JSON file has them.
-LEFT_OUT = {("one-gpu", "0 layers, large batches"), ("one-gpu", "experts on the host")}
+LEFT_OUT = {("one-gpu", "0 layers, large batches"), ("one-gpu", "experts on the host"),
+            ("llama-b11549", "MoE, expert cache, not streamed")}
 # The measurements in which alloc_graph is compared with ggml's; each is one entry and row of a report.
 ALLOC_ROWS = (("1B-shaped, decode", "decode 256, no graph reuse"), ("8B-shaped, decode", "decode 128, no graph reuse"),
               ("8B-shaped, prefill", "prefill 4096, ubatch 512"), ("all layers on the host", "prefill 4096, ubatch 512"),
@@ -193,7 +197,7 @@ def speed_rows(sources, with_placement):
     """The rows of both tables of speeds: those with something in host memory, or those without."""
     rows = []
     for name, source in sources.items():
-        for entry in source.get("entries", []):
+        for entry in source.get("entries", []) if name != RESIDENT else []:
             where = placement(entry)
             if bool(where) != with_placement or (name, entry["name"]) in LEFT_OUT:
                 continue
@@ -206,6 +210,17 @@ def speed_rows(sources, with_placement):
     if with_placement:  # rows of one model and placement stand together, in the order of their first one
         keys = [tuple(row[:2]) for row in rows]
         rows = [rows[i] for i in sorted(range(len(rows)), key=lambda i: keys.index(keys[i]))]
+    return rows
+
+
+def resident_rows(sources):
+    """The rows with experts of which a part stays on a device."""
+    rows = []
+    for entry in sources.get(RESIDENT, {}).get("entries", []):
+        where = placement(entry).removeprefix("experts, ").removeprefix("resident: ")
+        where = "none" if where == "experts" else where.replace("experts of", "all but those of")
+        rows += [[model_of(entry), where, measured(row), speed(row["stock"]["tokens_per_s"]),
+                  speed(row["ours"]["tokens_per_s"]), ratio_cell(row["ratio_quartiles"])] for row in entry["rows"]]
     return rows
 
 
@@ -245,6 +260,7 @@ def make_tables(sources):
     return {
         "device": table(["model", *speeds], speed_rows(sources, with_placement=False)),
         "host": table(["model", "in host memory", *speeds], speed_rows(sources, with_placement=True)),
+        "resident": table(["model", "experts on the device", *speeds[:-1]], resident_rows(sources)),
         "cost": table(["measured", "ggml", "ours", "ours / ggml", "source"], cost_rows(sources)),
         "sources": table(["source", *KEYS], source_rows(sources)),
     }
@@ -254,13 +270,13 @@ def read_sources(folder):
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
-def fill(text, tables):
+def fill(document, text, tables):
     """The document with these tables between its markers."""
     for name, content in tables.items():
         pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
         text, n_found = re.subn(pattern, lambda match: f"{match[1]}\n{content}\n{match[2]}", text, flags=re.DOTALL)
         if n_found != 1:
-            sys.exit(f"{DOCUMENT.name} has the marker of the table {name} {n_found} times, not once")
+            sys.exit(f"{document} has the marker of the table {name} {n_found} times, not once")
     return text
 
 
@@ -283,13 +299,14 @@ def main():
         report = json.loads(Path(args.reduce[0]).read_text(encoding="utf-8"))
         write_json(RESULTS / f"{args.reduce[1]}.json", reduce_report(report, dict(args.set)))
         return 0
-    text = DOCUMENT.read_text(encoding="utf-8")
-    filled = fill(text, make_tables(read_sources(RESULTS)))
-    if args.check:
-        if filled != text:
-            sys.exit("docs/benchmarks.md is not what bench/results gives; scripts/benchmark-tables writes it anew")
-        return 0
-    DOCUMENT.write_text(filled, encoding="utf-8")
+    made = make_tables(read_sources(RESULTS))
+    for document, names in DOCUMENTS.items():
+        text = (ROOT / document).read_text(encoding="utf-8")
+        filled = fill(document, text, {name: made[name] for name in names})
+        if args.check and filled != text:
+            sys.exit(f"{document} is not what bench/results gives; scripts/benchmark-tables writes it anew")
+        if not args.check:
+            (ROOT / document).write_text(filled, encoding="utf-8")
     return 0
 
 

@@ -97,13 +97,13 @@ class Tables(unittest.TestCase):
 
     def test_AreWrittenBetweenTheirMarkersOnly(self):
         text = "a\n<!-- table: x -->\nold\n<!-- end -->\nb\n"
-        once = tables.fill(text, {"x": "| new |\n"})
+        once = tables.fill("docs/x.md", text, {"x": "| new |\n"})
         self.assertEqual(once, "a\n<!-- table: x -->\n\n| new |\n\n<!-- end -->\nb\n")
-        self.assertEqual(tables.fill(once, {"x": "| new |\n"}), once)
+        self.assertEqual(tables.fill("docs/x.md", once, {"x": "| new |\n"}), once)
 
     def test_NeedTheirMarker(self):
         with self.assertRaises(SystemExit):
-            tables.fill("no marker", {"x": ""})
+            tables.fill("docs/x.md", "no marker", {"x": ""})
 
 
 class Files(unittest.TestCase):
