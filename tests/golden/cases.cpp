@@ -38,6 +38,14 @@ RigOptions offloading(std::vector<ggml_sim_profile> devices, size_t stream = 0) 
     return options;
 }
 
+RigOptions with_banks_for_prompts() {
+    RigOptions options = offloading({GGML_SIM_PROFILE_CUDA}, 65536);
+    options.experts = 16384;
+    options.misses = GGML_SCHED_EXPERT_MISSES_SHARED;
+    options.sets_ranges = true;
+    return options;
+}
+
 //                              embedding layers              caches        experts      output tokens
 const ModelOptions kOneGpu = {0, {0, 0}, {}, {}, 0, 1};
 const ModelOptions kEmbeddingOnCpu = {kCpu, {0, 0}, {}, {}, 0, 1};
@@ -159,6 +167,11 @@ std::vector<Case> weights_sent_to_the_gpu() {
          "take, "
          "and that most experts are used. From then on all of them are sent ahead, and nobody waits for ids.",
          Show::InFlight, offloading({kCuda}, 65536), kHostExpertsPrefill},
+        {"moe_prompt_with_banks",
+         "The same, with device memory for two of the four experts of each layer.\n"
+         "Look at: what lies in the bank is copied on the device, as soon as there is room in the ring, and before the "
+         "host knows the ids. Behind the ids only experts that are not in the bank are sent.",
+         Show::InFlight, with_banks_for_prompts(), kHostExpertsPrefill},
         {"layers_streamed",
          "A batch of 32 tokens, op_offload, the layers' weights in host memory, KV cache and output on the GPU: SIM0 "
          "computes, and SIM0 stream copies weights ahead, through a ring that holds about half of them.\n"

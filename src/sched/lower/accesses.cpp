@@ -58,6 +58,33 @@ void append_writes_of_inputs(const GraphView & graph, BufferTable & buffers, std
     }
 }
 
+std::vector<plan::CallerRead> reads_of_caller(const GraphView & graph, const Assignment & assignment,
+                                              const Topology & topology, BufferTable & buffers) {
+    const auto lane_of = [&](const GraphNode & node) { return topology.lane_of[assignment.backend[node.tensor]]; };
+    std::vector<plan::Lane> last_writer(graph.n_tensors(), plan::kHost); // by root
+    for (const GraphNode & node : graph.nodes()) {
+        if (!node.is_view) {
+            last_writer[graph.root(node.tensor)] = lane_of(node);
+        }
+    }
+    std::vector<plan::CallerRead> reads;
+    for (const GraphNode & node : graph.nodes()) {
+        const plan::Lane lane = lane_of(node);
+        // If another lane has changed the result in place, the caller reads it there.
+        if (!(graph.facts(node.tensor) & kIsOutput) || lane == plan::kHost ||
+            last_writer[graph.root(node.tensor)] != lane) {
+            continue;
+        }
+        const plan::Access access = access_to(graph.tensor(node.tensor), false, buffers);
+        if (access.begin < access.end) {
+            reads.push_back({lane, access});
+        }
+    }
+    std::stable_sort(reads.begin(), reads.end(),
+                     [](const plan::CallerRead & a, const plan::CallerRead & b) { return a.lane < b.lane; });
+    return reads;
+}
+
 LaunchAccesses::LaunchAccesses(const GraphView & graph, BufferTable & buffers)
     : graph_(graph)
     , buffers_(buffers)

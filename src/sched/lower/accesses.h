@@ -7,7 +7,9 @@
 #include <array>
 #include <vector>
 
+#include "assign/assign.h"
 #include "graph/graph_view.h"
+#include "host/topology.h"
 #include "lower/buffer_table.h"
 
 namespace ggml_sched {
@@ -18,6 +20,10 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buf
 
 // Appends a write of each input of the graph by the caller.
 void append_writes_of_inputs(const GraphView & graph, BufferTable & buffers, std::vector<plan::Access> & accesses);
+
+// Returns the results that the caller may read on their device's queue before the next run, by lane.
+std::vector<plan::CallerRead> reads_of_caller(const GraphView & graph, const Assignment & assignment,
+                                              const Topology & topology, BufferTable & buffers);
 
 // LaunchAccesses - collects what launches of one graph touch. The references must outlive it.
 class LaunchAccesses {

@@ -64,7 +64,7 @@ class Lowering {
             stream_after(static_cast<int32_t>(i));
         }
         lower_return();
-        note_caller_reads();
+        out_.lowered().program.caller_reads = reads_of_caller(graph_, assignment_, topology_, out_.buffers());
         return out_.take();
     }
 
@@ -141,16 +141,18 @@ class Lowering {
     void stream_after(int32_t split) {
         for (size_t b = 0; b < streams_.rings.size(); b++) {
             const StreamPlan::Ring & ring = streams_.rings[b];
-            for (; next_free_[b] < ring.slots.size() && ring.slots[next_free_[b]].free_after <= split;
-                 next_free_[b]++) {
-                take_out_of_bank(std::max(split, 0), ring.slots[next_free_[b]]);
-            }
             for (; next_issue_[b] < ring.order.size(); next_issue_[b]++) {
                 const StreamSlot & slot = ring.slots[ring.order[next_issue_[b]]];
                 if (slot.issued_after > split) {
                     break;
                 }
+                take_out_of_bank(std::max(split, 0), slot);
                 stream(std::max(split, 0), slot);
+            }
+            // These may have to wait for the run before. So they are behind what is sent now.
+            for (; next_free_[b] < ring.slots.size() && ring.slots[next_free_[b]].free_after <= split;
+                 next_free_[b]++) {
+                take_out_of_bank(std::max(split, 0), ring.slots[next_free_[b]]);
             }
         }
     }
@@ -239,10 +241,10 @@ class Lowering {
         out_.push_copy(TaskKind::SetAsync, section, binding);
     }
 
-    // Adds the copy of experts that the device has in a bank.
+    // Adds the copy of experts that the device has in a bank, if it has not been added before.
     void take_out_of_bank(int32_t section, const StreamSlot & slot) {
-        if (splits_.copies[slot.copy].offered) {
-            return; // The copy callback may have changed the weight.
+        if (splits_.copies[slot.copy].offered || residency_[slot.copy]) {
+            return; // The copy callback may have changed an offered weight.
         }
         CopyBinding copy = binding_for(slot.copy);
         copy.streamed = copy.on_stream_lane = true;
@@ -410,33 +412,6 @@ class Lowering {
         out_.begin(task);
         append_writes_of_inputs(graph_, out_.buffers(), out_.accesses());
         out_.push(task);
-    }
-
-    // Notes the results that the caller may read on their device's queue before the next run.
-    void note_caller_reads() {
-        std::vector<plan::CallerRead> & reads = out_.lowered().program.caller_reads;
-        std::vector<plan::Lane> last_writer(graph_.n_tensors(), plan::kHost); // by root
-        for (const GraphNode & node : graph_.nodes()) {
-            if (!node.is_view) {
-                last_writer[graph_.root(node.tensor)] = out_.lane_of(assignment_.backend[node.tensor]);
-            }
-        }
-        for (const GraphNode & node : graph_.nodes()) {
-            if (!(graph_.facts(node.tensor) & kIsOutput)) {
-                continue;
-            }
-            const plan::Lane lane = out_.lane_of(assignment_.backend[node.tensor]);
-            // If another lane has changed the result in place, the caller reads it there.
-            if (lane == plan::kHost || last_writer[graph_.root(node.tensor)] != lane) {
-                continue;
-            }
-            const Access access = access_to(graph_.tensor(node.tensor), false, out_.buffers());
-            if (access.begin < access.end) {
-                reads.push_back({lane, access});
-            }
-        }
-        std::stable_sort(reads.begin(), reads.end(),
-                         [](const plan::CallerRead & a, const plan::CallerRead & b) { return a.lane < b.lane; });
     }
 
     const GraphView & graph_;

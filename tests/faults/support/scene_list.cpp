@@ -149,6 +149,11 @@ void add_host_memory(std::vector<Scene> & scenes) {
     Case & in_banks = add("ExpertsInBanks", {few, few}, 0).job;
     in_banks.resident = kExpertsBytes / 2;
     in_banks.misses = GGML_SCHED_EXPERT_MISSES_SHARED;
+    in_banks.uploaded_percent = 50;
+    Case & prompt = add("PromptWithBanks", {few, experts(IdsFrom::Router)}, 8 * kExpertsBytes).job;
+    prompt.resident = kExpertsBytes / 2;
+    prompt.misses = GGML_SCHED_EXPERT_MISSES_SHARED;
+    prompt.merges = true; // Such devices copy out of banks.
     add("ResidentExpertsInAuto", {experts(IdsFrom::Caller), products}, SIZE_MAX).job.resident = SIZE_MAX;
     add("CachesOnTheHost", {with_caches(), products}, SIZE_MAX);
     add("CachesStreamed", {with_caches(), products}, size_t{1} << 16);

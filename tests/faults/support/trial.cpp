@@ -23,6 +23,7 @@ RigOptions rig_options(const Scene & scene) {
     options.keep_weights = job.keep;
     options.experts = job.resident;
     options.misses = static_cast<ggml_sched_expert_misses>(job.misses);
+    options.uploaded_percent = job.uploaded_percent;
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;
