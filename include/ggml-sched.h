@@ -21,7 +21,7 @@
 //   GGML_SCHED_STREAM         auto, off, unlimited, or a number of MiB   ggml_sched_set_streaming
 //   GGML_SCHED_STREAM_KEEP    0, 1                                       ggml_sched_keep_weights
 //   GGML_SCHED_EXPERTS        off, auto, or a number of MiB              ggml_sched_set_experts
-//   GGML_SCHED_EXPERT_MISSES  none, shared or upload                        ggml_sched_set_experts
+//   GGML_SCHED_EXPERT_MISSES  shared, none or upload                     ggml_sched_set_experts
 //   GGML_SCHED_DEBUG          0, 1, 2                                    ggml_sched_set_debug
 //   GGML_SCHED_DEBUG_REALLOC  0, 1, 2                                    ggml_sched_set_debug_realloc
 //
@@ -98,8 +98,8 @@ struct ggml_sched_stats {
     uint64_t cache_bytes;     // bytes of caches that were copied before the run added to them; part of bytes_copied
     uint64_t expert_runs_by_ids;  // runs that streamed the experts that the router's ids named
     uint64_t expert_runs_whole;   // runs that streamed all experts, without waiting for the ids
-    uint64_t expert_bytes_sent;   // bytes of the experts that the ids named, in runs by the ids
-    uint64_t expert_bytes_of_all; // bytes of all experts, in runs by the ids; expert_bytes_sent is the part in use
+    uint64_t expert_bytes_sent;   // bytes that were sent of the experts that the ids named, in runs by the ids
+    uint64_t expert_bytes_of_all; // bytes of all experts, in runs by the ids
     uint64_t unplanned_waits; // waits of the host that no plan shows; part of host_waits. They follow a refused copy, a
                               // run that broke off, memory of streaming that was given back, or a busy pinned chunk.
     uint64_t stream_decision; // the largest ggml_sched_stream_decision of all graphs that were allocated or reserved
@@ -109,8 +109,8 @@ struct ggml_sched_stats {
     uint64_t expert_pairs;    // pairs of a token and an expert in blocks with banks; see ggml_sched_set_experts
     uint64_t expert_misses;   // pairs that the CPU computed, since their experts had no entry
     uint64_t expert_uploads;  // experts that were copied to an entry
-    uint64_t expert_banks_off; // no count: numbers of pairs of a graph for which banks are not used any more, since runs
-                               // without were faster; ggml_sched_reset_stats keeps it
+    uint64_t expert_banks_off; // no count: numbers of pairs of a graph that are no longer parted, since runs without
+                               // banks were faster; ggml_sched_reset_stats keeps it
     uint64_t expert_bytes_in_banks; // bytes of experts that a device copied out of a bank, so that they were not sent;
                                     // part of bytes_copied
 };
@@ -236,8 +236,8 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 // that a router has chosen often lately have an entry. The device computes the pairs of a token and an expert that has
 // one. Weights that are streamed for a prompt are copied out of the bank, as far as they have an entry.
 //
-// Pairs of more than 31 tokens, and nodes that do not work pair by pair, are computed as without banks;
-// GGML_SCHED_DEBUG=1 says why. So is all with an eval callback or a copy callback. With SHARED, two runs without banks
+// Graphs of more than 31 tokens, and nodes that do not work pair by pair, are not parted; GGML_SCHED_DEBUG=1 says why.
+// Nor is any graph with an eval callback or a copy callback. With SHARED, two runs without banks
 // are measured now and then, where the caller allocates graphs so often. If they are faster, pairs are not parted any
 // more, and a warning says so.
 enum ggml_sched_expert_misses {
@@ -257,8 +257,8 @@ struct ggml_sched_expert_params {
     enum ggml_sched_expert_misses misses;
 };
 
-// Returns the defaults: the budget is GGML_SCHED_EXPERTS_OFF, misses are SHARED. The function is part of the caller, so that its struct
-// has the caller's size.
+// Returns the defaults: the budget is GGML_SCHED_EXPERTS_OFF, misses are SHARED. The function is part of the caller, so
+// that its struct has the caller's size.
 static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(void) {
     struct ggml_sched_expert_params params;
     params.size         = sizeof(params);
@@ -267,9 +267,10 @@ static inline struct ggml_sched_expert_params ggml_sched_expert_default_params(v
     return params;
 }
 
-// Sets how much memory resident experts may use, and what is done about others. Waits for runs in flight, frees the memory of those that are resident,
-// and forgets the allocated graph like ggml_backend_sched_reset. The next graph that is reserved or allocated makes
-// experts resident again: the call that does so copies them, and returns when they are there.
+// Sets how much memory resident experts may use, and what is done about others. Waits for runs in flight, frees the
+// memory of those that are resident, and forgets the allocated graph like ggml_backend_sched_reset. The next graph that
+// is reserved or allocated makes experts resident again: the call that does so copies them, and returns when they are
+// there.
 //
 // The budget AUTO waits until compute buffers exist, and then takes what is free on the device but 512 MiB. If memory
 // for something else runs out, the layer that became resident last gives its memory back, and so on; a warning says so.

@@ -10,6 +10,7 @@ tools/llama-ab/llama_ab.py. To use the result:
 """
 
 import argparse
+import itertools
 import os
 import re
 import subprocess
@@ -78,23 +79,28 @@ EXPERT_WAYS = (("resident experts", 2, {"GGML_SCHED_EXPERTS": "auto"}),
                ("uploaded experts", 8, {"GGML_SCHED_EXPERTS": "1", "GGML_SCHED_EXPERT_MISSES": "upload"}))
 
 
-def expert_model():
+# Architectures whose layers differ: norms, biases of experts, an attention window
+EXPERT_SHAPES = ("tiny-moe", "tiny-mixtral", "tiny-gpt-oss", "tiny-olmoe")
+
+
+def expert_model(shape):
     """A tiny model with experts, made if it is missing."""
-    model = WORK / "tiny-moe.gguf"
+    model = WORK / f"{shape}.gguf"
     if not model.exists():
-        run_logged("model with experts", [PYTHON, LLAMA_AB / "make_model.py", model, "--shape", "tiny-moe"], "experts.log")
+        run_logged(f"model {shape}", [PYTHON, LLAMA_AB / "make_model.py", model, "--shape", shape], "experts.log")
     return model
 
 
-def compare_experts(compare_with):
+def compare_experts(compare_with, shapes=EXPERT_SHAPES[:1]):
     """Experts in host memory of which copies stay on an RPC server, in each way: the same logits, and our splits.
 
     compare_with(title, words, switches) runs llama_ab.py with these words and switches of ours."""
-    for what, n_splits, switches in EXPERT_WAYS:
+    for shape, (what, n_splits, switches) in itertools.product(shapes, EXPERT_WAYS):
+        what = f"{shape}, {what}"
         for old in WORK.glob("experts.json*"):
             old.unlink()
         with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], 1) as servers:
-            compare_with(what, [expert_model(), "--rpc", servers.endpoints[0], *EXPERT_RUN],
+            compare_with(what, [expert_model(shape), "--rpc", servers.endpoints[0], *EXPERT_RUN],
                          {**switches, "GGML_SCHED_TRACE": str(WORK / "experts.json"), "GGML_SCHED_VERIFY": "1"})
         traces = [path.read_text(encoding="utf-8") for path in WORK.glob("experts.json*")]
         if not any(f"launch split {n_splits - 1}" in text and f"launch split {n_splits}" not in text for text in traces):
@@ -106,7 +112,7 @@ def check_experts():
         ours = [word for name, value in switches.items() for word in ("--ours-env", f"{name}={value}")]
         run_logged(title, ["env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "llama_ab.py", *words, *ours], "experts.log")
 
-    compare_experts(compare_with)
+    compare_experts(compare_with, EXPERT_SHAPES)
 
 
 def check_engine():

@@ -159,7 +159,9 @@ typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_d
 
 // "ggml_backend_sets_ranges": may set_tensor_async of the device's backends be given a tensor of bytes, GGML_TYPE_I8 of
 // one dimension, that lies over several tensors of a buffer and what is between them, and was not initialized in it? It
-// does not outlive the call. Without it: no.
+// does not outlive the call. Such tensors are also given to cpy_tensor_async, with one backend as the source and the
+// destination: it copies between two places of its device, in the order of its queue, or returns false. Without this
+// function: no.
 typedef bool (*ggml_backend_sets_ranges_t)(ggml_backend_dev_t device);
 
 // "ggml_backend_take_failure": the status of operations that have failed on a backend when they were executed, and that

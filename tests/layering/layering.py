@@ -90,7 +90,7 @@ RULES = [
          _STAGE + _stages("graph", "assign", "split", "stream") + [r"src/sched/host/(topology|clock|execute|log)\.h"]),
     Rule(r"src/sched/lower/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower")
-         + [r"src/sched/experts/(expert_bank|expert_residency|miss_share|resident_copy)\.h",
+         + [r"src/sched/experts/(expert_bank|expert_residency|resident_copy)\.h",
             r"src/sched/host/topology\.h", r"src/sched/plan/(program|machine)\.h"]),
     # The executor sees a finished plan, and the tensors that its numbers stand for; no planner.
     Rule(r"src/sched/exec/.*",

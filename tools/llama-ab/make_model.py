@@ -54,7 +54,13 @@ SHAPES = {
     "moe": Shape("qwen3moe", 24, 2048, 32, 4, 128, 768, 151936, 128, 8),
     "tiny": Shape("llama", 4, 128, 4, 2, 32, 256, 512),
     "tiny-moe": Shape("qwen3moe", 3, 128, 4, 2, 32, 64, 512, 32, 4),
+    "tiny-mixtral": Shape("llama", 3, 128, 4, 2, 32, 64, 512, 32, 4),
+    "tiny-gpt-oss": Shape("gpt-oss", 3, 128, 4, 2, 32, 64, 512, 32, 4),
+    "tiny-olmoe": Shape("olmoe", 3, 128, 4, 4, 32, 64, 512, 32, 4),
 }
+# What a layer with experts has beside its matrices, by architecture: norms of the rows of queries and keys, of each head or
+# of all; and biases.
+HEAD_NORMS, ROW_NORMS, BIASES = {"qwen3moe"}, {"olmoe"}, {"gpt-oss"}
 
 # Lengths of the router's rows: that of the expert at rank r of n is exp(-depth * (r / n) ** power). An expert is chosen when
 # its logit is among the largest, which for short rows is rare.
@@ -145,6 +151,12 @@ class Weights:
         return name, (width, n_experts), gguf.F32, rows.astype("<f4").tobytes()
 
 
+def bias(name, *shape):
+    """Small values that differ."""
+    random = numpy.random.default_rng(zlib.crc32(name.encode()))
+    return name, shape, gguf.F32, (0.1 * random.standard_normal(math.prod(shape))).astype("<f4").tobytes()
+
+
 def ones(name, n):
     return name, (n,), gguf.F32, numpy.ones(n, dtype="<f4").tobytes()
 
@@ -165,13 +177,21 @@ def layer_tensors(shape, weights, layer, router):
         weights.matrix(f"{prefix}attn_v.weight", into(width), width, n_kv),
         weights.matrix(f"{prefix}attn_output.weight", into(n_q, 0.5), n_q, width,
                        zero_rows=zero_rows),
-        ones(f"{prefix}ffn_norm.weight", width),
+        ones(f"{prefix}{'post_attention' if shape.architecture in BIASES else 'ffn'}_norm.weight", width),
     ]
     many = (shape.experts,) if shape.experts else ()
     suffix = "_exps.weight" if shape.experts else ".weight"
     if shape.experts:
-        tensors += [ones(f"{prefix}attn_q_norm.weight", shape.head_size), ones(f"{prefix}attn_k_norm.weight", shape.head_size),
-                    weights.router(f"{prefix}ffn_gate_inp.weight", router, width, shape.experts)]
+        tensors.append(weights.router(f"{prefix}ffn_gate_inp.weight", router, width, shape.experts))
+    if shape.experts and shape.architecture in HEAD_NORMS | ROW_NORMS:
+        is_by_head = shape.architecture in HEAD_NORMS
+        tensors += [ones(f"{prefix}attn_q_norm.weight", shape.head_size if is_by_head else n_q),
+                    ones(f"{prefix}attn_k_norm.weight", shape.head_size if is_by_head else n_kv)]
+    if shape.architecture in BIASES:
+        tensors += [bias(f"{prefix}attn_sinks.weight", shape.heads), bias(f"{prefix}attn_output.bias", width),
+                    bias(f"{prefix}ffn_gate_inp.bias", shape.experts),
+                    *(bias(f"{prefix}ffn_{name}_exps.bias", n, shape.experts)
+                      for name, n in (("gate", shape.ffn), ("up", shape.ffn), ("down", width)))]
     return tensors + [
         weights.matrix(f"{prefix}ffn_gate{suffix}", into(width), width, shape.ffn, *many),
         weights.matrix(f"{prefix}ffn_up{suffix}", into(width), width, shape.ffn, *many),
@@ -191,6 +211,8 @@ def metadata(shape, name):
     if shape.experts:
         numbers |= {"expert_count": shape.experts, "expert_used_count": shape.experts_used,
                     "expert_feed_forward_length": shape.ffn}
+    if shape.architecture in BIASES:
+        numbers |= {"attention.sliding_window": 32}
     return [
         ("general.architecture", gguf.STRING, a),
         ("general.name", gguf.STRING, name),

@@ -47,6 +47,8 @@ class Executor {
     // Sends no weight again that a ring still holds; NULL: sends all. `kept` has the rings by backend. The caller
     // promises that weights do not change. The rings count as empty now, and after each failure of a device.
     void keep_weights(std::vector<KeptWeights> * kept);
+    // Notes that the rings hold no weights, since copies to them may have failed.
+    void forget_weights();
     // Makes the ring large enough for the next run.
     Status prepare_ring(size_t bytes);
 
@@ -129,7 +131,6 @@ class Executor {
     void wait_unplanned(plan::Lane lane, const char * why);
     class ChunkEvents;
     void synchronize(plan::Lane lane, const char * why);
-    void forget_weights();
     void forget_runs();
     char * ring(const CopyBinding & copy) const { return ring_.at(run_, copy.ring_offset); }
 

@@ -25,11 +25,13 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
         host::set_blocking(copy.tensor.get(), copy.data, 0, ggml_nbytes(copy.tensor.get()));
     }
     // The second copy of the same bytes reads no file.
-    const ResidentCopy & last = bank->copies_.back();
+    const ResidentCopy & largest =
+        *std::max_element(bank->copies_.begin(), bank->copies_.end(),
+                          [](const ResidentCopy & a, const ResidentCopy & b) { return a.bytes < b.bytes; });
     const host::Clock clock({device});
-    const size_t bytes = std::min(ggml_nbytes(last.tensor.get()), Tuning::kUploadSample);
+    const size_t bytes = std::min(ggml_nbytes(largest.tensor.get()), Tuning::kUploadSample);
     const double begin = clock.now_us();
-    host::set_blocking(last.tensor.get(), last.data, 0, bytes);
+    host::set_blocking(largest.tensor.get(), largest.data, 0, bytes);
     share.note_upload(backend, clock.now_us() - begin, bytes);
     bank->residency_.fill();
     return bank;

@@ -73,7 +73,7 @@ ggml_cgraph * ExpertGraph::finish() {
     return handle_.get();
 }
 
-// Nodes on the CPU do so, but the one that parts the pairs.
+// Returns true for nodes that are placed on the CPU, except the one that parts the pairs.
 bool ExpertGraph::computes_missing(const ggml_tensor * node) const {
     const auto cpu = static_cast<BackendId>(backends_.size() - 1);
     return node->op != GGML_OP_CUSTOM &&

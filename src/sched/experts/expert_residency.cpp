@@ -26,6 +26,7 @@ void ExpertResidency::clear() {
 void ExpertResidency::begin_run() {
     constexpr double kLargest = 1e100;
     noted_.clear();
+    has_admitted_ = false;
     weight_ *= std::exp2(1.0 / Tuning::kExpertHalfLife);
     if (weight_ > kLargest) {
         for (double & score : scores_) {
@@ -70,12 +71,15 @@ void ExpertResidency::put(int expert, int entry) {
     entries_[static_cast<size_t>(expert)] = entry;
 }
 
-void ExpertResidency::promote() {
+void ExpertResidency::promote(size_t most) {
     promotions_.clear();
     promotions_.reserve(missed_.size()); // before an expert gets an entry, whose bytes are to follow
     std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
     int n_replaced = 0;
     for (const int expert : missed_) {
+        if (promotions_.size() == most) {
+            break;
+        }
         const int entry = weakest_entry(true);
         const int before = expert_in(entry);
         const bool is_in_use = before != kNone && score_of(before) > 0.0;
@@ -95,6 +99,7 @@ int ExpertResidency::admit(int expert) {
         return kNone;
     }
     put(expert, entry);
+    has_admitted_ = true;
     missed_.erase(std::remove(missed_.begin(), missed_.end(), expert), missed_.end());
     return entry;
 }

@@ -54,8 +54,11 @@ class ExpertResidency {
         int expert;
         int entry;
     };
-    // Gives entries to experts that the runs since the last call have missed. Their bytes are to follow.
-    void promote();
+    // Gives entries to at most so many experts that the runs since the last call have missed. Their bytes are to
+    // follow.
+    void promote(size_t most = SIZE_MAX);
+    // True if experts have got entries in the last run.
+    bool has_admitted() const { return has_admitted_; }
     // Returns what the last promote() has given, until forget_promotions().
     const std::vector<Promotion> & promotions() const { return promotions_; }
     void forget_promotions() noexcept { promotions_.clear(); }
@@ -75,6 +78,7 @@ class ExpertResidency {
     std::vector<int> noted_;     // by the current run
     std::vector<int> missed_;    // since the last promote(), each once
     std::vector<Promotion> promotions_;
+    bool has_admitted_ = false;
 };
 
 } // namespace ggml_sched

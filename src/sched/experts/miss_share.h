@@ -33,7 +33,7 @@ class MissShare {
     std::vector<double> link_us_; // by backend: microseconds for a byte; 0: not known
     double cpu_us_ = 0.0;         // microseconds for a byte
     int n_measured_ = 0;          // runs in which the CPU has computed some
-    int n_since_ = 0;             // runs since then
+    int n_since_ = 0;             // runs since the CPU last computed some
     int forced_percent_ = -1;
 };
 

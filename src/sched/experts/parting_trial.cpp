@@ -43,7 +43,7 @@ std::string PartingTrial::end_trial(Times & times, int64_t n_pairs) {
     }
     const auto in_ms = [](double us) { return std::to_string(us / 1000.0) + " ms"; };
     return "a run took " + in_ms(ended.parted_us) + " with banks of experts and " + in_ms(ended.whole_us) +
-           " without, so the banks are not used for graphs with " + std::to_string(n_pairs) +
+           " without, so graphs are no longer parted that have " + std::to_string(n_pairs) +
            " pairs of a token and an expert";
 }
 

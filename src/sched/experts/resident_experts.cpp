@@ -125,7 +125,7 @@ std::string ResidentExperts::obstacle_now(const ExpertPattern & pattern, const E
 
 // Parts the pairs of the blocks that have a bank.
 void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed) {
-    std::vector<ExpertBank *> in_use;
+    std::vector<ExpertBank *> in_use; // by accepted pattern
     std::vector<ExpertPattern> accepted;
     std::string listing;
     const auto is_in_bank = [this](const ggml_tensor * experts) { return bank_of(experts) != nullptr; };
@@ -134,8 +134,10 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
         ExpertBank & bank = *bank_of(first->src[operand_with_experts(first)]);
         std::string obstacle = obstacle_now(pattern, bank, is_fixed);
         // An upload for the second of two patterns could replace an expert that the first one has still to read.
-        if (settings_.misses == Misses::Upload && std::find(in_use.begin(), in_use.end(), &bank) != in_use.end()) {
-            obstacle = "another block of the graph uses its bank";
+        for (size_t i = 0; i < accepted.size(); i++) {
+            if (in_use[i] == &bank && accepted[i].last >= pattern.first) {
+                obstacle = "another block that uses its bank has not ended";
+            }
         }
         if (obstacle.empty()) {
             in_use.push_back(&bank);
@@ -145,8 +147,10 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
             listing += std::string("## EXPERTS: '") + first->name + "' does not use its bank: " + obstacle + "\n";
         }
     }
-    // With uploads there are no trials, since the results are to be the same bits each time.
-    const bool are_parted = n_pairs_ > 0 && (settings_.misses == Misses::Upload || trial_.begin(n_pairs_));
+    // With uploads there are no trials, since the results are to be the same bits each time. A graph of which only a
+    // part is parted, as a prompt whose last layer has one token, would say little.
+    is_in_trials_ = settings_.misses == Misses::Shared && listing.empty();
+    const bool are_parted = n_pairs_ > 0 && (!is_in_trials_ || trial_.begin(n_pairs_));
     for (size_t i = 0; are_parted && i < accepted.size(); i++) {
         if (const Obstacle obstacle = parted_.add(accepted[i], *in_use[i], settings_.misses); obstacle.text) {
             listing += std::string("## EXPERTS: '") + accepted[i].nodes.front()->name + "' does not use its bank: '" +
@@ -163,15 +167,15 @@ std::string ResidentExperts::new_listing() {
 }
 
 void ResidentExperts::note_time(double us, double cpu_us) {
-    if (n_pairs_ == 0 || settings_.misses == Misses::Upload) {
-        return;
-    }
     size_t bytes_on_cpu = 0;
     for (size_t i = 0; i < parted_.patterns().size(); i++) {
         bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
     }
     if (!parted_.is_empty()) {
         share_.note_cpu(cpu_us, bytes_on_cpu);
+    }
+    if (n_pairs_ == 0 || !is_in_trials_) {
+        return;
     }
     if (const std::string lost = trial_.note(n_pairs_, !parted_.is_empty(), us); !lost.empty()) {
         host::log_warning(lost);
@@ -196,12 +200,11 @@ void ResidentExperts::promote() {
         parted_.parting(i).bank().residency().forget_promotions();
     }
     for (size_t i = 0; i < n_patterns && bytes < Tuning::kMostUploaded; i++) {
-        const Parting & parting = parted_.parting(next_promoted_++ % n_patterns);
-        ExpertBank & bank = parting.bank();
-        if (!bank.residency().promotions().empty() || parting.n_uploaded() > 0) {
+        ExpertBank & bank = parted_.parting(next_promoted_++ % n_patterns).bank();
+        if (!bank.residency().promotions().empty() || bank.residency().has_admitted()) {
             continue; // Two patterns of the graph use this bank. Or missing experts get entries while it runs.
         }
-        bank.residency().promote();
+        bank.residency().promote((Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1);
         n_promoted_ += bank.residency().promotions().size();
         bytes += bank.residency().promotions().size() * bank.bytes_of_entry();
     }
@@ -255,15 +258,6 @@ size_t ResidentExperts::bytes() const {
     }
     for (const auto & bank : banks_) {
         bytes += bank->bytes();
-    }
-    return bytes;
-}
-
-size_t ResidentExperts::bytes_in_entries(BackendId backend) const {
-    size_t bytes = 0;
-    for (const auto & bank : banks_) {
-        const auto n = static_cast<size_t>(bank->residency().n_in_entries());
-        bytes += bank->backend() == backend ? n * bank->bytes_of_entry() : 0;
     }
     return bytes;
 }

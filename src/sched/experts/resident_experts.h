@@ -72,8 +72,6 @@ class ResidentExperts {
     BanksInUse banks_in_use();
     // Decides which experts get an entry. It is called before a run, whose program copies them there.
     void promote();
-    // Returns the bytes of all experts that have an entry on a device.
-    size_t bytes_in_entries(BackendId backend) const;
     // Lets no expert have an entry, since copies may have failed.
     void forget_entries() noexcept;
     // Notes how long the host was busy with a run of the last graph, which went well; and how long of that the CPU was
@@ -85,7 +83,7 @@ class ResidentExperts {
     // Counts - of a run whose pairs were parted
     struct Counts {
         uint64_t pairs = 0;
-        uint64_t missed = 0;   // pairs that the device could not compute when the run began
+        uint64_t missed = 0;   // pairs that the CPU computed
         uint64_t uploaded = 0; // experts
     };
     // Returns the counts of the run that was just launched, and what was wrong with its ids.
@@ -150,9 +148,10 @@ class ResidentExperts {
     int n_looked_at_ = 0; // calls of add()
     std::string listing_; // see new_listing()
     bool is_listing_new_ = false;
-    size_t next_promoted_ = 0; // the pattern whose bank is filled first
-    int64_t n_pairs_ = 0;      // of the patterns of the last graph that may be parted
-    uint64_t n_promoted_ = 0;  // by the last promote()
+    size_t next_promoted_ = 0;  // the pattern whose bank is filled first
+    bool is_in_trials_ = false; // true if the time of the last graph counts in trials
+    int64_t n_pairs_ = 0;       // of the patterns of the last graph that may be parted
+    uint64_t n_promoted_ = 0;   // by the last promote()
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back
 };

@@ -26,7 +26,7 @@ struct Backend {
     bool events = false;           // can record events and wait for them
     bool optimizes_graphs = false; // may change the order of a split's nodes
     bool pads = false;             // tensors in its memory may need more than their bytes
-    bool sets_ranges = false;      // one call may set several tensors that lie side by side in its memory
+    bool sets_ranges = false;      // one call may set, or copy on the device, bytes that are no whole tensor
     ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: the backend does not tell
 };
 

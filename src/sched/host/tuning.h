@@ -92,7 +92,8 @@ struct Tuning {
 
     // Experts: parted pairs
 
-    // CUDA devices take larger batches with weights in host memory, and streaming sends them the experts.
+    // Pairs of graphs with more tokens are not parted: devices compute such batches themselves, and streaming sends the
+    // experts.
     static constexpr int64_t kMostPartedTokens = 31;
     // A choice counts half as much so many runs later.
     static constexpr double kExpertHalfLife = 16.0;

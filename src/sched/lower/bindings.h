@@ -49,7 +49,8 @@ struct CopyBinding {
     uint32_t sent = kNoBinding;           // Offer: the binding by which the weight was streamed; kNoBinding: it was not
     TensorId reader_id = kNoTensor;       // NamedExperts: the first node that reads the experts
     const ggml_tensor * reader = nullptr; // NamedExperts: the tensor of `reader_id`, for messages
-    // Promoted: which experts have been given an entry. FromBank: which have one. Others: what FromBank copies.
+    // Promoted: which experts have been given an entry. FromBank: which have one. Others: which ones are left out,
+    // since a FromBank copies them.
     const ExpertResidency * residency = nullptr;
     ggml_tensor * bank = nullptr; // FromBank: the tensor with the entries
     uint32_t n_merged = 1;        // Merged: how many bindings are sent at once, with the bytes between them

@@ -116,21 +116,28 @@ Status CopyParts::find(const CopyBinding & copy, const char * source, const ggml
     }
 }
 
-// A weight is sent whole if the ring lacks any part of it.
+// A weight is sent whole if the ring lacks any part of it, but for experts that FromBank copies.
 void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept) {
     const auto * dst = static_cast<const char *>(copy.dst->data);
-    if (kept && copy.streamed && !copy.via_ring) {
-        parts_.assign(static_cast<size_t>(copy.src->ne[2]), true);
-        kept->add({dst, copy.src->data, copy.bytes, parts_.size()}, parts_);
+    const bool may_be_kept = kept && copy.streamed && !copy.via_ring;
+    if (may_be_kept || copy.residency) {
+        const int64_t n_experts = copy.residency ? copy.residency->n_experts() : copy.src->ne[2];
+        named_.assign(static_cast<size_t>(n_experts), true);
+        leave_out_entries(copy);
+    }
+    if (may_be_kept) {
+        const size_t n_parts = parts_.size();
+        const auto n_sent = static_cast<size_t>(std::count(parts_.begin(), parts_.end(), true));
+        kept->add({dst, copy.src->data, copy.bytes, n_parts}, parts_);
         if (std::find(parts_.begin(), parts_.end(), true) == parts_.end()) {
-            kept_bytes_ = copy.bytes;
+            kept_bytes_ = copy.bytes / n_parts * n_sent;
             return;
         }
     } else if (kept && (copy.cache || copy.via_ring)) {
         kept->overwrite(dst, copy.bytes);
     }
     if (copy.residency) {
-        parts_.assign(static_cast<size_t>(copy.residency->n_experts()), true);
+        leave_out_entries(copy);
         take_experts(copy);
         return;
     }
@@ -142,37 +149,46 @@ void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWe
 Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data,
                                KeptWeights * kept) {
     const auto n_experts = static_cast<size_t>(copy.src->ne[2]);
-    const size_t size = copy.src->nb[2];
-    parts_.assign(n_experts, false);
-    if (const std::optional<int32_t> unknown = find_named_experts(ids, data, parts_)) {
+    named_.assign(n_experts, false);
+    if (const std::optional<int32_t> unknown = find_named_experts(ids, data, named_)) {
         return no_such_expert(copy, ids, *unknown);
     }
+    leave_out_entries(copy);
     if (kept && copy.streamed) {
-        const auto n_used = std::count(parts_.begin(), parts_.end(), true);
+        const auto n_wanted = std::count(parts_.begin(), parts_.end(), true);
         kept->add({static_cast<const char *>(copy.dst->data), copy.src->data, copy.bytes, n_experts}, parts_);
         const auto n_new = std::count(parts_.begin(), parts_.end(), true);
-        kept_bytes_ = static_cast<size_t>(n_used - n_new) * size;
+        kept_bytes_ = static_cast<size_t>(n_wanted - n_new) * copy.src->nb[2];
     }
     take_experts(copy);
     return {};
 }
 
-// Finds the pieces of the experts that parts_ names and that have no entry in a bank. Behind experts whose next one is
-// not there, a little of the next one is sent.
+bool CopyParts::has_entry(const CopyBinding & copy, size_t expert) {
+    return copy.residency && copy.residency->entry_of(static_cast<int>(expert)) != ExpertResidency::kNone;
+}
+
+// Lets parts_ be the experts in named_ that FromBank does not copy.
+void CopyParts::leave_out_entries(const CopyBinding & copy) {
+    parts_ = named_;
+    for (size_t expert = 0; expert < parts_.size(); expert++) {
+        parts_[expert] = parts_[expert] && !has_entry(copy, expert);
+    }
+}
+
+// Finds the pieces of the experts in parts_. Behind named experts whose next one is not there, a little of the next one
+// is sent.
 void CopyParts::take_experts(const CopyBinding & copy) {
     const size_t n_experts = parts_.size();
     const size_t size = copy.src->nb[copy.residency ? expert_dimension(copy.src) : 2];
-    const auto is_in_bank = [&](size_t expert) {
-        return copy.residency && copy.residency->entry_of(static_cast<int>(expert)) != ExpertResidency::kNone;
-    };
-    const auto is_sent = [&](size_t expert) { return parts_[expert] && !is_in_bank(expert); };
     for (size_t expert = 0; expert < n_experts; expert++) {
         const size_t first = expert;
-        while (expert < n_experts && is_sent(expert)) {
+        while (expert < n_experts && parts_[expert]) {
             expert++;
         }
-        const bool lacks_next = expert < n_experts && !parts_[expert] && !is_in_bank(expert);
-        const bool needs_padding = lacks_next && expert > 0 && (parts_[expert - 1] || is_in_bank(expert - 1));
+        const bool lacks_next = expert < n_experts && !named_[expert] && !has_entry(copy, expert);
+        const bool needs_padding =
+            lacks_next && expert > 0 && named_[expert - 1] && (parts_[expert - 1] || has_entry(copy, expert - 1));
         const size_t end = expert * size + (needs_padding ? std::min(size, kPadding) : 0);
         if (first * size < end) {
             pieces_.push_back(

@@ -48,9 +48,9 @@ Status find_written_rows(const ggml_tensor * node, const ggml_tensor * ids, cons
 // CopyParts - the pieces of one copy.
 class CopyParts {
   public:
-    // Finds the pieces of a copy out of host memory. `source` holds its bytes. `ids` and `data` are the ids of the copy
-    // and their bytes; NULL if it has none. `kept` says what the ring holds, and learns of the copy; NULL: nothing is
-    // kept. Fails, and names the node, if an id names no expert or no row.
+    // Finds the pieces of a copy out of host memory, or its entries. `source` holds its bytes. `ids` and `data` are the
+    // ids of the copy and their bytes; NULL if it has none. `kept` says what the ring holds, and learns of the copy;
+    // NULL: nothing is kept. Fails, and names the node, if an id names no expert or no row.
     Status find(const CopyBinding & copy, const char * source, const ggml_tensor * ids, const char * data,
                 KeptWeights * kept);
 
@@ -69,10 +69,14 @@ class CopyParts {
     void find_entries(const CopyBinding & copy, KeptWeights * kept);
     Status find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data);
 
+    // Returns true if a FromBank copies this expert.
+    static bool has_entry(const CopyBinding & copy, size_t expert);
+    void leave_out_entries(const CopyBinding & copy);
     void take_experts(const CopyBinding & copy);
 
     std::vector<Piece> pieces_;
     std::vector<Entry> entries_;
+    std::vector<bool> named_; // by expert of a weight: it is needed
     std::vector<bool> parts_; // by expert of a weight: it is to be sent
     size_t kept_bytes_ = 0;
 };

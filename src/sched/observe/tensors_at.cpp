@@ -28,7 +28,7 @@ std::vector<const ggml_tensor *> TensorsAt::touched_by(const plan::Task & task) 
         const size_t first = task.binding;
         const size_t n = task.kind == plan::TaskKind::SetAsync ? copies_[first].n_merged : 1;
         for (size_t i = first; i < first + n; i++) {
-            tensors.insert(tensors.end(), {copies_[i].src, copies_[i].dst});
+            tensors.insert(tensors.end(), {copies_[i].bank ? copies_[i].bank : copies_[i].src, copies_[i].dst});
         }
     } else { // The caller touches its inputs, or results.
         for (TensorId id = 0; id < graph_.n_tensors(); id++) {

@@ -114,7 +114,7 @@ void Scheduler::recover() noexcept {
     reset();
     forget_results();
     reallocations_.forget();
-    experts_.forget_entries();
+    forget_copies();
 }
 
 int Scheduler::index_of(ggml_backend_t backend) const {

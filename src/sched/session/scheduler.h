@@ -157,10 +157,12 @@ class Scheduler {
     Status prove_plan(const KeptPlan & kept);
     Status verify(KeptPlan & kept);
     Status run();
-    Status run_streamed(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer);
+    Status perform_with_experts(const plan::Plan & plan, const Observer & observer);
+    Status perform(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer);
     RunBindings run_bindings();
     void find_copy_limits();
     void forget_programs() noexcept;
+    void forget_copies() noexcept;
     void forget_results() noexcept;
     bool is_same_graph(const ggml_cgraph * graph) const;
     plan::Mode mode() const;

@@ -204,14 +204,20 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     Status status = run();
     if (!status.ok()) {
         in_flight_.abandon("the run failed");
-        experts_.forget_entries();
+        forget_copies();
         return status;
     }
     Status earlier = {GGML_STATUS_SUCCESS, executor_->take_failures_of_earlier_runs()};
     if (!earlier.message.empty()) {
-        experts_.forget_entries(); // Copies may have failed, too.
+        forget_copies();
     }
     return earlier;
+}
+
+// Forgets what devices hold of weights, since copies may have failed, too.
+void Scheduler::forget_copies() noexcept {
+    experts_.forget_entries();
+    executor_->forget_weights();
 }
 
 Status Scheduler::compute(ggml_cgraph * graph) {
@@ -219,7 +225,7 @@ Status Scheduler::compute(ggml_cgraph * graph) {
     wait_for_all();
     const Executor::Failures failures = executor_->take_failures();
     if (!failures.text.empty()) {
-        experts_.forget_entries(); // Copies may have failed, too.
+        forget_copies();
     }
     if (status.ok() && failures.of_last_run) {
         status.code = GGML_STATUS_FAILED;
@@ -280,24 +286,37 @@ Status Scheduler::run() {
     last_streams_ = streamed_;
     in_flight_.add_run(kept.after, kept.idle);
     const Observer observer = observer_; // The eval callback may set another one during the run.
+    return experts_.is_on() ? perform_with_experts(*kept.plan, observer)
+                            : perform(*kept.plan, run_bindings(), observer);
+}
+
+// Performs a plan of a graph that may use resident experts, and notes what it learns about them.
+Status Scheduler::perform_with_experts(const plan::Plan & plan, const Observer & observer) {
     LaunchTimer timer = {clock_, computes_missing_};
     RunBindings bindings = run_bindings();
     bindings.timer = computes_missing_.empty() ? nullptr : &timer;
     const double begin = clock_.now_us();
     experts_.promote();
-    Status status = streamed_->experts.bytes > 0 ? run_streamed(*kept.plan, bindings, observer)
-                                                 : executor_->run(*kept.plan, bindings, observer);
-    if (status.ok()) {
-        experts_.note_time(clock_.now_us() - begin, timer.us);
-        status = count_experts();
+    const Status status = perform(plan, bindings, observer);
+    if (!status.ok()) {
+        return status;
     }
-    return status;
+    experts_.note_time(clock_.now_us() - begin, timer.us);
+    return count_experts();
 }
 
-// Performs a plan that streams experts. Those that lie in banks of their device need not be sent.
-Status Scheduler::run_streamed(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer) {
-    const bool are_in_use = !experts_.banks_in_use().read.empty();
-    const size_t in_banks = are_in_use ? experts_.bytes_in_entries(streamed_->experts.backend) : 0;
+// Performs a plan. Streamed experts that lie in banks of their device need not be sent.
+Status Scheduler::perform(const plan::Plan & plan, const RunBindings & bindings, const Observer & observer) {
+    if (streamed_->experts.bytes == 0) {
+        return executor_->run(plan, bindings, observer);
+    }
+    size_t in_banks = 0;
+    const BackendId device = streamed_->experts.backend;
+    const BanksInUse banks = experts_.banks_in_use();
+    for (const ExpertBank * const bank : banks.read) {
+        const bool is_read = bank->backend() == device && backends_[device].sets_ranges && offered_ == Offered::Nothing;
+        in_banks += is_read ? bank->bytes_in_entries() : 0;
+    }
     return streaming_.run(plan, bindings, observer, *streamed_, in_banks);
 }
 
@@ -326,7 +345,7 @@ Status Scheduler::synchronize() {
     wait_for_all();
     Status earlier = {GGML_STATUS_SUCCESS, executor_->take_failures().text};
     if (!earlier.message.empty()) {
-        experts_.forget_entries(); // Copies may have failed, too.
+        forget_copies();
     }
     return earlier;
 }

@@ -66,7 +66,7 @@ Settings read_settings() {
                                           {"false", GGML_SCHED_EXPERTS_OFF}},
                                          GGML_SCHED_EXPERTS_OFF);
     settings.experts.misses =
-        static_cast<Misses>(host::read_switch("GGML_SCHED_EXPERT_MISSES", "none, shared or upload",
+        static_cast<Misses>(host::read_switch("GGML_SCHED_EXPERT_MISSES", "shared, none or upload",
                                               {{"none", static_cast<size_t>(Misses::None)},
                                                {"shared", static_cast<size_t>(Misses::Shared)},
                                                {"upload", static_cast<size_t>(Misses::Upload)}},
