@@ -91,11 +91,11 @@ def expert_model(shape):
     return model
 
 
-def compare_experts(compare_with, shapes=EXPERT_SHAPES[:1]):
+def compare_experts(compare_with):
     """Experts in host memory of which copies stay on an RPC server, in each way: the same logits, and our splits.
 
     compare_with(title, words, switches) runs llama_ab.py with these words and switches of ours."""
-    for shape, (what, n_splits, switches) in itertools.product(shapes, EXPERT_WAYS):
+    for shape, (what, n_splits, switches) in itertools.product(EXPERT_SHAPES, EXPERT_WAYS):
         what = f"{shape}, {what}"
         for old in WORK.glob("experts.json*"):
             old.unlink()
@@ -112,7 +112,7 @@ def check_experts():
         ours = [word for name, value in switches.items() for word in ("--ours-env", f"{name}={value}")]
         run_logged(title, ["env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "llama_ab.py", *words, *ours], "experts.log")
 
-    compare_experts(compare_with, EXPERT_SHAPES)
+    compare_experts(compare_with)
 
 
 def check_engine():

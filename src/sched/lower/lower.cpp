@@ -17,7 +17,6 @@ namespace ggml_sched {
 
 namespace {
 
-using plan::Access;
 using plan::Task;
 using plan::TaskKind;
 

@@ -297,7 +297,7 @@ Status Scheduler::perform_with_experts(const plan::Plan & plan, const Observer &
     bindings.timer = computes_missing_.empty() ? nullptr : &timer;
     const double begin = clock_.now_us();
     experts_.promote();
-    const Status status = perform(plan, bindings, observer);
+    Status status = perform(plan, bindings, observer);
     if (!status.ok()) {
         return status;
     }
