@@ -35,9 +35,9 @@ def add_options(parser):
                         help="device memory for streamed weights: auto, off, unlimited, or a number of MiB")
     parser.add_argument("--experts", type=expert_budget, metavar="BUDGET",
                         help="device memory for experts that stay there: off (default), auto, or a number of MiB")
-    parser.add_argument("--expert-misses", choices=("none", "shared", "upload"),
-                        help="if not all fit: whole layers stay there (none, the default), or single experts of each layer, and "
-                             "the CPU computes the others (cpu), or they are uploaded (upload)")
+    parser.add_argument("--expert-misses", choices=("shared", "none", "upload"),
+                        help="if not all fit: single experts of each layer stay there, and others are computed by the CPU or "
+                             "uploaded (shared, the default) or always uploaded (upload); or whole layers stay there (none)")
     parser.add_argument("--verify", action="store_true", help="prove each plan before it runs")
     parser.add_argument("--trace", metavar="FILE", help="write what ran when; see `ggml-sched timeline`")
     parser.add_argument("--debug", action="store_true", help="log the splits of each graph in ggml's debug log")

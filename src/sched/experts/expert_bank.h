@@ -36,7 +36,6 @@ class ExpertBank {
     const ExpertResidency & residency() const { return residency_; }
     const std::vector<ResidentCopy> & copies() const { return copies_; }
     size_t bytes() const;
-    size_t bytes_in_entries() const { return static_cast<size_t>(residency_.n_in_entries()) * bytes_of_entry(); }
     size_t bytes_of_entry() const { return bytes() / static_cast<size_t>(residency_.n_entries()); }
     // Returns the tensor with the entries for a tensor in host memory; NULL if there is none.
     ggml_tensor * find(const ggml_tensor * experts) const;

@@ -21,12 +21,12 @@ void ExpertResidency::clear() {
     std::fill(entries_.begin(), entries_.end(), kNone);
     std::fill(experts_.begin(), experts_.end(), kNone);
     promotions_.clear();
+    has_admitted_ = false;
 }
 
 void ExpertResidency::begin_run() {
     constexpr double kLargest = 1e100;
     noted_.clear();
-    has_admitted_ = false;
     weight_ *= std::exp2(1.0 / Tuning::kExpertHalfLife);
     if (weight_ > kLargest) {
         for (double & score : scores_) {

@@ -57,8 +57,9 @@ class ExpertResidency {
     // Gives entries to at most so many experts that the runs since the last call have missed. Their bytes are to
     // follow.
     void promote(size_t most = SIZE_MAX);
-    // True if experts have got entries in the last run.
+    // True if experts have got entries at once since forget_admissions().
     bool has_admitted() const { return has_admitted_; }
+    void forget_admissions() noexcept { has_admitted_ = false; }
     // Returns what the last promote() has given, until forget_promotions().
     const std::vector<Promotion> & promotions() const { return promotions_; }
     void forget_promotions() noexcept { promotions_.clear(); }

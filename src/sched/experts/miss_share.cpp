@@ -15,7 +15,7 @@ void MissShare::note_upload(BackendId backend, double us, size_t bytes) {
 // The first runs also pay for what happens once, such as reading weights from a file.
 void MissShare::note_cpu(double us, size_t bytes) {
     if (bytes == 0 || us <= 0.0) {
-        n_since_++;
+        n_since_ = std::min(n_since_ + 1, Tuning::kMeasureEach);
         return;
     }
     n_since_ = 0;

@@ -14,6 +14,7 @@ void Parting::begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const 
     n_pairs_ = ids->ne[0] * ids->ne[1];
     n_missed_ = 0;
     n_uploaded_ = 0;
+    bytes_on_cpu_ = 0;
     has_wrong_ = false;
     of_misses_.clear();
     is_used_.resize(static_cast<size_t>(bank.residency().n_entries()));

@@ -44,7 +44,7 @@ std::string PartingTrial::end_trial(Times & times, int64_t n_pairs) {
     const auto in_ms = [](double us) { return std::to_string(us / 1000.0) + " ms"; };
     return "a run took " + in_ms(ended.parted_us) + " with banks of experts and " + in_ms(ended.whole_us) +
            " without, so graphs are no longer parted that have " + std::to_string(n_pairs) +
-           " pairs of a token and an expert";
+           " pairs of a token and an expert; GGML_SCHED_EXPERT_MISSES=none uses the memory for whole layers";
 }
 
 int PartingTrial::n_off() const {

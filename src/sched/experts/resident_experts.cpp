@@ -128,14 +128,18 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
     std::vector<ExpertBank *> in_use; // by accepted pattern
     std::vector<ExpertPattern> accepted;
     std::string listing;
+    // With uploads there are no trials, since the results are to be the same bits each time. A graph with a block of
+    // many tokens, as a prompt whose last layer has one token, would say little.
+    is_in_trials_ = settings_.misses == Misses::Shared;
     const auto is_in_bank = [this](const ggml_tensor * experts) { return bank_of(experts) != nullptr; };
     for (const ExpertPattern & pattern : find_patterns(nodes, is_in_bank)) {
+        is_in_trials_ = is_in_trials_ && pattern.n_tokens() <= Tuning::kMostPartedTokens;
         const ggml_tensor * const first = pattern.nodes.front();
         ExpertBank & bank = *bank_of(first->src[operand_with_experts(first)]);
         std::string obstacle = obstacle_now(pattern, bank, is_fixed);
-        // An upload for the second of two patterns could replace an expert that the first one has still to read.
+        // An expert that the second of two patterns lacks could replace one that the first has still to read.
         for (size_t i = 0; i < accepted.size(); i++) {
-            if (in_use[i] == &bank && accepted[i].last >= pattern.first) {
+            if (obstacle.empty() && in_use[i] == &bank && accepted[i].last >= pattern.first) {
                 obstacle = "another block that uses its bank has not ended";
             }
         }
@@ -147,9 +151,6 @@ void ResidentExperts::part(const host::Nodes & nodes, const std::function<bool(c
             listing += std::string("## EXPERTS: '") + first->name + "' does not use its bank: " + obstacle + "\n";
         }
     }
-    // With uploads there are no trials, since the results are to be the same bits each time. A graph of which only a
-    // part is parted, as a prompt whose last layer has one token, would say little.
-    is_in_trials_ = settings_.misses == Misses::Shared && listing.empty();
     const bool are_parted = n_pairs_ > 0 && (!is_in_trials_ || trial_.begin(n_pairs_));
     for (size_t i = 0; are_parted && i < accepted.size(); i++) {
         if (const Obstacle obstacle = parted_.add(accepted[i], *in_use[i], settings_.misses); obstacle.text) {
@@ -171,7 +172,7 @@ void ResidentExperts::note_time(double us, double cpu_us) {
     for (size_t i = 0; i < parted_.patterns().size(); i++) {
         bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
     }
-    if (!parted_.is_empty()) {
+    if (!parted_.is_empty() && settings_.misses == Misses::Shared) {
         share_.note_cpu(cpu_us, bytes_on_cpu);
     }
     if (n_pairs_ == 0 || !is_in_trials_) {
@@ -207,6 +208,9 @@ void ResidentExperts::promote() {
         bank.residency().promote((Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1);
         n_promoted_ += bank.residency().promotions().size();
         bytes += bank.residency().promotions().size() * bank.bytes_of_entry();
+    }
+    for (size_t i = 0; i < n_patterns; i++) {
+        parted_.parting(i).bank().residency().forget_admissions();
     }
 }
 

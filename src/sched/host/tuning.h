@@ -92,7 +92,7 @@ struct Tuning {
 
     // Experts: parted pairs
 
-    // Pairs of graphs with more tokens are not parted: devices compute such batches themselves, and streaming sends the
+    // Pairs of blocks with more tokens are not parted: devices compute such batches themselves, and streaming sends the
     // experts.
     static constexpr int64_t kMostPartedTokens = 31;
     // A choice counts half as much so many runs later.

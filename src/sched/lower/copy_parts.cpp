@@ -127,18 +127,18 @@ void CopyParts::find_whole(const CopyBinding & copy, const char * source, KeptWe
     }
     if (may_be_kept) {
         const size_t n_parts = parts_.size();
-        const auto n_sent = static_cast<size_t>(std::count(parts_.begin(), parts_.end(), true));
+        const auto n_wanted = static_cast<size_t>(std::count(parts_.begin(), parts_.end(), true));
         kept->add({dst, copy.src->data, copy.bytes, n_parts}, parts_);
         if (std::find(parts_.begin(), parts_.end(), true) == parts_.end()) {
-            kept_bytes_ = copy.bytes / n_parts * n_sent;
+            kept_bytes_ = copy.bytes * n_wanted / std::max<size_t>(n_parts, 1);
             return;
         }
     } else if (kept && (copy.cache || copy.via_ring)) {
         kept->overwrite(dst, copy.bytes);
     }
     if (copy.residency) {
-        leave_out_entries(copy);
-        take_experts(copy);
+        leave_out_entries(copy); // once more, since kept->add() has changed parts_
+        take_experts(copy, kept != nullptr);
         return;
     }
     if (const size_t bytes = bytes_now(copy); bytes > 0) {
@@ -160,7 +160,7 @@ Status CopyParts::find_experts(const CopyBinding & copy, const ggml_tensor * ids
         const auto n_new = std::count(parts_.begin(), parts_.end(), true);
         kept_bytes_ = static_cast<size_t>(n_wanted - n_new) * copy.src->nb[2];
     }
-    take_experts(copy);
+    take_experts(copy, kept != nullptr);
     return {};
 }
 
@@ -176,9 +176,9 @@ void CopyParts::leave_out_entries(const CopyBinding & copy) {
     }
 }
 
-// Finds the pieces of the experts in parts_. Behind named experts whose next one is not there, a little of the next one
-// is sent.
-void CopyParts::take_experts(const CopyBinding & copy) {
+// Finds the pieces of the experts in parts_. Behind experts whose next one is not there, a little of the next one is
+// sent. If the ring keeps weights, also behind those out of a bank that are not named: a later run may need them.
+void CopyParts::take_experts(const CopyBinding & copy, bool is_kept) {
     const size_t n_experts = parts_.size();
     const size_t size = copy.src->nb[copy.residency ? expert_dimension(copy.src) : 2];
     for (size_t expert = 0; expert < n_experts; expert++) {
@@ -187,8 +187,10 @@ void CopyParts::take_experts(const CopyBinding & copy) {
             expert++;
         }
         const bool lacks_next = expert < n_experts && !named_[expert] && !has_entry(copy, expert);
-        const bool needs_padding =
-            lacks_next && expert > 0 && named_[expert - 1] && (parts_[expert - 1] || has_entry(copy, expert - 1));
+        const auto is_there = [&](size_t one) {
+            return parts_[one] || ((named_[one] || is_kept) && has_entry(copy, one));
+        };
+        const bool needs_padding = lacks_next && expert > 0 && is_there(expert - 1);
         const size_t end = expert * size + (needs_padding ? std::min(size, kPadding) : 0);
         if (first * size < end) {
             pieces_.push_back(

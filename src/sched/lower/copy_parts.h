@@ -72,7 +72,7 @@ class CopyParts {
     // Returns true if a FromBank copies this expert.
     static bool has_entry(const CopyBinding & copy, size_t expert);
     void leave_out_entries(const CopyBinding & copy);
-    void take_experts(const CopyBinding & copy);
+    void take_experts(const CopyBinding & copy, bool is_kept);
 
     std::vector<Piece> pieces_;
     std::vector<Entry> entries_;

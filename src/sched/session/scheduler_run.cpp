@@ -311,11 +311,10 @@ Status Scheduler::perform(const plan::Plan & plan, const RunBindings & bindings,
         return executor_->run(plan, bindings, observer);
     }
     size_t in_banks = 0;
-    const BackendId device = streamed_->experts.backend;
-    const BanksInUse banks = experts_.banks_in_use();
-    for (const ExpertBank * const bank : banks.read) {
-        const bool is_read = bank->backend() == device && backends_[device].sets_ranges && offered_ == Offered::Nothing;
-        in_banks += is_read ? bank->bytes_in_entries() : 0;
+    for (const CopyBinding & copy : bindings.copies) {
+        if (copy.form == CopyForm::FromBank && copy.dst_backend == streamed_->experts.backend) {
+            in_banks += static_cast<size_t>(copy.residency->n_in_entries()) * copy.src->nb[expert_dimension(copy.src)];
+        }
     }
     return streaming_.run(plan, bindings, observer, *streamed_, in_banks);
 }

@@ -348,6 +348,47 @@ TEST(NamedExperts, AreSentInPiecesThatDoNotTouch) {
     EXPECT_EQ(pieces[1].bytes, 4 * weights->nb[2]) << "nothing is behind the last one";
 }
 
+// Returns the pieces of a copy by ids on a device that has experts 0 to 3 in a bank: offsets and bytes.
+std::vector<std::pair<size_t, size_t>> pieces_beside_a_bank(std::vector<int32_t> named, KeptWeights * kept) {
+    const ContextPtr context = make_context();
+    ggml_tensor * ids = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, static_cast<int64_t>(named.size()), 1);
+    ggml_tensor * weights = ggml_new_tensor_3d(context.get(), GGML_TYPE_F32, 16, 16, 8);
+    std::vector<char> bytes(ggml_nbytes(weights));
+    weights->data = bytes.data();
+    ExpertResidency residency(8, 4);
+    residency.fill();
+    CopyBinding copy = {};
+    copy.src = copy.dst = weights;
+    copy.bytes = bytes.size();
+    copy.streamed = true;
+    copy.ids = 0;
+    copy.form = CopyForm::NamedExperts;
+    copy.residency = &residency;
+    CopyParts parts;
+    EXPECT_TRUE(parts.find(copy, nullptr, ids, reinterpret_cast<const char *>(named.data()), kept).ok());
+    std::vector<std::pair<size_t, size_t>> pieces;
+    for (const Piece & piece : parts.pieces()) {
+        pieces.emplace_back(piece.offset, piece.bytes);
+    }
+    return pieces;
+}
+
+TEST(NamedExperts, ThatAreInABankAreNotSent) {
+    constexpr size_t kExpert = size_t{16} * 16 * sizeof(float);
+    using Pieces = std::vector<std::pair<size_t, size_t>>;
+    EXPECT_EQ(pieces_beside_a_bank({0, 2}, nullptr), Pieces());
+    EXPECT_EQ(pieces_beside_a_bank({0, 4, 7}, nullptr),
+              (Pieces{{4 * kExpert, kExpert + kPadding}, {7 * kExpert, kExpert}}));
+    EXPECT_EQ(pieces_beside_a_bank({3}, nullptr), (Pieces{{4 * kExpert, kPadding}})) << "it is read a little behind 3";
+}
+
+TEST(NamedExperts, ThatMayBeKeptGetTheirPaddingAtOnce) {
+    constexpr size_t kExpert = size_t{16} * 16 * sizeof(float);
+    using Pieces = std::vector<std::pair<size_t, size_t>>;
+    KeptWeights kept;
+    EXPECT_EQ(pieces_beside_a_bank({0}, &kept), (Pieces{{4 * kExpert, kPadding}})) << "a later run may name 3";
+}
+
 TEST(NamedExperts, AreRefusedWhereThereAreNone) {
     const ContextPtr context = make_context();
     const ggml_tensor * ids = ggml_new_tensor_2d(context.get(), GGML_TYPE_I32, 1, 1);
