@@ -64,5 +64,66 @@ INSTANTIATE_TEST_SUITE_P(Rings, PromptsWithBanks,
                                           testing::Values(GGML_SCHED_EXPERT_MISSES_SHARED,
                                                           GGML_SCHED_EXPERT_MISSES_UPLOAD)));
 
+// Starts a run of a graph, and enqueues a read of its result. Nothing is waited for.
+bool start(const Rig & rig, ExpertLayers & layers, int seed, int64_t n_tokens, std::vector<float> & result) {
+    ggml_backend_sched_reset(rig.sched());
+    layers.build(n_tokens);
+    if (!ggml_backend_sched_alloc_graph(rig.sched(), layers.graph)) {
+        return false;
+    }
+    layers.write_inputs(seed);
+    if (ggml_backend_sched_graph_compute_async(rig.sched(), layers.graph) != GGML_STATUS_SUCCESS) {
+        return false;
+    }
+    result.resize(static_cast<size_t>(ggml_nelements(layers.result)));
+    ggml_backend_tensor_get_async(rig.device(0), layers.result, result.data(), 0, ggml_nbytes(layers.result));
+    return true;
+}
+
+constexpr int kInTurn = 8; // tokens and prompts
+
+int64_t n_tokens_of(int run) {
+    return run % 2 == 1 ? kPrompt : 1;
+}
+
+// Starts tokens and prompts in turn, and returns all results.
+std::vector<std::vector<float>> start_in_turn(const RigOptions & options) {
+    Rig rig(options);
+    ExpertLayers layers(rig, {});
+    std::vector<std::vector<float>> results(kInTurn);
+    for (int i = 0; i < kInTurn; i++) {
+        EXPECT_TRUE(start(rig, layers, i, n_tokens_of(i), results[static_cast<size_t>(i)]))
+            << ggml_sched_get_error(rig.sched());
+    }
+    ggml_backend_sched_synchronize(rig.sched());
+    EXPECT_GT(rig.stats().expert_bytes_in_banks, 0U);
+    return results;
+}
+
+// Returns the same results of a device without experts. Each run is waited for.
+std::vector<std::vector<float>> run_in_turn() {
+    RigOptions options = half_of_the_experts(GGML_SCHED_EXPERT_MISSES_SHARED, size_t{1} << 20);
+    options.experts = 0;
+    Rig rig(options);
+    ExpertLayers layers(rig, {});
+    std::vector<std::vector<float>> results(kInTurn);
+    for (int i = 0; i < kInTurn; i++) {
+        results[static_cast<size_t>(i)] = layers.run(rig, i, n_tokens_of(i));
+    }
+    return results;
+}
+
+TEST(PromptsInFlight, ReadTheBankBeforeAndBehindUploads) {
+    const std::vector<std::vector<float>> expected = run_in_turn();
+    for (const int percent : {0, 100}) { // uploads before the run, and while it runs
+        for (uint64_t seed = 1; seed <= 12; seed++) {
+            RigOptions options = half_of_the_experts(GGML_SCHED_EXPERT_MISSES_SHARED, size_t{1} << 20);
+            options.uploaded_percent = percent;
+            options.seed = seed;
+            EXPECT_TRUE(start_in_turn(options) == expected) << percent << " % uploaded, seed " << seed;
+        }
+    }
+}
+
 } // namespace
 } // namespace ggml_sched::test
