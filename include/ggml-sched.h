@@ -77,8 +77,8 @@ enum ggml_sched_stream_decision {
 GGML_API const char * ggml_sched_stream_decision_text(uint64_t decision);
 
 // Counters since the scheduler was made, or since ggml_sched_reset_stats. The caller's own waits, by
-// ggml_backend_sched_synchronize, are not counted. Names with "bytes" are in bytes. All others but stream_decision are
-// counts. A later version may add counters at the end. No counter moves.
+// ggml_backend_sched_synchronize, are not counted. Names with "bytes" are in bytes. All others but stream_decision and
+// expert_banks_off are counts. A later version may add counters at the end. No counter moves.
 struct ggml_sched_stats {
     uint64_t runs;
     uint64_t plans;           // runs that needed a new plan

@@ -73,17 +73,6 @@ ggml_cgraph * ExpertGraph::finish() {
     return handle_.get();
 }
 
-// Returns true for nodes that are placed on the CPU, except the one that parts the pairs.
-bool ExpertGraph::computes_missing(const ggml_tensor * node) const {
-    const auto cpu = static_cast<BackendId>(backends_.size() - 1);
-    return node->op != GGML_OP_CUSTOM &&
-           std::any_of(patterns_.begin(), patterns_.end(), [&](const PartedPattern & pattern) {
-               return std::any_of(pattern.placed.begin(), pattern.placed.end(), [&](const PlacedNode & placed) {
-                   return placed.node == node && placed.backend == cpu;
-               });
-           });
-}
-
 void ExpertGraph::exchange() {
     is_exchanged_ = true;
     for (const PartedPattern & pattern : patterns_) {

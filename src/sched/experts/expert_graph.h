@@ -40,8 +40,6 @@ class ExpertGraph {
 
     bool is_empty() const { return patterns_.empty(); }
     const std::vector<PartedPattern> & patterns() const { return patterns_; }
-    // True if the node is one of those by which the CPU computes missing pairs.
-    bool computes_missing(const ggml_tensor * node) const;
     // Returns the parting of a pattern.
     Parting & parting(size_t pattern) { return partings_[pattern]; }
 

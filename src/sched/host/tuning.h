@@ -113,7 +113,7 @@ struct Tuning {
     static constexpr int kRunsOfAGraph = 4;
     // A copy of this size to a new bank measures the link.
     static constexpr size_t kUploadSample = 8 * kMiB;
-    // What the CPU needs for missing experts is an average, in which the last run has this weight.
+    // The time that the CPU needs for missing experts is a running average. The last run has this weight in it.
     static constexpr double kNewestOfCpu = 0.125;
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
     static constexpr size_t kMostUploaded = 64 * kMiB;

@@ -247,7 +247,8 @@ void Scheduler::exchange_experts() {
     }
 }
 
-// Finds the splits in which the CPU computes missing pairs of the allocated graph.
+// Finds the splits in which the CPU computes missing pairs of the allocated graph. Nodes that have their place on the
+// CPU do so, except the one that parts the pairs.
 void Scheduler::find_splits_of_missing() {
     computes_missing_.clear();
     if (experts_.parted().is_empty()) {
@@ -259,7 +260,8 @@ void Scheduler::find_splits_of_missing() {
         const Split & split = splits().splits[i];
         for (int node = split.begin; node < split.end && split.backend == cpu; node++) {
             const ggml_tensor * const tensor = view().tensor(view().nodes()[static_cast<size_t>(node)].tensor);
-            computes_missing_[i] = computes_missing_[i] || experts_.parted().computes_missing(tensor);
+            const bool has_its_place = placed_.find(tensor) != placed_.end() && user_.find(tensor) == user_.end();
+            computes_missing_[i] = computes_missing_[i] || (has_its_place && tensor->op != GGML_OP_CUSTOM);
         }
     }
 }
