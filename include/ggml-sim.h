@@ -54,6 +54,7 @@ struct ggml_sim_config {
     bool   offload;           // offload_op takes matrix products with 32 or more rows.
     bool   sets_ranges;       // One call may set several tensors that lie side by side. Default: false
     bool   inits_tensors;     // Its buffers are told of each tensor that is placed in them. Default: false
+    bool   registers_memory;  // The registry's ggml_backend_register_host_buffer pins memory for it. Default: false
 };
 
 // Returns a configuration of the profile, to start from.
@@ -119,6 +120,7 @@ enum ggml_sim_call {
     // The call waits all the same, and the next launch on the backend that has recorded the event fails.
     GGML_SIM_CALL_EVENT_SYNCHRONIZE    = 12,
     GGML_SIM_CALL_BUFFER_FROM_HOST_PTR = 13, // NULL
+    GGML_SIM_CALL_REGISTER_HOST_BUFFER = 14, // false
 
     GGML_SIM_CALL_COUNT,
 };

@@ -82,6 +82,13 @@ bool has_init_tensor(ggml_backend_buffer_t buffer) {
     return has_field(buffer, current().layout.buffer.init_tensor);
 }
 
+FreeBuffer exchange_free(ggml_backend_buffer_t buffer, FreeBuffer free_buffer) {
+    const size_t where = current().layout.buffer.free_buffer;
+    const auto before = read_field<FreeBuffer>(buffer, where);
+    write_field(buffer, where, free_buffer);
+    return before;
+}
+
 void free_memory_of(ggml_backend_buffer_t buffer) {
     const attach::BufferLayout & where = current().layout.buffer;
     if (const auto free_buffer = read_field<void (*)(ggml_backend_buffer_t)>(buffer, where.free_buffer)) {

@@ -249,17 +249,20 @@ bool is_host(ggml_backend_buffer_type_t) {
     return true;
 }
 
-} // namespace
+// Returns the first listed device that registers the caller's memory; NULL if none does.
+Device * first_that_registers(const Simulator & simulator) {
+    const auto found = std::find_if(simulator.listed.begin(), simulator.listed.end(), [](const Device * device) {
+        return device->config.registers_memory && device->traits().pinned;
+    });
+    return found == simulator.listed.end() ? nullptr : *found;
+}
 
-ggml_backend_buffer_t buffer_from_host_ptr(Device & device, void * bytes, size_t size) {
-    Session sim;
-    if (sim->is_to_fail(device, GGML_SIM_CALL_BUFFER_FROM_HOST_PTR)) {
-        return nullptr;
-    }
+// Pins the caller's memory for the device. NULL, and a line in the log, where that is not possible.
+AllocationRef pin(Simulator & simulator, const Device & device, void * bytes, size_t size) {
     AllocationRef allocation;
     try {
         allocation =
-            is_range(bytes, size) ? sim->memory.adopt(device.index, static_cast<char *>(bytes), size) : nullptr;
+            is_range(bytes, size) ? simulator.memory.adopt(device.index, static_cast<char *>(bytes), size) : nullptr;
     } catch (const std::bad_alloc &) {
         GGML_LOG_ERROR("sim: no host memory to pin a buffer of %zu bytes for %s\n", size, device.name);
         return nullptr;
@@ -268,6 +271,44 @@ ggml_backend_buffer_t buffer_from_host_ptr(Device & device, void * bytes, size_t
         GGML_LOG_ERROR("sim: %zu bytes of the caller's cannot be pinned for %s: there are none, or some are pinned "
                        "already; use them as they are\n",
                        size, device.name);
+    }
+    return allocation;
+}
+
+} // namespace
+
+bool a_device_registers_memory() {
+    Session sim;
+    return first_that_registers(*sim) != nullptr;
+}
+
+bool register_host_buffer(void * bytes, size_t size) {
+    Session sim;
+    Device * const device = first_that_registers(*sim);
+    return device != nullptr && !sim->is_to_fail(*device, GGML_SIM_CALL_REGISTER_HOST_BUFFER) &&
+           pin(*sim, *device, bytes, size) != nullptr;
+}
+
+void unregister_host_buffer(void * bytes) {
+    Session sim;
+    const AllocationRef * const found = sim->memory.find(bytes);
+    if (found == nullptr || (*found)->bytes != bytes || (*found)->is_owned) {
+        sim->violation(nullptr, "memory of the caller's is unregistered that is not registered");
+        return;
+    }
+    const AllocationRef allocation = *found;
+    sim->let_adversary_act();
+    sim->report_uses_in_flight(*allocation);
+    sim->memory.release(*allocation);
+}
+
+ggml_backend_buffer_t buffer_from_host_ptr(Device & device, void * bytes, size_t size) {
+    Session sim;
+    if (sim->is_to_fail(device, GGML_SIM_CALL_BUFFER_FROM_HOST_PTR)) {
+        return nullptr;
+    }
+    const AllocationRef allocation = pin(*sim, device, bytes, size);
+    if (allocation == nullptr) {
         return nullptr;
     }
     ggml_backend_buffer_t buffer =

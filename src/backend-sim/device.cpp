@@ -192,7 +192,12 @@ void * reg_proc_address(ggml_backend_reg_t, const char * name) {
         {"ggml_backend_clock_us", address_of<ggml_backend_clock_us_t>(ggml_backend_sim_time_us)},
         {"ggml_backend_last_operation_times", address_of<ggml_backend_last_operation_times_t>(last_operation_times)},
     };
-    return core::find_proc(procs, name);
+    const core::Proc registering[] = {
+        {"ggml_backend_register_host_buffer", address_of<bool (*)(void *, size_t)>(register_host_buffer)},
+        {"ggml_backend_unregister_host_buffer", address_of<void (*)(void *)>(unregister_host_buffer)},
+    };
+    void * const address = core::find_proc(procs, name);
+    return address == nullptr && a_device_registers_memory() ? core::find_proc(registering, name) : address;
 }
 
 } // namespace

@@ -154,6 +154,7 @@ const char * ggml_sim_call_name(enum ggml_sim_call call) {
         "synchronize",
         "event_synchronize",
         "buffer_from_host_ptr",
+        "register_host_buffer",
     };
     return ggml_sched::core::is_below(call, GGML_SIM_CALL_COUNT) ? names[ggml_sched::core::number_of(call)] : nullptr;
 }

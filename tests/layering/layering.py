@@ -80,7 +80,7 @@ RULES = [
          [r"include/.*", r"src/sched/host/.*", r"src/sched/plan/machine\.h", INTERNAL_HEADERS]),
     Rule(r"src/sched/graph/.*", _STAGE + _stages("graph")),
     # It owns memory of devices, and fills it.
-    Rule(r"src/sched/experts/.*", _STAGE + _stages("graph", "experts") + [r"src/sched/host/(clock|execute|log)\.h"]),
+    Rule(r"src/sched/experts/.*", _STAGE + _stages("graph", "experts") + [r"src/sched/host/(clock|execute|log|registered_buffers)\.h"]),
     Rule(r"src/sched/assign/.*", _STAGE + _stages("graph", "assign")),
     Rule(r"src/sched/split/.*", _STAGE + _stages("graph", "assign", "split")),
     Rule(r"src/sched/alloc/.*",

@@ -6,6 +6,7 @@
 #include "experts/resident_experts.h"
 #include "host/execute.h"
 #include "host/log.h"
+#include "host/registered_buffers.h"
 #include "host/tuning.h"
 
 namespace ggml_sched {
@@ -181,6 +182,9 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
     }
     if (n_entries < pattern.n_chosen()) {
         return {"the budget has no room for the experts of one token"};
+    }
+    for (const ggml_tensor * const tensor : candidate.tensors) { // Their experts are uploaded again and again.
+        host::register_buffer(host::buffer_of(tensor), backends_[candidate.backend], backends_.back());
     }
     std::unique_ptr<ExpertBank> bank =
         ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries), share_);

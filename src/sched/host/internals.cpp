@@ -1,5 +1,7 @@
 #include "host/internals.h"
 
+#include <utility>
+
 #include "host/ggml_api.h"
 #include "host/owned_buffers.h"
 
@@ -67,6 +69,10 @@ bool has_alloc_size(ggml_backend_buffer_type_t buft) {
 
 bool has_init_tensor(ggml_backend_buffer_t buffer) {
     return buffer->iface.init_tensor != nullptr;
+}
+
+FreeBuffer exchange_free(ggml_backend_buffer_t buffer, FreeBuffer free_buffer) {
+    return std::exchange(buffer->iface.free_buffer, free_buffer);
 }
 
 void free_memory_of(ggml_backend_buffer_t buffer) {

@@ -35,4 +35,9 @@ bool has_alloc_size(ggml_backend_buffer_type_t buft);
 // True if the buffer must be told of each tensor that is placed in it.
 bool has_init_tensor(ggml_backend_buffer_t buffer);
 
+// FreeBuffer - the function that frees what a buffer has, but not the buffer itself. It may be NULL.
+using FreeBuffer = void (*)(ggml_backend_buffer_t buffer);
+// Gives the buffer another such function, and returns the one that it had.
+FreeBuffer exchange_free(ggml_backend_buffer_t buffer, FreeBuffer free_buffer);
+
 } // namespace ggml_sched::host

@@ -5,6 +5,7 @@
 #include "host/known_devices.h"
 #include "host/owned_buffers.h"
 #include "host/proc.h"
+#include "host/registered_buffers.h"
 
 namespace ggml_sched::host {
 
@@ -58,6 +59,13 @@ size_t free_memory(const Backend & backend) {
     return free;
 }
 
+size_t total_memory(const Backend & backend) {
+    size_t free = 0;
+    size_t total = 0;
+    ggml_backend_dev_memory(backend.device, &free, &total);
+    return total;
+}
+
 bool is_cpu(ggml_backend_t backend) {
     const ggml_backend_dev_t device = ggml_backend_get_device(backend);
     return device && ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
@@ -93,12 +101,17 @@ ggml_backend_buffer_type_t staging_buft(const Backend & backend) {
     return pinned ? pinned : ggml_backend_cpu_buffer_type();
 }
 
-bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft) {
-    return buft == ggml_backend_dev_host_buffer_type(backend.device);
+bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t memory_type) {
+    return memory_type == ggml_backend_dev_host_buffer_type(backend.device);
 }
 
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer) {
     return ggml_backend_buffer_get_type(buffer);
+}
+
+ggml_backend_buffer_type_t memory_type_of(ggml_backend_buffer_t buffer) {
+    const ggml_backend_buffer_type_t registered = registered_as(buffer);
+    return registered ? registered : buft_of(buffer);
 }
 
 size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor) {
@@ -120,7 +133,14 @@ bool is_weights(ggml_backend_buffer_t buffer) {
 BufferFacts facts_of(ggml_backend_buffer_t buffer) {
     const size_t size = ggml_backend_buffer_get_size(buffer);
     const uint64_t begin = size == 0 ? 0 : reinterpret_cast<uintptr_t>(ggml_backend_buffer_get_base(buffer));
-    return {buft_of(buffer), begin, begin + size, is_host(buffer), is_weights(buffer), owner_of(buffer)};
+    const ggml_backend_buffer_type_t registered = registered_as(buffer);
+    return {registered ? registered : buft_of(buffer),
+            begin,
+            begin + size,
+            is_host(buffer),
+            is_weights(buffer),
+            registered != nullptr,
+            owner_of(buffer)};
 }
 
 bool inputs_keep_values() {

@@ -36,6 +36,8 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
 ggml_backend_t second_backend(const Backend & backend);
 // Returns the free bytes of the backend's device; 0 if that is not known.
 size_t free_memory(const Backend & backend);
+// Returns all bytes of the backend's device, used or not; 0 if that is not known.
+size_t total_memory(const Backend & backend);
 // True if the backend's device is a CPU.
 bool is_cpu(ggml_backend_t backend);
 
@@ -47,8 +49,9 @@ bool copy_order(const Backend & src, const Backend & dst, plan::CopyOrder & orde
 
 // Returns the type of memory for data between host and device: pinned if the device has it, else that of the CPU.
 ggml_backend_buffer_type_t staging_buft(const Backend & backend);
-// True if the memory is pinned for the backend, so that a copy reads it when it executes, not when it is enqueued.
-bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t buft);
+// True if memory of this type is pinned for the backend, so that a copy reads it when it executes, not when it is
+// enqueued. memory_type_of() tells the type.
+bool is_pinned_for(const Backend & backend, ggml_backend_buffer_type_t memory_type);
 
 // Returns the buffer that holds the tensor's bytes, which for a view is that of its root; NULL before allocation.
 inline ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
@@ -56,6 +59,8 @@ inline ggml_backend_buffer_t buffer_of(const ggml_tensor * tensor) {
 }
 // Returns the type of the buffer.
 ggml_backend_buffer_type_t buft_of(ggml_backend_buffer_t buffer);
+// Returns the type of memory that the buffer counts as: pinned memory if it is registered, else its own type.
+ggml_backend_buffer_type_t memory_type_of(ggml_backend_buffer_t buffer);
 // Returns the bytes that the tensor needs in the buffer, padding included.
 size_t size_in(ggml_backend_buffer_t buffer, const ggml_tensor * tensor);
 // True if the buffer is host memory.
@@ -67,16 +72,17 @@ bool inits_tensors(ggml_backend_buffer_t buffer);
 
 // BufferFacts - all that the scheduler wants to know about a buffer.
 struct BufferFacts {
-    ggml_backend_buffer_type_t buft = nullptr;
-    uint64_t begin = 0; // first address
-    uint64_t end = 0;   // address behind the last
+    ggml_backend_buffer_type_t memory_type = nullptr; // as memory_type_of() tells
+    uint64_t begin = 0;                               // first address
+    uint64_t end = 0;                                 // address behind the last
     bool host = false;
     bool weights = false;
+    bool registered = false;      // pageable memory that counts as pinned
     const void * owner = nullptr; // the scheduler whose compute buffer it is; NULL: the caller's buffer
 
     friend bool operator==(const BufferFacts & a, const BufferFacts & b) {
-        return a.buft == b.buft && a.begin == b.begin && a.end == b.end && a.host == b.host && a.weights == b.weights &&
-               a.owner == b.owner;
+        return a.memory_type == b.memory_type && a.begin == b.begin && a.end == b.end && a.host == b.host &&
+               a.weights == b.weights && a.registered == b.registered && a.owner == b.owner;
     }
 };
 // Returns the facts about the buffer.

@@ -43,6 +43,14 @@ struct Tuning {
     // A thread looks this many times for the next part before it sleeps: the next part is often published soon.
     static constexpr int kPatience = 1000;
 
+    // Registered memory: pageable memory that a driver has pinned
+
+    // All together has at most one part in this many of the machine's memory, since it cannot be swapped out.
+    static constexpr size_t kShareOfHost = 2;
+    // Weights are registered only as long as all together has one part in this many. The rest is left for caches, which
+    // are read with each token.
+    static constexpr size_t kShareOfHostForWeights = 3;
+
     // Streaming
 
     // Copies run this far ahead of their use, in auto. A smaller distance would not bridge what the device computes.

@@ -20,7 +20,7 @@ void BankCopies::fill() {
             binding.form = CopyForm::Promoted;
             binding.residency = &bank->residency();
             binding.pageable = device.set_async && device.events && !topology_.cannot_stage[bank->backend()] &&
-                               !host::is_pinned_for(device, out_.source_buft(binding));
+                               !out_.reads_pinned(binding);
             out_.push_copy(device.set_async ? plan::TaskKind::SetAsync : plan::TaskKind::CopyNow, 0,
                            out_.bind(binding));
             filled_.push_back(out_.buffers().of(copy.buffer.get()).space);

@@ -208,7 +208,7 @@ class Lowering {
             return false; // the ring is the source, or the backend copies as it can
         }
         const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
-        return !host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.buft);
+        return !host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.memory_type);
     }
 
     void stream(int32_t section, const StreamSlot & slot) {
@@ -382,10 +382,10 @@ class Lowering {
         out_.push(task);
     }
 
-    bool is_staged(const CopyBinding & copy) const {
+    bool is_staged(const CopyBinding & copy) {
         const host::Backend & dst = backends_[copy.dst_backend];
         return !copy.via_ring && dst.events && copy.bytes >= Tuning::kStagedFrom &&
-               !topology_.cannot_stage[copy.dst_backend] && !host::is_pinned_for(dst, out_.source_buft(copy));
+               !topology_.cannot_stage[copy.dst_backend] && !out_.reads_pinned(copy);
     }
 
     // True if the source may be written again before the device has read it. Other modes wait for every copy anyway.
@@ -397,20 +397,31 @@ class Lowering {
     }
 
     // True for copies of urgent splits and for large inputs if n_copies > 1, if the call need not wait for the queue.
-    bool goes_on_stream_lane(int32_t split, const CopyBinding & copy) const {
+    bool goes_on_stream_lane(int32_t split, const CopyBinding & copy) {
         const BackendId backend = copy.dst_backend;
         const bool takes_turns = copy.via_ring && slots_.n_copies() > 1 && copy.bytes >= limits_.stream_lane_from &&
                                  topology_.stream_of[backend] != plan::kHost;
         const bool is_urgent = copy.ids == kNoBinding && streams_.is_urgent(backend, split);
-        return (takes_turns || is_urgent) &&
-               (copy.pageable || host::is_pinned_for(backends_[backend], out_.source_buft(copy)));
+        return (takes_turns || is_urgent) && (copy.pageable || out_.reads_pinned(copy));
     }
 
     void lower_return() {
         Task task = {TaskKind::Return, plan::kHost};
         out_.begin(task);
         append_writes_of_inputs(graph_, out_.buffers(), out_.accesses());
+        append_writes_of_registered();
         out_.push(task);
+    }
+
+    // Devices read registered memory late. For the caller it stays pageable, so it has been read when the call returns.
+    void append_writes_of_registered() {
+        for (const InputCopy & input : splits_.copies) {
+            const ggml_tensor * const source = graph_.tensor(input.tensor);
+            const host::BufferFacts & facts = out_.buffers().of(host::buffer_of(source)).facts;
+            if (facts.registered && !facts.weights) {
+                out_.accesses().push_back(access_to(source, true, out_.buffers()));
+            }
+        }
     }
 
     const GraphView & graph_;

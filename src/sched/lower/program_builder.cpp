@@ -58,7 +58,7 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
     case TaskKind::SetAsync:
         task.lane = task.destination = copy.on_stream_lane ? topology_.stream_of[copy.dst_backend] : dst;
         task.only_at_call = copy.pageable && !copy.bank;
-        task.reads_at_call = !copy.bank && !host::is_pinned_for(backends_[copy.dst_backend], source_buft(copy));
+        task.reads_at_call = !copy.bank && !reads_pinned(copy);
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
         break;
     case TaskKind::Offer:
@@ -112,8 +112,10 @@ bool ProgramBuilder::is_host(const ggml_tensor * tensor) {
     return buffer && buffers_.of(buffer).facts.host;
 }
 
-ggml_backend_buffer_type_t ProgramBuilder::source_buft(const CopyBinding & copy) const {
-    return copy.via_ring ? topology_.ring_buft : host::buft_of(host::buffer_of(copy.src));
+bool ProgramBuilder::reads_pinned(const CopyBinding & copy) {
+    return host::is_pinned_for(backends_[copy.dst_backend],
+                               copy.via_ring ? topology_.ring_buft
+                                             : buffers_.of(host::buffer_of(copy.src)).facts.memory_type);
 }
 
 } // namespace ggml_sched

@@ -52,8 +52,8 @@ class ProgramBuilder {
     bool is_host(const ggml_tensor * tensor);
     // True if an Offer of this copy goes on the device's queue. Otherwise the host makes the copy during the call.
     bool sets_async(const CopyBinding & copy);
-    // Returns the type of the memory that the device reads: the ring or the source's buffer.
-    ggml_backend_buffer_type_t source_buft(const CopyBinding & copy) const;
+    // True if the device reads the source, or the ring, by itself when the copy executes.
+    bool reads_pinned(const CopyBinding & copy);
 
   private:
     // Sets the lanes of a copy, and when its source is read.

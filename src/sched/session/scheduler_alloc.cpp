@@ -18,7 +18,8 @@ Status Scheduler::prepare(Goal goal, size_t * sizes) {
     Status status;
     do { // The stages run again without streaming if its memory is needed for something else.
         bool fits = false;
-        do { // They run again with lower limits if there is less memory for streaming than the splits need.
+        do { // They run again if memory counts as pinned from here on, and with lower limits if there is less memory
+             // for streaming than the splits need.
             // Each node gets a backend, and a split begins where the backend changes.
             status = assign_and_split();
             // Streamed weights get a ring in the memory of their device.
@@ -78,11 +79,15 @@ void Scheduler::plan_streaming() {
     }
 }
 
-// Plans what is streamed, and gets the memory for it. `fits` is false if there is too little memory.
+// Plans what is streamed, and gets the memory for it. `fits` is false if the graph has to be split again.
 Status Scheduler::get_ring(Goal goal, bool & fits) {
     fits = !needs_memory(goal) || !is_streaming();
     if (fits) {
         streamed_ = nothing_streamed_;
+        return {};
+    }
+    if (streaming_.register_sources(view(), splits())) {
+        cut_.take(worked_on_);
         return {};
     }
     plan_streaming();

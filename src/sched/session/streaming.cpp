@@ -1,9 +1,11 @@
 #include "session/streaming.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "host/clock.h"
 #include "host/log.h"
+#include "host/registered_buffers.h"
 #include "host/tuning.h"
 #include "lower/lower.h"
 
@@ -77,6 +79,21 @@ void Streaming::set(const StreamSettings & settings) {
     streams_.set(settings);
 }
 
+bool Streaming::register_sources(const GraphView & graph, const Splits & splits) const {
+    bool are_new = false;
+    for (const bool are_caches : {true, false}) {
+        ggml_backend_buffer_t last = nullptr;
+        for (const InputCopy & copy : splits.copies) {
+            const bool is_one = copy.streamed && copy.cache == are_caches;
+            const ggml_backend_buffer_t buffer = is_one ? host::buffer_of(graph.tensor(copy.tensor)) : nullptr;
+            if (buffer && std::exchange(last, buffer) != buffer) {
+                are_new = host::register_buffer(buffer, backends_[copy.backend], backends_.back()) || are_new;
+            }
+        }
+    }
+    return are_new;
+}
+
 Status Streaming::get_memory(const StreamPlan & plan, const GraphView & graph, const Splits & splits, bool & fits) {
     if (Status status = wait_for_old_memory(plan); !status.ok()) {
         return status;
@@ -128,7 +145,7 @@ void Streaming::measure_link(const StreamPlan & plan, const GraphView & graph, c
 
 // Copies a sample as a plan would, and waits until it has arrived.
 Status Streaming::send_sample(ggml_tensor * weight, ggml_tensor * target, size_t bytes, BackendId backend) {
-    const bool is_pinned = host::is_pinned_for(backends_[backend], host::buft_of(host::buffer_of(weight)));
+    const bool is_pinned = host::is_pinned_for(backends_[backend], host::memory_type_of(host::buffer_of(weight)));
     const bool is_staged = !is_pinned && executor_.prepare_staging(topology_.stream_of[backend], 0);
     return in_flight_.run(lower_sample(weight, target, bytes, backend, is_staged, topology_, spaces_));
 }

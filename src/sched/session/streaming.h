@@ -31,6 +31,10 @@ class Streaming {
     // Lets the executor keep weights in the rings; see Executor::keep_weights().
     void keep_weights(bool keep) { executor_.keep_weights(keep ? &streams_.kept() : nullptr); }
 
+    // Registers caches and weights in pageable memory with the device that they are streamed to, so that it reads them
+    // by itself. Returns true if there are new ones. What is known of the graph's buffers is then out of date.
+    bool register_sources(const GraphView & graph, const Splits & splits) const;
+
     // Gets the memory that a plan needs, and measures the link to its experts. If there is too little memory, `fits` is
     // false and the limits are lower. The graph then has to be cut and planned again.
     Status get_memory(const StreamPlan & plan, const GraphView & graph, const Splits & splits, bool & fits);

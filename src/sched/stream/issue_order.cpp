@@ -63,7 +63,7 @@ class IssueOrder {
         const InputCopy & input = splits_.copies[slot.copy];
         return input.offered || // An offered weight is sent out of the ring of snapshots, which is pinned.
                host::is_pinned_for(backends_[input.backend],
-                                   host::buft_of(host::buffer_of(graph_.tensor(input.tensor))));
+                                   host::memory_type_of(host::buffer_of(graph_.tensor(input.tensor))));
     }
 
     // True if the copy is made out of host memory. The graph need not be allocated yet.

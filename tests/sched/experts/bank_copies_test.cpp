@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/registered_buffers.h"
 #include "support/expert_layers.h"
 
 namespace ggml_sched::test {
@@ -56,6 +57,26 @@ TEST_P(PromptsWithBanks, CopyWhatIsInABankAndSendTheRest) {
     EXPECT_EQ(expected.stats.expert_bytes_in_banks, 0U);
     if (ring > 0) {
         EXPECT_EQ(results.stats.streamed_bytes + results.stats.expert_bytes_in_banks, expected.stats.streamed_bytes);
+    }
+}
+
+TEST(WeightsOfBanks, AreRegisteredWhereTheDriverDoesSo) {
+    std::vector<float> expected;
+    for (const bool registers : {false, true}) {
+        RigOptions options = half_of_the_experts(GGML_SCHED_EXPERT_MISSES_SHARED, SIZE_MAX);
+        options.registers_memory = registers;
+        Rig rig(options);
+        ExpertLayers layers(rig, {});
+        std::vector<float> results;
+        for (int seed = 0; seed < kDecoded; seed++) {
+            const std::vector<float> result = layers.run(rig, seed);
+            results.insert(results.end(), result.begin(), result.end());
+        }
+        EXPECT_EQ(host::registered_as(layers.layers[0].gate->buffer) != nullptr, registers);
+        EXPECT_EQ(rig.stats().staged_bytes == 0, registers);
+        EXPECT_GT(rig.stats().expert_uploads, 0U);
+        expected = registers ? expected : results;
+        EXPECT_EQ(results, expected);
     }
 }
 

@@ -26,7 +26,7 @@ RigOptions rig_options(const Case & job) {
     options.misses = static_cast<ggml_sched_expert_misses>(job.misses);
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
-    options.sets_ranges = job.merges;
+    options.sets_ranges = options.registers_memory = job.merges;
     options.seed = job.adversary;
     return options;
 }

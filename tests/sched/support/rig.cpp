@@ -74,6 +74,7 @@ Rig::Rig(const RigOptions & options)
         config.offload = options.offload;
         config.sets_ranges = options.sets_ranges;
         config.inits_tensors = options.inits_tensors;
+        config.registers_memory = options.registers_memory;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
         if (options.link_bytes_per_us > 0) {
             config.link_bytes_per_us = options.link_bytes_per_us;
