@@ -59,7 +59,8 @@ def run_model(args, n_gpu_layers, report):
 
     wanted = list(workloads(args))
     of_experts = args.experts + args.hit_curve
-    needed = max([w.n_sequences * (w.n_start + w.n_tokens) for w in wanted] + of_experts, default=max(args.prompt, 4 * args.start))
+    n_texts = args.warmup + args.pairs if args.new_text else 1
+    needed = max([n_texts * w.n_needed for w in wanted] + of_experts, default=max(args.prompt, 4 * args.start))
     if args.random_tokens is not None:
         tokens = engine.random_tokens(args.random_tokens, needed)
     else:

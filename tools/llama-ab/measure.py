@@ -35,6 +35,10 @@ class Workload:
     def n_all_tokens(self):
         return self.n_tokens * self.n_sequences
 
+    @property
+    def n_needed(self):
+        return self.n_sequences * (self.n_start + self.n_tokens)
+
     def step(self, tokens, i):
         """The batch of a decode at position i, one token of each sequence."""
         return [(tokens[s * (self.n_start + self.n_tokens) + i], i, s, True) for s in range(self.n_sequences)]
@@ -156,8 +160,9 @@ def time_pairs(engine, workload, tokens, args):
     counter = Counter()
     timings = {choice: [] for choice in CHOICES}
     for turn in range(args.warmup + args.pairs):
+        read = tokens[turn * workload.n_needed :] if args.new_text else tokens
         for choice in CHOICES if turn % 2 == 0 else reversed(CHOICES):
-            timing = run_timed(contexts[choice], workload, tokens, counter)
+            timing = run_timed(contexts[choice], workload, read, counter)
             timings[choice] += [timing] if turn >= args.warmup else []
     sizes = {choice: context.n_bytes for choice, context in contexts.items()}
     for context in contexts.values():
@@ -198,7 +203,10 @@ def measure(engine, workload, tokens, args):
         row |= {"logits": judge(hashes), "rows_compared": len(hashes["stock"][0]), "verified": not args.no_verify}
     if args.pairs:
         timings, sizes = time_pairs(engine, workload, tokens, args)
-        last_rows = judge({choice: [[t.last_row] for t in timings[choice]] for choice in CHOICES})
+        last_rows = {choice: [[t.last_row] for t in timings[choice]] for choice in CHOICES}
+        if args.new_text:  # Only the two runs of a pair have the same tokens.
+            last_rows = {choice: [[t.last_row for t in timings[choice]]] for choice in CHOICES}
+        last_rows = judge(last_rows)
         if row.get("logits", "identical") == "identical":
             row["logits"] = last_rows
         row |= {choice: summary(workload, timings[choice]) for choice in CHOICES}

@@ -54,6 +54,7 @@ def parse(description, argv):
     group.add_argument("--pairs", type=int, default=9, metavar="N", help="timed runs with each scheduler; 0 for none")
     group.add_argument("--warmup", type=int, default=2, metavar="N", help="runs before those that count")
     group.add_argument("--rows", type=int, default=16, metavar="N", help="rows of a prefill's logits to compare")
+    group.add_argument("--new-text", action="store_true", help="each pair reads tokens that no pair before has read")
     group.add_argument("--no-compare", action="store_true", help="only the timed runs, of which the last row is compared")
     group.add_argument("--may-differ", action="store_true",
                        help="other logits are no failure: another device computes a part")
