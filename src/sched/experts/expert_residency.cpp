@@ -71,26 +71,32 @@ void ExpertResidency::put(int expert, int entry) {
     entries_[static_cast<size_t>(expert)] = entry;
 }
 
-void ExpertResidency::promote(size_t most) {
+size_t ExpertResidency::promote(const PromotionLimits & limits) {
     promotions_.clear();
     promotions_.reserve(missed_.size()); // before an expert gets an entry, whose bytes are to follow
     std::stable_sort(missed_.begin(), missed_.end(), [&](int a, int b) { return score_of(a) > score_of(b); });
-    int n_replaced = 0;
+    const size_t most_replaced = std::min(limits.most_replaced, Tuning::kMostReplacedExperts);
+    const auto is_better = [&](int expert, int before) {
+        return score_of(expert) > Tuning::kExpertMargin * score_of(before) &&
+               score_of(expert) >= score_of(before) + limits.least_gain * weight_;
+    };
+    size_t n_replaced = 0;
     for (const int expert : missed_) {
-        if (promotions_.size() == most) {
+        if (promotions_.size() == limits.most) {
             break;
         }
         const int entry = weakest_entry(true);
         const int before = expert_in(entry);
         const bool is_in_use = before != kNone && score_of(before) > 0.0;
-        if (is_in_use && (score_of(expert) <= Tuning::kExpertMargin * score_of(before) ||
-                          n_replaced++ == Tuning::kMostReplacedExperts)) {
+        if (is_in_use && (n_replaced == most_replaced || !is_better(expert, before))) {
             break; // The others have lower scores.
         }
+        n_replaced += is_in_use ? 1 : 0;
         put(expert, entry);
         promotions_.push_back({expert, entry});
     }
     missed_.clear();
+    return n_replaced;
 }
 
 int ExpertResidency::admit(int expert) {

@@ -3,8 +3,8 @@
 // The score of an expert is how often it was chosen, where a choice counts half as much 16 runs later. An expert that
 // was missing gets an entry that is free, or whose expert was never chosen. Without one it takes the entry of the
 // expert with the lowest score, if its own is clearly higher. At most two experts do so after a run: an upload must pay
-// for itself. tools/llama-ab/residency.py replays this rule and others on recorded choices; docs/experts.md has the
-// figures.
+// for itself, see PromotionBudget. tools/llama-ab/residency.py replays this rule and others on recorded choices;
+// docs/experts.md has the figures.
 //
 // It knows numbers alone, and moves no bytes. One thread at a time.
 
@@ -15,6 +15,13 @@
 #include <vector>
 
 namespace ggml_sched {
+
+// PromotionLimits - which experts may get an entry before a run
+struct PromotionLimits {
+    size_t most = SIZE_MAX;          // experts that get an entry
+    size_t most_replaced = SIZE_MAX; // experts that replace one that was chosen before
+    double least_gain = 0.0;         // how much higher the score of such an expert must be, in choices of the last run
+};
 
 class ExpertResidency {
   public:
@@ -54,9 +61,9 @@ class ExpertResidency {
         int expert;
         int entry;
     };
-    // Gives entries to at most so many experts that the runs since the last call have missed. Their bytes are to
-    // follow.
-    void promote(size_t most = SIZE_MAX);
+    // Gives entries to experts that the runs since the last call have missed. Returns how many of them have replaced an
+    // expert that was chosen before. Their bytes are to follow.
+    size_t promote(const PromotionLimits & limits = {});
     // True if experts have got entries at once since forget_admissions().
     bool has_admitted() const { return has_admitted_; }
     void forget_admissions() noexcept { has_admitted_ = false; }

@@ -25,12 +25,16 @@ void MissShare::note_cpu(double us, size_t bytes) {
     cpu_us_ = is_first ? us_per_byte : cpu_us_ + (us_per_byte - cpu_us_) * Tuning::kNewestOfCpu;
 }
 
+bool MissShare::is_cpu_measured() const {
+    return n_measured_ >= Tuning::kFirstRuns;
+}
+
 int MissShare::n_uploaded(BackendId backend, int n_missing) const {
     if (forced_percent_ >= 0) {
         return (n_missing * forced_percent_ + 50) / 100;
     }
     const double link_us = link_us_[backend];
-    if (link_us <= 0.0 || n_measured_ < Tuning::kFirstRuns || n_since_ >= Tuning::kMeasureEach) {
+    if (link_us <= 0.0 || !is_cpu_measured() || n_since_ >= Tuning::kMeasureEach) {
         return 0;
     }
     int best = 0;

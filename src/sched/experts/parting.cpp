@@ -15,6 +15,7 @@ void Parting::begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const 
     n_missed_ = 0;
     n_uploaded_ = 0;
     bytes_on_cpu_ = 0;
+    bytes_in_entries_ = 0;
     has_wrong_ = false;
     of_misses_.clear();
     is_used_.resize(static_cast<size_t>(bank.residency().n_entries()));
@@ -82,13 +83,18 @@ void Parting::part(const ggml_tensor * node) {
 void Parting::share(const ggml_tensor * ids) {
     ExpertResidency & residency = bank_->residency();
     missing_.clear();
+    std::fill(is_used_.begin(), is_used_.end(), false);
     for (int64_t pair = 0; pair < n_pairs_; pair++) {
         const int32_t expert = expert_of(ids, pair);
-        if (exists(expert) && residency.entry_of(expert) == ExpertResidency::kNone &&
-            std::find(missing_.begin(), missing_.end(), expert) == missing_.end()) {
+        const int entry = exists(expert) ? residency.entry_of(expert) : ExpertResidency::kNone;
+        if (entry != ExpertResidency::kNone) {
+            is_used_[static_cast<size_t>(entry)] = true;
+        } else if (exists(expert) && std::find(missing_.begin(), missing_.end(), expert) == missing_.end()) {
             missing_.push_back(expert);
         }
     }
+    bytes_in_entries_ =
+        static_cast<size_t>(std::count(is_used_.begin(), is_used_.end(), true)) * bank_->bytes_of_entry();
     const auto n_missing = static_cast<int>(missing_.size());
     const int n_wanted = bank_->n_uploaded(n_missing);
     std::partial_sort(missing_.begin(), missing_.begin() + n_wanted, missing_.end(), [&](int a, int b) {

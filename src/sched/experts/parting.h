@@ -49,6 +49,8 @@ class Parting {
     int64_t n_missed() const { return n_missed_; }        // pairs of the last run
     int64_t n_uploaded() const { return n_uploaded_; }    // experts of the last run
     size_t bytes_on_cpu() const { return bytes_on_cpu_; } // of the experts that the CPU read in the last run
+    // Returns the bytes of the experts of the last run that had an entry before it.
+    size_t bytes_in_entries() const { return bytes_in_entries_; }
     // Returns what was wrong with the ids of the last run; "" if nothing was.
     std::string failure() const;
 
@@ -69,10 +71,11 @@ class Parting {
     int64_t n_missed_ = 0;
     int64_t n_uploaded_ = 0;
     size_t bytes_on_cpu_ = 0;
+    size_t bytes_in_entries_ = 0;
     std::vector<int> missing_; // experts of the current run without an entry
     bool has_wrong_ = false;   // true if the ids of the last run name an expert that does not exist
     int32_t wrong_ = 0;
-    std::vector<bool> is_used_; // by entry: a pair of the token has it
+    std::vector<bool> is_used_; // by entry: a pair of the token has it; in share(), of the run
     std::vector<std::pair<ggml_tensor *, int>> of_misses_;
 };
 

@@ -37,6 +37,7 @@ void ResidentExperts::set(const Settings & settings) {
     decided_.clear();
     settings_ = settings;
     trial_ = {};
+    promotion_budget_ = {};
     n_looked_at_ = 0;
     n_pairs_ = 0;
     left_.assign(backends_.size(), settings.budget);
@@ -169,11 +170,14 @@ std::string ResidentExperts::new_listing() {
 
 void ResidentExperts::note_time(double us, double cpu_us) {
     size_t bytes_on_cpu = 0;
+    size_t bytes_in_entries = 0;
     for (size_t i = 0; i < parted_.patterns().size(); i++) {
         bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
+        bytes_in_entries += parted_.parting(i).bytes_in_entries();
     }
     if (!parted_.is_empty() && settings_.misses == Misses::Shared) {
         share_.note_cpu(cpu_us, bytes_on_cpu);
+        promotion_budget_.note_run(us, share_.cpu_us(bytes_in_entries));
     }
     if (n_pairs_ == 0 || !is_in_trials_) {
         return;
@@ -205,7 +209,10 @@ void ResidentExperts::promote() {
         if (!bank.residency().promotions().empty() || bank.residency().has_admitted()) {
             continue; // Two patterns of the graph use this bank. Or missing experts get entries while it runs.
         }
-        bank.residency().promote((Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1);
+        const double upload_us = share_.upload_us(bank.backend(), bank.bytes_of_entry());
+        PromotionLimits limits = promotion_budget_.limits_of(upload_us, share_.cpu_us(bank.bytes_of_entry()));
+        limits.most = (Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1;
+        promotion_budget_.take(static_cast<double>(bank.residency().promote(limits)) * upload_us);
         n_promoted_ += bank.residency().promotions().size();
         bytes += bank.residency().promotions().size() * bank.bytes_of_entry();
     }

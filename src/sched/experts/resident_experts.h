@@ -24,6 +24,7 @@
 #include "experts/expert_blocks.h"
 #include "experts/expert_graph.h"
 #include "experts/parting_trial.h"
+#include "experts/promotion_budget.h"
 #include "graph/backend_id.h"
 #include "graph/operand_exchange.h"
 #include "host/query.h"
@@ -145,6 +146,7 @@ class ResidentExperts {
     ExpertGraph parted_;
     PartingTrial trial_;
     MissShare share_;
+    PromotionBudget promotion_budget_;
     int n_looked_at_ = 0; // calls of add()
     std::string listing_; // see new_listing()
     bool is_listing_new_ = false;

@@ -108,7 +108,7 @@ struct Tuning {
     // An expert takes the entry of another if its score is so many times the other's.
     static constexpr double kExpertMargin = 1.25;
     // So many experts of a layer are replaced after a run. Each upload takes as long as the CPU needs for some pairs.
-    static constexpr int kMostReplacedExperts = 2;
+    static constexpr size_t kMostReplacedExperts = 2;
     // So many runs are parted before the first trial without, which fills the banks, and so many between later ones: a
     // run without may take three times as long.
     static constexpr int kPartedBeforeTrial = 32;
@@ -123,6 +123,15 @@ struct Tuning {
     static constexpr size_t kUploadSample = 8 * kMiB;
     // The time that the CPU needs for missing experts is a running average. The last run has this weight in it.
     static constexpr double kNewestOfCpu = 0.125;
+    // An expert that replaces another must save the time of its upload in so many runs. With more, chance decides where
+    // experts are chosen almost equally often.
+    static constexpr double kRunsToPayUpload = 96.0;
+    // Such uploads take this part of the time that entries have saved the CPU: two thirds remain if no upload pays. And
+    // they take this part of the time of all runs: so a bank that nobody hits is renewed.
+    static constexpr double kSavedForPromotions = 1.0 / 3.0;
+    static constexpr double kRunForPromotions = 0.01;
+    // What is left for such uploads is at most the time of so many runs. A new topic then gets other experts soon.
+    static constexpr double kMostRunsOfPromotions = 128.0;
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
     static constexpr size_t kMostUploaded = 64 * kMiB;
     // One lost trial may be chance, or banks that have not filled yet.

@@ -74,6 +74,41 @@ TEST(ExpertResidency, ReplacesAtMostTwoAfterARun) {
     }
 }
 
+TEST(ExpertResidency, FillsFreeEntriesIfNoneMayBeReplaced) {
+    ExpertResidency residency(8, 2);
+    PromotionLimits limits;
+    limits.most_replaced = 0;
+    for (int i = 0; i < 20; i++) {
+        residency.begin_run();
+        for (const int expert : {i < 2 ? i : 5, i < 2 ? i : 6}) {
+            residency.note(expert);
+        }
+        EXPECT_EQ(residency.promote(limits), 0U);
+    }
+    EXPECT_NE(residency.entry_of(0), ExpertResidency::kNone);
+    EXPECT_NE(residency.entry_of(1), ExpertResidency::kNone);
+}
+
+TEST(ExpertResidency, ReplacesAnExpertOnceAnotherGainsEnough) {
+    for (const double least_gain : {0.0, 3.0, 6.0}) {
+        ExpertResidency residency(8, 1);
+        run(residency, {0});
+        PromotionLimits limits;
+        limits.least_gain = least_gain;
+        int n_runs = 0;
+        while (residency.entry_of(1) == ExpertResidency::kNone && n_runs < 100) {
+            residency.begin_run();
+            residency.note(1);
+            const size_t n_replaced = residency.promote(limits);
+            EXPECT_EQ(n_replaced, residency.promotions().size());
+            n_runs++;
+        }
+        // The score of the other one is below 1 then.
+        EXPECT_GE(n_runs, least_gain);
+        EXPECT_LE(n_runs, least_gain + 4) << "choices count for 16 runs";
+    }
+}
+
 TEST(ExpertResidency, CountsOnForMillionsOfRuns) {
     ExpertResidency residency(4, 2);
     for (int i = 0; i < 1000000; i++) {

@@ -99,6 +99,7 @@ TEST_F(PartedPairs, ThatAreMissingAreListedInOrder) {
     const std::vector<int32_t> ids = {3, 5, 5, 0};
     EXPECT_EQ(part(*bank, Misses::Shared, ids, 2, PartedRow::Result), (std::vector<int32_t>{4, 1, 2, 5}));
     EXPECT_EQ(parting_.n_missed(), 2);
+    EXPECT_EQ(parting_.bytes_in_entries(), 64U) << "two pairs have the same expert";
     EXPECT_EQ(of_misses_.ne[1], 2);
     parting_.restore_shapes();
     EXPECT_EQ(of_misses_.ne[1], 4) << "room for all pairs";
