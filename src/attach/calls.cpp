@@ -74,6 +74,10 @@ size_t ggml_backend_buft_get_max_size(ggml_backend_buffer_type_t buft) {
     return CALL(ggml_backend_buft_get_max_size)(buft);
 }
 
+ggml_backend_dev_t ggml_backend_buft_get_device(ggml_backend_buffer_type_t buft) {
+    return CALL(ggml_backend_buft_get_device)(buft);
+}
+
 bool ggml_backend_buft_is_host(ggml_backend_buffer_type_t buft) {
     return CALL(ggml_backend_buft_is_host)(buft);
 }

@@ -23,7 +23,7 @@
     X(ggml_backend_supports_buft) X(ggml_backend_supports_op) X(ggml_backend_synchronize) X(ggml_backend_tensor_copy)  \
     X(ggml_backend_tensor_get) X(ggml_backend_tensor_get_async) X(ggml_backend_tensor_set)                             \
     X(ggml_backend_tensor_set_async) X(ggml_is_quantized) X(ggml_log_internal) X(ggml_nbytes) X(ggml_nrows)            \
-    X(ggml_op_desc) X(ggml_row_size) X(ggml_status_to_string) X(ggml_type_name)
+    X(ggml_op_desc) X(ggml_row_size) X(ggml_status_to_string) X(ggml_type_name) X(ggml_backend_buft_get_device)
 
 // The proof of a layout calls these. A ggml that lacks one cannot be attached.
 #define GGML_SCHED_PROOF_FUNCTIONS(X) \
@@ -31,7 +31,7 @@
     X(ggml_scale) X(ggml_set_name) X(ggml_get_name) X(ggml_set_input) X(ggml_set_output) X(ggml_get_data)              \
     X(ggml_op_name) X(ggml_version) X(ggml_new_graph_custom) X(ggml_build_forward_expand) X(ggml_graph_n_nodes)        \
     X(ggml_graph_size) X(ggml_graph_nodes) X(ggml_backend_tensor_memset)                                               \
-    X(ggml_backend_buft_get_device) X(ggml_backend_tensor_copy_async) X(ggml_tensor_overhead)
+    X(ggml_backend_tensor_copy_async) X(ggml_tensor_overhead)
 
 // Not every ggml exports these.
 #define GGML_SCHED_OPTIONAL_FUNCTIONS(X) \

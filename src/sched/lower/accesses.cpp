@@ -58,6 +58,17 @@ void append_writes_of_inputs(const GraphView & graph, BufferTable & buffers, std
     }
 }
 
+void append_writes_of_registered(const GraphView & graph, const Splits & splits, BufferTable & buffers,
+                                 std::vector<plan::Access> & accesses) {
+    for (const InputCopy & copy : splits.copies) {
+        const ggml_tensor * const source = graph.tensor(copy.tensor);
+        const host::BufferFacts & facts = buffers.of(host::buffer_of(source)).facts;
+        if (facts.registered && !facts.weights) {
+            accesses.push_back(access_to(source, true, buffers));
+        }
+    }
+}
+
 std::vector<plan::CallerRead> reads_of_caller(const GraphView & graph, const Assignment & assignment,
                                               const Topology & topology, BufferTable & buffers) {
     const auto lane_of = [&](const GraphNode & node) { return topology.lane_of[assignment.backend[node.tensor]]; };

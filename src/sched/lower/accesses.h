@@ -11,6 +11,7 @@
 #include "graph/graph_view.h"
 #include "host/topology.h"
 #include "lower/buffer_table.h"
+#include "split/split.h"
 
 namespace ggml_sched {
 
@@ -20,6 +21,11 @@ plan::Access access_to(const ggml_tensor * tensor, bool write, BufferTable & buf
 
 // Appends a write of each input of the graph by the caller.
 void append_writes_of_inputs(const GraphView & graph, BufferTable & buffers, std::vector<plan::Access> & accesses);
+
+// Appends a write of all registered memory that is copied, apart from weights. Devices read it late. For the caller it
+// stays pageable, so it has been read when the call returns.
+void append_writes_of_registered(const GraphView & graph, const Splits & splits, BufferTable & buffers,
+                                 std::vector<plan::Access> & accesses);
 
 // Returns the results that the caller may read on their device's queue before the next run, by lane.
 std::vector<plan::CallerRead> reads_of_caller(const GraphView & graph, const Assignment & assignment,

@@ -409,19 +409,8 @@ class Lowering {
         Task task = {TaskKind::Return, plan::kHost};
         out_.begin(task);
         append_writes_of_inputs(graph_, out_.buffers(), out_.accesses());
-        append_writes_of_registered();
+        append_writes_of_registered(graph_, splits_, out_.buffers(), out_.accesses());
         out_.push(task);
-    }
-
-    // Devices read registered memory late. For the caller it stays pageable, so it has been read when the call returns.
-    void append_writes_of_registered() {
-        for (const InputCopy & input : splits_.copies) {
-            const ggml_tensor * const source = graph_.tensor(input.tensor);
-            const host::BufferFacts & facts = out_.buffers().of(host::buffer_of(source)).facts;
-            if (facts.registered && !facts.weights) {
-                out_.accesses().push_back(access_to(source, true, out_.buffers()));
-            }
-        }
     }
 
     const GraphView & graph_;
