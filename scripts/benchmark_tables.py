@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/benchmarks.md and docs/experts.md from the JSON files in bench/results.
+"""Writes the tables of docs/benchmarks.md, experts.md and streaming.md from the JSON files in bench/results.
 
     scripts/benchmark-tables              writes the tables anew
     scripts/benchmark-tables --check      exit code 1 if the document has other tables
     scripts/benchmark-tables --reduce REPORT NAME [--set KEY=VALUE ...]
                                           makes bench/results/NAME.json of a report
 
-A report is what `llama_ab.py --json` or `sched-bench --benchmark_out=FILE --benchmark_out_format=json` has written.
+A report is what one of these has written: `llama_ab.py --json`, `expert_error.py --json`, `sched-bench-experts --json`,
+or `sched-bench --benchmark_out=FILE --benchmark_out_format=json`.
 Its reduced form keeps what the tables and a reader need: the options, speeds, ratios, blocking calls and the time in
 alloc_graph of each row. It has no paths of the machine. --set gives what a report cannot know (device, engine,
 command, commit). The tables stand between the lines `<!-- table: NAME -->` and `<!-- end -->`.
@@ -21,9 +22,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # The documents, and the tables that each has.
-DOCUMENTS = {"docs/benchmarks.md": ("device", "host", "cost", "sources"), "docs/experts.md": ("resident",)}
-# The source whose rows stand in docs/experts.md.
-RESIDENT = "experts"
+DOCUMENTS = {"docs/benchmarks.md": ("device", "host", "cost", "sources"),
+             "docs/experts.md": ("resident", "simulated", "error"), "docs/streaming.md": ("registered",)}
+# Sources that have a table of their own, and its name. The source stands below it.
+OWN_TABLES = {"experts": "resident", "experts-simulated": "simulated", "expert-error": "error", "registered": "registered"}
 RESULTS = ROOT / "bench/results"
 KEYS = ("device", "date", "commit", "engine", "command")
 MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf"}
@@ -101,6 +103,20 @@ def reduce_plan(report):
     return known | {"entries": [reduce_entry(entry) for entry in entries]}
 
 
+def reduce_error(report):
+    """Of expert_error.py"""
+    ways = [{"name": way["name"], "ubatch": way["ubatch"], "perplexity": round(way["perplexity"], 6),
+             "off_by_percent": round(way["off_by_percent"], 4), "error": float(f"{way['error']:.1e}")} for way in report["ways"]]
+    return {key: report[key] for key in (*KEYS, "budget_mib") if key in report} | {"ways": ways}
+
+
+def reduce_simulation(report):
+    """Of sched-bench-experts: microseconds for a token"""
+    cells = [{"link": cell["link_gb_per_s"], "cpu": cell["cpu_gb_per_s"], "hot_percent": cell["hot_percent"],
+              "us": [round(cell[way]["token_us"]) for way in ("off", "shared", "upload")]} for cell in report["cells"]]
+    return {key: report[key] for key in ("seed", "tokens", "keeps_graph")} | {"cells": cells}
+
+
 def reduce_bench(report):
     rows = {}
     for run in report["benchmarks"]:
@@ -121,7 +137,8 @@ def quartiles(values):
 
 
 def reduce_report(report, settings):
-    reduced = (reduce_bench(report) if "benchmarks" in report else reduce_plan(report)) | settings
+    reduce = {"benchmarks": reduce_bench, "ways": reduce_error, "cells": reduce_simulation}
+    reduced = next((reduce[key] for key in reduce if key in report), reduce_plan)(report) | settings
     ordered = {key: reduced.pop(key, "not recorded") for key in KEYS}
     return ordered | reduced
 
@@ -197,7 +214,7 @@ def speed_rows(sources, with_placement):
     """The rows of both tables of speeds: those with something in host memory, or those without."""
     rows = []
     for name, source in sources.items():
-        for entry in source.get("entries", []) if name != RESIDENT else []:
+        for entry in source.get("entries", []) if name not in OWN_TABLES else []:
             where = placement(entry)
             if bool(where) != with_placement or (name, entry["name"]) in LEFT_OUT:
                 continue
@@ -213,15 +230,42 @@ def speed_rows(sources, with_placement):
     return rows
 
 
-def resident_rows(sources):
+def rows_of(entry, where):
+    behind = f" behind {option_of(entry, '--start')}" if option_of(entry, "--start") else ""
+    return [[model_of(entry), where, measured(row) + (behind if row["kind"] == "decode" else ""),
+             speed(row["stock"]["tokens_per_s"]), speed(row["ours"]["tokens_per_s"]), ratio_cell(row["ratio_quartiles"])]
+            for row in entry["rows"]]
+
+
+def resident_rows(source):
     """The rows with experts of which a part stays on a device."""
     rows = []
-    for entry in sources.get(RESIDENT, {}).get("entries", []):
+    for entry in source.get("entries", []):
         where = placement(entry).removeprefix("experts, ").removeprefix("resident: ")
-        where = "none" if where == "experts" else where.replace("experts of", "all but those of")
-        rows += [[model_of(entry), where, measured(row), speed(row["stock"]["tokens_per_s"]),
-                  speed(row["ours"]["tokens_per_s"]), ratio_cell(row["ratio_quartiles"])] for row in entry["rows"]]
+        rows += rows_of(entry, "none" if where == "experts" else where.replace("experts of", "all but those of"))
     return rows
+
+
+def registered_rows(source):
+    """The rows with pageable memory, staged or registered."""
+    return [row for entry in source.get("entries", [])
+            for row in rows_of(entry, placement(entry) + (", registered" if "registered" in entry["name"] else ", staged"))]
+
+
+def simulated_rows(source):
+    """A row for each link and CPU: the times without banks, divided by those with them."""
+    rows = {}
+    for cell in source.get("cells", []):
+        off, shared, upload = cell["us"]
+        row = rows.setdefault((cell["link"], cell["cpu"]), [[f"{cell['link']:.0f}", f"{cell['cpu']:.0f}"], [], []])
+        row[1].append(f"{off / shared:.2f}")
+        row[2].append(f"{off / upload:.2f}")
+    return [[*names, ", ".join(shared), ", ".join(upload)] for names, shared, upload in rows.values()]
+
+
+def error_rows(source):
+    return [[way["name"], str(way["ubatch"]), f"{way['perplexity']:.6f}", f"{way['off_by_percent']:+.4f} %",
+             f"{way['error']:.1e}" if way["error"] else "0"] for way in source.get("ways", [])]
 
 
 def cost_rows(sources):
@@ -245,9 +289,10 @@ def cost_rows(sources):
     return rows
 
 
-def source_rows(sources):
-    return [[f"[{name}](../bench/results/{name}.json)", *(source[key] for key in KEYS[:-1]), f"`{source['command']}`"]
-            for name, source in sources.items()]
+def source_table(sources, names):
+    rows = [[f"[{name}](../bench/results/{name}.json)", *(source[key] for key in KEYS[:-1]), f"`{source['command']}`"]
+            for name, source in sources.items() if name in names]
+    return table(["source", *KEYS], rows)
 
 
 def table(head, rows):
@@ -255,14 +300,30 @@ def table(head, rows):
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
+def own_tables(sources):
+    """The tables of OWN_TABLES, each with its source below it."""
+    speeds = ["measured", "ggml, tokens/s", "ours, tokens/s", "ours / ggml (quartiles)"]
+    kinds = {
+        "resident": (["model", "experts on the device", *speeds], resident_rows),
+        "registered": (["model", "in host memory", *speeds], registered_rows),
+        "simulated": (["link, GB/s", "CPU, GB/s", "`shared`", "`upload`"], simulated_rows),
+        "error": (["way", "tokens at a time", "perplexity", "against ggml, experts on the host", "error of logits"], error_rows),
+    }
+    tables = {}
+    for source, name in OWN_TABLES.items():
+        head, rows = kinds[name]
+        tables[name] = table(head, rows(sources.get(source, {}))) + "\n" + source_table(sources, [source])
+    return tables
+
+
 def make_tables(sources):
     speeds = ["measured", "ggml, tokens/s", "ours, tokens/s", "ours / ggml (quartiles)", "source"]
     return {
         "device": table(["model", *speeds], speed_rows(sources, with_placement=False)),
         "host": table(["model", "in host memory", *speeds], speed_rows(sources, with_placement=True)),
-        "resident": table(["model", "experts on the device", *speeds[:-1]], resident_rows(sources)),
         "cost": table(["measured", "ggml", "ours", "ours / ggml", "source"], cost_rows(sources)),
-        "sources": table(["source", *KEYS], source_rows(sources)),
+        "sources": source_table(sources, [name for name in sources if name not in OWN_TABLES]),
+        **own_tables(sources),
     }
 
 

@@ -95,6 +95,31 @@ class Tables(unittest.TestCase):
         cost = tables.make_tables({"s": reduced(report)})["cost"]
         self.assertIn("8B (on the host: experts, mapped), prefill 64 by 32 | 33.6 us | 9.0 us | 0.27 | s |", cost)
 
+    def test_HaveTheirSourceBelowThemWhereItIsTheirOwn(self):
+        report = copy.deepcopy(REPORT)
+        report["entries"][1] |= {"name": "second, registered", "options": ["--kv-on-host", "--start", "4096"], "rows": [
+            {**ROW, "kind": "decode", "name": "decode 64"}]}
+        made = tables.make_tables({"registered": reduced(report), "s": reduced()})
+        self.assertIn("| 8B | experts, mapped, staged | prefill 64 by 32 |", made["registered"])
+        self.assertIn("| 1B | KV cache, registered | decode 64 behind 4096 |", made["registered"])
+        self.assertIn("| [registered](../bench/results/registered.json) |", made["registered"])
+        self.assertNotIn("registered.json", made["sources"])
+        self.assertNotIn("registered", made["host"])
+
+    def test_SayHowMuchResultsDiffer(self):
+        ways = [{"name": "a", "ubatch": 1, "perplexity": 1.5, "off_by_percent": 0.0, "error": 0.0, "log": []},
+                {"name": "b", "ubatch": 16, "perplexity": 1.5000007, "off_by_percent": -0.01234, "error": 3.14e-6, "log": []}]
+        made = tables.make_tables({"expert-error": tables.reduce_report({"ways": ways}, {})})["error"]
+        self.assertIn("| a | 1 | 1.500000 | +0.0000 % | 0 |", made)
+        self.assertIn("| b | 16 | 1.500001 | -0.0123 % | 3.1e-06 |", made)
+
+    def test_DivideSimulatedTimes(self):
+        cells = [{"link_gb_per_s": 4.0, "cpu_gb_per_s": 20.0, "hot_percent": hot, "off": {"token_us": 300.4},
+                  "shared": {"token_us": 100.0 + hot}, "upload": {"token_us": 600.0}} for hot in (0, 50)]
+        report = {"seed": 1, "tokens": 2, "keeps_graph": True, "cells": cells}
+        made = tables.make_tables({"experts-simulated": tables.reduce_report(report, {})})["simulated"]
+        self.assertIn("| 4 | 20 | 3.00, 2.00 | 0.50, 0.50 |", made)
+
     def test_AreWrittenBetweenTheirMarkersOnly(self):
         text = "a\n<!-- table: x -->\nold\n<!-- end -->\nb\n"
         once = tables.fill("docs/x.md", text, {"x": "| new |\n"})

@@ -12,10 +12,11 @@ import json
 import sys
 from pathlib import Path
 
-import numpy
-
 import options
-from engine import Engine, Failed
+from engine import Engine, Failed  # before numpy: both bring libraries
+from origin import origin
+
+import numpy
 
 ON_THE_HOST = "stock, all experts on the host"
 WAYS = {
@@ -78,10 +79,11 @@ def perplexity(engine, tokens, rows, window):
     return float(numpy.exp(numpy.mean(logs)))
 
 
-def measure(args, ubatch):
-    """Returns a row for each way."""
+def measure(args, ubatch, report):
+    """Returns a row for each way. The report gets what is known of the machine."""
     window, rows, exact = 512, [], None
     for name, (choice, environment) in WAYS.items():
+        print(f"{name}, {ubatch} tokens at a time", file=sys.stderr, flush=True)
         engine = engine_of(args, [] if exact is None else ["--cpu-moe"])
         tokens = engine.tokenize(args.text.read_text(encoding="utf-8"))
         tokens = tokens[: window * (args.windows or len(tokens))]
@@ -95,6 +97,7 @@ def measure(args, ubatch):
         error = ((values_of(logits) - exact) ** 2).sum() / (exact**2).sum()
         rows.append({"name": name, "ubatch": ubatch, "perplexity": perplexity(engine, tokens, logits, window),
                      "error": float(error), "log": engine.complaints()})
+        report |= {"engine": engine.version(), "device": ", ".join(engine.hardware())}
         engine.close()
     off = next(row["perplexity"] for row in rows if row["name"] == ON_THE_HOST)
     for row in rows:
@@ -104,16 +107,17 @@ def measure(args, ubatch):
 
 def main():
     args = parse(sys.argv[1:])
+    report = {**origin(sys.argv[1:], "expert_error.py"), "budget_mib": args.budget}
     rows = []
     print(f"{args.model.name}, {args.text.name}, {args.budget} MiB for experts\n")
     print("| way | tokens at a time | perplexity | against off | error of logits |\n|---|---|---|---|---|")
     for ubatch in args.ubatches:
-        for row in measure(args, ubatch):
+        for row in measure(args, ubatch, report):
             print(f"| {row['name']} | {ubatch} | {row['perplexity']:.6f} | {row['off_by_percent']:+.4f} % | {row['error']:.1e} |",
                   flush=True)
             rows.append(row)
     if args.json:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(json.dumps({**report, "ways": rows}, indent=1) + "\n", encoding="utf-8")
     complaints = [line for row in rows for line in row["log"]]
     print(*complaints, sep="\n", end="\n" if complaints else "")
     return 1 if complaints or any(abs(row["off_by_percent"]) > 0.05 for row in rows) else 0

@@ -15,7 +15,7 @@ def commit():
     return done.stdout.strip() if done.returncode == 0 else "not recorded"
 
 
-def origin(arguments):
+def origin(arguments, program="llama_ab.py"):
     """The command with its arguments, today's date, and the commit."""
-    return {"command": shlex.join(["python3", "tools/llama-ab/llama_ab.py", *map(str, arguments)]),
+    return {"command": shlex.join(["python3", f"tools/llama-ab/{program}", *map(str, arguments)]),
             "date": datetime.date.today().isoformat(), "commit": commit()}
