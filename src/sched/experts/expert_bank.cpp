@@ -11,10 +11,10 @@ namespace ggml_sched {
 
 std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor *> & experts,
                                              const std::vector<host::Backend> & backends, BackendId backend,
-                                             int n_entries, MissShare & share) {
+                                             int n_entries, int least_entries, MissShare & share) {
     const host::Backend & device = backends[backend];
     const auto n_experts = static_cast<int>(experts[0]->ne[expert_dimension(experts[0])]);
-    std::unique_ptr<ExpertBank> bank(new ExpertBank(device, backend, n_experts, n_entries, share));
+    std::unique_ptr<ExpertBank> bank(new ExpertBank(device, backend, n_experts, n_entries, least_entries, share));
     for (const ggml_tensor * const tensor : experts) {
         bank->copies_.push_back(describe_copy(tensor, device.buft, n_entries));
         if (!allocate_copy(bank->copies_.back(), device.buft)) {
@@ -35,6 +35,12 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
     share.note_upload(backend, clock.now_us() - begin, bytes);
     bank->residency_.fill();
     return bank;
+}
+
+void ExpertBank::free_memory() noexcept {
+    for (ResidentCopy & copy : copies_) {
+        copy.buffer.reset();
+    }
 }
 
 bool ExpertBank::can_hold(const ggml_tensor * experts, ggml_backend_buffer_type_t buft) {

@@ -22,16 +22,19 @@ namespace ggml_sched {
 class ExpertBank {
   public:
     // Returns a bank with the first experts; NULL if the device refuses memory. `experts` are the tensors in host
-    // memory. It copies, waits, and measures that for the share, which must stay.
+    // memory. A token needs `least_entries`. It copies, waits, and measures that for the share, which must stay.
     static std::unique_ptr<ExpertBank> make(const std::vector<const ggml_tensor *> & experts,
                                             const std::vector<host::Backend> & backends, BackendId backend,
-                                            int n_entries, MissShare & share);
+                                            int n_entries, int least_entries, MissShare & share);
+    // Gives the memory back. Only copies() may be used afterwards.
+    void free_memory() noexcept;
 
     // True if a device keeps single experts of the tensor as they are. Some devices rearrange the bytes of a tensor,
     // and can only take all of it. It writes to the device, and waits. False also if the device refuses memory.
     static bool can_hold(const ggml_tensor * experts, ggml_backend_buffer_type_t buft);
 
     BackendId backend() const { return backend_; }
+    int least_entries() const { return least_entries_; }
     ExpertResidency & residency() { return residency_; }
     const ExpertResidency & residency() const { return residency_; }
     const std::vector<ResidentCopy> & copies() const { return copies_; }
@@ -50,14 +53,17 @@ class ExpertBank {
     const char * find_changed();
 
   private:
-    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_entries, const MissShare & share)
+    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_entries, int least_entries,
+               const MissShare & share)
         : device_(device)
         , backend_(backend)
+        , least_entries_(least_entries)
         , share_(share)
         , residency_(n_experts, n_entries) {}
 
     const host::Backend & device_;
     const BackendId backend_;
+    const int least_entries_;
     const MissShare & share_;
     ExpertResidency residency_;
     std::vector<ResidentCopy> copies_;

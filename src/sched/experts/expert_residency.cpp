@@ -38,6 +38,7 @@ void ExpertResidency::begin_run() {
 
 void ExpertResidency::note(int expert) {
     scores_[static_cast<size_t>(expert)] += weight_;
+    times_chosen_[static_cast<size_t>(expert)]++;
     noted_.push_back(expert);
     if (entry_of(expert) == kNone && std::find(missed_.begin(), missed_.end(), expert) == missed_.end()) {
         missed_.push_back(expert);

@@ -29,6 +29,7 @@ class ExpertResidency {
 
     ExpertResidency(int n_experts, int n_entries)
         : scores_(static_cast<size_t>(n_experts))
+        , times_chosen_(static_cast<size_t>(n_experts))
         , entries_(static_cast<size_t>(n_experts), kNone)
         , experts_(static_cast<size_t>(n_entries), kNone) {}
 
@@ -74,17 +75,21 @@ class ExpertResidency {
     // kNone if there is no other.
     int admit(int expert);
     double score_of(int expert) const { return scores_[static_cast<size_t>(expert)]; }
+    // Returns by expert how often it was chosen since forget_times_chosen().
+    const std::vector<uint32_t> & times_chosen() const { return times_chosen_; }
+    void forget_times_chosen() noexcept { std::fill(times_chosen_.begin(), times_chosen_.end(), 0); }
 
   private:
     int weakest_entry(bool may_be_in_use) const;
     void put(int expert, int entry);
 
-    double weight_ = 1.0;        // what a choice counts now
-    std::vector<double> scores_; // by expert
-    std::vector<int> entries_;   // by expert
-    std::vector<int> experts_;   // by entry
-    std::vector<int> noted_;     // by the current run
-    std::vector<int> missed_;    // since the last promote(), each once
+    double weight_ = 1.0;                // what a choice counts now
+    std::vector<double> scores_;         // by expert
+    std::vector<uint32_t> times_chosen_; // by expert
+    std::vector<int> entries_;           // by expert
+    std::vector<int> experts_;           // by entry
+    std::vector<int> noted_;             // by the current run
+    std::vector<int> missed_;            // since the last promote(), each once
     std::vector<Promotion> promotions_;
     bool has_admitted_ = false;
 };

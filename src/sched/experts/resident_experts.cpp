@@ -39,6 +39,7 @@ void ResidentExperts::set(const Settings & settings) {
     trial_ = {};
     promotion_budget_ = {};
     n_looked_at_ = 0;
+    n_parted_runs_ = 0;
     n_pairs_ = 0;
     left_.assign(backends_.size(), settings.budget);
     is_full_ = false;
@@ -175,6 +176,7 @@ void ResidentExperts::note_time(double us, double cpu_us) {
         bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
         bytes_in_entries += parted_.parting(i).bytes_in_entries();
     }
+    n_parted_runs_ += parted_.is_empty() ? 0 : 1;
     if (!parted_.is_empty() && settings_.misses == Misses::Shared) {
         share_.note_cpu(cpu_us, bytes_on_cpu);
         promotion_budget_.note_run(us, share_.cpu_us(bytes_in_entries));

@@ -21,6 +21,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "experts/entry_shares.h"
 #include "experts/expert_blocks.h"
 #include "experts/expert_graph.h"
 #include "experts/parting_trial.h"
@@ -57,6 +58,13 @@ class ResidentExperts {
     // Makes blocks of the graph resident while the budget lasts. What has been decided stays until set(). Returns a
     // line for each block that says where it lies, and what keeps it in host memory.
     std::string add(ggml_cgraph * graph);
+    // True if layers should have other numbers of entries, since many more pairs of the graph would then find their
+    // expert. It looks once in many runs.
+    bool want_other_entries(const ggml_cgraph * graph);
+    // Lets that be so after this number of runs; 0: if it pays.
+    void share_entries_each(int n_runs) { forced_runs_ = n_runs; }
+    // Makes the banks anew with these numbers of entries. Nothing may use their memory. The next call is take().
+    void share_entries_anew();
     // Makes the nodes of the graph read the resident tensors. Ends the exchange of the last graph, which must exist if
     // its operands are exchanged. Returns the graph to work with: the caller's, or one in which pairs are parted. Nodes
     // that are `fixed` stay what they are.
@@ -125,6 +133,8 @@ class ResidentExperts {
     void place(Candidate & candidate, ggml_cgraph * graph, const std::vector<Demand> & demands);
     Obstacle make_bank(const Candidate & candidate, ggml_cgraph * graph, double share);
     ExpertBank * bank_of(const ggml_tensor * experts) const;
+    std::vector<size_t> banks_of(const ggml_cgraph * graph, BackendId backend) const;
+    EntryDemand demand_of(const ExpertBank & bank) const;
     std::string obstacle_now(const ExpertPattern & pattern, const ExpertBank & bank,
                              const std::function<bool(const ggml_tensor *)> & is_fixed) const;
     void part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed);
@@ -147,8 +157,11 @@ class ResidentExperts {
     PartingTrial trial_;
     MissShare share_;
     PromotionBudget promotion_budget_;
-    int n_looked_at_ = 0; // calls of add()
-    std::string listing_; // see new_listing()
+    int n_looked_at_ = 0;     // calls of add()
+    int n_parted_runs_ = 0;   // since want_other_entries() has looked
+    int forced_runs_ = 0;     // see share_entries_each()
+    std::vector<int> wanted_; // by bank: the number of entries that it should have; 0: what it has
+    std::string listing_;     // see new_listing()
     bool is_listing_new_ = false;
     size_t next_promoted_ = 0;  // the pattern whose bank is filled first
     bool is_in_trials_ = false; // true if the time of the last graph counts in trials

@@ -187,7 +187,8 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
         host::register_buffer(host::buffer_of(tensor), backends_[candidate.backend], backends_.back());
     }
     std::unique_ptr<ExpertBank> bank =
-        ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries), share_);
+        ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries),
+                         static_cast<int>(pattern.n_chosen()), share_);
     if (!bank) {
         left_[candidate.backend] = 0;
         return {"the device has refused memory"};

@@ -132,6 +132,10 @@ struct Tuning {
     static constexpr double kRunForPromotions = 0.01;
     // What is left for such uploads is at most the time of so many runs. A new topic then gets other experts soon.
     static constexpr double kMostRunsOfPromotions = 128.0;
+    // After so many runs it is known what the experts of each layer are chosen for. Layers get other numbers of entries
+    // if so many more of all pairs would find their expert. Banks then fill anew, which takes some tens of tokens.
+    static constexpr int kRunsBeforeSharing = 512;
+    static constexpr double kLeastGainOfSharing = 0.03;
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
     static constexpr size_t kMostUploaded = 64 * kMiB;
     // One lost trial may be chance, or banks that have not filled yet.

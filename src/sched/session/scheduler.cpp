@@ -86,6 +86,7 @@ void Scheduler::find_copy_limits() {
 void Scheduler::set_test_hooks(const TestHooks & hooks) {
     hooks_ = hooks;
     experts_.share().force(hooks.uploaded_percent);
+    experts_.share_entries_each(hooks.runs_before_sharing);
     find_copy_limits();
     forget_results();
 }
@@ -205,6 +206,11 @@ Status Scheduler::take_experts(Goal goal) {
     worked_on_ = graph_;
     if (!experts_.is_on()) {
         return {};
+    }
+    if (goal == Goal::Allocate && experts_.want_other_entries(graph_)) {
+        in_flight_.synchronize(); // Earlier runs may still read the banks.
+        experts_.share_entries_anew();
+        forget_programs();
     }
     // Auto takes what compute buffers have left, so it begins with the first graph behind them.
     if (needs_memory(goal) && (!experts_.is_automatic() || buffers_.number() > 0) && experts_.are_new(graph_) &&

@@ -69,7 +69,7 @@ class PartedPairs : public testing::Test {
 };
 
 TEST_F(PartedPairs, OfATokenHaveEntriesOfTheirOwn) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4, share_);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4, 1, share_);
     for (uint32_t seed = 0; seed < 200; seed++) {
         std::vector<int32_t> ids;
         for (uint32_t token = 0; token < 3; token++) {
@@ -93,7 +93,7 @@ TEST_F(PartedPairs, OfATokenHaveEntriesOfTheirOwn) {
 }
 
 TEST_F(PartedPairs, ThatAreMissingAreListedInOrder) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, share_);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, 1, share_);
     bank->residency().begin_run();
     bank->residency().admit(5);
     const std::vector<int32_t> ids = {3, 5, 5, 0};
@@ -109,7 +109,7 @@ TEST_F(PartedPairs, ThatAreMissingAreListedInOrder) {
 }
 
 TEST_F(PartedPairs, AreUploadedInPartWhereTheyAreShared) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4, share_);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 4, 1, share_);
     share_.force(50);
     const std::vector<int32_t> ids = {7, 1, 6, 5, 4, 2};
     const std::vector<int32_t> results = part(*bank, Misses::Shared, ids, 3, PartedRow::Result);
@@ -123,7 +123,7 @@ TEST_F(PartedPairs, AreUploadedInPartWhereTheyAreShared) {
 }
 
 TEST_F(PartedPairs, AreNotUploadedIfTheRunNeedsAllEntries) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, share_);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, 1, share_);
     share_.force(100);
     EXPECT_EQ(part(*bank, Misses::Shared, {0, 1, 2, 3}, 2, PartedRow::Result), (std::vector<int32_t>{0, 1, 4, 5}));
     EXPECT_EQ(parting_.n_uploaded(), 0);
@@ -131,7 +131,7 @@ TEST_F(PartedPairs, AreNotUploadedIfTheRunNeedsAllEntries) {
 }
 
 TEST_F(PartedPairs, ThatAreUploadedAreNotMissing) {
-    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, share_);
+    const std::unique_ptr<ExpertBank> bank = ExpertBank::make({experts_}, backends_, 0, 2, 1, share_);
     for (const std::vector<int32_t> & ids : {std::vector<int32_t>{3, 5}, {5, 0}, {6, 7}}) {
         EXPECT_EQ(part(*bank, Misses::Upload, ids, 2, PartedRow::Result), (std::vector<int32_t>{0, 1}));
         EXPECT_EQ(parting_.n_missed(), 0);

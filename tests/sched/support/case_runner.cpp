@@ -77,6 +77,7 @@ class Runner {
         scheduler().set_reuse(checks.reuse);
         change_hooks(rig_.sched(), [&](TestHooks & hooks) {
             hooks.uploaded_percent = job_.uploaded_percent;
+            hooks.runs_before_sharing = job_.uploaded_percent == 50 ? 1 : 0;
             hooks.refuses_superfluous_waits = checks.refuse_superfluous_waits;
             for (const KeyField field : checks.ignored) {
                 hooks.ignored.ignore(field);
