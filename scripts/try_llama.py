@@ -113,6 +113,10 @@ def check_experts():
         run_logged(title, ["env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "llama_ab.py", *words, *ours], "experts.log")
 
     compare_experts(compare_with)
+    with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], 1) as servers:
+        run_logged("error of logits", ["env", "OMP_WAIT_POLICY=passive", PYTHON, LLAMA_AB / "expert_error.py",
+                                       ROOT / "models/grammar-moe.gguf", ROOT / "models/grammar-held-out.txt", "--windows", "1",
+                                       "--rpc", servers.endpoints[0]], "expert-error.log")
 
 
 def check_engine():
