@@ -121,6 +121,27 @@ struct ggml_sched_stats {
 GGML_API void ggml_sched_get_stats(ggml_backend_sched_t sched, struct ggml_sched_stats * stats, size_t size);
 GGML_API void ggml_sched_reset_stats(ggml_backend_sched_t sched);
 
+// Counters of one block of experts that has a bank; see ggml_sched_set_experts. They count since the bank was made, or
+// since ggml_sched_reset_stats. A bank that gives its memory back takes its counters with it. A later version may add
+// fields at the end. No field moves.
+struct ggml_sched_expert_stats {
+    char     name[64];     // of the block's first weight, cut off if it is longer
+    int32_t  backend;      // index of the backend whose memory has the bank
+    int32_t  n_experts;
+    int32_t  n_entries;    // experts that the bank has room for
+    uint64_t pairs;        // pairs of a token and an expert that were parted
+    uint64_t misses;       // pairs that the CPU computed, since their experts had no entry
+    uint64_t uploads;      // experts that were copied to an entry after the bank was first filled
+    uint64_t upload_bytes; // bytes of these experts
+};
+
+// Writes the counters of the first `n` blocks of experts that have a bank, in the order in which the banks were made.
+// Returns how many such blocks there are. Pass sizeof(struct ggml_sched_expert_stats) as `stats_size`. A program that
+// was compiled with an older header gets the fields that it knows. Bytes beyond the library's struct become zero, and so
+// do structs beyond the last bank. `stats` may be NULL if `n` is 0. This waits for nothing. Callbacks may call it.
+GGML_API int ggml_sched_get_expert_stats(ggml_backend_sched_t sched, struct ggml_sched_expert_stats * stats, int n,
+                                         size_t stats_size);
+
 // Writes what the last run did in one split, one letter for each step in order. s is a wait of the host, w a wait of a
 // queue, a an asynchronous copy, c a blocking copy, g a launch. Snapshots and event records have no letter. With an
 // eval callback, g and what follows g happens once for each slice.

@@ -23,6 +23,7 @@ GGML_SCHED_DECLARE(get_sync_mode)
 GGML_SCHED_DECLARE(stream_decision_text)
 GGML_SCHED_DECLARE(get_stats)
 GGML_SCHED_DECLARE(reset_stats)
+GGML_SCHED_DECLARE(get_expert_stats)
 GGML_SCHED_DECLARE(get_pattern)
 GGML_SCHED_DECLARE(get_plan_text)
 GGML_SCHED_DECLARE(set_verify)
@@ -104,6 +105,14 @@ EXPORTED void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats 
 
 EXPORTED void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     CALL(reset_stats, sched);
+}
+
+EXPORTED int ggml_sched_get_expert_stats(ggml_backend_sched_t sched, ggml_sched_expert_stats * stats, int n,
+                                         size_t stats_size) {
+    if (stats && n > 0) {
+        std::memset(static_cast<void *>(stats), 0, static_cast<size_t>(n) * stats_size);
+    }
+    return CALL_OR(0, get_expert_stats, sched, stats, n, stats_size);
 }
 
 EXPORTED size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {

@@ -33,6 +33,7 @@ decltype(ggml_sched_set_sync_mode) ggml_ours_sched_set_sync_mode;
 decltype(ggml_sched_get_sync_mode) ggml_ours_sched_get_sync_mode;
 decltype(ggml_sched_get_stats) ggml_ours_sched_get_stats;
 decltype(ggml_sched_reset_stats) ggml_ours_sched_reset_stats;
+decltype(ggml_sched_get_expert_stats) ggml_ours_sched_get_expert_stats;
 decltype(ggml_sched_get_pattern) ggml_ours_sched_get_pattern;
 decltype(ggml_sched_get_plan_text) ggml_ours_sched_get_plan_text;
 decltype(ggml_sched_set_verify) ggml_ours_sched_set_verify;
@@ -276,6 +277,16 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     call_ours(ggml_ours_sched_reset_stats, sched);
+}
+
+int ggml_sched_get_expert_stats(ggml_backend_sched_t sched, ggml_sched_expert_stats * stats, int n, size_t stats_size) {
+    if (is_ours(sched)) {
+        return ggml_ours_sched_get_expert_stats(sched->scheduler, stats, n, stats_size);
+    }
+    if (stats && n > 0) {
+        std::memset(static_cast<void *>(stats), 0, static_cast<size_t>(n) * stats_size);
+    }
+    return 0;
 }
 
 size_t ggml_sched_get_pattern(ggml_backend_sched_t sched, int split, char * buf, size_t size) {

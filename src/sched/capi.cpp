@@ -353,13 +353,15 @@ void ggml_sched_get_stats(ggml_backend_sched_t sched, ggml_sched_stats * stats, 
 
 void ggml_sched_reset_stats(ggml_backend_sched_t sched) {
     if (is_valid(sched, __func__)) {
-        ggml_sched_stats & stats = sched->scheduler->stats();
-        ggml_sched_stats none = {};
-        none.stream_decision = stats.stream_decision; // These are no counters, so they stay.
-        none.resident_bytes = stats.resident_bytes;
-        none.expert_banks_off = stats.expert_banks_off;
-        stats = none;
+        sched->scheduler->reset_stats();
     }
+}
+
+int ggml_sched_get_expert_stats(ggml_backend_sched_t sched, ggml_sched_expert_stats * stats, int n, size_t stats_size) {
+    if (stats && n > 0) {
+        std::memset(static_cast<void *>(stats), 0, static_cast<size_t>(n) * stats_size);
+    }
+    return is_valid(sched, __func__) ? sched->scheduler->write_expert_stats(stats, stats ? n : 0, stats_size) : 0;
 }
 
 const char * ggml_sched_stream_decision_text(uint64_t decision) {

@@ -184,6 +184,11 @@ static void check_observation(ggml_backend_sched_t sched) {
     CHECK(stats.stream_decision != GGML_SCHED_STREAM_DECISION_NONE);
     CHECK(strlen(ggml_sched_stream_decision_text(stats.stream_decision)) > 0);
     CHECK(capi_same_text(ggml_sched_stream_decision_text(99), ""));
+    struct ggml_sched_expert_stats expert_stats;
+    memset(&expert_stats, 1, sizeof(expert_stats));
+    CHECK(ggml_sched_get_expert_stats(sched, &expert_stats, 1, sizeof(expert_stats)) == 0);
+    CHECK(capi_same_text(expert_stats.name, "") && expert_stats.pairs == 0 && expert_stats.upload_bytes == 0);
+    CHECK(ggml_sched_get_expert_stats(sched, NULL, 0, sizeof(expert_stats)) == 0);
     ggml_sched_reset_stats(sched);
     ggml_sched_get_stats(sched, &stats, sizeof(stats));
     CHECK(stats.runs == 0 && stats.launches == 0);

@@ -219,6 +219,8 @@ std::string call_getters(const World & world, int s) {
     char text[64];
     ggml_sched_stats stats;
     ggml_sched_get_stats(sched, &stats, sizeof(stats));
+    ggml_sched_expert_stats expert_stats;
+    const int n_banks = ggml_sched_get_expert_stats(sched, &expert_stats, 1, sizeof(expert_stats));
     ggml_sched_get_pattern(sched, -1, text, sizeof(text));
     ggml_sched_get_pattern(sched, 0, text, 1);
     ggml_sched_get_plan_text(sched, text, sizeof(text));
@@ -228,7 +230,7 @@ std::string call_getters(const World & world, int s) {
         ggml_backend_sched_get_backend(sched, n) || ggml_backend_sched_get_backend(sched, 0) != world.backends()[0]) {
         return "the backends are not those of the scheduler";
     }
-    if (ggml_backend_sched_get_n_copies(sched) < 1 || ggml_backend_sched_get_n_splits(sched) < 0 ||
+    if (ggml_backend_sched_get_n_copies(sched) < 1 || ggml_backend_sched_get_n_splits(sched) < 0 || n_banks < 0 ||
         ggml_sched_get_sync_mode(sched) > GGML_SCHED_SYNC_SERIAL || !ggml_sched_get_error(sched)) {
         return "a getter's answer makes no sense";
     }

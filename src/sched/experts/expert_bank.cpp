@@ -70,6 +70,14 @@ size_t ExpertBank::bytes() const {
     return bytes;
 }
 
+size_t ExpertBank::bytes_of_expert() const {
+    size_t bytes = 0;
+    for (const ResidentCopy & copy : copies_) {
+        bytes += copy.expert_bytes;
+    }
+    return bytes;
+}
+
 ggml_tensor * ExpertBank::find(const ggml_tensor * experts) const {
     const auto copy = std::find_if(copies_.begin(), copies_.end(), [&](const ResidentCopy & each) {
         return each.data == experts->data && each.host == experts->buffer && !experts->view_src &&

@@ -9,7 +9,9 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "experts/expert_residency.h"
@@ -18,6 +20,13 @@
 #include "graph/backend_id.h"
 
 namespace ggml_sched {
+
+// ExpertCounts - what runs did with the experts of one bank, or of all
+struct ExpertCounts {
+    uint64_t pairs = 0;
+    uint64_t missed = 0;   // pairs that the CPU computed
+    uint64_t uploaded = 0; // experts that got an entry after the bank was first filled
+};
 
 class ExpertBank {
   public:
@@ -40,6 +49,8 @@ class ExpertBank {
     const std::vector<ResidentCopy> & copies() const { return copies_; }
     size_t bytes() const;
     size_t bytes_of_entry() const { return bytes() / static_cast<size_t>(residency_.n_entries()); }
+    // Returns the bytes that the upload of one expert copies.
+    size_t bytes_of_expert() const;
     // Returns the tensor with the entries for a tensor in host memory; NULL if there is none.
     ggml_tensor * find(const ggml_tensor * experts) const;
 
@@ -48,6 +59,13 @@ class ExpertBank {
     // Enqueues the upload of an expert to an entry, behind all launches that read the bank. The tensors in host memory
     // must exist until it is done.
     void upload(int expert, int entry);
+    // Notes how many experts get an entry before the current run.
+    void note_promoted(size_t n_experts) { n_promoted_ = n_experts; }
+    // Returns the number that was noted; 0 if it was taken already, since two patterns of a graph may use this bank.
+    uint64_t take_promoted() { return std::exchange(n_promoted_, 0); }
+    // The counts since the bank was made, or since somebody has set them to zero.
+    ExpertCounts & counts() { return counts_; }
+    const ExpertCounts & counts() const { return counts_; }
     // Returns the name of a tensor with an entry whose bytes are not those in host memory; NULL if there is none. Each
     // call looks at another entry. It waits for the device.
     const char * find_changed();
@@ -67,6 +85,8 @@ class ExpertBank {
     const MissShare & share_;
     ExpertResidency residency_;
     std::vector<ResidentCopy> copies_;
+    ExpertCounts counts_;
+    size_t n_promoted_ = 0;
     int n_checked_ = 0;
 };
 

@@ -200,11 +200,11 @@ void ResidentExperts::restore() {
 }
 
 void ResidentExperts::promote() {
-    n_promoted_ = 0;
     size_t bytes = 0;
     const size_t n_patterns = parted_.patterns().size();
     for (size_t i = 0; i < n_patterns; i++) {
         parted_.parting(i).bank().residency().forget_promotions();
+        parted_.parting(i).bank().note_promoted(0);
     }
     for (size_t i = 0; i < n_patterns && bytes < Tuning::kMostUploaded; i++) {
         ExpertBank & bank = parted_.parting(next_promoted_++ % n_patterns).bank();
@@ -215,7 +215,7 @@ void ResidentExperts::promote() {
         PromotionLimits limits = promotion_budget_.limits_of(upload_us, share_.cpu_us(bank.bytes_of_entry()));
         limits.most = (Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1;
         promotion_budget_.take(static_cast<double>(bank.residency().promote(limits)) * upload_us);
-        n_promoted_ += bank.residency().promotions().size();
+        bank.note_promoted(bank.residency().promotions().size());
         bytes += bank.residency().promotions().size() * bank.bytes_of_entry();
     }
     for (size_t i = 0; i < n_patterns; i++) {
@@ -242,17 +242,28 @@ void ResidentExperts::forget_entries() noexcept {
     }
 }
 
-ResidentExperts::Counts ResidentExperts::take_counts(std::string & failure) {
-    Counts counts;
-    counts.uploaded = n_promoted_;
+ExpertCounts ResidentExperts::take_counts(std::string & failure) {
+    ExpertCounts counts;
     for (size_t i = 0; i < parted_.patterns().size(); i++) {
         const Parting & parting = parted_.parting(i);
-        counts.pairs += static_cast<uint64_t>(parting.n_pairs());
-        counts.missed += static_cast<uint64_t>(parting.n_missed());
-        counts.uploaded += static_cast<uint64_t>(parting.n_uploaded());
+        ExpertBank & bank = parting.bank();
+        const auto pairs = static_cast<uint64_t>(parting.n_pairs());
+        const auto missed = static_cast<uint64_t>(parting.n_missed());
+        const uint64_t uploaded = bank.take_promoted() + static_cast<uint64_t>(parting.n_uploaded());
+        for (ExpertCounts * const all : {&counts, &bank.counts()}) {
+            all->pairs += pairs;
+            all->missed += missed;
+            all->uploaded += uploaded;
+        }
         failure = failure.empty() ? parting.failure() : failure;
     }
     return counts;
+}
+
+void ResidentExperts::reset_counts() noexcept {
+    for (const auto & bank : banks_) {
+        bank->counts() = {};
+    }
 }
 
 // Returns the bank that has a tensor of host memory; NULL if there is none.

@@ -89,14 +89,13 @@ class ResidentExperts {
     MissShare & share() { return share_; }
     // Returns for how many numbers of pairs they are no longer parted, since it did not pay.
     int n_off() const { return trial_.n_off(); }
-    // Counts - of a run whose pairs were parted
-    struct Counts {
-        uint64_t pairs = 0;
-        uint64_t missed = 0;   // pairs that the CPU computed
-        uint64_t uploaded = 0; // experts
-    };
-    // Returns the counts of the run that was just launched, and what was wrong with its ids.
-    Counts take_counts(std::string & failure);
+    // Returns the counts of the run that was just launched, and what was wrong with its ids. Adds the counts to those
+    // of the banks.
+    ExpertCounts take_counts(std::string & failure);
+    // Sets the counts of the banks to zero.
+    void reset_counts() noexcept;
+    // The banks, in the order in which they were made.
+    const std::vector<std::unique_ptr<ExpertBank>> & banks() const { return banks_; }
 
     // Frees the block that became resident last, and makes no other resident until set() is called. Nothing may use its
     // memory. The next call is take().
@@ -166,7 +165,6 @@ class ResidentExperts {
     size_t next_promoted_ = 0;  // the pattern whose bank is filled first
     bool is_in_trials_ = false; // true if the time of the last graph counts in trials
     int64_t n_pairs_ = 0;       // of the patterns of the last graph that may be parted
-    uint64_t n_promoted_ = 0;   // by the last promote()
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back
 };

@@ -106,6 +106,11 @@ class Scheduler {
     int n_copies() const { return n_copies_; }
     size_t buffer_size(int backend) const { return buffers_.size(static_cast<BackendId>(backend)); }
     ggml_sched_stats & stats() { return executor_->stats; }
+    // Sets to zero what counts, in the stats and for each bank of experts.
+    void reset_stats();
+    // Writes the counters of the first `n` banks to structs of the caller, `size` bytes apart. Returns how many banks
+    // there are. `stats` may be NULL if `n` is 0.
+    int write_expert_stats(ggml_sched_expert_stats * stats, int n, size_t size) const;
     // Returns the plan of the last run, which is valid until the next run; NULL if there was none.
     const plan::Plan * last_plan() const { return last_plan_.get(); }
     const plan::Machine & machine() const { return machine_; }

@@ -322,7 +322,7 @@ Status Scheduler::perform(const plan::Plan & plan, const RunBindings & bindings,
 // Counts the pairs of the run. Fails if a router has named an expert that does not exist.
 Status Scheduler::count_experts() {
     std::string failure;
-    const ResidentExperts::Counts counts = experts_.take_counts(failure);
+    const ExpertCounts counts = experts_.take_counts(failure);
     stats().expert_pairs += counts.pairs;
     stats().expert_misses += counts.missed;
     stats().expert_uploads += counts.uploaded;

@@ -266,6 +266,10 @@ ggml_sched_sync_mode ggml_sched_get_sync_mode(ggml_backend_sched_t) {
 void ggml_sched_get_stats(ggml_backend_sched_t, ggml_sched_stats *, size_t) {}
 void ggml_sched_reset_stats(ggml_backend_sched_t) {}
 
+int ggml_sched_get_expert_stats(ggml_backend_sched_t, ggml_sched_expert_stats *, int, size_t) {
+    return 0;
+}
+
 size_t ggml_sched_get_pattern(ggml_backend_sched_t, int, char *, size_t) {
     return 0;
 }

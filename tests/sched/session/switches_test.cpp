@@ -385,6 +385,7 @@ TEST(ErrorText, StaysThroughGettersAndSettersThatCannotFail) {
     EXPECT_EQ(ggml_backend_sched_get_tensor_backend(rig.sched(), nullptr), nullptr);
     EXPECT_EQ(rig.plan() + rig.pattern(0), "");
     EXPECT_EQ(rig.stats().runs, 0U);
+    EXPECT_EQ(ggml_sched_get_expert_stats(rig.sched(), nullptr, 0, 0), 0);
     ggml_sched_reset_stats(rig.sched());
     ggml_sched_set_verify(rig.sched(), true);
     ggml_backend_sched_set_eval_callback(rig.sched(), nullptr, nullptr);
