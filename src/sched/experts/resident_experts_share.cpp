@@ -94,6 +94,7 @@ void ResidentExperts::share_entries_anew() {
         std::unique_ptr<ExpertBank> bank =
             ExpertBank::make(experts, backends_, before[i]->backend(), wanted_[i], before[i]->least_entries(), share_);
         if (bank) {
+            bank->counts() = before[i]->counts();
             banks_.push_back(std::move(bank));
         } else {
             host::log_warning("a device has refused memory, so fewer experts are resident");

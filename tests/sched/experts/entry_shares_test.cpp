@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
+#include <utility>
 
 #include "experts/entry_shares.h"
 #include "support/expert_layers.h"
@@ -99,6 +101,13 @@ class LayersThatDiffer : public testing::Test {
             results.push_back(read_floats(layers.result));
         }
         ggml_backend_sim_fail(0, GGML_SIM_CALL_ALLOC_BUFFER, 0);
+        std::array<ggml_sched_expert_stats, 2> layer = {};
+        const int n_layers = ggml_sched_get_expert_stats(rig.sched(), layer.data(), 2, sizeof(layer[0]));
+        if (n_layers == 2) { // No count is lost when banks are made anew.
+            EXPECT_EQ(layer[0].pairs + layer[1].pairs, rig.stats().expert_pairs);
+            EXPECT_EQ(layer[0].uploads + layer[1].uploads, rig.stats().expert_uploads);
+            EXPECT_EQ(std::make_pair(layer[0].n_entries, layer[1].n_entries), std::make_pair(2, 6));
+        }
         return results;
     }
 };
