@@ -176,8 +176,8 @@ void ResidentExperts::note_time(double us, double cpu_us) {
         bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
         bytes_in_entries += parted_.parting(i).bytes_in_entries();
     }
-    n_parted_runs_ += parted_.is_empty() ? 0 : 1;
     if (!parted_.is_empty() && settings_.misses == Misses::Shared) {
+        n_parted_runs_++;
         share_.note_cpu(cpu_us, bytes_on_cpu);
         promotion_budget_.note_run(us, share_.cpu_us(bytes_in_entries));
     }

@@ -29,6 +29,7 @@
 #include "graph/backend_id.h"
 #include "graph/operand_exchange.h"
 #include "host/query.h"
+#include "host/tuning.h"
 
 namespace ggml_sched {
 
@@ -63,6 +64,8 @@ class ResidentExperts {
     bool want_other_entries(const ggml_cgraph * graph);
     // Lets that be so after this number of runs; 0: if it pays.
     void share_entries_each(int n_runs) { forced_runs_ = n_runs; }
+    // Registers buffers of that size and more with the driver, if they hold the experts of banks.
+    void register_from(size_t bytes) { registered_from_ = bytes; }
     // Makes the banks anew with these numbers of entries. Nothing may use their memory. The next call is take().
     void share_entries_anew();
     // Makes the nodes of the graph read the resident tensors. Ends the exchange of the last graph, which must exist if
@@ -156,8 +159,9 @@ class ResidentExperts {
     PartingTrial trial_;
     MissShare share_;
     PromotionBudget promotion_budget_;
-    int n_looked_at_ = 0;     // calls of add()
-    int n_parted_runs_ = 0;   // since want_other_entries() has looked
+    int n_looked_at_ = 0;   // calls of add()
+    int n_parted_runs_ = 0; // since want_other_entries() has looked
+    size_t registered_from_ = Tuning::kRegisteredFrom;
     int forced_runs_ = 0;     // see share_entries_each()
     std::vector<int> wanted_; // by bank: the number of entries that it should have; 0: what it has
     std::string listing_;     // see new_listing()

@@ -184,7 +184,8 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
         return {"the budget has no room for the experts of one token"};
     }
     for (const ggml_tensor * const tensor : candidate.tensors) { // Their experts are uploaded again and again.
-        host::register_buffer(host::buffer_of(tensor), backends_[candidate.backend], backends_.back());
+        host::register_buffer(host::buffer_of(tensor), backends_[candidate.backend], backends_.back(),
+                              registered_from_);
     }
     std::unique_ptr<ExpertBank> bank =
         ExpertBank::make(candidate.tensors, backends_, candidate.backend, static_cast<int>(n_entries),

@@ -58,12 +58,12 @@ bool ResidentExperts::want_other_entries(const ggml_cgraph * graph) {
         const double gain = hits_with(demands, better) - hits_with(demands, n_entries);
         const bool pays = forced_runs_ > 0 || gain >= Tuning::kLeastGainOfSharing;
         for (size_t i = 0; i < banks.size() && pays; i++) {
-            wanted_[banks[i]] = better[i];
+            wanted_[banks[i]] = better[i] == n_entries[i] && forced_runs_ == 0 ? 0 : better[i];
             is_wanted = true;
         }
-    }
-    for (const auto & bank : banks_) {
-        bank->residency().forget_times_chosen();
+        for (const size_t bank : banks) {
+            banks_[bank]->residency().forget_times_chosen();
+        }
     }
     return is_wanted;
 }
@@ -91,8 +91,12 @@ void ResidentExperts::share_entries_anew() {
             experts.push_back(copy.original.get());
         }
         text += " " + std::to_string(wanted_[i]);
-        std::unique_ptr<ExpertBank> bank =
-            ExpertBank::make(experts, backends_, before[i]->backend(), wanted_[i], before[i]->least_entries(), share_);
+        const int least = before[i]->least_entries();
+        std::unique_ptr<ExpertBank> bank;
+        for (const int n_entries : {wanted_[i], least}) { // Another program may have taken memory meanwhile.
+            bank = bank ? std::move(bank)
+                        : ExpertBank::make(experts, backends_, before[i]->backend(), n_entries, least, share_);
+        }
         if (bank) {
             bank->counts() = before[i]->counts();
             banks_.push_back(std::move(bank));

@@ -102,6 +102,8 @@ class GraphView {
     // such a view has kIsInput, too.
     const std::vector<TensorId> & inputs() const { return inputs_; }
     const std::vector<TensorId> & views() const { return views_; } // tensors that have a view_src
+    // True if all buffers of the graph still are what they were when the view was built.
+    bool has_same_buffers() const;
     // True if a tensor of the graph lies in a compute buffer of some scheduler: an earlier allocation has placed it.
     bool has_owned_buffers() const;
     // Returns the scheduler whose compute buffer holds the bytes of the tensor; NULL if it is none.
@@ -116,8 +118,6 @@ class GraphView {
     }
 
   protected: // GraphComparison keeps the numbers of one graph for the next.
-    // True if all buffers of the graph still are what they were when the view was built.
-    bool has_same_buffers() const;
     // Puts the nodes back into the order that they had before reorder().
     void restore_order();
     // Returns the number of the tensor. Describes it, and its root, if it is new.

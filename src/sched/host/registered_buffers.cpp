@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "host/internals.h"
 #include "host/log.h"
@@ -31,8 +32,9 @@ struct Registration {
 struct Registrations {
     std::mutex mutex;
     std::unordered_map<ggml_backend_buffer_t, Registration> of_buffer;
-    std::atomic<size_t> n_buffers = 0; // lets others see without the mutex that there are none
-    size_t bytes = 0;                  // of all registered buffers
+    std::atomic<size_t> n_buffers = 0;      // lets others see without the mutex that there are none
+    std::atomic<uint64_t> n_registered = 0; // so far
+    size_t bytes = 0;                       // of all registered buffers
 };
 
 // Returns the only object. It is never destroyed, since buffers may be freed while the process ends.
@@ -48,6 +50,9 @@ void free_tried(ggml_backend_buffer_t buffer) {
     {
         const std::lock_guard<std::mutex> lock(all.mutex);
         const auto found = all.of_buffer.find(buffer);
+        if (found == all.of_buffer.end()) {
+            return; // Somebody has copied the functions of a buffer that was tried.
+        }
         registration = found->second;
         all.of_buffer.erase(found);
         all.bytes -= registration.bytes;
@@ -75,24 +80,34 @@ enum class Outcome { KnownBefore, Registered, TooMuch, Refused };
 Outcome add(ggml_backend_buffer_t buffer, RegisterHost register_host, UnregisterHost unregister,
             ggml_backend_buffer_type_t pinned, size_t most_bytes) {
     Registrations & all = registrations();
-    const std::lock_guard<std::mutex> lock(all.mutex);
-    const auto [entry, is_new] = all.of_buffer.try_emplace(buffer);
-    if (!is_new) {
-        return Outcome::KnownBefore;
-    }
-    Registration & registration = entry->second;
     const size_t size = ggml_backend_buffer_get_size(buffer);
-    const bool has_room = size <= most_bytes && all.bytes <= most_bytes - size;
-    registration.memory = ggml_backend_buffer_get_base(buffer);
-    registration.unregister = unregister;
-    if (has_room && register_host(registration.memory, size)) {
+    void * const memory = ggml_backend_buffer_get_base(buffer);
+    bool has_room = false;
+    {
+        const std::lock_guard<std::mutex> lock(all.mutex);
+        const auto [entry, is_new] = all.of_buffer.try_emplace(buffer);
+        if (!is_new) {
+            return Outcome::KnownBefore;
+        }
+        has_room = size <= most_bytes && all.bytes <= most_bytes - size;
+        entry->second.memory = memory;
+        entry->second.bytes = has_room ? size : 0;
+        all.bytes += entry->second.bytes;
+    }
+    // Without the lock, since a driver may log, and a log callback may use buffers.
+    const bool is_registered = has_room && register_host(memory, size);
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    Registration & registration = all.of_buffer.find(buffer)->second;
+    if (is_registered) {
         registration.pinned_as = pinned;
-        registration.bytes = size;
-        all.bytes += size;
+        registration.unregister = unregister;
+        all.n_registered++;
+    } else {
+        all.bytes -= std::exchange(registration.bytes, 0);
     }
     registration.free = exchange_free(buffer, free_tried);
     all.n_buffers++;
-    return registration.pinned_as ? Outcome::Registered : has_room ? Outcome::Refused : Outcome::TooMuch;
+    return is_registered ? Outcome::Registered : has_room ? Outcome::Refused : Outcome::TooMuch;
 }
 
 // Returns the end of the line that tells the outcome.
@@ -108,11 +123,12 @@ const char * text_of(Outcome outcome) {
 
 } // namespace
 
-bool register_buffer(ggml_backend_buffer_t buffer, const Backend & backend, const Backend & cpu) {
+bool register_buffer(ggml_backend_buffer_t buffer, const Backend & backend, const Backend & cpu, size_t least_bytes) {
     const auto register_host = proc<RegisterHost>(backend.device, "ggml_backend_register_host_buffer");
     const auto unregister = proc<UnregisterHost>(backend.device, "ggml_backend_unregister_host_buffer");
     const ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(backend.device);
-    if (!register_host || !unregister || !pinned || !is_of_caller(buffer)) {
+    if (!register_host || !unregister || !pinned || !is_of_caller(buffer) ||
+        ggml_backend_buffer_get_size(buffer) < least_bytes) {
         return false;
     }
     const size_t share = is_weights(buffer) ? Tuning::kShareOfHostForWeights : Tuning::kShareOfHost;
@@ -123,6 +139,10 @@ bool register_buffer(ggml_backend_buffer_t buffer, const Backend & backend, cons
                  text_of(outcome));
     }
     return outcome == Outcome::Registered;
+}
+
+uint64_t n_registered() {
+    return registrations().n_registered;
 }
 
 ggml_backend_buffer_type_t registered_as(ggml_backend_buffer_t buffer) {

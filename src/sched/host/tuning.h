@@ -47,6 +47,9 @@ struct Tuning {
 
     // All together has at most one part in this many of the machine's memory, since it cannot be swapped out.
     static constexpr size_t kShareOfHost = 2;
+    // Smaller buffers may share a page with others: the C library gives pages of their own to what is larger. A driver
+    // pins whole pages, and refuses copies that begin in pinned memory and end elsewhere.
+    static constexpr size_t kRegisteredFrom = 32 * kMiB;
     // Weights are registered only as long as all together has one part in this many. The rest is left for caches, which
     // are read with each token.
     static constexpr size_t kShareOfHostForWeights = 3;

@@ -62,8 +62,8 @@ void append_writes_of_registered(const GraphView & graph, const Splits & splits,
                                  std::vector<plan::Access> & accesses) {
     for (const InputCopy & copy : splits.copies) {
         const ggml_tensor * const source = graph.tensor(copy.tensor);
-        const host::BufferFacts & facts = buffers.of(host::buffer_of(source)).facts;
-        if (facts.registered && !facts.weights) {
+        const ggml_backend_buffer_t buffer = host::buffer_of(source);
+        if (buffer && buffers.of(buffer).facts.registered && !buffers.of(buffer).facts.weights) {
             accesses.push_back(access_to(source, true, buffers));
         }
     }

@@ -6,6 +6,7 @@
 
 #include "host/log.h"
 #include "host/owned_buffers.h"
+#include "host/registered_buffers.h"
 #include "host/topology.h"
 #include "host/tuning.h"
 #include "observe/listing.h"
@@ -87,6 +88,7 @@ void Scheduler::set_test_hooks(const TestHooks & hooks) {
     hooks_ = hooks;
     experts_.share().force(hooks.uploaded_percent);
     experts_.share_entries_each(hooks.runs_before_sharing);
+    experts_.register_from(hooks.registered_from);
     find_copy_limits();
     forget_results();
 }
@@ -175,6 +177,7 @@ Status Scheduler::take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal) 
                                                  : Offered::WholeCopies;
     host::set_identity(graph);
     identity_ = host::identity_of(graph);
+    n_registered_ = host::n_registered();
     if (!settings_.reuse || std::exchange(is_stale_, false)) {
         cut_.forget();
         allocation_.forget_places();
@@ -207,7 +210,7 @@ Status Scheduler::take_experts(Goal goal) {
     if (!experts_.is_on()) {
         return {};
     }
-    if (goal == Goal::Allocate && experts_.want_other_entries(graph_)) {
+    if (goal == Goal::Allocate && !copy_callback_.function && experts_.want_other_entries(graph_)) {
         in_flight_.synchronize(); // Earlier runs may still read the banks.
         experts_.share_entries_anew();
         forget_programs();

@@ -170,6 +170,7 @@ class Scheduler {
     void forget_copies() noexcept;
     void forget_results() noexcept;
     bool is_same_graph(const ggml_cgraph * graph) const;
+    bool has_memory_changed();
     plan::Mode mode() const;
     const GraphView & view() const { return cut_.view(); }
     const Splits & splits() const { return *cut_.splits(); }
@@ -191,6 +192,7 @@ class Scheduler {
     ggml_cgraph * graph_ = nullptr;
     uint64_t identity_ = 0; // identity of graph_: another graph may come to lie at its address
     bool is_allocated_ = false;
+    uint64_t n_registered_ = 0; // host::n_registered() when graph_ was taken
     int cur_copy_ = 0;
     int next_copy_ = 0;
     ggml_cgraph * worked_on_ = nullptr; // graph_, or a graph of experts_ in which pairs are parted

@@ -86,7 +86,7 @@ Status Scheduler::get_ring(Goal goal, bool & fits) {
         streamed_ = nothing_streamed_;
         return {};
     }
-    if (streaming_.register_sources(view(), splits())) {
+    if (streaming_.register_sources(view(), splits(), hooks_.registered_from)) {
         cut_.take(worked_on_);
         return {};
     }

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "host/registered_buffers.h"
 #include "observe/lost_inputs.h"
 #include "observe/plan_names.h"
 #include "observe/tensors_at.h"
@@ -186,6 +187,13 @@ bool Scheduler::is_same_graph(const ggml_cgraph * graph) const {
     return graph && graph == graph_ && host::identity_of(graph) == identity_;
 }
 
+// Returns true if another scheduler has registered memory of the allocated graph since it was taken. What was planned
+// for pageable memory does not hold any more.
+bool Scheduler::has_memory_changed() {
+    const uint64_t before = std::exchange(n_registered_, host::n_registered());
+    return n_registered_ != before && !view().has_same_buffers();
+}
+
 Status Scheduler::compute_async(ggml_cgraph * graph) {
     if (!graph) {
         return Status::failed("the graph is NULL");
@@ -193,10 +201,11 @@ Status Scheduler::compute_async(ggml_cgraph * graph) {
     const bool is_it = is_allocated_ && is_same_graph(graph);
     const bool lacks_offers = is_it && copy_callback_.function && offered_ == Offered::Nothing;
     const bool lacks_nodes = is_it && observer_.callback && !experts_.parted().is_empty();
+    const bool has_other_memory = is_it && has_memory_changed();
     if (lacks_offers || lacks_nodes) {
         reallocations_.forget(); // other splits need other buffers
     }
-    if (!is_it || lacks_offers || lacks_nodes) {
+    if (!is_it || lacks_offers || lacks_nodes || has_other_memory) {
         if (Status status = allocate(graph, Inputs::Written); !status.ok()) {
             return status;
         }

@@ -79,7 +79,7 @@ void Streaming::set(const StreamSettings & settings) {
     streams_.set(settings);
 }
 
-bool Streaming::register_sources(const GraphView & graph, const Splits & splits) const {
+bool Streaming::register_sources(const GraphView & graph, const Splits & splits, size_t least_bytes) const {
     bool are_new = false;
     for (const bool are_caches : {true, false}) {
         ggml_backend_buffer_t last = nullptr;
@@ -87,7 +87,8 @@ bool Streaming::register_sources(const GraphView & graph, const Splits & splits)
             const bool is_one = copy.streamed && copy.cache == are_caches;
             const ggml_backend_buffer_t buffer = is_one ? host::buffer_of(graph.tensor(copy.tensor)) : nullptr;
             if (buffer && std::exchange(last, buffer) != buffer) {
-                are_new = host::register_buffer(buffer, backends_[copy.backend], backends_.back()) || are_new;
+                are_new =
+                    host::register_buffer(buffer, backends_[copy.backend], backends_.back(), least_bytes) || are_new;
             }
         }
     }

@@ -33,7 +33,8 @@ class Streaming {
 
     // Registers caches and weights in pageable memory with the device that they are streamed to, so that it reads them
     // by itself. Returns true if there are new ones. What is known of the graph's buffers is then out of date.
-    bool register_sources(const GraphView & graph, const Splits & splits) const;
+    // Buffers of less than `least_bytes` stay as they are.
+    bool register_sources(const GraphView & graph, const Splits & splits, size_t least_bytes) const;
 
     // Gets the memory that a plan needs, and measures the link to its experts. If there is too little memory, `fits` is
     // false and the limits are lower. The graph then has to be cut and planned again.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "host/tuning.h"
 #include "plan/rules.h"
 #include "reuse/key_field.h"
 
@@ -18,7 +19,8 @@ struct TestHooks {
     plan::Rules rules;                  // rules of the planner; all are on
     IgnoredFields ignored;              // fields that keys ignore; verification refuses what is then wrongly kept
     int uploaded_percent = -1;          // part of the missing experts that is uploaded with SHARED; -1: as measured
-    int runs_before_sharing = 0;        // banks are made anew after so many runs, needed or not; 0: when it pays
+    size_t registered_from = Tuning::kRegisteredFrom; // least bytes of a buffer that is registered with the driver
+    int runs_before_sharing = 0;            // banks are made anew after so many runs, needed or not; 0: when it pays
     bool refuses_superfluous_waits = false; // true if verification fails for a plan that does not need each wait
 };
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "host/registered_buffers.h"
+#include "session/test_hooks.h"
 #include "stream/attention.h"
 
 namespace ggml_sched::test {
@@ -127,6 +128,29 @@ TEST(RegisteredCaches, StayRegisteredForOtherSchedulers) {
     EXPECT_EQ(count(log.text(), "is pinned"), 1U) << log.text();
 }
 
+TEST(RegisteredCaches, OfAnotherSchedulerAreNoticedInAKeptGraph) {
+    CacheRig rig(registering());
+    change_hooks(rig.sched(), [](TestHooks & hooks) { hooks.registered_from = SIZE_MAX; });
+    Memory memory;
+    Attention streamed(rig, memory.options());
+    Attention reference(rig, CacheOptions{});
+    EXPECT_EQ(streamed.run(rig, 0, rows_from(0)), reference.run(rig, 0, rows_from(0), true));
+    EXPECT_GT(rig.stats().staged_bytes, 0U);
+    const std::vector<float> expected = reference.run(rig, kTokens, rows_from(kTokens), true);
+
+    ggml_backend_sched_reset(rig.sched());
+    streamed.build(rig, kTokens, false);
+    ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), streamed.graph));
+    streamed.start(rig, kTokens, rows_from(kTokens));
+    ggml_backend_sched_synchronize(rig.sched());
+    const host::Backend device = host::describe(rig.device(0), ggml_backend_get_default_buffer_type(rig.device(0)));
+    const host::Backend cpu = host::describe(rig.cpu(), ggml_backend_cpu_buffer_type());
+    ASSERT_TRUE(host::register_buffer(streamed.caches_buffer.get(), device, cpu, 0)) << "as another one would";
+    streamed.start(rig, kTokens, rows_from(kTokens));
+    ggml_backend_sched_synchronize(rig.sched());
+    EXPECT_EQ(read_floats(streamed.result), expected);
+}
+
 TEST(RegisteredCaches, AreStagedWhereTheDriverRefuses) {
     LogCapture log;
     const CacheRig rig(registering());
@@ -156,7 +180,7 @@ struct Machine {
                                       are_weights ? GGML_BACKEND_BUFFER_USAGE_WEIGHTS : GGML_BACKEND_BUFFER_USAGE_ANY);
         return buffer;
     }
-    bool registers(const BufferPtr & buffer) const { return host::register_buffer(buffer.get(), device, cpu); }
+    bool registers(const BufferPtr & buffer) const { return host::register_buffer(buffer.get(), device, cpu, 0); }
 };
 
 TEST(RegisteredBuffers, LeaveHalfOfTheMemoryPageable) {
@@ -182,6 +206,13 @@ TEST(RegisteredBuffers, LeaveHalfOfTheMemoryPageable) {
     EXPECT_FALSE(machine.registers(too_much)) << "no buffer is tried twice";
 }
 
+TEST(RegisteredBuffers, AreNotSmallOnes) {
+    const Machine machine;
+    const BufferPtr buffer = Machine::allocate(100);
+    EXPECT_FALSE(host::register_buffer(buffer.get(), machine.device, machine.cpu, 101));
+    EXPECT_TRUE(host::register_buffer(buffer.get(), machine.device, machine.cpu, 100));
+}
+
 TEST(RegisteredBuffers, AreMemoryOfTheCpuAlone) {
     const Machine machine;
     ggml_backend_dev_t device = machine.device.device;
@@ -189,7 +220,7 @@ TEST(RegisteredBuffers, AreMemoryOfTheCpuAlone) {
          {ggml_backend_dev_buffer_type(device), ggml_backend_dev_host_buffer_type(device)}) {
         EXPECT_FALSE(machine.registers(BufferPtr(ggml_backend_buft_alloc_buffer(buft, 4096))));
     }
-    EXPECT_FALSE(host::register_buffer(Machine::allocate(4096).get(), machine.cpu, machine.cpu));
+    EXPECT_FALSE(host::register_buffer(Machine::allocate(4096).get(), machine.cpu, machine.cpu, 0));
 }
 
 TEST(RegisteredBuffers, MayBeTriedAndFreedByManyThreads) {

@@ -110,7 +110,10 @@ Rig::Rig(const RigOptions & options)
         if (options.experts > 0) {
             set_experts(sched(), options.experts, options.misses);
         }
-        change_hooks(sched(), [&](TestHooks & hooks) { hooks.uploaded_percent = options.uploaded_percent; });
+        change_hooks(sched(), [&](TestHooks & hooks) {
+            hooks.uploaded_percent = options.uploaded_percent;
+            hooks.registered_from = options.registers_memory ? 0 : hooks.registered_from;
+        });
         if (options.keep_weights) { // else what the environment says
             ggml_sched_keep_weights(sched(), true);
         }
