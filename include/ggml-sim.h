@@ -54,7 +54,8 @@ struct ggml_sim_config {
     bool   offload;           // offload_op takes matrix products with 32 or more rows.
     bool   sets_ranges;       // One call may set several tensors that lie side by side. Default: false
     bool   inits_tensors;     // Its buffers are told of each tensor that is placed in them. Default: false
-    bool   registers_memory;  // The registry's ggml_backend_register_host_buffer pins memory for it. Default: false
+    bool   registers_memory;  // The registry's ggml_backend_register_host_buffer pins memory for it, and for reading
+                              // only: a copy to that memory is a breach. Default: false
 };
 
 // Returns a configuration of the profile, to start from.

@@ -285,8 +285,14 @@ bool a_device_registers_memory() {
 bool register_host_buffer(void * bytes, size_t size) {
     Session sim;
     Device * const device = first_that_registers(*sim);
-    return device != nullptr && !sim->is_to_fail(*device, GGML_SIM_CALL_REGISTER_HOST_BUFFER) &&
-           pin(*sim, *device, bytes, size) != nullptr;
+    if (device == nullptr || sim->is_to_fail(*device, GGML_SIM_CALL_REGISTER_HOST_BUFFER)) {
+        return false;
+    }
+    const AllocationRef allocation = pin(*sim, *device, bytes, size);
+    if (allocation != nullptr) {
+        allocation->is_read_only = true;
+    }
+    return allocation != nullptr;
 }
 
 void unregister_host_buffer(void * bytes) {

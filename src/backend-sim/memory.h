@@ -39,6 +39,7 @@ struct Allocation {
     size_t size;
     char * bytes = nullptr;
     bool is_owned = true;                        // bytes
+    bool is_read_only = false;                   // for devices
     GuardedRange guard;                          // Device only
     uintptr_t base = 0;                          // what users see
     ggml_backend_buffer_t host_buffer = nullptr; // over bytes, for the CPU backend

@@ -40,6 +40,11 @@ bool find_ends(Simulator & simulator, Queue & queue, OperationKind kind, const g
                                 queue.device.name, tensor.name);
             return false;
         }
+        if ((*found)->is_read_only && kind == OperationKind::Get) {
+            simulator.violation(&queue, "%s on %s: the host memory for tensor '%s' was registered for reading only",
+                                name_of(kind), queue.device.name, tensor.name);
+            return false;
+        }
         pinned = *found;
     }
     return true;
