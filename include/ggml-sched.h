@@ -253,7 +253,7 @@ GGML_API void ggml_sched_keep_weights(ggml_backend_sched_t sched, bool keep);
 #define GGML_SCHED_EXPERTS_AUTO SIZE_MAX
 
 // These values say what is done where the budget has no room for all blocks of a device. With SHARED or UPLOAD, each
-// block gets a bank: device memory with entries for a part of its experts, the same part for all blocks. The experts
+// block gets a bank: device memory with entries for a part of its experts, at first the same part for all. The experts
 // that a router has chosen often lately have an entry. The device computes the pairs of a token and an expert that has
 // one. Weights that are streamed for a prompt are copied out of the bank, as far as they have an entry.
 //

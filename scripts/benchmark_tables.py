@@ -82,6 +82,7 @@ def reduce_entry(entry):
     rows = entry["rows"]
     reduced = {"name": entry["name"], "model": entry["model"].removesuffix(".gguf"), "result": entry["result"],
                "options": reduce_options(entry.get("options", []))}
+    reduced |= {"environment": entry["environment"]} if entry.get("environment") else {}
     cases = [row for row in rows if row.get("kind") not in ("decode", "prefill", "experts")]
     if cases:
         reduced["cases"] = {row["case"]: row["logits"] for row in cases}

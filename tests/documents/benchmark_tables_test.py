@@ -36,6 +36,12 @@ class Reduce(unittest.TestCase):
         self.assertEqual([result[key] for key in tables.KEYS],
                          ["one X", "2026-11-30", "1234567", "llama 1", "python3 llama_ab.py --plan p.json --json out.json"])
 
+    def test_KeepsTheEnvironmentOfAnEntry(self):
+        report = copy.deepcopy(REPORT)
+        report["entries"][1]["environment"] = {"A": "1"}
+        first, second = reduced(report)["entries"]
+        self.assertEqual((first.get("environment"), second["environment"]), (None, {"A": "1"}))
+
     def test_SaysWhatTheReportDoesNotKnow(self):
         self.assertEqual(reduced({"entries": []})["commit"], "not recorded")
 

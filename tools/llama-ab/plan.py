@@ -89,6 +89,7 @@ def run_plan(args, arguments):
     for entry in entries:
         left = end - time.monotonic()
         result = {"name": entry["name"], "model": entry["model"], "result": "not run: no time left", "rows": []}
+        result |= {"environment": entry["environment"]} if "environment" in entry else {}
         start = time.monotonic()
         if left > 5:
             print(f"\n== {entry['name']} ({entry['model']})", flush=True)
