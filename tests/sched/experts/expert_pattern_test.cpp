@@ -82,6 +82,24 @@ TEST_F(Patterns, HaveViewsOfAPartOfEachRow) {
     EXPECT_EQ(obstacle({ggml_mul_mat_id(ctx(), small, inner, ids)}), "");
 }
 
+TEST_F(Patterns, HaveAdaptersOfLowRankThatAreExpertsThemselves) {
+    for (const bool are_experts : {true, false}) {
+        ggml_tensor * const ids = chosen();
+        ggml_tensor * const x = activation();
+        const int64_t rank = 2;
+        ggml_tensor * const down = ggml_new_tensor_3d(ctx(), GGML_TYPE_F32, kWidth, rank, 4);
+        ggml_tensor * const up = ggml_new_tensor_3d(ctx(), GGML_TYPE_F32, rank, kWidth, 4);
+        if (are_experts) {
+            experts_.insert(experts_.end(), {down, up});
+        }
+        ggml_tensor * const change = ggml_mul_mat_id(ctx(), up, ggml_mul_mat_id(ctx(), down, x, ids), ids);
+        ggml_tensor * const gate =
+            ggml_add(ctx(), ggml_mul_mat_id(ctx(), weights(), x, ids), ggml_scale(ctx(), change, 0.5F));
+        const std::string why = obstacle({ggml_mul_mat_id(ctx(), weights(), gate, ids)});
+        EXPECT_EQ(why.empty(), are_experts) << why;
+    }
+}
+
 TEST_F(Patterns, OfTwoBlocksMayBeInterleaved) {
     ggml_tensor * const ids[] = {chosen(), chosen()};
     ggml_tensor * const x = activation();
