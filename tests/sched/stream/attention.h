@@ -20,7 +20,7 @@ constexpr int kLayers = 5;
 
 enum class Add { Rows, Part, TwoParts };
 
-struct CacheOptions {
+struct AttentionOptions {
     bool pinned = false;
     void * memory = nullptr; // holds the caches; NULL: the CPU's buffer type allocates it
     ggml_type type = GGML_TYPE_F32;
@@ -31,7 +31,7 @@ struct CacheOptions {
 
 // Layers that add the keys of a batch to a cache, as CPUs do with a cache in their memory, and read all of it.
 struct Attention {
-    const CacheOptions options;
+    const AttentionOptions options;
     ContextPtr kept_context = make_context();
     ContextPtr context;
     std::vector<ggml_tensor *> weights;
@@ -43,7 +43,7 @@ struct Attention {
     ggml_tensor * result = nullptr;
     ggml_cgraph * graph = nullptr;
 
-    Attention(const Rig & rig, const CacheOptions & cache_options)
+    Attention(const Rig & rig, const AttentionOptions & cache_options)
         : options(cache_options) {
         ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(ggml_backend_get_device(rig.device(0)));
         for (int i = 0; i < kLayers; i++) {

@@ -27,7 +27,7 @@ TEST_P(CachesOn, GiveTheSameBitsForAnyRowsAndRuns) {
     for (uint64_t seed = 0; seed < 40; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         std::mt19937_64 random(seed);
-        CacheOptions options;
+        AttentionOptions options;
         options.pinned = seed % 2 == 0;
         options.type = seed % 3 == 0 ? GGML_TYPE_F16 : GGML_TYPE_F32;
         options.add = seed % 5 == 0 ? Add::Part : seed % 5 == 1 ? Add::TwoParts : Add::Rows;
@@ -54,7 +54,7 @@ TEST_P(CachesOn, GiveTheSameBitsForAnyRowsAndRuns) {
 TEST_P(CachesOn, KeepTheirBitsOverRunsWithoutAWait) {
     for (uint64_t seed = 0; seed < 12; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
-        CacheOptions options;
+        AttentionOptions options;
         options.pinned = seed % 2 == 0;
         RigOptions rig_options = on(GetParam(), seed);
         rig_options.registers_memory = seed % 4 == 1;
@@ -79,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(, CachesOn, testing::Values(GGML_SIM_PROFILE_CUDA, GGML
 
 TEST(Caches, AreCopiedBeforeTheyAreAddedToAndTheNewRowsBehind) {
     for (const bool pinned : {false, true}) {
-        CacheOptions options;
+        AttentionOptions options;
         options.pinned = pinned;
         const CacheRig rig(on(GGML_SIM_PROFILE_CUDA));
         Attention attention(rig, options);
@@ -93,7 +93,7 @@ TEST(Caches, AreCopiedBeforeTheyAreAddedToAndTheNewRowsBehind) {
 }
 
 TEST(Caches, AreCopiedTheOldWayWhereMostOfWhatIsReadIsNew) {
-    CacheOptions options;
+    AttentionOptions options;
     options.n_cells = kTokens;
     const CacheRig rig(on(GGML_SIM_PROFILE_CUDA));
     Attention attention(rig, options);
@@ -104,20 +104,20 @@ TEST(Caches, AreCopiedTheOldWayWhereMostOfWhatIsReadIsNew) {
 
 TEST(Caches, AreLookedAtAnewWhenBatchesReadMoreOfThem) {
     const CacheRig rig(on(GGML_SIM_PROFILE_CUDA));
-    CacheOptions options;
+    AttentionOptions options;
     Attention reference(rig, options);
     options.n_cells = kTokens;
     Attention attention(rig, options);
     EXPECT_EQ(attention.run(rig, 0, rows_from(0)).size(), static_cast<size_t>(kWidth * kTokens));
     EXPECT_EQ(rig.stats().cache_bytes, 0U);
-    Attention more(rig, CacheOptions{});
+    Attention more(rig, AttentionOptions{});
     EXPECT_EQ(more.run(rig, 0, rows_from(0)), reference.run(rig, 0, rows_from(0), true));
     EXPECT_GT(rig.stats().cache_bytes, 0U);
 }
 
 TEST(Caches, AreNotSentAheadIfNothingIsStreamed) {
     const CacheRig rig(on(GGML_SIM_PROFILE_CUDA), 0);
-    Attention attention(rig, CacheOptions{});
+    Attention attention(rig, AttentionOptions{});
     attention.run(rig, 0, rows_from(0));
     EXPECT_EQ(rig.stats().cache_bytes, 0U);
 }
@@ -125,8 +125,8 @@ TEST(Caches, AreNotSentAheadIfNothingIsStreamed) {
 TEST(Caches, AreSentAgainInEachRunAlsoIfWeightsAreKept) {
     const CacheRig rig(on(GGML_SIM_PROFILE_CUDA), SIZE_MAX - 1);
     ggml_sched_keep_weights(rig.sched(), true);
-    Attention streamed(rig, CacheOptions{});
-    Attention reference(rig, CacheOptions{});
+    Attention streamed(rig, AttentionOptions{});
+    Attention reference(rig, AttentionOptions{});
     for (int64_t first = 0; first < 4 * kTokens; first += kTokens) {
         ASSERT_EQ(streamed.run(rig, first, rows_from(first)), reference.run(rig, first, rows_from(first), true));
     }
@@ -140,7 +140,7 @@ TEST(Caches, TakeThePlaceOfKeptWeightsWhichAreSentAgainThen) {
         for (const bool pinned : {false, true}) {
             const CacheRig rig(on(GGML_SIM_PROFILE_CUDA), n_slots * kWeightBytes);
             ggml_sched_keep_weights(rig.sched(), true);
-            CacheOptions options;
+            AttentionOptions options;
             options.pinned = pinned;
             Attention attention(rig, options);
             std::vector<std::vector<float>> results;
@@ -182,8 +182,8 @@ TEST(Caches, AreCopiedByTheBackendWithoutPinnedMemory) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         const CacheRig rig(on(GGML_SIM_PROFILE_CUDA, seed));
         const NoPinnedMemory none(rig.device(0));
-        Attention streamed(rig, CacheOptions{});
-        Attention reference(rig, CacheOptions{});
+        Attention streamed(rig, AttentionOptions{});
+        Attention reference(rig, AttentionOptions{});
         for (int64_t first = 0; first < 4 * kTokens; first += kTokens) {
             ASSERT_EQ(streamed.run(rig, first, rows_from(first)), reference.run(rig, first, rows_from(first), true));
         }
@@ -195,7 +195,7 @@ TEST(Caches, AreCopiedByTheBackendWithoutPinnedMemory) {
 
 TEST(Caches, FailARunWhoseIdsNameNoRow) {
     const CacheRig rig(on(GGML_SIM_PROFILE_CUDA));
-    Attention attention(rig, CacheOptions{});
+    Attention attention(rig, AttentionOptions{});
     attention.build(rig, 0, false);
     ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), attention.graph));
     const std::vector<int64_t> rows = {0, 1, 2, kCells};

@@ -30,8 +30,8 @@ size_t count(const std::string & text, const std::string & part) {
 struct Memory {
     std::vector<float> values = std::vector<float>(kLayers * kCacheBytes / sizeof(float) + 64);
 
-    CacheOptions options() {
-        CacheOptions result;
+    AttentionOptions options() {
+        AttentionOptions result;
         const auto begin = reinterpret_cast<uintptr_t>(values.data());
         result.memory = reinterpret_cast<void *>((begin + 127) / 128 * 128);
         return result;
@@ -50,8 +50,8 @@ TEST(RegisteredCaches, AreReadByTheDeviceFromTheFirstRunOn) {
         RigOptions options = registering();
         options.registers_memory = registers;
         const CacheRig rig(options);
-        Attention streamed(rig, CacheOptions{});
-        Attention reference(rig, CacheOptions{});
+        Attention streamed(rig, AttentionOptions{});
+        Attention reference(rig, AttentionOptions{});
         for (int64_t first = 0; first < 4 * kTokens; first += kTokens) {
             ASSERT_EQ(streamed.run(rig, first, rows_from(first)), reference.run(rig, first, rows_from(first), true));
         }
@@ -74,8 +74,8 @@ TEST(RegisteredCaches, MayBeWrittenAsSoonAsTheCallReturns) {
     for (uint64_t seed = 0; seed < 20; seed++) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         const CacheRig rig(registering(seed));
-        Attention streamed(rig, CacheOptions{});
-        Attention reference(rig, CacheOptions{});
+        Attention streamed(rig, AttentionOptions{});
+        Attention reference(rig, AttentionOptions{});
         const std::vector<float> expected = reference.run(rig, 0, rows_from(0), true);
         ggml_backend_sched_reset(rig.sched());
         streamed.build(rig, 0, false);
@@ -133,7 +133,7 @@ TEST(RegisteredCaches, OfAnotherSchedulerAreNoticedInAKeptGraph) {
     change_hooks(rig.sched(), [](TestHooks & hooks) { hooks.registered_from = SIZE_MAX; });
     Memory memory;
     Attention streamed(rig, memory.options());
-    Attention reference(rig, CacheOptions{});
+    Attention reference(rig, AttentionOptions{});
     EXPECT_EQ(streamed.run(rig, 0, rows_from(0)), reference.run(rig, 0, rows_from(0), true));
     EXPECT_GT(rig.stats().staged_bytes, 0U);
     const std::vector<float> expected = reference.run(rig, kTokens, rows_from(kTokens), true);
@@ -154,8 +154,8 @@ TEST(RegisteredCaches, OfAnotherSchedulerAreNoticedInAKeptGraph) {
 TEST(RegisteredCaches, AreStagedWhereTheDriverRefuses) {
     LogCapture log;
     const CacheRig rig(registering());
-    Attention streamed(rig, CacheOptions{});
-    Attention reference(rig, CacheOptions{});
+    Attention streamed(rig, AttentionOptions{});
+    Attention reference(rig, AttentionOptions{});
     ASSERT_TRUE(ggml_backend_sim_fail(0, GGML_SIM_CALL_REGISTER_HOST_BUFFER, 1));
     for (int64_t first = 0; first < 3 * kTokens; first += kTokens) {
         ASSERT_EQ(streamed.run(rig, first, rows_from(first)), reference.run(rig, first, rows_from(first), true));
