@@ -17,7 +17,7 @@ ggml_sched_expert_stats expert_stats_of(const ExpertBank & bank) {
     ggml_sched_expert_stats stats = {};
     const char * const name = bank.copies().front().tensor->name;
     std::memcpy(stats.name, name, std::min(std::strlen(name), sizeof(stats.name) - 1));
-    stats.backend = static_cast<int32_t>(bank.backend());
+    stats.backend = static_cast<uint8_t>(bank.backend()); // A bank lies on a backend: the number is not negative.
     stats.n_experts = bank.residency().n_experts();
     stats.n_entries = bank.residency().n_entries();
     stats.pairs = bank.counts().pairs;
