@@ -133,10 +133,10 @@ struct Tuning {
     // they take this part of the time of all runs: so a bank that nobody hits is renewed.
     static constexpr double kSavedForPromotions = 1.0 / 3.0;
     static constexpr double kRunForPromotions = 0.01;
-    // What is left for such uploads is at most the time of so many runs. A new topic then gets other experts soon.
+    // The budget for such uploads grows to the time of so many runs. A new topic then gets other experts soon.
     static constexpr double kMostRunsOfPromotions = 128.0;
-    // After so many runs it is known what the experts of each layer are chosen for. Layers get other numbers of entries
-    // if so many more of all pairs would find their expert. Banks then fill anew, which takes some tens of tokens.
+    // After so many runs it is known how often each layer chooses its experts. Layers get other numbers of entries
+    // if so many more of all pairs would find their expert. Banks then fill anew, by kMostUploaded in a run.
     static constexpr int kRunsBeforeSharing = 512;
     static constexpr double kLeastGainOfSharing = 0.03;
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
