@@ -79,11 +79,12 @@ std::string measure(Cell & cell) {
 // Prints what the table is about. A time is that of a token. "hits" are those of the shared misses.
 void print_head(const Options & options) {
     const DecodeSettings & decode = options.decode;
+    const std::string graphs = "a graph for each " + std::to_string(decode.tokens_of_graph) + " tokens";
     std::printf(
         "Decode of %d layers, %d of %d experts of 3 MiB, memory for %d; virtual clock, seed %llu, %d tokens after "
         "%d, %s\n\n",
         kLayers, kChosen, kExperts, kEntries, static_cast<unsigned long long>(decode.seed), decode.n_measured,
-        decode.n_warm_up, decode.keeps_graph ? "the graph is kept" : "a graph for each token");
+        decode.n_warm_up, decode.tokens_of_graph == 0 ? "the graph is kept" : graphs.c_str());
     std::printf(
         "| link, CPU (GB/s) | hot (hits), %% | off, us | shared, us | upload, us | off / shared | off / upload |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n");
@@ -109,7 +110,7 @@ nlohmann::json json_of(const DecodeResult & result) {
 bool write_json(const Options & options, const std::vector<Cell> & cells) {
     nlohmann::json all = {{"clock", "virtual"},
                           {"seed", options.decode.seed},
-                          {"keeps_graph", options.decode.keeps_graph},
+                          {"tokens_of_graph", options.decode.tokens_of_graph},
                           {"tokens", options.decode.n_measured},
                           {"warm_up_tokens", options.decode.n_warm_up},
                           {"layers", kLayers},
@@ -155,10 +156,11 @@ int run(const Options & options) {
 
 int main_with(int argc, char ** argv) {
     Options options;
-    bool is_anew = false;
     CLI::App app("Prints what resident experts gain in decoding, on machines of the simulator's clock.");
     app.add_flag("--check", options.checks, "only the corners of the table");
-    app.add_flag("--anew", is_anew, "allocate a graph for each token");
+    app.add_option("--graph", options.decode.tokens_of_graph, "tokens after which a graph is allocated; 0: never again")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--topic", options.decode.tokens_of_topic, "tokens after which other experts are hot; 0: never")
         ->capture_default_str();
     app.add_option("--seed", options.decode.seed, "of the router and the devices")->capture_default_str();
@@ -168,7 +170,6 @@ int main_with(int argc, char ** argv) {
         ->check(CLI::PositiveNumber);
     app.add_option("--json", options.json, "write the table to this file, too");
     CLI11_PARSE(app, argc, argv);
-    options.decode.keeps_graph = !is_anew;
     const auto print_problem = [](ggml_log_level level, const char * text, void *) {
         if (level == GGML_LOG_LEVEL_ERROR) {
             (void) std::fputs(text, stderr);

@@ -293,7 +293,8 @@ std::string decode(const DecodeSettings & settings, DecodeResult & result) {
             ggml_sched_reset_stats(decoder.sched());
         }
         begin = i == 0 || i == settings.n_warm_up ? ggml_backend_sim_time_us() : begin;
-        const bool has_graph = settings.keeps_graph || decoder.allocate();
+        const bool is_next = settings.tokens_of_graph > 0 && i % settings.tokens_of_graph == 0;
+        const bool has_graph = !is_next || decoder.allocate();
         if (!has_graph || !decoder.run(router.next(), result.hash)) {
             return error();
         }

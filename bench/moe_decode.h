@@ -32,7 +32,7 @@ struct DecodeSettings {
     int tokens_of_topic = 0;  // Other experts are hot after so many tokens; 0: the same ones stay hot.
     bool has_experts = false; // device memory is used for experts
     ggml_sched_expert_misses misses = GGML_SCHED_EXPERT_MISSES_SHARED;
-    bool keeps_graph = true; // The graph is allocated once, and not anew for each token.
+    int tokens_of_graph = 0; // A graph is allocated again after so many tokens; 0: never.
     uint64_t seed = 1;
     int n_warm_up = 256; // tokens
     int n_measured = 256;

@@ -115,7 +115,7 @@ def reduce_simulation(report):
     """Of sched-bench-experts: microseconds for a token"""
     cells = [{"link": cell["link_gb_per_s"], "cpu": cell["cpu_gb_per_s"], "hot_percent": cell["hot_percent"],
               "us": [round(cell[way]["token_us"]) for way in ("off", "shared", "upload")]} for cell in report["cells"]]
-    return {key: report[key] for key in ("seed", "tokens", "keeps_graph")} | {"cells": cells}
+    return {key: report[key] for key in ("seed", "tokens", "tokens_of_graph")} | {"cells": cells}
 
 
 def reduce_bench(report):

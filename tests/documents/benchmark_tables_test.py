@@ -122,7 +122,7 @@ class Tables(unittest.TestCase):
     def test_DivideSimulatedTimes(self):
         cells = [{"link_gb_per_s": 4.0, "cpu_gb_per_s": 20.0, "hot_percent": hot, "off": {"token_us": 300.4},
                   "shared": {"token_us": 100.0 + hot}, "upload": {"token_us": 600.0}} for hot in (0, 50)]
-        report = {"seed": 1, "tokens": 2, "keeps_graph": True, "cells": cells}
+        report = {"seed": 1, "tokens": 2, "tokens_of_graph": 0, "cells": cells}
         made = tables.make_tables({"experts-simulated": tables.reduce_report(report, {})})["simulated"]
         self.assertIn("| 4 | 20 | 3.00, 2.00 | 0.50, 0.50 |", made)
 

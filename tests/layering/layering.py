@@ -109,8 +109,9 @@ RULES = [
          [r"include/.*", _HOST]
          + _stages("graph", "experts", "assign", "split", "alloc", "stream", "lower", "plan", "exec", "observe", "reuse",
                   "session")),
-    Rule(r"src/sched/(capi\.cpp|handle\.h)",
-         [r"include/.*", r"src/sched/handle\.h", r"src/sched/host/(log|status|switches)\.h"] + _stages("session", "observe", "plan")),
+    Rule(r"src/sched/(capi\.cpp|call_guards\.h|handle\.h)",
+         [r"include/.*", r"src/sched/(call_guards|handle)\.h", r"src/sched/host/(log|status|switches)\.h"]
+         + _stages("session", "observe", "plan")),
     # The attach library: it finds a ggml in the process, and takes the place of parts of host/.
     Rule(r"src/attach/.*",
          [r"include/.*", r"src/attach/.*", r"src/sched/handle\.h",

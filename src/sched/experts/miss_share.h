@@ -28,14 +28,13 @@ class MissShare {
     int n_uploaded(BackendId backend, int n_missing) const;
     // Returns how long the upload of so many bytes takes; 0 if the link is not measured.
     double upload_us(BackendId backend, size_t bytes) const { return link_us_[backend] * static_cast<double>(bytes); }
+    bool is_cpu_measured() const;
     // Returns how long the CPU takes for so many bytes of experts; 0 if it is not measured.
     double cpu_us(size_t bytes) const { return is_cpu_measured() ? cpu_us_ * static_cast<double>(bytes) : 0.0; }
     // Lets this part of the missing experts be uploaded, in percent, whatever is measured; -1: as measured.
     void force(int percent) { forced_percent_ = percent; }
 
   private:
-    bool is_cpu_measured() const;
-
     std::vector<double> link_us_; // by backend: microseconds for a byte; 0: not known
     double cpu_us_ = 0.0;         // microseconds for a byte
     int n_measured_ = 0;          // runs in which the CPU has computed some

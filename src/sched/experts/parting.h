@@ -51,6 +51,8 @@ class Parting {
     size_t bytes_on_cpu() const { return bytes_on_cpu_; } // of the experts that the CPU read in the last run
     // Returns the bytes of the experts of the last run that had an entry before it.
     size_t bytes_in_entries() const { return bytes_in_entries_; }
+    // and of those that got an entry while it ran
+    size_t bytes_uploaded() const { return static_cast<size_t>(n_uploaded_) * bank_->bytes_of_entry(); }
     // Returns what was wrong with the ids of the last run; "" if nothing was.
     std::string failure() const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "host/execute.h"
@@ -172,9 +173,11 @@ std::string ResidentExperts::new_listing() {
 void ResidentExperts::note_time(double us, double cpu_us) {
     size_t bytes_on_cpu = 0;
     size_t bytes_in_entries = 0;
+    size_t bytes_uploaded = 0;
     for (size_t i = 0; i < parted_.patterns().size(); i++) {
         bytes_on_cpu += parted_.parting(i).bytes_on_cpu();
         bytes_in_entries += parted_.parting(i).bytes_in_entries();
+        bytes_uploaded += parted_.parting(i).bytes_uploaded();
     }
     if (!parted_.is_empty() && settings_.misses == Misses::Shared) {
         n_parted_runs_++;
@@ -184,7 +187,11 @@ void ResidentExperts::note_time(double us, double cpu_us) {
     if (n_pairs_ == 0 || !is_in_trials_) {
         return;
     }
-    if (const std::string lost = trial_.note(n_pairs_, !parted_.is_empty(), us); !lost.empty()) {
+    std::optional<double> saved_us;
+    if (share_.is_cpu_measured()) {
+        saved_us = share_.cpu_us(bytes_in_entries + bytes_uploaded);
+    }
+    if (const std::string lost = trial_.note(n_pairs_, !parted_.is_empty(), us, saved_us); !lost.empty()) {
         host::log_warning(lost);
     }
 }

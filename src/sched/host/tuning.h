@@ -141,6 +141,10 @@ struct Tuning {
     static constexpr double kLeastGainOfSharing = 0.03;
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
     static constexpr size_t kMostUploaded = 64 * kMiB;
+    // So many runs of kept graphs show what entries save. Below this part of the time of runs they save less than what
+    // parting costs: three to five parts of a hundred where the CPU is fast (sched-bench-experts, 2026-12-01).
+    static constexpr int kRunsToJudge = 256;
+    static constexpr double kLeastSaved = 0.05;
     // One lost trial may be chance, or banks that have not filled yet.
     static constexpr int kLostTrials = 2;
 };

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+
 #include "experts/parting_trial.h"
 
 namespace ggml_sched::test {
@@ -17,13 +20,14 @@ struct Ran {
 };
 
 // Allocates so many graphs, computes each so often, and tells these times.
-Ran run(PartingTrial & trial, int n_graphs, int n_runs, double parted_us, double whole_us, int64_t n_pairs = kPairs) {
+Ran run(PartingTrial & trial, int n_graphs, int n_runs, double parted_us, double whole_us, int64_t n_pairs = kPairs,
+        std::optional<double> saved_us = std::nullopt) {
     Ran ran;
     for (int graph = 0; graph < n_graphs; graph++) {
         const bool is_parted = trial.begin(n_pairs);
         for (int i = 0; i < n_runs; i++) {
             (is_parted ? ran.parted : ran.whole)++;
-            ran.said += trial.note(n_pairs, is_parted, is_parted ? parted_us : whole_us);
+            ran.said += trial.note(n_pairs, is_parted, is_parted ? parted_us : whole_us, saved_us);
         }
     }
     return ran;
@@ -75,16 +79,16 @@ TEST(PartingTrial, CountsTheUploadsOfTheLastRuns) {
     run(trial, 24, 1, 5000.0, 0.0); // while banks fill
     run(trial, 8, 1, 900.0, 0.0);
     EXPECT_FALSE(trial.begin(kPairs));
-    EXPECT_EQ(trial.note(kPairs, false, 9000.0), "") << "with the allocation";
-    EXPECT_EQ(trial.note(kPairs, false, 1000.0), "");
+    EXPECT_EQ(trial.note(kPairs, false, 9000.0, {}), "") << "with the allocation";
+    EXPECT_EQ(trial.note(kPairs, false, 1000.0, {}), "");
     EXPECT_EQ(run(trial, 500, 1, 900.0, 1000.0).parted, 500) << "the trial was won";
     for (int i = 0; i < 524; i++) { // one run in four uploads much
         trial.begin(kPairs);
-        trial.note(kPairs, true, i % 4 == 0 ? 3000.0 : 500.0);
+        trial.note(kPairs, true, i % 4 == 0 ? 3000.0 : 500.0, {});
     }
     EXPECT_FALSE(trial.begin(kPairs));
-    trial.note(kPairs, false, 1000.0);
-    trial.note(kPairs, false, 1000.0);
+    trial.note(kPairs, false, 1000.0, {});
+    trial.note(kPairs, false, 1000.0, {});
     EXPECT_EQ(run(trial, 40, 1, 3000.0, 1000.0).parted, 32) << "the mean was more than 1000";
 }
 
@@ -107,6 +111,47 @@ TEST(PartingTrial, EndsAfterTwoRunsThoughTheGraphStays) {
     EXPECT_EQ(ran.said, "");
     EXPECT_EQ(trial.n_off(), 0);
     EXPECT_EQ(run(trial, 100, 256, 100.0, 300.0).whole, 0);
+}
+
+TEST(PartingTrial, EndsThePartingOfKeptGraphsThatSaveTooLittle) {
+    PartingTrial trial;
+    const Ran ran = run(trial, 4, 256, 1000.0, 1000.0, kPairs, 20.0);
+    EXPECT_EQ(ran.parted, 768) << "twice 256 runs, less the first ones, and what was left of a graph";
+    EXPECT_EQ(ran.said, "banks of experts have saved 2.000000 % of the time of runs, which is less than they cost, so "
+                        "graphs are no longer parted that have 8 pairs of a token and an expert; "
+                        "GGML_SCHED_EXPERT_MISSES=none uses the memory for whole layers");
+    EXPECT_EQ(trial.n_off(), 1);
+}
+
+TEST(PartingTrial, EndsThePartingOfBanksThatNobodyHits) {
+    PartingTrial trial;
+    EXPECT_NE(run(trial, 4, 256, 1000.0, 1000.0, kPairs, 0.0).said, "");
+    EXPECT_EQ(trial.n_off(), 1);
+}
+
+TEST(PartingTrial, KeepsBanksThatSaveEnough) {
+    PartingTrial trial;
+    EXPECT_EQ(run(trial, 40, 256, 1000.0, 1000.0, kPairs, 60.0).said, "");
+    EXPECT_EQ(trial.n_off(), 0);
+}
+
+TEST(PartingTrial, KeepsBanksWhoseFirstRunsHaveSavedLittle) {
+    PartingTrial trial;
+    run(trial, 1, 300, 1000.0, 1000.0, kPairs, 0.0);
+    EXPECT_EQ(run(trial, 40, 256, 1000.0, 1000.0, kPairs, 500.0).said, "") << "one of two was lost";
+    EXPECT_EQ(trial.n_off(), 0);
+}
+
+TEST(PartingTrial, DoesNotJudgeKeptGraphsBeforeTheCpuIsMeasured) {
+    PartingTrial trial;
+    EXPECT_EQ(run(trial, 40, 256, 1000.0, 1000.0).parted, 40 * 256);
+    EXPECT_EQ(trial.n_off(), 0);
+}
+
+TEST(PartingTrial, DoesNotJudgeGraphsThatHaveTrials) {
+    PartingTrial trial;
+    EXPECT_EQ(run(trial, 1000, 1, 500.0, 1000.0, kPairs, 0.0).said, "") << "the trial has shown that it pays";
+    EXPECT_EQ(trial.n_off(), 0);
 }
 
 } // namespace
