@@ -12,6 +12,7 @@ same file. Data repeats with a period of 9 MB that fits no row, so that gigabyte
     skewed      about 38 % by 512, 42 % by 2048
     zipf        a few experts for nearly every token, many now and then, as in trained models: of 128 experts, 8 used, caches
                 of 5, 15, 30 and 50 % hit about 37, 73, 91 and 98 % of the choices (spread: 14, 39, 71 and 95 %)
+    zipf-by-layer  as zipf, but the first layer chooses all experts alike, and the last one nearly always the same
 llama_ab.py --experts 512,2048 and --hit-curve 512 measure it.
 """
 
@@ -64,14 +65,19 @@ HEAD_NORMS, ROW_NORMS, BIASES = {"qwen3moe"}, {"olmoe"}, {"gpt-oss"}
 
 # Lengths of the router's rows: that of the expert at rank r of n is exp(-depth * (r / n) ** power). An expert is chosen when
 # its logit is among the largest, which for short rows is rare.
-ROUTERS = {"spread": (2.2, 1.0), "skewed": (7.0, 0.85), "zipf": None}
+ROUTERS = {"spread": (2.2, 1.0), "skewed": (7.0, 0.85), "zipf": None, "zipf-by-layer": None}
+MOST_EXPONENT = 2.0  # of the last layer of "zipf-by-layer"
 
 # The router "zipf" gives the expert at rank r a logit of -ln(r) for every token, and a random part of size 1 that is another
-# one for each token. So a share of the width, one block, is the same for all tokens: its values are CONSTANT in the
-# embeddings, and nothing is added to them later. What layers add to the other values makes the random part larger;
-# ZIPF_RANDOM makes up for that.
+# one for each token. With "zipf-by-layer" that logit is multiplied with an exponent, which grows from layer to layer. A share
+# of the width, one block, is the same for all tokens: its values are CONSTANT in the embeddings, and nothing is added to them
+# later. What layers add to the other values makes the random part larger; ZIPF_RANDOM makes up for that.
 ZIPF_RANDOM = 0.83
 CONSTANT = 4.0
+
+
+def is_zipf(router):
+    return router.startswith("zipf")
 
 
 class Weights:
@@ -133,17 +139,18 @@ class Weights:
 
         return name, (width, n_tokens), gguf.Q4_0, gguf.Chunks(n_tokens * row_bytes, parts)
 
-    def zipf_router(self, name, width, n_experts):
+    def zipf_router(self, name, exponent, width, n_experts):
         """The logits of a token whose values have the size 1, except for the constant ones, are those of "zipf"."""
         random = numpy.random.default_rng([self.seed, zlib.crc32(name.encode())])
         rank = random.permutation(n_experts) + 1
         rows = ZIPF_RANDOM * random.standard_normal((n_experts, width)) / math.sqrt(width - BLOCK)
-        rows[:, :BLOCK] = (-numpy.log(rank) / (BLOCK * CONSTANT))[:, None]
+        rows[:, :BLOCK] = (-exponent * numpy.log(rank) / (BLOCK * CONSTANT))[:, None]
         return name, (width, n_experts), gguf.F32, rows.astype("<f4").tobytes()
 
-    def router(self, name, kind, width, n_experts):
-        if kind == "zipf":
-            return self.zipf_router(name, width, n_experts)
+    def router(self, name, kind, place, width, n_experts):
+        """`place` is that of the layer: 0 for the first one, 1 for the last one."""
+        if is_zipf(kind):
+            return self.zipf_router(name, 1.0 if kind == "zipf" else MOST_EXPONENT * place, width, n_experts)
         random = numpy.random.default_rng([self.seed, zlib.crc32(name.encode())])
         depth, power = ROUTERS[kind]
         lengths = numpy.exp(-depth * (random.permutation(n_experts) / n_experts) ** power)
@@ -165,7 +172,7 @@ def layer_tensors(shape, weights, layer, router):
     width, prefix = shape.width, f"blk.{layer}."
     n_q, n_kv = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
 
-    zero_rows = BLOCK if router == "zipf" else 0
+    zero_rows = BLOCK if is_zipf(router) else 0
 
     def into(n, gain=1.0):
         return gain / math.sqrt(n)  # of weights that keep the size of what they are multiplied with
@@ -182,7 +189,8 @@ def layer_tensors(shape, weights, layer, router):
     many = (shape.experts,) if shape.experts else ()
     suffix = "_exps.weight" if shape.experts else ".weight"
     if shape.experts:
-        tensors.append(weights.router(f"{prefix}ffn_gate_inp.weight", router, width, shape.experts))
+        place = layer / max(shape.layers - 1, 1)
+        tensors.append(weights.router(f"{prefix}ffn_gate_inp.weight", router, place, width, shape.experts))
     if shape.experts and shape.architecture in HEAD_NORMS | ROW_NORMS:
         is_by_head = shape.architecture in HEAD_NORMS
         tensors += [ones(f"{prefix}attn_q_norm.weight", shape.head_size if is_by_head else n_q),
@@ -228,7 +236,7 @@ def make(path, shape_name, router="spread", seed=1):
     """Returns the size of the file."""
     shape, weights = SHAPES[shape_name], Weights(seed)
     embedding = ("token_embd.weight", shape.width, shape.vocabulary)
-    tensors = [weights.embedding(*embedding) if router == "zipf" else weights.matrix(embedding[0], 1.0, *embedding[1:])]
+    tensors = [weights.embedding(*embedding) if is_zipf(router) else weights.matrix(embedding[0], 1.0, *embedding[1:])]
     for layer in range(shape.layers):
         tensors += layer_tensors(shape, weights, layer, router)
     tensors += [ones("output_norm.weight", shape.width),

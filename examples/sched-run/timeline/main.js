@@ -61,15 +61,18 @@ function describe(parent, found, model) {
 
 function fillHeader(about, model) {
   document.getElementById("about").textContent = about.text;
-  const hostWaits = model.waits.filter((wait) => wait.to.lane === 0 && wait.kind === "wait");
+  const planned = model.waits.filter((wait) => wait.to.lane === 0 && wait.kind === "wait");
+  const throttled = planned.filter((wait) => wait.reason === "throttle");
+  const hostWaits = planned.filter((wait) => wait.reason !== "throttle");
   const blocked = (waits) => waits.reduce((sum, wait) => sum + wait.blocked, 0);
   const synchronized = model.waits.filter((wait) => wait.kind === "synchronize");
   const facts = [
     [model.deviceClock ? "Time, devices' clock" : "Time, host's clock", timeText(model.end)],
     ["Runs", model.runs.length],
     ["Device waits", model.waits.filter((wait) => wait.to.lane !== 0).length],
-    ["Host waits, planned", hostWaits.length + ", " + timeText(blocked(hostWaits))],
-    ["Host waits, other", synchronized.length + ", " + timeText(blocked(synchronized))],
+    ["Host waits", hostWaits.length + ", " + timeText(blocked(hostWaits))],
+    ["Throttle waits", throttled.length + ", " + timeText(blocked(throttled))],
+    ["Synchronizations", synchronized.length + ", " + timeText(blocked(synchronized))],
   ];
   for (const [name, value] of facts) {
     const box = document.createElement("div");

@@ -14,12 +14,8 @@ std::string name_in(const std::vector<std::string> & names, size_t index) {
     return index < names.size() ? names[index] : "?";
 }
 
-// Returns the name of a copy without its backend, which the lane of the step names. The full name is
-// backend#tensor#number.
 std::string tensor_text(const plan::Task & task, const Names & names) {
-    const std::string name = name_in(names.copies, task.binding);
-    const size_t prefix = name.find('#');
-    return prefix == std::string::npos ? name : name.substr(prefix + 1);
+    return without_backend(name_in(names.copies, task.binding));
 }
 
 size_t others_with(const plan::Task & task, const Names & names) {
@@ -147,6 +143,11 @@ const char * name_of(plan::WaitCause cause) {
     case plan::WaitCause::Throttle: return "throttle";
     }
     return "";
+}
+
+std::string without_backend(const std::string & copy) {
+    const size_t end = copy.find('#');
+    return end == std::string::npos ? copy : copy.substr(end + 1);
 }
 
 std::string others_text(size_t others) {

@@ -23,6 +23,9 @@ struct Names {
 
 // Returns RAW, WAR, WAW, mode or throttle.
 const char * name_of(plan::WaitCause cause);
+// Returns the name of a copy without its backend, which the lane of the step names. The full name is
+// backend#tensor#number.
+std::string without_backend(const std::string & copy);
 // Returns " and N more" for a copy that is sent with others; "" for one that is sent alone.
 std::string others_text(size_t others);
 // Return what some bytes, a task or a plan are called in messages and in the plan text.

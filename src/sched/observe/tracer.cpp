@@ -397,7 +397,7 @@ TraceSlice Tracer::slice_of(const plan::Task & task, size_t bytes) {
         break;
     default:
         slice.kind = task.kind == TaskKind::Snapshot ? Kind::Snapshot : Kind::Copy;
-        slice.object = trace_.name(bindings_->copies[task.binding].dst->name);
+        slice.object = trace_.name(without_backend(bindings_->copies[task.binding].dst->name));
         slice.bytes = bytes;
         break;
     }
@@ -405,7 +405,7 @@ TraceSlice Tracer::slice_of(const plan::Task & task, size_t bytes) {
 }
 
 std::string Tracer::task_text(const plan::Task & task) const {
-    const auto tensor = [&] { return std::string(bindings_->copies[task.binding].dst->name); };
+    const auto tensor = [&] { return without_backend(bindings_->copies[task.binding].dst->name); };
     switch (task.kind) {
     case TaskKind::CallerRead: return "the caller's reads";
     case TaskKind::Return: return "inputs are the caller's again";
@@ -417,7 +417,7 @@ std::string Tracer::task_text(const plan::Task & task) const {
                (bindings_->copies[task.binding].bank ? " from its bank" : " from host");
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";
     case TaskKind::CopyAsync: return "copy " + tensor() + " to " + trace_.lanes[task.destination];
-    case TaskKind::CopyNow: return "copy " + tensor() + ", blocking";
+    case TaskKind::CopyNow: return "copy, blocking, " + tensor();
     case TaskKind::Offer: return "offer " + tensor() + " to the copy callback";
     }
     return {};
