@@ -124,11 +124,13 @@ const char * text_of(Outcome outcome) {
 } // namespace
 
 bool register_buffer(ggml_backend_buffer_t buffer, const Backend & backend, const Backend & cpu, size_t least_bytes) {
+    if (ggml_backend_buffer_get_size(buffer) < least_bytes || !is_of_caller(buffer)) {
+        return false;
+    }
     const auto register_host = proc<RegisterHost>(backend.device, "ggml_backend_register_host_buffer");
     const auto unregister = proc<UnregisterHost>(backend.device, "ggml_backend_unregister_host_buffer");
     const ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(backend.device);
-    if (!register_host || !unregister || !pinned || !is_of_caller(buffer) ||
-        ggml_backend_buffer_get_size(buffer) < least_bytes) {
+    if (!register_host || !unregister || !pinned) {
         return false;
     }
     const size_t share = is_weights(buffer) ? Tuning::kShareOfHostForWeights : Tuning::kShareOfHost;

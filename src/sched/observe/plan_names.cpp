@@ -33,6 +33,10 @@ observe::Names names_of(const Lowered & lowered, const Splits & splits, const st
     }
     name_lane(plan::kHost, "host"); // Backends without a lane, and those without streaming, have named it, too.
     names.inputs.resize(splits.copies.size());
+    names.copies.reserve(lowered.copies.size());
+    names.others.reserve(lowered.copies.size());
+    names.parts.reserve(lowered.copies.size());
+    names.splits.reserve(splits.splits.size());
     for (const CopyBinding & copy : lowered.copies) {
         if (copy.copy != kNoBinding) {
             names.inputs[copy.copy] = copy.dst->name;

@@ -99,6 +99,7 @@ void ByteIntervals::fill_from(const History & history) {
 
 std::vector<PastAccess> ByteIntervals::past(const VectorClock & done) const {
     std::vector<PastAccess> result;
+    result.reserve(intervals_.size());
     for (const ByteInterval & interval : intervals_) {
         if (interval.space == kRing) {
             continue;

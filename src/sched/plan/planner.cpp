@@ -310,6 +310,7 @@ class Planner {
     // Writes the steps to `plan`, and moves the program there.
     void emit(Plan & plan) {
         std::vector<Position> at(machine_.n_lanes, 0);
+        plan.steps.reserve(3 * program_.tasks.size()); // with the records and the waits
         emit_waits(plan, StepKind::Guard, kHost, program_.n_splits > 0 ? 0 : kNoSplit, throttle_waits_);
         for (size_t i = 0; i < program_.tasks.size(); i++) {
             const Task & task = program_.tasks[i];

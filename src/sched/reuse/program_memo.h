@@ -39,6 +39,7 @@ struct KeptPlan {
     std::shared_ptr<const plan::History> after; // history after the run
     std::shared_ptr<const plan::History> idle;  // history after the run and a wait for all lanes
     bool verified = false;                      // true if the verifier has accepted the plan
+    bool has_events = false;                    // true if the executor has all events of the plan
 };
 
 // PlanMemo - the plans of one program, by the history before the run. A graph that runs again and again needs one or

@@ -285,8 +285,11 @@ Status Scheduler::run() {
         return status;
     }
     // Events are made before the first step, so that a run breaks off only where a device fails.
-    if (Status status = executor_->prepare(*kept.plan); !status.ok()) {
-        return status;
+    if (!kept.has_events) {
+        if (Status status = executor_->prepare(*kept.plan); !status.ok()) {
+            return status;
+        }
+        kept.has_events = true;
     }
     // The run counts as started from here on, and the next run is planned behind it.
     executor_->stats.runs++;

@@ -157,8 +157,8 @@ class IssueOrder {
     bool may_issue_weight(BackendId backend, int32_t split) {
         Queue & queue = queues_[backend];
         const StreamSlot & slot = slot_at(backend, queue.weights[queue.next]);
-        const bool is_near = slot.split <= split + 1 || is_pinned(slot);
-        return is_near && has_room(slot, split) && is_in_the_lead(backend, slot, split);
+        const auto is_near = [&] { return slot.split <= split + 1 || is_pinned(slot); };
+        return has_room(slot, split) && is_near() && is_in_the_lead(backend, slot, split);
     }
 
     bool may_issue_cache(BackendId backend, int32_t split) const {
