@@ -27,6 +27,7 @@ constexpr int kHotPercents[] = {0, 30, 60, 90};
 struct Options {
     DecodeSettings decode;
     bool checks = false;
+    int n_off = -1; // cells that must end without banks; -1: any number
     std::string json;
 };
 
@@ -137,6 +138,7 @@ int run(const Options & options) {
     std::vector<Cell> cells = make_cells(options);
     print_head(options);
     int n_slower = 0;
+    int n_off = 0;
     for (Cell & cell : cells) {
         if (const std::string wrong = measure(cell); !wrong.empty()) {
             (void) std::fprintf(stderr, "link %.0f GB/s, CPU %.0f GB/s, %d %% hot: %s\n", cell.settings.link_gb_per_s,
@@ -145,19 +147,22 @@ int run(const Options & options) {
         }
         print_cell(cell);
         n_slower += cell.gain_shared() < kLeast ? 1 : 0;
+        n_off += cell.shared.are_banks_off ? 1 : 0;
     }
-    std::printf("\n%d of %zu cells are below %.2f of the speed without experts\n", n_slower, cells.size(), kLeast);
+    std::printf("\n%d of %zu cells are below %.2f of the speed without experts, and %d ended without banks\n", n_slower,
+                cells.size(), kLeast, n_off);
     if (!options.json.empty() && !write_json(options, cells)) {
         (void) std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
         return 1;
     }
-    return n_slower > 0 ? 1 : 0;
+    return n_slower > 0 || (options.n_off >= 0 && n_off != options.n_off) ? 1 : 0;
 }
 
 int main_with(int argc, char ** argv) {
     Options options;
     CLI::App app("Prints what resident experts gain in decoding, on machines of the simulator's clock.");
     app.add_flag("--check", options.checks, "only the corners of the table");
+    app.add_option("--off", options.n_off, "fail if another number of cells ends without banks; -1: never");
     app.add_option("--graph", options.decode.tokens_of_graph, "tokens after which a graph is allocated; 0: never again")
         ->capture_default_str()
         ->check(CLI::NonNegativeNumber);

@@ -28,7 +28,8 @@ DOCUMENTS = {"docs/benchmarks.md": ("device", "host", "cost", "sources"),
 OWN_TABLES = {"experts": "resident", "experts-simulated": "simulated", "expert-error": "error", "registered": "registered"}
 RESULTS = ROOT / "bench/results"
 KEYS = ("device", "date", "commit", "engine", "command")
-MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf"}
+MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf",
+          "moe-zipf-by-layer": "MoE, zipf by layer"}
 # Entries that another source repeats with longer prompts; the JSON file has them.
 LEFT_OUT = {("one-gpu", "0 layers, large batches"), ("one-gpu", "experts on the host"),
             ("llama-b11549", "MoE, expert cache, not streamed")}

@@ -23,6 +23,9 @@ namespace ggml_sched {
 inline constexpr const char * kName =
     "ggml-sched " VERSION_TEXT(GGML_SCHED_VERSION_MAJOR, GGML_SCHED_VERSION_MINOR, GGML_SCHED_VERSION_PATCH);
 
+#undef TEXT_OF
+#undef VERSION_TEXT
+
 inline constexpr const char * kOutOfMemory = "out of host memory; free some and call again";
 
 // Refuses a call of a callback or another thread while the scheduler works, and logs that. A call that the log callback

@@ -1,6 +1,7 @@
 #include "experts/parting_trial.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "host/tuning.h"
 
@@ -52,7 +53,7 @@ std::string PartingTrial::end_trial(Times & times, int64_t n_pairs) {
            so_no_longer_parted(n_pairs);
 }
 
-// Counts a run of a kept graph. After many runs it decides whether their entries have saved enough.
+// Counts a run of an engine that keeps graphs. After many runs it decides whether their entries have saved enough.
 std::string PartingTrial::judge(Times & times, int64_t n_pairs, double us, double saved_us) {
     if (times.is_off) {
         return "";
@@ -68,9 +69,10 @@ std::string PartingTrial::judge(Times & times, int64_t n_pairs, double us, doubl
     times.n_judged = 0;
     times.judged_us = 0.0;
     times.saved_us = 0.0;
-    return times.is_off ? "banks of experts have saved " + std::to_string(100.0 * part) +
-                              " % of the time of runs, which is less than they cost" + so_no_longer_parted(n_pairs)
-                        : "";
+    return times.is_off
+               ? "banks of experts have saved " + std::to_string(std::lround(100.0 * part)) +
+                     " % of the time of runs, which is probably less than they cost" + so_no_longer_parted(n_pairs)
+               : "";
 }
 
 int PartingTrial::n_off() const {

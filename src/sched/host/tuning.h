@@ -142,7 +142,7 @@ struct Tuning {
     // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
     static constexpr size_t kMostUploaded = 64 * kMiB;
     // So many runs of kept graphs show what entries save. Below this part of the time of runs they save less than what
-    // parting costs: three to five parts of a hundred where the CPU is fast (sched-bench-experts, 2026-12-01).
+    // parting costs: 3 to 5 % where the CPU is fast and all layers are parted (docs/journal/2026-12.md).
     static constexpr int kRunsToJudge = 256;
     static constexpr double kLeastSaved = 0.05;
     // One lost trial may be chance, or banks that have not filled yet.

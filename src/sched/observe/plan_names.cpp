@@ -36,6 +36,7 @@ observe::Names names_of(const Lowered & lowered, const Splits & splits, const st
     names.copies.reserve(lowered.copies.size());
     names.others.reserve(lowered.copies.size());
     names.parts.reserve(lowered.copies.size());
+    names.banks.reserve(lowered.copies.size());
     names.splits.reserve(splits.splits.size());
     for (const CopyBinding & copy : lowered.copies) {
         if (copy.copy != kNoBinding) {

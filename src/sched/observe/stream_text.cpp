@@ -8,17 +8,11 @@ std::string when(int32_t after) {
     return after == kBeforeTheRun ? "before the run" : "after split " + std::to_string(after);
 }
 
-// Returns the name of a copy without its backend.
-std::string name_of(const StreamSlot & slot, const observe::Names & names) {
-    const std::string & name = names.inputs[slot.copy];
-    const size_t prefix = name.find('#');
-    return prefix == std::string::npos ? name : name.substr(prefix + 1);
-}
-
 // Returns the line of one copy.
 std::string line_of(const StreamSlot & slot, const observe::Names & names) {
-    return "  " + when(slot.issued_after) + ": copy " + name_of(slot, names) + " to [" + std::to_string(slot.offset) +
-           ", " + std::to_string(slot.offset + slot.size) + ") for split " + std::to_string(slot.split) + "\n";
+    return "  " + when(slot.issued_after) + ": copy " + observe::without_backend(names.inputs[slot.copy]) + " to [" +
+           std::to_string(slot.offset) + ", " + std::to_string(slot.offset + slot.size) + ") for split " +
+           std::to_string(slot.split) + "\n";
 }
 
 std::string urgent_line(const std::vector<int32_t> & urgent) {
