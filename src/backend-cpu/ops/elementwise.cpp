@@ -3,6 +3,7 @@
 #include "elements.h"
 #include "ops.h"
 #include "params.h"
+#include "rounded.h"
 
 #include <cmath>
 
@@ -11,12 +12,12 @@ namespace ggml_sched::cpu {
 namespace {
 
 float silu(float x) {
-    return x / (1.0f + std::exp(-x));
+    return x / (1.0f + rounded::exp(-x));
 }
 
 float gelu(float x) {
     constexpr float sqrt_2_over_pi = 0.79788456080286535588f;
-    return 0.5f * x * (1.0f + std::tanh(sqrt_2_over_pi * x * (1.0f + 0.044715f * x * x)));
+    return 0.5f * x * (1.0f + rounded::tanh(sqrt_2_over_pi * x * (1.0f + 0.044715f * x * x)));
 }
 
 float relu(float x) {

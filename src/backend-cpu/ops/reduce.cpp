@@ -4,6 +4,7 @@
 #include "lanes.h"
 #include "ops.h"
 #include "params.h"
+#include "rounded.h"
 
 #include <cmath>
 #include <limits>
@@ -30,8 +31,8 @@ float alibi_slope(float max_bias, int64_t n_head, int64_t head) {
         power *= 2;
     }
     const float n = static_cast<float>(power);
-    return head < power ? std::exp2(-max_bias / n * static_cast<float>(head + 1))
-                        : std::exp2(-max_bias / 2.0f / n * static_cast<float>(2 * (head - power) + 1));
+    return head < power ? rounded::exp2(-max_bias / n * static_cast<float>(head + 1))
+                        : rounded::exp2(-max_bias / 2.0f / n * static_cast<float>(2 * (head - power) + 1));
 }
 
 // y = x * scale + mask * slope over one row; returns the greatest y.
@@ -106,7 +107,7 @@ ggml_status compute_soft_max(ComputeContext & ctx, ggml_tensor * dst) {
         // A row that is masked altogether gets no weight anywhere, rather than NaN.
         const float base = greatest == -std::numeric_limits<float>::infinity() ? 0.0f : greatest;
         for (int64_t i = 0; i < n; ++i) {
-            y[i] = std::exp(y[i] - base);
+            y[i] = rounded::exp(y[i] - base);
         }
         LaneSum sum;
         sum.add(y, n);

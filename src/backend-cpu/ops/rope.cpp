@@ -3,6 +3,7 @@
 #include "elements.h"
 #include "ops.h"
 #include "params.h"
+#include "rounded.h"
 
 #include <cmath>
 
@@ -36,8 +37,8 @@ struct RopeParams {
 // The dimension whose wave turns n_rotations times within the original context
 float yarn_dimension(const RopeParams & p, float n_rotations) {
     constexpr float two_pi = 6.28318530717958647692f;
-    return static_cast<float>(p.n_dims) * std::log(static_cast<float>(p.n_ctx_orig) / (n_rotations * two_pi)) /
-           (2.0f * std::log(p.freq_base));
+    return static_cast<float>(p.n_dims) * rounded::log(static_cast<float>(p.n_ctx_orig) / (n_rotations * two_pi)) /
+           (2.0f * rounded::log(p.freq_base));
 }
 
 // The angle per position of each pair of dimensions
@@ -46,7 +47,7 @@ void fill_frequencies(const RopeParams & p, const ggml_tensor * divisors, float 
     const float high = std::min(static_cast<float>(p.n_dims - 1), std::ceil(yarn_dimension(p, p.beta_slow)));
     for (int i = 0; i < p.n_dims / 2; ++i) {
         const float exponent = -2.0f * static_cast<float>(i) / static_cast<float>(p.n_dims);
-        float extrapolated = std::pow(p.freq_base, exponent);
+        float extrapolated = rounded::pow(p.freq_base, exponent);
         if (divisors != nullptr) {
             extrapolated /= *reinterpret_cast<const float *>(static_cast<const char *>(divisors->data) +
                                                              static_cast<size_t>(i) * divisors->nb[0]);
@@ -92,7 +93,8 @@ ggml_status compute_rope(ComputeContext & ctx, ggml_tensor * dst) {
     float * frequency = static_cast<float *>(ctx.shared());
     fill_frequencies(p, dst->src[2], frequency);
     // YaRN's correction of the attention's temperature
-    const float magnitude = p.attn_factor * (p.ext_factor != 0.0f ? 1.0f + 0.1f * std::log(1.0f / p.freq_scale) : 1.0f);
+    const float magnitude =
+        p.attn_factor * (p.ext_factor != 0.0f ? 1.0f + 0.1f * rounded::log(1.0f / p.freq_scale) : 1.0f);
 
     // A unit is a position: its sines and cosines serve all heads.
     ctx.for_each_range(a->ne[2] * a->ne[3], n * (a->ne[1] + 16), [&](int thread, int64_t begin, int64_t end) {
@@ -107,8 +109,8 @@ ggml_status compute_rope(ComputeContext & ctx, ggml_tensor * dst) {
                                                                         static_cast<size_t>(i2) * positions->nb[0]);
             for (int64_t i = 0; i < half; ++i) {
                 const float theta = static_cast<float>(position) * frequency[i];
-                cosine[i] = std::cos(theta) * magnitude;
-                sine[i] = std::sin(theta) * magnitude;
+                cosine[i] = rounded::cos(theta) * magnitude;
+                sine[i] = rounded::sin(theta) * magnitude;
             }
             for (int64_t i1 = 0; i1 < a->ne[1]; ++i1) {
                 const Piece row{{i1, i2, i3}, 0, n};
