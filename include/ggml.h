@@ -19,7 +19,7 @@
 #include <stdio.h>
 
 #ifdef GGML_SHARED
-#    if defined(_WIN32) && !defined(__MINGW32__)
+#    ifdef _WIN32
 #        ifdef GGML_BUILD
 #            define GGML_API __declspec(dllexport) extern
 #        else
@@ -32,7 +32,9 @@
 #    define GGML_API extern
 #endif
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__) // There "printf" means Microsoft's old one.
+#    define GGML_ATTRIBUTE_FORMAT(...) __attribute__((format(gnu_printf, __VA_ARGS__)))
+#elif defined(__GNUC__)
 #    define GGML_ATTRIBUTE_FORMAT(...) __attribute__((format(printf, __VA_ARGS__)))
 #else
 #    define GGML_ATTRIBUTE_FORMAT(...)

@@ -8,6 +8,7 @@ minutes on two cores. With --all: everything that has to pass before a change la
   asan       clang, -Werror, the GPU backends too, with the address and undefined-behaviour sanitizers; fewer random cases
   tidy       clang-tidy finds nothing
   tsan       clang with the thread sanitizer, the tests that have threads, with fewer random cases
+  mingw      for Windows, by MinGW's gcc: the tests run under wine, and logits have the same bits as here
   engine     llama-cpp-python from PyPI, built with our scheduler: same logits as with ggml's own, on the CPU and over
              RPC; and both schedulers agree on random graphs. Then the tests of tools/llama-ab. What it downloads and
              compiles stays in build/try-llama.
@@ -22,20 +23,21 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
+import windows
 from source_checks import check_documents, check_format, check_tidy
 from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
 from try_attach import check_attach
 from try_llama import check_engine
 
-PRESETS = ("release", "asan", "tsan", "debug")
+PRESETS = ("release", "asan", "tsan", "mingw", "debug")
 CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine,
           "attach": check_attach}
-EVERYTHING = ("format", "documents", "release", "asan", "tidy", "tsan", "engine", "attach")
+EVERYTHING = ("format", "documents", "release", "asan", "tidy", "tsan", "mingw", "engine", "attach")
 NEWCOMER = ("documents", "release")
 QUICK = ["--label-exclude", "slow"]
 
 # Minutes on two cores with a cold compiler cache, to tell how long it takes
-MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 9, "tidy": 4, "tsan": 9, "engine": 9, "attach": 5, "debug": 12}
+MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 9, "tidy": 4, "tsan": 9, "mingw": 8, "engine": 9, "attach": 5, "debug": 12}
 
 
 
@@ -82,12 +84,25 @@ def run_preset(preset, label_options, regex):
     return counts
 
 
+def run_mingw(regex):
+    windows.start_wine()
+    try:
+        counts = run_preset("mingw", [], regex)
+        windows.check_logits()
+        windows.check_dll()
+    finally:
+        windows.stop_wine()
+    return counts
+
+
 def run_part(part, quick, regex):
     start = time.monotonic()
     try:
         if part in CHECKS:
             CHECKS[part]()
             counts = Counter(passed=1)
+        elif part == "mingw":
+            counts = run_mingw(regex)
         else:
             counts = run_preset(part, QUICK if quick else [], regex)
     except Failed as failure:

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 
 namespace engine {
@@ -9,7 +10,7 @@ namespace engine {
 Result<GgufFile> GgufFile::open(const std::string & path) {
     GgufFile file;
     file.path_ = path;
-    file.file_.reset(std::fopen(path.c_str(), "rb"));
+    file.file_.open(std::filesystem::u8path(path), std::ios::binary);
     if (!file.file_) {
         return failure("cannot open '" + path + "': " + std::strerror(errno));
     }
@@ -144,16 +145,14 @@ Result<std::vector<uint8_t>> GgufFile::read(const std::string & name) const {
     const size_t offset = gguf_get_data_offset(gguf_.get()) + gguf_get_tensor_offset(gguf_.get(), id);
     const size_t size = gguf_get_tensor_size(gguf_.get(), id);
     // The size is the file's claim: ask the file before memory is taken for it.
-    if (std::fseek(file_.get(), 0, SEEK_END) != 0) {
-        return failure(path_ + ": " + std::strerror(errno));
-    }
-    const long end = std::ftell(file_.get());
+    const std::streamoff end = file_.seekg(0, std::ios::end).tellg();
     if (end < 0 || offset > static_cast<size_t>(end) || size > static_cast<size_t>(end) - offset) {
         return failure(path_ + ": tensor '" + name + "' ends behind the end of the file, which may be truncated");
     }
     std::vector<uint8_t> bytes(size);
-    if (std::fseek(file_.get(), static_cast<long>(offset), SEEK_SET) != 0 ||
-        std::fread(bytes.data(), 1, size, file_.get()) != size) {
+    if (!file_.seekg(static_cast<std::streamoff>(offset))
+             .read(reinterpret_cast<char *>(bytes.data()), static_cast<std::streamsize>(size))) {
+        file_.clear();
         return failure(path_ + ": cannot read tensor '" + name + "'");
     }
     return bytes;

@@ -6,6 +6,7 @@
 #include "result.h"
 
 #include <cstdint>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,7 @@ class GgufFile {
     Status wrong_type(const std::string & key, const char * expected) const;
 
     std::string path_;
-    FileHandle file_;
+    mutable std::ifstream file_; // read() moves its position
     GgufHandle gguf_;
     ContextHandle tensors_;
 };

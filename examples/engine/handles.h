@@ -6,7 +6,6 @@
 #include "ggml.h"
 #include "gguf.h"
 
-#include <cstdio>
 #include <memory>
 
 namespace engine {
@@ -20,6 +19,5 @@ using BackendHandle = std::unique_ptr<ggml_backend, Releaser<ggml_backend_free>>
 using BufferHandle = std::unique_ptr<ggml_backend_buffer, Releaser<ggml_backend_buffer_free>>;
 using SchedHandle = std::unique_ptr<ggml_backend_sched, Releaser<ggml_backend_sched_free>>;
 using GgufHandle = std::unique_ptr<gguf_context, Releaser<gguf_free>>;
-using FileHandle = std::unique_ptr<std::FILE, Releaser<std::fclose>>;
 
 } // namespace engine

@@ -1,5 +1,6 @@
 // sched-run: runs a model over the CPU and other devices through ggml_backend_sched_*.
 
+#include "arguments.h"
 #include "exit_codes.h"
 #include "job.h"
 #include "options.h"
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -78,7 +80,12 @@ int run(int argc, const char * const * argv) {
 
 int main(int argc, char ** argv) {
     try {
-        return run(argc, argv);
+        const std::vector<std::string> words = sched_run::utf8_arguments(argc, argv);
+        std::vector<const char *> arguments;
+        for (const std::string & word : words) {
+            arguments.push_back(word.c_str());
+        }
+        return run(static_cast<int>(arguments.size()), arguments.data());
     } catch (const std::exception & error) { // out of memory
         std::fprintf(stderr, "sched-run: %s\n", error.what());
         return sched_run::kFailure;

@@ -1,14 +1,28 @@
 #include "progress_bar.h"
 
 #include <cstdio>
-#include <unistd.h>
 #include <utility>
+
+#ifdef _WIN32
+#include <io.h>
+#else
+#include <unistd.h>
+#endif
 
 namespace sched_run {
 
+// True if somebody looks at stderr.
+static bool is_terminal() {
+#ifdef _WIN32
+    return _isatty(_fileno(stderr)) != 0;
+#else
+    return isatty(STDERR_FILENO) != 0;
+#endif
+}
+
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label))
-    , is_terminal_(isatty(STDERR_FILENO) != 0) {}
+    , is_terminal_(is_terminal()) {}
 
 ProgressBar::~ProgressBar() {
     if (shown_percent_ >= 0) {

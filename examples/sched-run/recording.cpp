@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 namespace sched_run {
@@ -18,14 +19,16 @@ Recording::Recording(const Options & options)
 
 Recording::~Recording() {
     if (!keeps_trace_ && !trace_path_.empty()) {
-        (void) std::remove(trace_path_.c_str());
+        std::error_code ignored;
+        std::filesystem::remove(std::filesystem::u8path(trace_path_), ignored);
     }
 }
 
 engine::Result<std::unique_ptr<Recording>> Recording::start(const Options & options, ggml_backend_sched_t sched) {
     std::unique_ptr<Recording> recording(new Recording(options));
     const std::string & page = recording->timeline_path_;
-    if (!page.empty() && !std::ofstream(page, std::ios::app)) { // better known now than after the work
+    if (!page.empty() &&
+        !std::ofstream(std::filesystem::u8path(page), std::ios::app)) { // better known now than after the work
         return engine::failure("cannot write " + page + ": " + std::strerror(errno));
     }
     const std::string & trace = recording->trace_path_;

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 namespace sched_run {
@@ -20,7 +21,7 @@ struct CutTrace {
 
 // The library writes one event per line, so that a trace can be cut between lines.
 engine::Result<CutTrace> read_trace(const std::string & path) {
-    std::ifstream file(path, std::ios::binary);
+    std::ifstream file(std::filesystem::u8path(path), std::ios::binary);
     CutTrace trace;
     int n_lines = 0;
     for (std::string line; std::getline(file, line) && !trace.cut; n_lines++) {
@@ -82,7 +83,7 @@ engine::Status write_timeline(const std::string & page_path, const std::string &
     if (!trace.ok()) {
         return trace.status();
     }
-    std::ofstream out(page_path, std::ios::binary | std::ios::trunc);
+    std::ofstream out(std::filesystem::u8path(page_path), std::ios::binary | std::ios::trunc);
     write_page(out, kTimelineHtml, [&](const std::string & name) -> std::string {
         return name == "title"    ? escape_html(title)
                : name == "style"  ? kTimelineStyle

@@ -4,7 +4,13 @@
 
 #include <cstring>
 
-#ifdef __unix__
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#ifndef NOMINMAX // MinGW defines it.
+#define NOMINMAX
+#endif
+#include <windows.h>
+#elif defined(__unix__)
 #include <unistd.h>
 #endif
 
@@ -22,7 +28,13 @@ const char * device_description(ggml_backend_dev_t) {
 
 void device_memory(ggml_backend_dev_t, size_t * free, size_t * total) {
     *total = 0; // unknown
-#ifdef __unix__
+#ifdef _WIN32
+    MEMORYSTATUSEX status = {};
+    status.dwLength = sizeof(status);
+    if (GlobalMemoryStatusEx(&status)) {
+        *total = status.ullTotalPhys;
+    }
+#elif defined(__unix__)
     const long pages = sysconf(_SC_PHYS_PAGES);
     const long page_size = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page_size > 0) {

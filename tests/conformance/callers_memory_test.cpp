@@ -1,12 +1,9 @@
 // Memory of the caller as a device's: whole pages or not, read-only or not, and ranges that are none.
 
 #include "conformance_test.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "read_only_file.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 namespace conformance {
@@ -181,13 +178,10 @@ TEST_P(CallersMemoryConformance, OverlappingMemoryIsRefusedOrTaken) {
 // As of a mapped file. A device that cannot pin such pages says so.
 TEST_P(CallersMemoryConformance, ReadOnlyMemoryIsReadOrRefused) {
     once([this](World & world) {
-        std::FILE * file = std::tmpfile();
-        ASSERT_NE(file, nullptr);
         const std::vector<float> sevens(static_cast<size_t>(world.n()), 7.0f);
-        ASSERT_EQ(std::fwrite(sevens.data(), 1, world.bytes(), file), world.bytes());
-        ASSERT_EQ(std::fflush(file), 0);
-        void * mapped = mmap(nullptr, world.bytes(), PROT_READ, MAP_SHARED, fileno(file), 0);
-        ASSERT_NE(mapped, MAP_FAILED);
+        const platform::ReadOnlyFile file(sevens.data(), world.bytes());
+        void * const mapped = file.memory();
+        ASSERT_NE(mapped, nullptr);
         const ggml_backend_buffer_t buffer = buffer_of(mapped, world.bytes());
         EXPECT_TRUE(buffer != nullptr || !log().empty()) << "refused without a word";
         RecordProperty(subject().name, buffer != nullptr ? "pins read-only pages" : "refuses read-only pages");
@@ -197,8 +191,6 @@ TEST_P(CallersMemoryConformance, ReadOnlyMemoryIsReadOrRefused) {
         ggml_backend_synchronize(backend);
         EXPECT_TRUE(all_are(x, 7.0f)) << "pinned or not";
         ggml_backend_buffer_free(buffer);
-        munmap(mapped, world.bytes());
-        std::fclose(file);
     });
 }
 

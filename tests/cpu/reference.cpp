@@ -10,6 +10,8 @@ namespace reference {
 
 namespace {
 
+constexpr double kPi = 3.14159265358979323846;
+
 double decode_half(uint16_t bits) {
     const int sign = bits >> 15;
     const int exponent = bits >> 10 & 31;
@@ -81,7 +83,7 @@ double silu(double x) {
 double apply_unary(ggml_unary_op op, double x) {
     switch (op) {
     case GGML_UNARY_OP_RELU: return std::max(x, 0.0);
-    case GGML_UNARY_OP_GELU: return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case GGML_UNARY_OP_GELU: return x / 2 * (1 + std::tanh(std::sqrt(2 / kPi) * (x + 0.044715 * x * x * x)));
     default: return silu(x);
     }
 }
@@ -194,7 +196,7 @@ std::pair<double, double> rope_angle(const ggml_tensor * node, int64_t i, double
         return {extrapolated * scale, param(node, 8)};
     }
     const auto dimension = [&](double turns) {
-        return n_dims * std::log(node->op_params[4] / (turns * 2 * M_PI)) / (2 * std::log(base));
+        return n_dims * std::log(node->op_params[4] / (turns * 2 * kPi)) / (2 * std::log(base));
     };
     const double low = std::max(0.0, std::floor(dimension(param(node, 9))));
     const double high = std::min(n_dims - 1, std::ceil(dimension(param(node, 10))));

@@ -1,5 +1,6 @@
 // The tool sched-run as a user meets it: arguments, exit codes, output.
 
+#include "platform.h"
 #include "tiny_model.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,6 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <sys/wait.h>
 #include <vector>
 
 namespace fs = std::filesystem;
@@ -41,8 +41,7 @@ Ended shell(const std::string & command) {
     const std::string out = temp_path("out");
     const std::string err = temp_path("err");
     Ended ended;
-    const int status = std::system((command + " >" + out + " 2>" + err).c_str());
-    ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    ended.code = platform::run_shell(command + " >" + out + " 2>" + err);
     ended.out = read(out);
     ended.err = read(err);
     std::remove(out.c_str());
@@ -52,6 +51,14 @@ Ended shell(const std::string & command) {
 
 Ended sched_run(const std::string & arguments) {
     return shell(std::string(GGML_SCHED_RUN) + " " + arguments);
+}
+
+// Runs the tool with a variable in its environment.
+Ended sched_run_with(const char * variable, const char * value, const std::string & arguments) {
+    EXPECT_TRUE(platform::set_env(variable, value));
+    const Ended ended = sched_run(arguments);
+    EXPECT_TRUE(platform::unset_env(variable));
+    return ended;
 }
 
 const std::string kShort = "--prompt 'Anna' --generate 3 --threads 1 ";
@@ -105,10 +112,10 @@ TEST(SchedRun, WrongUsageIsOneClearLineAndCode2) {
 }
 
 TEST(SchedRun, RefusesAnUnknownWordInTheEnvironment) {
-    for (const std::string variable : {"GGML_SCHED_SYNC=bogus", "GGML_SCHED_STREAM=much"}) {
-        const Ended ended = shell(variable + " " + std::string(GGML_SCHED_RUN) + " " + kShort);
-        EXPECT_EQ(ended.code, 2) << ended.err;
-    }
+    const Ended mode = sched_run_with("GGML_SCHED_SYNC", "bogus", kShort);
+    EXPECT_EQ(mode.code, 2) << mode.err;
+    const Ended size = sched_run_with("GGML_SCHED_STREAM", "much", kShort);
+    EXPECT_EQ(size.code, 2) << size.err;
 }
 
 TEST(SchedRun, ComparesWordsWithoutRegardToCase) {
@@ -145,7 +152,7 @@ TEST(SchedRun, ExplainsThePatternInHelpAndTable) {
 }
 
 TEST(SchedRun, FailsIfTheTraceOfTheEnvironmentCannotBeWritten) {
-    const Ended ended = shell("GGML_SCHED_TRACE=/nonexistent/t " + std::string(GGML_SCHED_RUN) + " " + kShort);
+    const Ended ended = sched_run_with("GGML_SCHED_TRACE", "/nonexistent/t", kShort);
     EXPECT_EQ(ended.code, 1);
     EXPECT_NE(ended.err.find("/nonexistent/t"), std::string::npos) << ended.err;
     EXPECT_NE(ended.err.find("GGML_SCHED_TRACE"), std::string::npos) << ended.err;
@@ -229,8 +236,7 @@ TEST(SchedRun, SaysWhyItStreamsNothing) {
 
 TEST(SchedRun, TheSyncModeComesFromTheOptionElseFromTheEnvironment) {
     EXPECT_EQ(json_of(kShort + "--sync serial --devices sim")["sync"], "serial");
-    const Ended by_environment =
-        shell("GGML_SCHED_SYNC=barrier " + std::string(GGML_SCHED_RUN) + " " + kShort + "--json");
+    const Ended by_environment = sched_run_with("GGML_SCHED_SYNC", "barrier", kShort + "--json");
     EXPECT_EQ(Json::parse(by_environment.out)["sync"], "barrier");
 }
 
@@ -264,14 +270,36 @@ TEST(SchedRun, AnInstalledToolFindsItsModelBesideIt) {
     const fs::path prefix = temp_path("prefix");
     fs::create_directories(prefix / "bin");
     fs::create_directories(prefix / "share/ggml-sched");
-    fs::copy_file(GGML_SCHED_RUN, prefix / "bin/sched-run");
+    const fs::path tool = prefix / "bin" / fs::path(GGML_SCHED_RUN).filename();
+    fs::copy_file(GGML_SCHED_RUN, tool);
     TinyConfig config;
     config.n_layer = 3;
     write_tiny_model((prefix / "share/ggml-sched/grammar-1m.gguf").string(), config);
-    const Ended ended = shell((prefix / "bin/sched-run").string() + " " + kShort + "--json");
+    const Ended ended = shell(fs::path(tool).make_preferred().string() + " " + kShort + "--json");
     ASSERT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(Json::parse(ended.out)["layers_on"].size(), 4U);
     fs::remove_all(prefix);
+}
+
+TEST(SchedRun, TakesNamesWithSpacesAndLettersOfAllLanguages) {
+    const std::string name = temp_path("two words \xc3\xbc \xe6\x97\xa5");
+    const fs::path dir = fs::u8path(name);
+    fs::create_directories(dir);
+    const std::string made = temp_path("model.gguf");
+    TinyConfig config;
+    config.n_layer = 2;
+    write_tiny_model(made, config);
+    fs::rename(made, dir / "m.gguf");
+    const Ended ended = sched_run(kShort + "--json --model '" + name + "/m.gguf' --trace '" + name +
+                                  "/t.json' --timeline '" + name + "/t.html'");
+    ASSERT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(Json::parse(ended.out)["layers_on"].size(), 3U);
+    EXPECT_GT(fs::file_size(dir / "t.json"), 100U);
+    EXPECT_GT(fs::file_size(dir / "t.html"), 100U);
+    const std::string other = name + "/by variable.json";
+    EXPECT_EQ(sched_run_with("GGML_SCHED_TRACE", other.c_str(), kShort).code, 0);
+    EXPECT_GT(fs::file_size(fs::u8path(other)), 100U);
+    fs::remove_all(dir);
 }
 
 } // namespace

@@ -1,12 +1,13 @@
 #include "tiny_model.h"
 
+#include "platform.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <random>
-#include <unistd.h>
 
 namespace tests {
 namespace {
@@ -131,7 +132,7 @@ std::string temp_path(const std::string & name) {
     const testing::TestInfo * test = testing::UnitTest::GetInstance()->current_test_info();
     std::string unique = test ? std::string(test->test_suite_name()) + "." + test->name() : "suite";
     std::replace(unique.begin(), unique.end(), '/', '_');
-    return testing::TempDir() + "ggml-sched-" + std::to_string(getpid()) + "-" + unique + "-" + name;
+    return testing::TempDir() + "ggml-sched-" + std::to_string(platform::process_id()) + "-" + unique + "-" + name;
 }
 
 } // namespace tests

@@ -151,7 +151,11 @@ TEST(GgufChange, ALinkKeepsPointingToTheFile) {
     const Three three;
     const TempDir dir;
     write_bytes(dir.path("target"), "old");
-    std::filesystem::create_symlink(dir.path("target"), dir.path("link"));
+    std::error_code error;
+    std::filesystem::create_symlink(dir.path("target"), dir.path("link"), error);
+    if (error) {
+        GTEST_SKIP() << "this system makes no links: " << error.message();
+    }
     EXPECT_TRUE(gguf_write_to_file(three.gguf.get(), dir.path("link").c_str(), false));
     EXPECT_TRUE(std::filesystem::is_symlink(dir.path("link")));
     EXPECT_EQ(read_bytes(dir.path("target")), to_bytes(three.gguf.get()));

@@ -1,5 +1,7 @@
 #include "gguf_support.h"
 
+#include "platform.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -29,11 +31,13 @@ LogCapture::~LogCapture() {
 }
 
 TempDir::TempDir() {
-    std::string name = std::filesystem::temp_directory_path() / "gguf-test-XXXXXX";
-    if (!mkdtemp(name.data())) {
+    static int n_dirs = 0;
+    const std::string name = "gguf-test-" + std::to_string(platform::process_id()) + "-" + std::to_string(n_dirs++);
+    const std::filesystem::path dir = std::filesystem::temp_directory_path() / name;
+    if (!std::filesystem::create_directory(dir)) {
         throw std::runtime_error("no temporary directory");
     }
-    dir_ = name;
+    dir_ = dir.string();
 }
 
 TempDir::~TempDir() {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "handle.h"
+#include "platform.h"
 
 namespace ggml_sched::test {
 
@@ -83,7 +84,7 @@ class Runner {
 
   private:
     static const RigOptions & with_listing(const RigOptions & options) {
-        setenv("GGML_SCHED_DEBUG", "2", 1); // read when the scheduler is made
+        platform::set_env("GGML_SCHED_DEBUG", "2"); // read when the scheduler is made
         return options;
     }
 

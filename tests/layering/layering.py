@@ -63,6 +63,7 @@ RULES = [
     Rule(r"src/core/alloc/.*", [r"include/.*", r"src/core/((alloc|backend)/)?[^/]*"]),
     Rule(r"src/core/(types|tensor|gguf|backend)/.*", [r"include/.*", r"src/core/(\1/)?[^/]*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/core/files\.cpp", [r"include/.*", r"src/core/files\.h"], STANDARD_HEADERS | {"sys/types.h"}),
     Rule(r"src/core/[^/]*", [r"include/.*", r"src/core/[^/]*"]),
     Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
          STANDARD_HEADERS | SYSTEM_HEADERS),
@@ -100,7 +101,7 @@ RULES = [
          [r"include/.*", r"src/sched/observe/.*", r"src/sched/plan/(plan|program|machine)\.h",
           r"src/sched/lower/(bindings|accesses|spaces)\.h",
           r"src/sched/(split/split|assign/assign|stream/plan)\.h", r"src/sched/exec/(step_listener|work)\.h",
-          r"src/sched/host/(clock|log|query|status|topology)\.h"]),
+          r"src/sched/host/(clock|log|query|status|system|topology)\.h"]),
     # What is kept for the next graph. No stage includes it.
     Rule(r"src/sched/reuse/.*",
          _STAGE + _stages("graph", "assign", "split", "alloc", "stream", "lower", "plan", "reuse")

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "chain.h"
+#include "platform.h"
 #include "trace_file.h"
 
 namespace ggml_sched::test {
@@ -152,9 +153,9 @@ TEST_F(TraceApi, LetsTwoSchedulersTraceAtOnce) {
 
 TEST_F(TraceApi, CannotBeWrittenByTheEnvironmentIsNoReasonToFail) {
     const LogCapture log;
-    ASSERT_EQ(setenv("GGML_SCHED_TRACE", "/no-such-directory/trace.json", 1), 0);
+    ASSERT_TRUE(platform::set_env("GGML_SCHED_TRACE", "/no-such-directory/trace.json"));
     const SchedPtr second = another_sched();
-    ASSERT_EQ(unsetenv("GGML_SCHED_TRACE"), 0);
+    ASSERT_TRUE(platform::unset_env("GGML_SCHED_TRACE"));
     ASSERT_NE(second, nullptr);
     EXPECT_TRUE(log.contains("GGML_SCHED_TRACE"));
     Chain chain(rig_, 2, second.get());

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <tuple>
 
+#include "platform.h"
 #include "support/rig.h"
 #include "trace_file.h"
 
@@ -140,10 +141,10 @@ class KeepingRig {
   public:
     KeepingRig(Keep keep, const RigOptions & options) {
         if (keep != Keep::ByFunction) {
-            EXPECT_EQ(setenv("GGML_SCHED_STREAM_KEEP", keep == Keep::No ? "0" : "1", 1), 0);
+            EXPECT_TRUE(platform::set_env("GGML_SCHED_STREAM_KEEP", keep == Keep::No ? "0" : "1"));
         }
         rig_ = std::make_unique<Rig>(options);
-        EXPECT_EQ(unsetenv("GGML_SCHED_STREAM_KEEP"), 0);
+        EXPECT_TRUE(platform::unset_env("GGML_SCHED_STREAM_KEEP"));
         if (keep == Keep::ByFunction) {
             ggml_sched_keep_weights(rig_->sched(), true);
         }

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <memory>
 
+#include "files.h"
 #include "ggml-impl.h"
 #include "gguf/parse.h"
 
 using namespace ggml_sched;
+using namespace ggml_sched::core;
 using gguf::Reader;
 using gguf::Source;
 
@@ -100,22 +102,6 @@ gguf_context * init_from_source(const Source & source, const gguf_init_params & 
     return nullptr;
 }
 
-bool seek(FILE * file, uint64_t offset) {
-#ifdef _WIN32
-    return _fseeki64(file, static_cast<int64_t>(offset), SEEK_SET) == 0;
-#else
-    return fseeko(file, static_cast<off_t>(offset), SEEK_SET) == 0;
-#endif
-}
-
-int64_t tell(FILE * file) {
-#ifdef _WIN32
-    return _ftelli64(file);
-#else
-    return ftello(file);
-#endif
-}
-
 struct FileAt {
     FILE * file;
     uint64_t offset; // the file's position
@@ -124,7 +110,7 @@ struct FileAt {
 size_t read_file(void * userdata, void * output, uint64_t offset, size_t len) {
     auto * at = static_cast<FileAt *>(userdata);
     if (at->offset != offset) {
-        if (!seek(at->file, offset)) {
+        if (!seek_file(at->file, offset)) {
             return 0;
         }
         at->offset = offset;
@@ -141,9 +127,9 @@ size_t read_buffer(void * userdata, void * output, uint64_t offset, size_t len) 
 
 gguf_context * init_from_open_file(FILE * file, const gguf_init_params & params, const char * function,
                                    const char * name) {
-    const int64_t begin = tell(file);
-    const int64_t end = begin >= 0 && std::fseek(file, 0, SEEK_END) == 0 ? tell(file) : -1;
-    if (end < begin || begin < 0 || !seek(file, static_cast<uint64_t>(begin))) {
+    const int64_t begin = position_of(file);
+    const int64_t end = begin >= 0 && std::fseek(file, 0, SEEK_END) == 0 ? position_of(file) : -1;
+    if (end < begin || begin < 0 || !seek_file(file, static_cast<uint64_t>(begin))) {
         GGML_LOG_ERROR("%s: '%s' cannot be read at any position: %s\n", function, name, std::strerror(errno));
         return nullptr;
     }
@@ -167,12 +153,12 @@ gguf_context * gguf_init_from_file(const char * fname, gguf_init_params params) 
     try {
         // Opening a pipe would wait for its writer.
         std::error_code error;
-        const auto status = std::filesystem::status(fname, error);
+        const auto status = std::filesystem::status(std::filesystem::u8path(fname), error);
         if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
             GGML_LOG_ERROR("%s: '%s' is not a regular file\n", __func__, fname);
             return nullptr;
         }
-        const File file(std::fopen(fname, "rb"));
+        const File file(open_file(fname, "rb"));
         if (!file) {
             GGML_LOG_ERROR("%s: cannot open '%s': %s\n", __func__, fname, std::strerror(errno));
             return nullptr;

@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "files.h"
 #include "ggml-backend.h"
 #include "ggml-impl.h"
 #include "gguf/context.h"
 
 using namespace ggml_sched;
+using namespace ggml_sched::core;
 using gguf::KeyValue;
 using gguf::TensorInfo;
 
@@ -155,7 +157,7 @@ bool write_all(const gguf_context & ctx, FILE * file, bool only_meta, const char
 
 // Opens, writes, closes.
 bool write_path(const gguf_context & ctx, const char * path, bool only_meta, const char * function) {
-    FILE * file = std::fopen(path, "wb");
+    FILE * file = open_file(path, "wb");
     if (!file) {
         GGML_LOG_ERROR("%s: cannot open '%s' for writing: %s\n", function, path, std::strerror(errno));
         return false;
@@ -176,16 +178,17 @@ bool write_path(const gguf_context & ctx, const char * path, bool only_meta, con
 // Writes to another name first, so that a failure leaves no half a file.
 bool write_and_rename(const gguf_context & ctx, const char * path, bool only_meta, const char * function) {
     const std::string partial = std::string(path) + ".partial";
+    std::error_code error;
     if (!write_path(ctx, partial.c_str(), only_meta, function)) {
-        std::remove(partial.c_str());
+        std::filesystem::remove(std::filesystem::u8path(partial), error);
         return false;
     }
-    std::error_code error;
-    std::filesystem::rename(partial, path, error);
+    std::filesystem::rename(std::filesystem::u8path(partial), std::filesystem::u8path(path), error);
     if (error) {
         GGML_LOG_ERROR("%s: cannot rename '%s' to '%s': %s\n", function, partial.c_str(), path,
                        error.message().c_str());
-        std::remove(partial.c_str());
+        std::error_code ignored;
+        std::filesystem::remove(std::filesystem::u8path(partial), ignored);
         return false;
     }
     return true;
@@ -194,7 +197,7 @@ bool write_and_rename(const gguf_context & ctx, const char * path, bool only_met
 // A link or a device must not be replaced by a file.
 bool may_be_replaced(const char * path) {
     std::error_code error;
-    const auto status = std::filesystem::symlink_status(path, error);
+    const auto status = std::filesystem::symlink_status(std::filesystem::u8path(path), error);
     return !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
 }
 

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <iterator>
 #include <mutex>
 #include <new>
 #include <set>
+
+#include "host/system.h"
 
 namespace ggml_sched::host {
 
@@ -50,8 +51,7 @@ constexpr std::initializer_list<SwitchWord> kOnOff = {{"1", 1}, {"on", 1},  {"ye
 } // namespace
 
 std::string value_of_switch(const char * name) {
-    const char * value = std::getenv(name);
-    return value ? value : "";
+    return value_of_variable(name);
 }
 
 size_t read_switch(const char * name, const char * words_in_text, std::initializer_list<SwitchWord> words,
@@ -93,10 +93,7 @@ Choice read_choice() {
 }
 
 void announce_scheduler(const char * scheduler) noexcept {
-    const auto is_set = [](const char * name) {
-        const char * value = std::getenv(name);
-        return value && value[0] != '\0';
-    };
+    const auto is_set = [](const char * name) { return !value_of_variable(name).empty(); };
     try {
         if (std::any_of(std::begin(kSwitches), std::end(kSwitches), is_set)) {
             say_once(std::string("made a scheduler: ") + scheduler);

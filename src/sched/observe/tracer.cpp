@@ -6,6 +6,7 @@
 #include <new>
 
 #include "host/log.h"
+#include "host/system.h"
 #include "observe/text.h"
 #include "observe/trace_json.h"
 
@@ -16,7 +17,7 @@ using Kind = TraceSlice::Kind;
 
 std::unique_ptr<Tracer> Tracer::open(const std::string & path, const std::vector<host::Backend> & backends,
                                      const Topology & topology, const plan::Machine & machine, Status & status) {
-    std::FILE * file = std::fopen(path.c_str(), "wb");
+    std::FILE * file = host::open_for_writing(path);
     if (!file) {
         status = Status::failed("cannot write the trace to '" + path + "': " + std::strerror(errno));
         return nullptr;

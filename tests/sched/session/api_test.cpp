@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "platform.h"
 #include "session/chain.h"
 
 namespace ggml_sched::test {
@@ -295,9 +296,9 @@ TEST(ReadOfAResult, AfterSynchronizeIsProtectedFromTheNextRun) {
 TEST(DebugListing, NamesSplitsInputsAndTheCauseOfEachAssignment) {
     for (const char * level : {"1", "2"}) {
         LogCapture log;
-        ASSERT_EQ(setenv("GGML_SCHED_DEBUG", level, 1), 0);
+        ASSERT_TRUE(platform::set_env("GGML_SCHED_DEBUG", level));
         Rig rig({{GGML_SIM_PROFILE_CUDA}});
-        unsetenv("GGML_SCHED_DEBUG");
+        platform::unset_env("GGML_SCHED_DEBUG");
         Chain chain(2);
         ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
         ASSERT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), chain.graph));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "platform.h"
 #include "support/rig.h"
 
 namespace ggml_sched::test {
@@ -21,11 +22,11 @@ const Reasons kGrown = {{false, false}};
 
 class ReallocCallback : public testing::Test {
   protected:
-    ~ReallocCallback() override { unsetenv("GGML_SCHED_DEBUG_REALLOC"); }
+    ~ReallocCallback() override { platform::unset_env("GGML_SCHED_DEBUG_REALLOC"); }
 
     void make_rig(const char * level = nullptr, int n_devices = 2) {
         if (level) {
-            setenv("GGML_SCHED_DEBUG_REALLOC", level, 1);
+            platform::set_env("GGML_SCHED_DEBUG_REALLOC", level);
         }
         RigOptions options;
         options.devices.assign(static_cast<size_t>(n_devices), GGML_SIM_PROFILE_CUDA);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 
+#include "platform.h"
 #include "session/settings.h"
 #include "stream/rings.h"
 #include "support/rig.h"
@@ -27,9 +28,9 @@ class Variable {
   public:
     Variable(const char * name, const char * value)
         : name_(name) {
-        EXPECT_EQ(setenv(name, value, 1), 0);
+        EXPECT_TRUE(platform::set_env(name, value));
     }
-    ~Variable() { unsetenv(name_); }
+    ~Variable() { platform::unset_env(name_); }
     Variable(const Variable &) = delete;
     Variable & operator=(const Variable &) = delete;
 
@@ -181,7 +182,7 @@ TEST(Switches, TellEachUnknownValueOnceOnStderr) {
 }
 
 TEST(Switches, ShowAStrangeValueInOneShortLine) {
-    const Variable variable("GGML_SCHED_SYNC", (std::string("a\n\x1b[31m") + std::string(100000, 'x')).c_str());
+    const Variable variable("GGML_SCHED_SYNC", (std::string("a\n\x1b[31m") + std::string(30000, 'x')).c_str());
     const std::string text = stderr_of(make_scheduler);
     const std::string line = text.substr(0, text.find('\n') + 1);
     EXPECT_LT(line.size(), 200U);
@@ -194,14 +195,14 @@ class Announcement : public testing::Test {
     Announcement() {
         testing::FLAGS_gtest_death_test_style = "threadsafe";
         for (const char * variable : kVariables) {
-            unsetenv(variable);
+            platform::unset_env(variable);
         }
     }
 
     [[noreturn]] static void make_two(const char * variable, const char * value) {
         const LogCapture log;
         if (variable) {
-            setenv(variable, value, 1);
+            platform::set_env(variable, value);
         }
         const std::string first = stderr_of(make_scheduler);
         const std::string second = stderr_of(make_scheduler);

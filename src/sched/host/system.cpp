@@ -1,0 +1,45 @@
+#include "host/system.h"
+
+#include <cerrno>
+#include <cstdlib>
+
+#ifdef _WIN32
+#include <filesystem>
+#endif
+
+namespace ggml_sched::host {
+
+#ifdef _WIN32
+
+std::FILE * open_for_writing(const std::string & name) {
+    try {
+        return _wfopen(std::filesystem::u8path(name).c_str(), L"wb");
+    } catch (const std::filesystem::filesystem_error &) { // The name is not UTF-8.
+        errno = EINVAL;
+        return nullptr;
+    }
+}
+
+std::string value_of_variable(const char * name) {
+    const wchar_t * const value = _wgetenv(std::filesystem::path(name).c_str());
+    try {
+        return value ? std::filesystem::path(value).u8string() : "";
+    } catch (const std::filesystem::filesystem_error &) { // It is not UTF-16.
+        return "?";
+    }
+}
+
+#else
+
+std::FILE * open_for_writing(const std::string & name) {
+    return std::fopen(name.c_str(), "wb");
+}
+
+std::string value_of_variable(const char * name) {
+    const char * const value = std::getenv(name);
+    return value ? value : "";
+}
+
+#endif
+
+} // namespace ggml_sched::host
