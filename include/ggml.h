@@ -32,7 +32,7 @@
 #    define GGML_API extern
 #endif
 
-#if defined(__MINGW32__) // There "printf" means Microsoft's old one.
+#if defined(__MINGW32__) && !defined(__clang__) // There "printf" means Microsoft's old one.
 #    define GGML_ATTRIBUTE_FORMAT(...) __attribute__((format(gnu_printf, __VA_ARGS__)))
 #elif defined(__GNUC__)
 #    define GGML_ATTRIBUTE_FORMAT(...) __attribute__((format(printf, __VA_ARGS__)))

@@ -85,11 +85,12 @@ def run_preset(preset, label_options, regex):
 
 
 def run_mingw(regex):
-    windows.start_wine()
     try:
+        windows.start_wine()
         counts = run_preset("mingw", [], regex)
-        windows.check_logits()
-        windows.check_dll()
+        if not regex:
+            windows.check_logits()
+            windows.check_dll()
     finally:
         windows.stop_wine()
     return counts

@@ -49,10 +49,11 @@ def run_logged(title, command, log, tail=60):
 
 
 def without_random_addresses(preset):
-    """The prefix that a command needs where the kernel spreads addresses wider than ThreadSanitizer can handle."""
+    """The prefix that a command needs where the kernel spreads addresses: wider than ThreadSanitizer can handle, or at
+    all with wine, which maps a page at a fixed address."""
     bits = Path("/proc/sys/vm/mmap_rnd_bits")
     prefix = ["setarch", platform.machine(), "-R"]
-    if preset != "tsan" or not bits.exists() or int(bits.read_text()) <= 28:
+    if preset not in ("tsan", "mingw") or not bits.exists() or (preset == "tsan" and int(bits.read_text()) <= 28):
         return []
     works = subprocess.run([*prefix, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
     return prefix if works else []

@@ -1,35 +1,57 @@
 """The part `mingw` of scripts/test: what is compiled for Windows runs under wine, and computes what Linux computes."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
-from steps import ROOT, Failed, build, run_logged
+from steps import ROOT, Failed, build, run_logged, without_random_addresses
 
 WINE = "/usr/lib/wine/wine64"
+SERVER = "/usr/lib/wine/wineserver"
 PREFIX = ROOT / "build/wine"
 DEVICES = ("cpu", "sim", "sim*2,cpu")
+
+
+def wine(*command):
+    """The command with which this starts a program; without random addresses, as cmake/mingw.cmake says"""
+    return [*without_random_addresses("mingw"), WINE, *command]
+
+
+def call(command, seconds=300):
+    """Runs a command, and returns what it did. Raises Failed if it cannot be run or does not end."""
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds,
+                              check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failed(f"{' '.join(command)}: {error}; scripts/setup installs wine") from error
 
 
 def start_wine():
     """Starts what wine keeps running, since the first program that starts it never closes its output."""
     os.environ |= {"WINEPREFIX": str(PREFIX), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
     PREFIX.mkdir(parents=True, exist_ok=True)
-    for command in ([WINE, "wineboot", "--init"], ["/usr/lib/wine/wineserver", "--wait"], ["/usr/lib/wine/wineserver", "--persistent"],
-                    [WINE, "cmd", "/c", "exit"]):
-        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300,
-                       check=False)
+    for command in (wine("wineboot", "--init"), [SERVER, "--wait"], [SERVER, "--persistent"]):
+        # Its services would keep a pipe open.
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300,
+                           check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Failed(f"{' '.join(command)}: {error}; scripts/setup installs wine") from error
+    code = subprocess.run(wine("cmd", "/c", "exit"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, timeout=300, check=False).returncode
+    if code:
+        raise Failed(f"wine does not start: it ended with {code}; is {PREFIX} yours?")
 
 
 def stop_wine():
-    subprocess.run(["/usr/lib/wine/wineserver", "--kill"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, timeout=60, check=False)
+    if Path(SERVER).exists():
+        call([SERVER, "--kill"], 60)
 
 
 def logits(command):
     """The line of sched-run that tells them, as a hash"""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=300,
-                          check=False)
+    done = call(command)
     lines = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("logits")]
     if done.returncode or len(lines) != 1:
         raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -42,7 +64,7 @@ def check_logits():
     hashes = {}
     for devices in DEVICES:
         hashes[f"Linux, {devices}"] = logits([str(ROOT / "build/release/bin/sched-run"), "--devices", devices])
-        hashes[f"Windows, {devices}"] = logits([WINE, str(ROOT / "build/mingw/bin/sched-run.exe"), "--devices", devices])
+        hashes[f"Windows, {devices}"] = logits(wine(str(ROOT / "build/mingw/bin/sched-run.exe"), "--devices", devices))
     if len(set(hashes.values())) != 1:
         raise Failed("the logits differ:\n" + "\n".join(f"{name}: {value}" for name, value in hashes.items()))
 
@@ -54,17 +76,23 @@ def exported_names(library):
     return {line.split()[-1] for line in table.splitlines()[1:] if line.strip().startswith("[")}
 
 
+def declared_names():
+    """The functions that headers declare with GGML_API: the public ones, and those of the library that its tests call"""
+    headers = [*(ROOT / "include").glob("*.h"), *(ROOT / "src/core").glob("ggml-*impl.h")]
+    return {name for header in headers
+            for name in re.findall(r"\bGGML_(?:BACKEND_)?API\b[^;(]*?\b(\w+)\s*\(", header.read_text(encoding="utf-8"))}
+
+
 def check_dll():
-    """The shared library exports the public functions and nothing else, and a C program runs with it."""
+    """The shared library exports what the headers declare and nothing else, and a C program runs with it."""
     folder = ROOT / "build/mingw-shared"
     run_logged("configure mingw-shared", ["cmake", "--preset", "mingw", "-B", str(folder), "-DBUILD_SHARED_LIBS=ON",
                                           "-DGGML_SCHED_TESTS=OFF", "-DGGML_SCHED_TOOLS=OFF"], "configure-mingw-shared.log")
     run_logged("build mingw-shared", ["cmake", "--build", str(folder)], "build-mingw-shared.log")
-    names = exported_names(folder / "bin/libggml-sched.dll")
-    others = sorted(name for name in names if not name.startswith(("ggml_", "gguf_")))
-    if others or "ggml_backend_sched_new" not in names:
-        raise Failed(f"the DLL exports {len(names)} functions, and these should not be there: {', '.join(others)}")
-    done = subprocess.run([WINE, str(folder / "bin/sched-simple.exe")], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          errors="replace", timeout=300, check=False)
+    exported, declared = exported_names(folder / "bin/libggml-sched.dll"), declared_names()
+    others = sorted(exported - declared)
+    if others or "ggml_backend_sched_new" not in exported:
+        raise Failed(f"the DLL exports {len(exported)} functions, and no header declares these: {', '.join(others)}")
+    done = call(wine(str(folder / "bin/sched-simple.exe")))
     if done.returncode or "result: 33 66 99 132" not in done.stdout:
         raise Failed(f"sched-simple.exe ended with {done.returncode}:\n{done.stdout}{done.stderr}")

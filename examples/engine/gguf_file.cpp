@@ -145,14 +145,17 @@ Result<std::vector<uint8_t>> GgufFile::read(const std::string & name) const {
     const size_t offset = gguf_get_data_offset(gguf_.get()) + gguf_get_tensor_offset(gguf_.get(), id);
     const size_t size = gguf_get_tensor_size(gguf_.get(), id);
     // The size is the file's claim: ask the file before memory is taken for it.
+    file_.clear();
     const std::streamoff end = file_.seekg(0, std::ios::end).tellg();
-    if (end < 0 || offset > static_cast<size_t>(end) || size > static_cast<size_t>(end) - offset) {
+    if (end < 0) {
+        return failure(path_ + ": the file cannot be read at any position");
+    }
+    if (offset > static_cast<size_t>(end) || size > static_cast<size_t>(end) - offset) {
         return failure(path_ + ": tensor '" + name + "' ends behind the end of the file, which may be truncated");
     }
     std::vector<uint8_t> bytes(size);
     if (!file_.seekg(static_cast<std::streamoff>(offset))
              .read(reinterpret_cast<char *>(bytes.data()), static_cast<std::streamsize>(size))) {
-        file_.clear();
         return failure(path_ + ": cannot read tensor '" + name + "'");
     }
     return bytes;

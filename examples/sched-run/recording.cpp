@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 
@@ -18,9 +19,16 @@ Recording::Recording(const Options & options)
     , trace_path_(keeps_trace_ || options.timeline.empty() ? options.trace : options.timeline + ".trace") {}
 
 Recording::~Recording() {
+    if (sched_) { // The run has failed. A file that is open cannot be removed on every system.
+        (void) ggml_sched_trace_stop(sched_);
+    }
     if (!keeps_trace_ && !trace_path_.empty()) {
-        std::error_code ignored;
-        std::filesystem::remove(std::filesystem::u8path(trace_path_), ignored);
+        try {
+            std::error_code ignored;
+            std::filesystem::remove(std::filesystem::u8path(trace_path_), ignored);
+        } catch (const std::exception &) {
+            // No file has such a name, or memory has run out.
+        }
     }
 }
 
@@ -35,6 +43,7 @@ engine::Result<std::unique_ptr<Recording>> Recording::start(const Options & opti
     if (!trace.empty() && !ggml_sched_trace_start(sched, trace.c_str())) {
         return engine::failure(ggml_sched_get_error(sched));
     }
+    recording->sched_ = trace.empty() ? nullptr : sched;
     return recording;
 }
 
@@ -42,6 +51,7 @@ Status Recording::finish(ggml_backend_sched_t sched, const std::string & title, 
     if (trace_path_.empty()) {
         return {};
     }
+    sched_ = nullptr;
     if (!ggml_sched_trace_stop(sched)) {
         return engine::failure(ggml_sched_get_error(sched));
     }

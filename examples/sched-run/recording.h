@@ -27,7 +27,8 @@ class Recording {
   private:
     explicit Recording(const Options & options);
 
-    const std::string timeline_path_; // "": none
+    const std::string timeline_path_;      // "": none
+    ggml_backend_sched_t sched_ = nullptr; // that traces; NULL: none does
     const bool keeps_trace_;
     const std::string trace_path_; // "": none
 };

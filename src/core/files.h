@@ -13,6 +13,7 @@ namespace ggml_sched::core {
 std::FILE * open_file(const char * name, const char * mode);
 // Moves the position of the file. Returns false if it has none.
 bool seek_file(std::FILE * file, uint64_t offset);
+bool seek_end(std::FILE * file);
 // Returns the position of the file; -1 if it has none.
 int64_t position_of(std::FILE * file);
 

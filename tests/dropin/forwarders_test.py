@@ -203,6 +203,7 @@ class Forwarders(unittest.TestCase):
                 (STUBS / "scheduler.cpp", "ours.o", ["-DSTUB_OURS", *renaming("/src/sched/capi.cpp")]),
                 (STUBS / "stub.cpp", "stub.o", []), (STUBS / "program.cpp", "program.o", []),
                 (ROOT / "src/sched/host/switches.cpp", "switches.o", ["-DGGML_SCHED_DROP_IN=1"]),
+                (ROOT / "src/sched/host/system.cpp", "system.o", []),
                 *((file, f"{Path(file).stem}.o", ["-Werror", "-DGGML_SCHED_PASSES_ON=1"]) for file in cls.dropin)]
         for file, result, options in jobs:
             cls.run_command([*compiler, *options, "-c", file, "-o", root / result])

@@ -1,6 +1,6 @@
 // The tool sched-run as a user meets it: arguments, exit codes, output.
 
-#include "platform.h"
+#include "host_system.h"
 #include "tiny_model.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 #include "tiny_model.h"
 
-#include "platform.h"
+#include "host_system.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #include "gguf_support.h"
 
-#include "platform.h"
+#include "host_system.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -32,11 +32,14 @@ LogCapture::~LogCapture() {
 
 TempDir::TempDir() {
     static int n_dirs = 0;
-    const std::string name = "gguf-test-" + std::to_string(platform::process_id()) + "-" + std::to_string(n_dirs++);
-    const std::filesystem::path dir = std::filesystem::temp_directory_path() / name;
-    if (!std::filesystem::create_directory(dir)) {
-        throw std::runtime_error("no temporary directory");
-    }
+    const std::string begin = "gguf-test-" + std::to_string(platform::process_id()) + "-";
+    std::filesystem::path dir;
+    do { // A process that was killed may have had this number, too.
+        if (n_dirs >= 100000) {
+            throw std::runtime_error("no temporary directory");
+        }
+        dir = std::filesystem::temp_directory_path() / (begin + std::to_string(n_dirs++));
+    } while (!std::filesystem::create_directory(dir));
     dir_ = dir.string();
 }
 

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "handle.h"
-#include "platform.h"
+#include "host_system.h"
 
 namespace ggml_sched::test {
 

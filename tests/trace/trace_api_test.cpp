@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "chain.h"
-#include "platform.h"
+#include "host_system.h"
 #include "trace_file.h"
 
 namespace ggml_sched::test {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <tuple>
 
-#include "platform.h"
+#include "host_system.h"
 #include "support/rig.h"
 #include "trace_file.h"
 

@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "chain.h"
+#include "host_system.h"
 #include "null_backend.h"
-#include "platform.h"
 #ifdef GGML_SCHED_TEST_HAS_PROPERTIES
 #include "support/case_gen.h"
 #endif

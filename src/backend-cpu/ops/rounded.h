@@ -1,7 +1,7 @@
-// rounded.h - functions of real numbers whose results have the same bits on every system.
+// rounded.h - functions of real numbers whose results nearly always have the same bits on every system.
 //
-// C libraries round expf and its kin differently. Their functions of double differ too, but so little that both round
-// to the same float, except about once in 2^29 values. Any thread may call these functions.
+// C libraries round expf and its kin differently. Their functions of double differ too, but so little that both nearly
+// always round to the same float. Any thread may call these functions.
 
 #pragma once
 

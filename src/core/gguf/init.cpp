@@ -128,7 +128,7 @@ size_t read_buffer(void * userdata, void * output, uint64_t offset, size_t len) 
 gguf_context * init_from_open_file(FILE * file, const gguf_init_params & params, const char * function,
                                    const char * name) {
     const int64_t begin = position_of(file);
-    const int64_t end = begin >= 0 && std::fseek(file, 0, SEEK_END) == 0 ? position_of(file) : -1;
+    const int64_t end = begin >= 0 && seek_end(file) ? position_of(file) : -1;
     if (end < begin || begin < 0 || !seek_file(file, static_cast<uint64_t>(begin))) {
         GGML_LOG_ERROR("%s: '%s' cannot be read at any position: %s\n", function, name, std::strerror(errno));
         return nullptr;

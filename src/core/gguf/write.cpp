@@ -5,6 +5,7 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "files.h"
@@ -213,6 +214,9 @@ bool gguf_write_to_file(const gguf_context * ctx, const char * fname, bool only_
     try {
         return may_be_replaced(fname) ? write_and_rename(*ctx, fname, only_meta, __func__)
                                       : write_path(*ctx, fname, only_meta, __func__);
+    } catch (const std::system_error & e) { // The system cannot have such a name.
+        GGML_LOG_ERROR("%s: cannot write to '%s': %s\n", __func__, fname, e.what());
+        return false;
     } catch (const std::exception & e) {
         GGML_LOG_ERROR("%s: '%s': out of memory (%s)\n", __func__, fname, e.what());
         return false;

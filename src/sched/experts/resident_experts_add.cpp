@@ -132,6 +132,33 @@ void ResidentExperts::place(Candidate & candidate, ggml_cgraph * graph, const st
     }
 }
 
+// Returns true if the pattern reads the operand by its ids, as the weights of so many experts.
+static bool reads_by_ids(const ExpertPattern & pattern, const ExpertOperand & operand, int64_t n_experts) {
+    const bool is_in_pattern =
+        std::find(pattern.nodes.begin(), pattern.nodes.end(), operand.node) != pattern.nodes.end();
+    const int dimension = operand_with_experts(operand.node) == 0 ? 2 : 1; // MUL_MAT_ID and ADD_ID
+    return is_in_pattern && ggml_is_contiguous(operand.tensor) && expert_dimension(operand.tensor) == dimension &&
+           operand.tensor->ne[dimension] == n_experts;
+}
+
+// Returns how many entries have room in this share of the bytes of all experts.
+static int64_t n_entries_of(const std::vector<const ggml_tensor *> & tensors, ggml_backend_buffer_type_t buft,
+                            int64_t n_experts, double share) {
+    const auto bytes_of = [&](int64_t n_entries) {
+        size_t bytes = 0;
+        for (const ggml_tensor * tensor : tensors) {
+            bytes += describe_copy(tensor, buft, n_entries).bytes;
+        }
+        return bytes;
+    };
+    const auto most = static_cast<size_t>(share * static_cast<double>(bytes_of(n_experts)));
+    auto n_entries = static_cast<int64_t>(share * static_cast<double>(n_experts));
+    while (n_entries > 0 && bytes_of(n_entries) > most) { // alignment
+        n_entries--;
+    }
+    return n_entries;
+}
+
 // Makes a bank for this share of the experts. Returns what is in the way.
 Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * graph, double share) {
     const auto is_one = [&](const ggml_tensor * experts) {
@@ -150,28 +177,12 @@ Obstacle ResidentExperts::make_bank(const Candidate & candidate, ggml_cgraph * g
     }
     const int64_t n_experts = candidate.tensors[0]->ne[expert_dimension(candidate.tensors[0])];
     for (const ExpertOperand & operand : candidate.block.operands) {
-        const bool is_read_by_ids =
-            std::find(pattern.nodes.begin(), pattern.nodes.end(), operand.node) != pattern.nodes.end();
-        const int dimension = operand_with_experts(operand.node) == 0 ? 2 : 1; // MUL_MAT_ID and ADD_ID
-        if (!is_one(operand.tensor) || !is_read_by_ids || !ggml_is_contiguous(operand.tensor) ||
-            expert_dimension(operand.tensor) != dimension ||
-            operand.tensor->ne[expert_dimension(operand.tensor)] != n_experts) {
+        if (!is_one(operand.tensor) || !reads_by_ids(pattern, operand, n_experts)) {
             return {"is not read as one of the block's experts", operand.tensor};
         }
     }
     const ggml_backend_buffer_type_t buft = backends_[candidate.backend].buft;
-    const auto bytes_of = [&](int64_t n_entries) {
-        size_t bytes = 0;
-        for (const ggml_tensor * tensor : candidate.tensors) {
-            bytes += describe_copy(tensor, buft, n_entries).bytes;
-        }
-        return bytes;
-    };
-    const auto most = static_cast<size_t>(share * static_cast<double>(bytes_of(n_experts)));
-    auto n_entries = static_cast<int64_t>(share * static_cast<double>(n_experts));
-    while (n_entries > 0 && bytes_of(n_entries) > most) { // alignment
-        n_entries--;
-    }
+    const int64_t n_entries = n_entries_of(candidate.tensors, buft, n_experts, share);
     for (const ggml_tensor * tensor : candidate.tensors) {
         if (describe_copy(tensor, buft, n_entries).bytes > ggml_backend_buft_get_max_size(buft)) {
             return {"is too large for a buffer of the device", tensor};

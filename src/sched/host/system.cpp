@@ -5,6 +5,7 @@
 
 #ifdef _WIN32
 #include <filesystem>
+#include <system_error>
 #endif
 
 namespace ggml_sched::host {
@@ -14,7 +15,7 @@ namespace ggml_sched::host {
 std::FILE * open_for_writing(const std::string & name) {
     try {
         return _wfopen(std::filesystem::u8path(name).c_str(), L"wb");
-    } catch (const std::filesystem::filesystem_error &) { // The name is not UTF-8.
+    } catch (const std::system_error &) { // The name is not UTF-8.
         errno = EINVAL;
         return nullptr;
     }
@@ -23,8 +24,9 @@ std::FILE * open_for_writing(const std::string & name) {
 std::string value_of_variable(const char * name) {
     const wchar_t * const value = _wgetenv(std::filesystem::path(name).c_str());
     try {
-        return value ? std::filesystem::path(value).u8string() : "";
-    } catch (const std::filesystem::filesystem_error &) { // It is not UTF-16.
+        const auto text = std::filesystem::path(value ? value : L"").u8string(); // of char8_t from C++20 on
+        return {text.begin(), text.end()};
+    } catch (const std::system_error &) { // It is not UTF-16.
         return "?";
     }
 }

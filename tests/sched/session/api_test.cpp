@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "platform.h"
+#include "host_system.h"
 #include "session/chain.h"
 
 namespace ggml_sched::test {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "platform.h"
+#include "host_system.h"
 #include "support/rig.h"
 
 namespace ggml_sched::test {

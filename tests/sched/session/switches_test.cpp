@@ -8,7 +8,7 @@
 #include <cstring>
 #include <functional>
 
-#include "platform.h"
+#include "host_system.h"
 #include "session/settings.h"
 #include "stream/rings.h"
 #include "support/rig.h"

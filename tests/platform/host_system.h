@@ -1,4 +1,4 @@
-// platform.h - what tests need of the system, on Linux and on Windows: the environment, programs, a number that no
+// host_system.h - what tests need of the system, on Linux and on Windows: the environment, programs, a number that no
 // other process has.
 //
 // One thread at a time may change the environment.
