@@ -82,6 +82,7 @@ int main(int argc, char ** argv) {
     try {
         const std::vector<std::string> words = sched_run::utf8_arguments(argc, argv);
         std::vector<const char *> arguments;
+        arguments.reserve(words.size());
         for (const std::string & word : words) {
             arguments.push_back(word.c_str());
         }

@@ -13,6 +13,14 @@ TEST_F(Tensor, OfAnUnknownTypeIsNotContiguous) {
     EXPECT_FALSE(ggml_is_contiguously_allocated(&tensor));
 }
 
+TEST_F(Tensor, OfAnUnknownTypeHasNoBytes) {
+    ggml_tensor tensor = {};
+    tensor.type = GGML_TYPE_COUNT;
+    std::fill_n(tensor.ne, GGML_MAX_DIMS, 2);
+    std::fill_n(tensor.nb, GGML_MAX_DIMS, 1); // so that it is not contiguous
+    EXPECT_EQ(ggml_nbytes(&tensor), 0U);
+}
+
 TEST_F(Tensor, IsContiguousAndEmptyOfContentWhenNew) {
     const ggml_tensor * t = of(GGML_TYPE_F16, 3, 4, 5, 6);
     EXPECT_EQ(shape_of(t), (Shape{3, 4, 5, 6}));

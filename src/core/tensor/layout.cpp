@@ -70,6 +70,9 @@ bool contiguous_layout(const char * builder, const ggml_type & type, int n_dims,
 bool byte_extent(const Layout & layout, size_t & extent) {
     const int64_t block = ggml_blck_size(layout.type);
     size_t last = ggml_type_size(layout.type);
+    if (block == 0) {
+        return false; // There is no such type.
+    }
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         if (layout.ne[i] <= 0) {
             extent = 0;
@@ -88,7 +91,7 @@ bool byte_extent(const Layout & layout, size_t & extent) {
 
 bool is_aligned(const Layout & layout, size_t offset) {
     const size_t unit = ggml_type_size(layout.type);
-    bool aligned = offset % unit == 0;
+    bool aligned = unit != 0 && offset % unit == 0;
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         aligned = aligned && (layout.ne[i] <= 1 || layout.nb[i] % unit == 0);
     }
