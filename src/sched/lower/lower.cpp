@@ -8,6 +8,7 @@
 #include "lower/bank_copies.h"
 #include "lower/experts.h"
 #include "lower/host_ids.h"
+#include "lower/later_tasks.h"
 #include "lower/merged_copies.h"
 #include "lower/offers.h"
 #include "lower/program_builder.h"
@@ -68,21 +69,6 @@ class Lowering {
     }
 
   private:
-    // LaterTasks - the tasks of a split behind all that goes through the host.
-    struct LaterTasks {
-        std::vector<Task> direct;
-        std::vector<Task> staged;     // these read the ring after another device has written it
-        std::vector<Task> experts;    // the host waits for the ids
-        std::vector<uint32_t> offers; // indices of copies; the callback may look at all other inputs
-
-        void clear() {
-            direct.clear();
-            staged.clear();
-            experts.clear();
-            offers.clear();
-        }
-    };
-
     // Adds the tasks of a split: first what goes through the host, then what reads it. One wait serves several copies.
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
