@@ -46,7 +46,10 @@ struct OpCase {
 
 const std::vector<OpCase> & op_cases();
 
-// Operations that a backend may well refuse: types that nothing computes with, and functions of the program.
+// A function of the program
+const OpCase & custom_case();
+
+// Operations that a backend may well refuse: types that nothing computes with
 const std::vector<OpCase> & odd_cases();
 
 } // namespace conformance
