@@ -34,6 +34,7 @@ class Observed : public ConformanceTest {
     // The share of the queue's work that a call waits for
     void say_waits(World & world, const char * what, const std::function<void(ggml_backend_t backend)> & call) {
         const ggml_backend_t backend = world.backend();
+        ggml_tensor * behind = world.vector_on(backend, 0.0f);
         world.delay(backend); // also measures the delay, once
         ggml_backend_synchronize(backend);
         const auto begin = Clock::now();
@@ -42,6 +43,7 @@ class Observed : public ConformanceTest {
         call(backend);
         const double returned = milliseconds_since(begin);
         ggml_backend_synchronize(backend);
+        (void) all_are(behind, 0.0f); // RPC's synchronize returns earlier
         const double done = milliseconds_since(begin);
         const bool waits = returned - enqueued > 0.5 * (done - enqueued);
         say(subject(), std::string(what) + (waits ? " waits for what is queued" : " returns at once"));
@@ -86,6 +88,24 @@ TEST_P(Observed, WhichCallsWait) {
         say_waits(world, "a copy to another backend of the device",
                   [&](ggml_backend_t backend) { ggml_backend_tensor_copy_async(backend, other, x, y); });
         ggml_backend_synchronize(other);
+    });
+}
+
+TEST_P(Observed, WhetherSynchronizeWaits) {
+    once([this](World & world) {
+        const ggml_backend_t backend = world.backend();
+        ggml_tensor * x = world.vector_on(backend, 1.0f);
+        world.delay(backend); // measures it, once
+        ggml_backend_synchronize(backend);
+        (void) all_are(x, 1.0f);
+        const auto begin = Clock::now();
+        world.scale_late(backend, x, 2.0f, x);
+        ggml_backend_synchronize(backend);
+        const double synchronized = milliseconds_since(begin);
+        (void) all_are(x, 2.0f);
+        const double read = milliseconds_since(begin);
+        say(subject(), synchronized > 0.5 * read ? "synchronize waits for the work"
+                                                 : "synchronize returns early: the next read waits for the work");
     });
 }
 
