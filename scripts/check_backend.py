@@ -47,9 +47,9 @@ WORK = ROOT / "build/check-backend"
 SOURCE = ROOT / "tests/conformance/foreign"
 BAD = ("FAILED", "ABORTED", "HUNG")
 
-# What GoogleTest prints besides
+# What GoogleTest and the drivers print besides
 NOISE = re.compile(r"Note: Google Test|\[[-= A-Z]+\]|Google Test trace|.*conformance_test.cpp:\d+: schedule|\s*$|"
-                   r" *\d+ FAILED TEST|while trying: $")
+                   r" *\d+ FAILED TEST|while trying: $|ggml_\w+: (Found|\d+ =|Warning)|  Device \d")
 
 Ggml = namedtuple("Ggml", "headers libraries internal_headers")
 Result = namedtuple("Result", "name outcome seconds output")

@@ -11,7 +11,7 @@ class MemberConformance : public ConformanceTest {};
 INSTANTIATE_TEST_SUITE_P(Backends, MemberConformance, testing::ValuesIn(subjects()), parameter_name);
 
 TEST_P(MemberConformance, HostPointersAreTakenIfDeclared) {
-    EXPECT_EQ(subject().props().caps.buffer_from_host_ptr, device()->iface.buffer_from_host_ptr != nullptr);
+    EXPECT_TRUE(!subject().props().caps.buffer_from_host_ptr || device()->iface.buffer_from_host_ptr != nullptr);
 }
 
 TEST_P(MemberConformance, MembersThatBelongTogetherAreThereTogether) {

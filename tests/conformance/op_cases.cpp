@@ -112,7 +112,7 @@ void add_rows(std::vector<OpCase> & cases) {
     cases.push_back({"repeat", kMoved,
                      [](Operands & o) { return ggml_repeat_4d(o.ctx(), o.floats(GGML_TYPE_F32, 8, 1), 16, 6, 1, 1); }});
     cases.push_back(
-        {"top_k", kMoved, [](Operands & o) { return ggml_top_k(o.ctx(), o.floats(GGML_TYPE_F32, 33, 3), 5); }});
+        {"top_k", kMoved, [](Operands & o) { return ggml_top_k(o.ctx(), o.floats(GGML_TYPE_F32, 33, 3), 5); }, true});
     cases.push_back(
         {"argmax", kMoved, [](Operands & o) { return ggml_argmax(o.ctx(), o.floats(GGML_TYPE_F32, 70, 4)); }});
     for (const ggml_sort_order order : {GGML_SORT_ORDER_ASC, GGML_SORT_ORDER_DESC}) {

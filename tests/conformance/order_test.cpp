@@ -104,6 +104,20 @@ TEST_P(EventOrderConformance, AnEventCoversCopiesToItsQueue) {
     });
 }
 
+// The wait is for a record that has been replaced, and that the host has waited past.
+TEST_P(EventOrderConformance, AHostWaitForALaterRecordLeavesAnEarlierWait) {
+    on_each_schedule([](World & world) {
+        const auto [a, b, event, x, y] = world.two_queues();
+        world.scale_late(a, x, 2.0f, x);
+        put_in_order(a, event, b);
+        ggml_backend_event_record(event, a);
+        ggml_backend_event_synchronize(event);
+        world.scale(b, x, 10.0f, y);
+        ggml_backend_synchronize(b);
+        EXPECT_TRUE(all_are(y, 20.0f));
+    });
+}
+
 // The scheduler does this where it does not know the queue of a copy.
 TEST_P(EventOrderConformance, ASourceIsFreeAfterTheDestinationsEvent) {
     on_each_schedule([](World & world) {
@@ -133,6 +147,22 @@ TEST_P(OrderConformance, ATransferToACopyComesAfterTheCopy) {
         EXPECT_TRUE(all_are(y, 7.0f));
         ggml_backend_synchronize(a);
         EXPECT_TRUE(all_are(y, 7.0f));
+    });
+}
+
+// A backend may only have noted the transfer, and submit it later.
+TEST_P(OrderConformance, ACopyComesAfterATransferToItsSource) {
+    on_each_schedule([this](World & world) {
+        const ggml_backend_t a = world.backend();
+        const ggml_backend_t b = world.backend();
+        ggml_tensor * x = world.vector_on(a, 1.0f);
+        ggml_tensor * y = world.vector_on(b, 0.0f);
+        float * pinned = world.pinned_vector(device(), 6.0f);
+        ggml_backend_tensor_set_async(a, x, pinned != nullptr ? pinned : world.host_vector(6.0f), 0, world.bytes());
+        ggml_backend_tensor_copy_async(a, b, x, y);
+        ggml_backend_synchronize(b);
+        EXPECT_TRUE(all_are(y, 6.0f));
+        ggml_backend_synchronize(a);
     });
 }
 
