@@ -104,7 +104,8 @@ def generator():
 
 def build_commands(ggml, args, build):
     definitions = {"GGML_HEADERS": ggml.headers, "GGML_LIBRARIES": ggml.libraries,
-                   "GGML_INTERNAL_HEADERS": ggml.internal_headers or "", "GOOGLETEST": args.googletest or ""}
+                   "GGML_INTERNAL_HEADERS": ggml.internal_headers or "",
+                   "GOOGLETEST": args.googletest.resolve() if args.googletest else ""}
     return (["cmake", *generator(), "-S", SOURCE, "-B", build, *[f"-D{name}={value}" for name, value in definitions.items()]],
             ["cmake", "--build", build, "--parallel", str(CORES)])
 
