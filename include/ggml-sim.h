@@ -99,6 +99,8 @@ struct ggml_sim_counters {
     uint64_t graph_launches;      // launches that did not fail at the call
     uint64_t contract_violations; // breaches of the contract; the head of this file lists them
     uint64_t injected_failures;   // failures by ggml_backend_sim_fail
+    uint64_t lost_waits;          // event_synchronize of an event while a queue still had to wait for an earlier record
+                                  // of it. ggml's Vulkan backend loses that queue's wait, which then never ends.
 };
 GGML_BACKEND_API void ggml_backend_sim_get_counters(struct ggml_sim_counters * counters);
 GGML_BACKEND_API void ggml_backend_sim_reset_counters(void);

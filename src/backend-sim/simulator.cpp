@@ -207,6 +207,15 @@ std::unique_ptr<GraphSnapshot> Simulator::take_snapshot_storage() {
 // Events
 //
 
+bool Simulator::has_wait_for_earlier_record(const Event & event) const {
+    return std::any_of(queues_.begin(), queues_.end(), [&](const Queue * queue) {
+        return std::any_of(queue->operations.begin(), queue->operations.end(), [&](const Operation & operation) {
+            return operation.kind == OperationKind::Wait && operation.event == &event &&
+                   operation.after.front() != event.record;
+        });
+    });
+}
+
 ggml_backend_event_t Simulator::new_event(Device & device) {
     auto event = std::make_unique<Event>();
     event->handle = {&device.handle, event.get()};

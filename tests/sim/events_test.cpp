@@ -21,6 +21,28 @@ TEST_F(SimEvents, AWaitBindsToTheRecordThatIsCurrentAtTheCall) {
     EXPECT_EQ(first(late), 3.0f);
 }
 
+TEST_F(SimEvents, ALateWaitForAnEarlierRecordIsCounted) {
+    ggml_backend_t producer = backend(0);
+    ggml_backend_t consumer = backend(1);
+    ggml_backend_event_t event = event_of(0);
+    const auto lost_waits = [] {
+        ggml_sim_counters counters;
+        ggml_backend_sim_get_counters(&counters);
+        return counters.lost_waits;
+    };
+    ggml_backend_event_record(event, producer);
+    ggml_backend_event_wait(consumer, event);
+    ggml_backend_event_synchronize(event); // the record for which the consumer has yet to wait
+    EXPECT_EQ(lost_waits(), 0U);
+    ggml_backend_event_record(event, producer);
+    ggml_backend_event_synchronize(event); // another one
+    EXPECT_EQ(lost_waits(), 1U);
+    ggml_backend_synchronize(consumer);
+    ggml_backend_event_record(event, producer);
+    ggml_backend_event_synchronize(event);
+    EXPECT_EQ(lost_waits(), 1U) << "nobody has yet to wait";
+}
+
 TEST_F(SimEvents, WaitingForAnEventThatWasNeverRecordedIsNoWait) {
     ggml_backend_t device = backend(0);
     ggml_backend_t other = backend(1);

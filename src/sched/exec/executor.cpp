@@ -29,9 +29,10 @@ Executor::Executor(const std::vector<host::Backend> & backends, const Topology &
     : backends_(backends)
     , topology_(topology)
     , queues_(machine.n_lanes)
-    , events_(machine.n_lanes, std::vector<Events>(machine.window))
-    , last_recorded_(machine.n_lanes, std::vector<int16_t>(machine.window, plan::kWholeLane))
     , window_(machine.window)
+    , n_sets_(2 * window_ - 1)
+    , events_(machine.n_lanes, std::vector<Events>(n_sets_))
+    , last_recorded_(machine.n_lanes, std::vector<int16_t>(n_sets_, plan::kWholeLane))
     , ring_(topology.ring_buft, machine.window) {
     failed_runs_.reserve(kMostFailedRuns);
     for (size_t b = 0; b < backends.size(); b++) {
@@ -41,9 +42,9 @@ Executor::Executor(const std::vector<host::Backend> & backends, const Topology &
 
 Executor::~Executor() {
     for (size_t lane = 0; lane < events_.size(); lane++) {
-        for (size_t part = 0; part < window_; part++) {
-            if (last_recorded_[lane][part] != plan::kWholeLane) {
-                host::event_synchronize(events_[lane][part][last_recorded_[lane][part]]);
+        for (size_t set = 0; set < n_sets_; set++) {
+            if (last_recorded_[lane][set] != plan::kWholeLane) {
+                host::event_synchronize(events_[lane][set][last_recorded_[lane][set]]);
             }
         }
     }
@@ -98,7 +99,7 @@ Status Executor::run(const plan::Plan & plan, const RunBindings & bindings, cons
     note_failures();
     bytes_by_ids_ = 0;
     for (std::vector<int16_t> & lane : last_recorded_) {
-        lane[run_ % window_] = plan::kWholeLane;
+        lane[run_ % n_sets_] = plan::kWholeLane;
     }
     if (listener_) {
         listener_->run_begins(plan, bindings);
@@ -198,7 +199,7 @@ void Executor::wait(const plan::Wait & wait) {
         host::synchronize(queues_[wait.target].backend->handle);
         return;
     }
-    const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % window_][wait.event];
+    const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % n_sets_][wait.event];
     if (on_host) {
         host::event_synchronize(event);
     } else {
@@ -208,10 +209,10 @@ void Executor::wait(const plan::Wait & wait) {
 }
 
 void Executor::record(const plan::Step & step) {
-    const uint64_t part = run_ % window_;
+    const uint64_t set = run_ % n_sets_;
     queues_[step.lane].idle = false; // An event counts as work, even if no byte had to be copied before it.
-    host::event_record(events_[step.lane][part][step.event], queues_[step.lane].backend->handle);
-    last_recorded_[step.lane][part] = step.event;
+    host::event_record(events_[step.lane][set][step.event], queues_[step.lane].backend->handle);
+    last_recorded_[step.lane][set] = step.event;
     stats.records++;
 }
 

@@ -138,9 +138,12 @@ class Executor {
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
     std::vector<Queue> queues_;                       // by lane
-    std::vector<std::vector<Events>> events_;         // by lane, by run modulo window
-    std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo window; kWholeLane if none
     const uint64_t window_;
+    // A run waits for events of at most window_ - 1 runs before it, and is done window_ runs later. So with that many
+    // sets no queue has yet to wait for the last record of an event when it is recorded again.
+    const uint64_t n_sets_;
+    std::vector<std::vector<Events>> events_;         // by lane, by run modulo n_sets_
+    std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo n_sets_; kWholeLane if none
     uint64_t run_ = 0;  // number of the last run of this executor
     uint64_t mark_ = 0; // number of the last run among the runs of all schedulers
     static constexpr uint64_t kNoRun = 0;

@@ -126,6 +126,7 @@ Rig::~Rig() {
     ggml_sim_counters counters;
     ggml_backend_sim_get_counters(&counters);
     EXPECT_EQ(counters.contract_violations > 0, expect_violations_) << counters.contract_violations << " violations";
+    EXPECT_EQ(counters.lost_waits, 0U) << "an event was recorded again too early for ggml's Vulkan backend";
 }
 
 std::string Rig::pattern(int split) const {
