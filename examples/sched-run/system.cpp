@@ -23,6 +23,7 @@ std::vector<std::string> utf8_arguments(int argc, const char * const * argv) {
         return {argv, argv + argc};
     }
     std::vector<std::string> result;
+    result.reserve(static_cast<size_t>(n_words));
     for (int i = 0; i < n_words; i++) {
         result.push_back(fs::path(words[i]).u8string());
     }
@@ -41,7 +42,7 @@ Utf8Console::Utf8Console()
     SetConsoleOutputCP(CP_UTF8);
 }
 
-Utf8Console::~Utf8Console() {
+void Utf8Console::restore() const {
     if (code_page_before_ != 0) { // 0: the program has no console.
         SetConsoleOutputCP(code_page_before_);
     }
@@ -55,7 +56,7 @@ EscapeSequences::EscapeSequences() {
     mode_before_ = mode;
 }
 
-EscapeSequences::~EscapeSequences() {
+void EscapeSequences::restore() const {
     if (work_) {
         SetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), mode_before_);
     }
@@ -75,12 +76,12 @@ fs::path program_path() {
 Utf8Console::Utf8Console()
     : code_page_before_(0) {}
 
-Utf8Console::~Utf8Console() = default;
+void Utf8Console::restore() const {}
 
 EscapeSequences::EscapeSequences()
     : work_(isatty(STDERR_FILENO) != 0) {}
 
-EscapeSequences::~EscapeSequences() = default;
+void EscapeSequences::restore() const {}
 
 #endif
 

@@ -20,11 +20,13 @@ std::filesystem::path program_path();
 class Utf8Console {
   public:
     Utf8Console();
-    ~Utf8Console();
+    ~Utf8Console() { restore(); }
     Utf8Console(const Utf8Console &) = delete;
     Utf8Console & operator=(const Utf8Console &) = delete;
 
   private:
+    void restore() const;
+
     unsigned code_page_before_;
 };
 
@@ -32,7 +34,7 @@ class Utf8Console {
 class EscapeSequences {
   public:
     EscapeSequences();
-    ~EscapeSequences();
+    ~EscapeSequences() { restore(); }
     EscapeSequences(const EscapeSequences &) = delete;
     EscapeSequences & operator=(const EscapeSequences &) = delete;
 
@@ -40,6 +42,8 @@ class EscapeSequences {
     bool work() const { return work_; }
 
   private:
+    void restore() const;
+
     bool work_;
     unsigned mode_before_ = 0;
 };
