@@ -23,6 +23,7 @@ KNOWING = {
     "examples/sched-run/system.cpp": "words, path and console of a program",
     "tests/platform/host_system.h": "variables, processes and files of tests",
     "tests/platform/read_only_file.h": "memory that nobody can write",
+    "tests/platform/sparse_file.h": "files with holes",
     "tests/sequences/isolated.cpp": "a process for each test",
     "tools/llama-ab/llama_pair.cpp": "variables of a program in one file",
 }
