@@ -21,6 +21,11 @@ struct Handles {
     Handles() {
         platform::set_env("GGML_SCHED_VERIFY", "1");
         platform::set_env("GGML_SCHED_STREAM", "0"); // it cuts splits in other places
+        // Several threads would mostly wait for each other: the graphs are small.
+        const ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(ggml_backend_get_device(cpu));
+        if (void * const found = ggml_backend_reg_get_proc_address(registry, "ggml_backend_set_n_threads")) {
+            reinterpret_cast<ggml_backend_set_n_threads_t>(found)(cpu, 1);
+        }
     }
 };
 
