@@ -11,8 +11,8 @@ from steps import ROOT, Failed
 FOLDERS = ("include", "src", "examples", "tools", "tests", "bench")
 SUFFIXES = {".c", ".cpp", ".h", ".cu", ".cuh", ".in"}
 # What is never compiled for Windows: it asks Linux' loader, or runs where there is a GPU or Python.
-ELSEWHERE = ("src/attach/", "tests/attach/", "tests/dropin/", "tests/faults/", "tests/gpu/", "tests/whisper-ab/",
-             "tools/llama-ab/count_calls.c")
+ELSEWHERE = ("src/attach/", "tests/attach/", "tests/conformance/foreign/", "tests/dropin/", "tests/faults/", "tests/gpu/",
+             "tests/whisper-ab/", "tools/llama-ab/count_calls.c")
 # The files that know systems and compilers apart, and for what
 KNOWING = {
     "include/ggml.h": "export of functions",

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from llama_windows import try_windows
 from sandbox import INJECT, RpcServers, Sandbox
-from steps import ROOT, Failed, minutes, run_logged
+from steps import CORES, ROOT, Failed, minutes, run_logged
 
 PACKAGE = "llama-cpp-python"
 VERSION = "0.3.36"  # the newest one that was tested
@@ -120,11 +120,21 @@ def check_experts():
                                        "--rpc", servers.endpoints[0]], "expert-error.log")
 
 
+def check_backends():
+    """The backends of the ggml that was built, by the conformance suite: no fault but those of the list."""
+    source = SANDBOX.source_of(PACKAGE, VERSION) / "vendor/llama.cpp/ggml/src"
+    run_logged("backends", [sys.executable, "-B", ROOT / "scripts/check_backend.py", "--ggml",
+                            SANDBOX.evaluate("import site; print(site.getsitepackages()[0])"), "--internal-headers", source,
+                            "--rpc-servers", "1", "--jobs", str(CORES), "--known",
+                            ROOT / "tests/conformance/foreign/known_faults.txt"], "check-backend.log")
+
+
 def check_engine():
     """For scripts/test: a short comparison of everything, and a ggml with functions that are unknown. Raises Failed."""
     run_logged("engine", [sys.executable, Path(__file__).resolve(), "--parity", "--rpc-servers", "2", "--", "--prompt", "128",
                           "--start", "16", "--predict", "12", "--repeat", "1"], "engine.log")
     check_experts()
+    check_backends()
     run_logged("a newer ggml", [sys.executable, "-B", ROOT / "tests/dropin/newer_ggml.py"], "newer-ggml.log")
     run_logged("tests of llama-ab", [PYTHON, ROOT / "tests/llama-ab/test_llama_ab.py"], "llama-ab-tests.log")
     run_logged("plan of llama-ab", [PYTHON, LLAMA_AB / "llama_ab.py", "--plan", LLAMA_AB / "plans/self-test.json", "--models",

@@ -1,6 +1,6 @@
 #include "conformance_test.h"
 
-#include "ggml-sim.h"
+#include "platform.h"
 
 namespace conformance {
 
@@ -9,18 +9,12 @@ namespace {
 constexpr uint64_t kSimSeeds = 24;
 constexpr uint64_t kRealAttempts = 3;
 
-uint64_t n_violations() {
-    ggml_sim_counters counters = {};
-    ggml_backend_sim_get_counters(&counters);
-    return counters.contract_violations;
-}
-
 } // namespace
 
 ConformanceTest::ConformanceTest() {
     ggml_log_set([](ggml_log_level, const char * text, void * log) { *static_cast<std::string *>(log) += text; },
                  &log_);
-    ggml_backend_sim_set_seed(0);
+    set_schedule(0);
 }
 
 ConformanceTest::~ConformanceTest() {
@@ -28,7 +22,7 @@ ConformanceTest::~ConformanceTest() {
         ADD_FAILURE() << "log of the test:\n" << log_;
     }
     ggml_log_set(nullptr, nullptr);
-    ggml_backend_sim_set_seed(0);
+    set_schedule(0);
 }
 
 void ConformanceTest::SetUp() {
@@ -50,7 +44,7 @@ void ConformanceTest::once(const std::function<void(World & world)> & test) {
 
 void ConformanceTest::attempt(uint64_t seed, const std::function<void(World & world)> & test) {
     SCOPED_TRACE("schedule " + std::to_string(seed));
-    ggml_backend_sim_set_seed(seed);
+    set_schedule(seed);
     const uint64_t before = n_violations();
     {
         World world(subject());

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "conformance_test.h"
+#include "platform.h"
 #include "queries.h"
 
 namespace conformance {
@@ -14,7 +15,7 @@ struct Pair {
     ggml_backend_dev_t dst;
 
     std::string text() const { return std::string(ggml_backend_dev_name(src)) + " to " + ggml_backend_dev_name(dst); }
-    ggml_backend_copy_queue queue() const { return copy_queue(src, dst); }
+    CopyQueue queue() const { return copy_queue(src, dst); }
 };
 
 // The pairs that a subject takes part in
@@ -54,6 +55,7 @@ class CopyConformance : public ConformanceTest {
             if (wanted(pair)) {
                 found = true;
                 SCOPED_TRACE(pair.text());
+                note(pair.text());
                 on_each_schedule([&](World & world) {
                     const Ends ends = {world.backend_on(pair.src), world.backend_on(pair.dst)};
                     test(world, pair, ends);
@@ -177,7 +179,7 @@ TEST_P(CopyConformance, WithinOneQueueIsInOrder) {
 }
 
 TEST_P(CopyConformance, IsDoneWhenTheCallReturnsIfThePairIsRefused) {
-    on_each_pair([](const Pair & pair) { return pair.queue() == GGML_BACKEND_COPY_QUEUE_NONE; },
+    on_each_pair([](const Pair & pair) { return pair.queue() == CopyQueue::None; },
                  "ggml_backend_copy_queue says NONE for no pair of " + subject().name,
                  [](World & world, const Pair &, const Ends & ends) {
                      ggml_tensor * x = world.vector_on(ends.src, 1.0f);
@@ -193,31 +195,26 @@ TEST_P(CopyConformance, IsDoneWhenTheCallReturnsIfThePairIsRefused) {
 }
 
 TEST_P(CopyConformance, OnTheSourceRunsBeforeItsLaterTasks) {
-    on_each_pair(
-        [](const Pair & pair) {
-            return pair.queue() == GGML_BACKEND_COPY_QUEUE_SOURCE && is_between_asynchronous(pair);
-        },
-        "ggml_backend_copy_queue says SOURCE for no pair of " + subject().name,
-        [](World & world, const Pair &, const Ends & ends) {
-            ggml_tensor * x = world.vector_on(ends.src, 1.0f);
-            ggml_tensor * y = world.vector_on(ends.dst, 0.0f);
-            const float * nines = world.host_vector(9.0f);
-            world.delay(ends.dst); // must not hold the copy back beyond the overwriting
-            ggml_backend_tensor_copy_async(ends.src, ends.dst, x, y);
-            ggml_backend_tensor_set_async(ends.src, x, nines, 0, world.bytes());
-            ggml_backend_synchronize(ends.src);
-            EXPECT_TRUE(all_are(y, 1.0f)) << "synchronizing the source did not complete the copy";
-            EXPECT_TRUE(all_are(x, 9.0f));
-            ggml_backend_synchronize(ends.dst);
-            EXPECT_TRUE(all_are(y, 1.0f));
-        });
+    on_each_pair([](const Pair & pair) { return pair.queue() == CopyQueue::Source && is_between_asynchronous(pair); },
+                 "ggml_backend_copy_queue says SOURCE for no pair of " + subject().name,
+                 [](World & world, const Pair &, const Ends & ends) {
+                     ggml_tensor * x = world.vector_on(ends.src, 1.0f);
+                     ggml_tensor * y = world.vector_on(ends.dst, 0.0f);
+                     const float * nines = world.host_vector(9.0f);
+                     world.delay(ends.dst); // must not hold the copy back beyond the overwriting
+                     ggml_backend_tensor_copy_async(ends.src, ends.dst, x, y);
+                     ggml_backend_tensor_set_async(ends.src, x, nines, 0, world.bytes());
+                     ggml_backend_synchronize(ends.src);
+                     EXPECT_TRUE(all_are(y, 1.0f)) << "synchronizing the source did not complete the copy";
+                     EXPECT_TRUE(all_are(x, 9.0f));
+                     ggml_backend_synchronize(ends.dst);
+                     EXPECT_TRUE(all_are(y, 1.0f));
+                 });
 }
 
 TEST_P(CopyConformance, OnTheDestinationRunsAfterItsTasks) {
     on_each_pair(
-        [](const Pair & pair) {
-            return pair.queue() == GGML_BACKEND_COPY_QUEUE_DESTINATION && is_between_asynchronous(pair);
-        },
+        [](const Pair & pair) { return pair.queue() == CopyQueue::Destination && is_between_asynchronous(pair); },
         "ggml_backend_copy_queue says DESTINATION for no pair of " + subject().name,
         [](World & world, const Pair &, const Ends & ends) {
             ggml_tensor * x = world.vector_on(ends.src, 1.0f);

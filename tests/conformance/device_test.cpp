@@ -33,29 +33,9 @@ TEST_P(DeviceConformance, EventsCanBeMadeIfDeclared) {
     ggml_backend_event_free(event);
 }
 
-TEST_P(DeviceConformance, HostPointersAreTakenIfDeclared) {
-    EXPECT_EQ(subject().props().caps.buffer_from_host_ptr, device()->iface.buffer_from_host_ptr != nullptr);
-}
-
 TEST_P(DeviceConformance, EventsComeWithAsynchrony) {
     const ggml_backend_dev_caps caps = subject().props().caps;
     EXPECT_TRUE(caps.async || !caps.events) << "events order queues; without caps.async there is none";
-}
-
-TEST_P(DeviceConformance, MembersThatBelongTogetherAreThereTogether) {
-    once([this](World & world) {
-        const ggml_backend_dev_caps caps = subject().props().caps;
-        const ggml_backend_i & backend = world.backend()->iface;
-        const ggml_backend_device_i & iface = device()->iface;
-        EXPECT_TRUE(!caps.async || backend.synchronize != nullptr) << "caps.async without synchronize";
-        EXPECT_EQ(caps.events, backend.event_record != nullptr);
-        EXPECT_EQ(caps.events, backend.event_wait != nullptr);
-        EXPECT_EQ(caps.events, iface.event_new != nullptr);
-        EXPECT_EQ(caps.events, iface.event_free != nullptr);
-        EXPECT_EQ(caps.events, iface.event_synchronize != nullptr);
-        EXPECT_TRUE(backend.set_tensor_2d_async == nullptr || backend.set_tensor_async != nullptr);
-        EXPECT_TRUE(backend.get_tensor_2d_async == nullptr || backend.get_tensor_async != nullptr);
-    });
 }
 
 TEST_P(DeviceConformance, TheRegistryListsItsDevices) {
@@ -69,7 +49,6 @@ TEST_P(DeviceConformance, TheRegistryListsItsDevices) {
         EXPECT_TRUE(listed) << ggml_backend_dev_name(device);
         EXPECT_EQ(ggml_backend_dev_by_name(ggml_backend_dev_name(device)), device) << "the name is not unique";
     }
-    EXPECT_EQ(ggml_backend_reg_dev_get(reg, ggml_backend_reg_dev_count(reg)), nullptr);
     EXPECT_EQ(ggml_backend_reg_get_proc_address(reg, "no such function"), nullptr);
 }
 
@@ -99,10 +78,11 @@ TEST_P(DeviceConformance, MemoryInUseIsNotFree) {
     const size_t size = size_t{1} << 20;
     size_t before = 0;
     size_t after = 0;
-    ggml_backend_dev_memory(device(), &before, nullptr);
+    size_t total = 0; // ggml has no check for NULL
+    ggml_backend_dev_memory(device(), &before, &total);
     const ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(ggml_backend_dev_buffer_type(device()), size);
     ASSERT_NE(buffer, nullptr);
-    ggml_backend_dev_memory(device(), &after, nullptr);
+    ggml_backend_dev_memory(device(), &after, &total);
     ggml_backend_buffer_free(buffer);
     EXPECT_LE(after, before);
 }
@@ -118,40 +98,11 @@ TEST_P(DeviceConformance, EventsReachOnlyDevicesThatHaveEvents) {
     }
 }
 
-// A pair for which the query names a queue is copied there: only what is refused may be NONE, and all that is refused.
-TEST_P(DeviceConformance, CopiesAreAcceptedAsTheRegistrySays) {
-    for (const Subject & other : subjects()) {
-        for (const ggml_backend_dev_t source : other.devices) {
-            const ggml_backend_copy_queue queue = copy_queue(source, device());
-            if (queue == GGML_BACKEND_COPY_QUEUE_UNKNOWN) {
-                continue; // nothing is promised
-            }
-            SCOPED_TRACE(ggml_backend_dev_name(source));
-            once([&](World & world) {
-                const ggml_backend_t src = world.backend_on(source);
-                const ggml_backend_t dst = world.backend();
-                // The CPU's tensors are copied out of pinned memory if at all.
-                const ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(device());
-                const bool from_cpu = ggml_backend_dev_type(source) == GGML_BACKEND_DEVICE_TYPE_CPU;
-                ggml_tensor * x =
-                    from_cpu && pinned != nullptr ? world.vector_in(pinned, 3.0f) : world.vector_on(src, 3.0f);
-                ggml_tensor * y = world.vector_on(dst, 0.0f);
-                const auto copy = dst->iface.cpy_tensor_async;
-                const bool accepted = copy != nullptr && copy(src, dst, x, y);
-                EXPECT_EQ(accepted, queue != GGML_BACKEND_COPY_QUEUE_NONE);
-                ggml_backend_synchronize(src);
-                ggml_backend_synchronize(dst);
-                EXPECT_TRUE(all_are(y, accepted ? 3.0f : 0.0f)) << "a refused copy must leave no trace";
-            });
-        }
-    }
-}
-
 TEST_P(DeviceConformance, CopiesBetweenAsynchronousQueuesNameOne) {
-    const ggml_backend_copy_queue queue = copy_queue(device(), device());
+    const CopyQueue queue = copy_queue(device(), device());
     if (!subject().is_async()) {
-        EXPECT_NE(queue, GGML_BACKEND_COPY_QUEUE_SOURCE) << "a device without asynchrony has no queue";
-        EXPECT_NE(queue, GGML_BACKEND_COPY_QUEUE_DESTINATION) << "a device without asynchrony has no queue";
+        EXPECT_NE(queue, CopyQueue::Source) << "a device without asynchrony has no queue";
+        EXPECT_NE(queue, CopyQueue::Destination) << "a device without asynchrony has no queue";
     }
 }
 

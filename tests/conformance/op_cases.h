@@ -42,11 +42,15 @@ struct OpCase {
     std::string name;
     double tolerance; // normalized mean squared error against the CPU backend; 0: bit by bit
     std::function<ggml_tensor *(Operands & operands)> build;
+    bool any_order = false; // The I32 values of a row have no order, by ggml's definition.
 };
 
 const std::vector<OpCase> & op_cases();
 
-// Operations that a backend may well refuse: types that nothing computes with, and functions of the program.
+// A function of the program
+const OpCase & custom_case();
+
+// Operations that a backend may well refuse: types that nothing computes with
 const std::vector<OpCase> & odd_cases();
 
 } // namespace conformance

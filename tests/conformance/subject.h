@@ -1,4 +1,4 @@
-// Subjects - the backends that the suite is run on: every one that the library was built with.
+// Subjects - the backends that the suite is run on: every one that the ggml at hand has.
 //
 // A subject is a kind of device: the CPU, one profile of the simulated devices, or what another registry lists. A new
 // backend becomes a subject by registering itself; nothing here names it. One thread.
@@ -20,6 +20,8 @@ struct Subject {
     std::vector<ggml_backend_dev_t> devices; // at most two; none where this machine has no such device
     bool simulated = false;                  // its timing is decided by a seed
     bool exact = false;                      // computes what the CPU backend does, bit by bit
+    double least_tolerance = 0;              // of operations that compute: more than this is a fault
+    bool overcommits = false;                // more memory can be taken than there is, as from an operating system
     int64_t n = 64;                          // elements of a vector: enough that a transfer takes time
 
     ggml_backend_dev_props props() const; // of the first device
@@ -30,6 +32,7 @@ struct Subject {
 };
 
 const std::vector<Subject> & subjects();
+bool is_simulated(ggml_backend_dev_t device);
 
 // What GoogleTest shows
 std::string name_of(const Subject & subject);

@@ -1,9 +1,9 @@
 #include "world.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
-
-#include "ggml-sim.h"
+#include <map>
 
 namespace conformance {
 
@@ -114,15 +114,47 @@ void World::delay(ggml_backend_t backend) {
     if (!props.caps.async) {
         return;
     }
-    const bool simulated = ggml_backend_is_sim(backend);
-    const bool is_slow = std::getenv("GGML_SCHED_TEST_SHORT_DELAYS") != nullptr; // under a sanitizer of the device
-    const int64_t side = simulated ? 4 : is_slow ? 128 : 2048;
+    const Delay delay = is_simulated(device) ? Delay{4, 1} : delay_of(device);
+    ggml_cgraph * graph = product_of(device, delay.side);
+    for (int i = 0; i < delay.n_launches; i++) {
+        EXPECT_EQ(ggml_backend_graph_compute_async(backend, graph), GGML_STATUS_SUCCESS);
+    }
+}
+
+ggml_cgraph * World::product_of(ggml_backend_dev_t device, int64_t side) {
     const ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
     ggml_tensor * operand = place(ggml_new_tensor_2d(ctx_, GGML_TYPE_F32, side, side), buft);
     ggml_backend_tensor_memset(operand, 0, 0, ggml_nbytes(operand));
-    ggml_cgraph * graph = graph_of(place(ggml_mul_mat(ctx_, operand, operand), buft));
-    for (int i = 0; i < (simulated ? 1 : 16); i++) {
-        EXPECT_EQ(ggml_backend_graph_compute_async(backend, graph), GGML_STATUS_SUCCESS);
+    return graph_of(place(ggml_mul_mat(ctx_, operand, operand), buft));
+}
+
+World::Delay World::delay_of(ggml_backend_dev_t device) {
+    static std::map<ggml_backend_dev_t, Delay> known;
+    const auto found = known.find(device);
+    return found != known.end() ? found->second : known[device] = World(subject_).measured_delay(device);
+}
+
+// A product of matrices that takes at least a millisecond, or the largest one; and so many that they take 20. It is
+// done when a read returns: RPC's synchronize returns earlier.
+World::Delay World::measured_delay(ggml_backend_dev_t device) {
+    if (std::getenv("GGML_SCHED_TEST_SHORT_DELAYS") != nullptr) { // under a sanitizer of the device
+        return {128, 16};
+    }
+    const ggml_backend_t backend = backend_on(device);
+    for (int64_t side = 128;; side *= 2) {
+        ggml_cgraph * graph = product_of(device, side);
+        const auto milliseconds = [&] {
+            const auto begin = std::chrono::steady_clock::now();
+            EXPECT_EQ(ggml_backend_graph_compute(backend, graph), GGML_STATUS_SUCCESS);
+            float first = 0;
+            ggml_backend_tensor_get(ggml_graph_node(graph, 0), &first, 0, sizeof(first));
+            return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+        };
+        milliseconds(); // the first launch loads the kernel
+        const double taken = milliseconds();
+        if (taken >= 1 || side == 2048) {
+            return {side, std::clamp(static_cast<int>(20 / taken), 1, 16)};
+        }
     }
 }
 
@@ -144,6 +176,14 @@ void put_in_order(ggml_backend_t before, ggml_backend_event_t event, ggml_backen
 std::vector<float> values_of(const ggml_tensor * tensor) {
     std::vector<float> data(ggml_nbytes(tensor) / sizeof(float));
     ggml_backend_tensor_get(tensor, data.data(), 0, ggml_nbytes(tensor));
+    return data;
+}
+
+std::vector<float> ramp(int64_t n) {
+    std::vector<float> data(static_cast<size_t>(n));
+    for (size_t i = 0; i < data.size(); i++) {
+        data[i] = static_cast<float>(i);
+    }
     return data;
 }
 

@@ -73,6 +73,14 @@ class World {
     size_t bytes() const { return static_cast<size_t>(subject_.n) * sizeof(float); }
 
   private:
+    struct Delay {
+        int64_t side; // of the matrices
+        int n_launches;
+    };
+    ggml_cgraph * product_of(ggml_backend_dev_t device, int64_t side);
+    Delay delay_of(ggml_backend_dev_t device); // measured once in a process
+    Delay measured_delay(ggml_backend_dev_t device);
+
     const Subject & subject_;
     ggml_context * ctx_;
     std::vector<ggml_backend_t> backends_;
@@ -86,6 +94,9 @@ void put_in_order(ggml_backend_t before, ggml_backend_event_t event, ggml_backen
 
 // The tensor's bytes as floats, by a blocking read
 std::vector<float> values_of(const ggml_tensor * tensor);
+
+// 0, 1, 2, ...
+std::vector<float> ramp(int64_t n);
 
 testing::AssertionResult all_are(const float * data, int64_t n, float value);
 testing::AssertionResult all_are(const ggml_tensor * tensor, float value); // by a blocking read

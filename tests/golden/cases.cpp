@@ -144,9 +144,10 @@ std::vector<Case> work_on_the_host() {
         {"moe_experts_in_banks",
          "The same, with device memory for two of the four experts of each layer (GGML_SCHED_EXPERT_MISSES=shared).\n"
          "Look at: each layer has two splits on the CPU and two on the GPU. The first one on the CPU parts the pairs, "
-         "as "
-         "soon as the host has the ids. Then the GPU computes the block on the bank, and the CPU meanwhile the pairs "
-         "that are missing. Their rows go to the GPU, which picks the rows of both.",
+         "as soon as the host has the ids. Then the GPU computes the block on the bank, and the CPU meanwhile the "
+         "pairs that are missing. Their rows go to the GPU, which picks the rows of both. The second queue of the GPU "
+         "copies experts for later runs to the bank of the layer that is not at work. What the run itself needs is "
+         "copied behind the node that parts the pairs.",
          Show::Synchronized, with_banks({kCuda}, 16384), kHostExperts},
     };
 }

@@ -136,7 +136,7 @@ void Executor::forget_weights() {
 
 // Performs a CopyNow: the host makes the copy, which is done when the call returns.
 Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings) {
-    if (copy.form != CopyForm::NamedExperts && copy.form != CopyForm::Promoted) {
+    if (copy.form != CopyForm::NamedExperts && !fills_bank(copy)) {
         copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
         stats.blocking_copies++;
         stats.bytes_copied += copy.bytes;

@@ -14,7 +14,7 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
                                              int n_entries, int least_entries, MissShare & share) {
     const host::Backend & device = backends[backend];
     const auto n_experts = static_cast<int>(experts[0]->ne[expert_dimension(experts[0])]);
-    std::unique_ptr<ExpertBank> bank(new ExpertBank(device, backend, n_experts, n_entries, least_entries, share));
+    std::unique_ptr<ExpertBank> bank(new ExpertBank(backend, n_experts, n_entries, least_entries, share));
     for (const ggml_tensor * const tensor : experts) {
         bank->copies_.push_back(describe_copy(tensor, device.buft, n_entries));
         if (!allocate_copy(bank->copies_.back(), device.buft)) {
@@ -88,25 +88,12 @@ ggml_tensor * ExpertBank::find(const ggml_tensor * experts) const {
     return copy == copies_.end() ? nullptr : copy->tensor.get();
 }
 
-void ExpertBank::upload(int expert, int entry) {
-    if (!device_.set_async) {
-        host::synchronize(device_.handle); // The copy is made at once, and an earlier run may still read the entry.
-    }
-    for (const ResidentCopy & copy : copies_) {
-        const char * const from =
-            static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;
-        host::set_async(device_.handle, copy.tensor.get(), from, static_cast<size_t>(entry) * copy.expert_bytes,
-                        copy.expert_bytes);
-    }
-}
-
 const char * ExpertBank::find_changed() {
     const int entry = n_checked_++ % residency_.n_entries();
     const int expert = residency_.expert_in(entry);
     if (expert == ExpertResidency::kNone) {
         return nullptr;
     }
-    host::synchronize(device_.handle);
     for (const ResidentCopy & copy : copies_) {
         const char * const from =
             static_cast<const char *>(copy.data) + static_cast<size_t>(expert) * copy.expert_bytes;

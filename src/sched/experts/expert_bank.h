@@ -1,9 +1,8 @@
 // ExpertBank - device memory with entries for some of the experts of a block: one tensor for each expert tensor, and
 // the same entry in all of them.
 //
-// A node on the device reads the bank with entries in place of ids. Experts that the residency has promoted are copied
-// to their entries by tasks of the next program (see lower/bank_copies.h). Only upload() makes copies of its own, for a
-// node that the CPU computes: they go on the queue of the device, as do all launches that read the bank.
+// A node on the device reads the bank with entries in place of ids. The residency says which experts get an entry, and
+// tasks of the program copy them there (see lower/bank_copies.h).
 //
 // It owns the memory. One thread at a time.
 
@@ -56,10 +55,7 @@ class ExpertBank {
 
     // Returns how many of the missing experts are uploaded where they are shared.
     int n_uploaded(int n_missing) const { return share_.n_uploaded(backend_, n_missing); }
-    // Enqueues the upload of an expert to an entry, behind all launches that read the bank. The tensors in host memory
-    // must exist until it is done.
-    void upload(int expert, int entry);
-    // Notes how many experts get an entry before the current run.
+    // Notes how many experts have been promoted in the current run.
     void note_promoted(size_t n_experts) { n_promoted_ = n_experts; }
     // Returns the number that was noted; 0 if it was taken already, since two patterns of a graph may use this bank.
     uint64_t take_promoted() { return std::exchange(n_promoted_, 0); }
@@ -67,19 +63,16 @@ class ExpertBank {
     ExpertCounts & counts() { return counts_; }
     const ExpertCounts & counts() const { return counts_; }
     // Returns the name of a tensor with an entry whose bytes are not those in host memory; NULL if there is none. Each
-    // call looks at another entry. It waits for the device.
+    // call looks at another entry. Nothing may write the bank meanwhile.
     const char * find_changed();
 
   private:
-    ExpertBank(const host::Backend & device, BackendId backend, int n_experts, int n_entries, int least_entries,
-               const MissShare & share)
-        : device_(device)
-        , backend_(backend)
+    ExpertBank(BackendId backend, int n_experts, int n_entries, int least_entries, const MissShare & share)
+        : backend_(backend)
         , least_entries_(least_entries)
         , share_(share)
         , residency_(n_experts, n_entries) {}
 
-    const host::Backend & device_;
     const BackendId backend_;
     const int least_entries_;
     const MissShare & share_;
@@ -92,9 +85,21 @@ class ExpertBank {
 
 // BanksInUse - the banks that a program uses
 struct BanksInUse {
-    std::vector<ExpertBank *> filled;      // experts are copied to their entries before the first launch
-    bool are_filled_while_running = false; // a node of the CPU enqueues uploads to `filled`, too
-    std::vector<ExpertBank *> read;        // the others: in place of sending an expert again, its entry is copied
+    // Filled - a bank that gets promoted experts
+    struct Filled {
+        ExpertBank * bank;
+        bool at_middle;      // promoted experts are copied in the middle of the run, not at its begin
+        bool on_stream_lane; // and on the lane that streams weights
+    };
+    // Parted - a node that parts pairs, and the bank that gets those of their experts that are uploaded at once
+    struct Parted {
+        const ggml_tensor * pairs;
+        ExpertBank * bank;
+    };
+    std::vector<Filled> filled;          // each once, in the order in which the graph reads them
+    std::vector<Parted> parted;          // in the order of the graph
+    size_t middle = 0;                   // the element of `parted` with which the second half of the run begins
+    std::vector<ExpertBank *> read = {}; // the others: in place of sending an expert again, its entry is copied
 };
 
 } // namespace ggml_sched

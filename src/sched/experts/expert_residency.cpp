@@ -21,12 +21,14 @@ void ExpertResidency::clear() {
     std::fill(entries_.begin(), entries_.end(), kNone);
     std::fill(experts_.begin(), experts_.end(), kNone);
     promotions_.clear();
+    admissions_.clear();
     has_admitted_ = false;
 }
 
 void ExpertResidency::begin_run() {
     constexpr double kLargest = 1e100;
     noted_.clear();
+    admissions_.clear();
     weight_ *= std::exp2(1.0 / Tuning::kExpertHalfLife);
     if (weight_ > kLargest) {
         for (double & score : scores_) {
@@ -106,6 +108,7 @@ int ExpertResidency::admit(int expert) {
         return kNone;
     }
     put(expert, entry);
+    admissions_.push_back({expert, entry});
     has_admitted_ = true;
     missed_.erase(std::remove(missed_.begin(), missed_.end(), expert), missed_.end());
     return entry;

@@ -47,6 +47,8 @@ class ExpertResidency {
     void make_room(int64_t n_choices) {
         noted_.reserve(static_cast<size_t>(n_choices));
         missed_.reserve(entries_.size());
+        promotions_.reserve(entries_.size());
+        admissions_.reserve(experts_.size());
     }
     // Lets the first experts have the entries. They count as never chosen.
     void fill();
@@ -57,23 +59,25 @@ class ExpertResidency {
     // Notes that the run has chosen an expert, for one of its tokens.
     void note(int expert);
 
-    // Promotion - an expert that gets an entry
-    struct Promotion {
+    // NewEntry - an expert that gets an entry. Its bytes are to follow.
+    struct NewEntry {
         int expert;
         int entry;
     };
     // Gives entries to experts that the runs since the last call have missed. Returns how many of them have replaced an
-    // expert that was chosen before. Their bytes are to follow.
+    // expert that was chosen before.
     size_t promote(const PromotionLimits & limits = {});
-    // True if experts have got entries at once since forget_admissions().
-    bool has_admitted() const { return has_admitted_; }
-    void forget_admissions() noexcept { has_admitted_ = false; }
     // Returns what the last promote() has given, until forget_promotions().
-    const std::vector<Promotion> & promotions() const { return promotions_; }
+    const std::vector<NewEntry> & promotions() const { return promotions_; }
     void forget_promotions() noexcept { promotions_.clear(); }
-    // Gives an expert an entry at once, and returns it. It takes none of an expert that the current run has noted;
-    // kNone if there is no other.
+    // Gives an expert that the current run needs an entry, and returns it. It takes none of an expert that the run has
+    // noted; kNone if there is no other.
     int admit(int expert);
+    // Returns what admit() has given in the current run.
+    const std::vector<NewEntry> & admissions() const { return admissions_; }
+    // True if admit() has given an entry since forget_admitted().
+    bool has_admitted() const { return has_admitted_; }
+    void forget_admitted() noexcept { has_admitted_ = false; }
     double score_of(int expert) const { return scores_[static_cast<size_t>(expert)]; }
     // Returns by expert how often it was chosen since forget_times_chosen().
     const std::vector<uint32_t> & times_chosen() const { return times_chosen_; }
@@ -90,7 +94,8 @@ class ExpertResidency {
     std::vector<int> experts_;           // by entry
     std::vector<int> noted_;             // by the current run
     std::vector<int> missed_;            // since the last promote(), each once
-    std::vector<Promotion> promotions_;
+    std::vector<NewEntry> promotions_;
+    std::vector<NewEntry> admissions_;
     bool has_admitted_ = false;
 };
 

@@ -8,6 +8,8 @@ namespace ggml_sched {
 
 void Parting::begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const ggml_tensor * ids) {
     bank_ = &bank;
+    node_ = node;
+    before_ = nullptr;
     misses_ = misses;
     ids_name_ = ids->name;
     n_chosen_ = ids->ne[0];
@@ -58,6 +60,9 @@ void Parting::part(const ggml_tensor * node) {
     has_wrong_ = false;
     n_uploaded_ = 0;
     n_missed_ = 0;
+    if (before_) {
+        before_();
+    }
     bank_->residency().begin_run();
     for (int64_t pair = 0; pair < n_pairs_; pair++) {
         const int32_t expert = expert_of(ids, pair);
@@ -79,7 +84,7 @@ void Parting::part(const ggml_tensor * node) {
     }
 }
 
-// Uploads some of the missing experts, those that were chosen most often first. The CPU has the others.
+// Gives entries to some of the missing experts, those that were chosen most often first. The CPU has the others.
 void Parting::share(const ggml_tensor * ids) {
     ExpertResidency & residency = bank_->residency();
     missing_.clear();
@@ -103,11 +108,9 @@ void Parting::share(const ggml_tensor * ids) {
         return score_of_a > score_of_b || (score_of_a == score_of_b && a < b);
     });
     for (int i = 0; i < n_wanted; i++) {
-        const int entry = residency.admit(missing_[static_cast<size_t>(i)]);
-        if (entry == ExpertResidency::kNone) {
+        if (residency.admit(missing_[static_cast<size_t>(i)]) == ExpertResidency::kNone) {
             break; // The run needs all of them.
         }
-        bank_->upload(missing_[static_cast<size_t>(i)], entry);
         n_uploaded_++;
     }
     bytes_on_cpu_ = static_cast<size_t>(n_missing - n_uploaded_) * bank_->bytes_of_entry();
@@ -148,7 +151,7 @@ void Parting::part_token(const ggml_tensor * node, const ggml_tensor * ids, int6
     }
 }
 
-// Returns the entry of an expert; kNone if it has none. Uploads it if missing experts are uploaded.
+// Returns the entry of an expert; kNone if it has none. It gets one if missing experts are uploaded.
 int Parting::entry_of(int32_t expert) {
     if (!exists(expert)) {
         return ExpertResidency::kNone;
@@ -158,9 +161,7 @@ int Parting::entry_of(int32_t expert) {
         return entry;
     }
     n_uploaded_++;
-    const int admitted = bank_->residency().admit(expert);
-    bank_->upload(expert, admitted);
-    return admitted;
+    return bank_->residency().admit(expert);
 }
 
 } // namespace ggml_sched

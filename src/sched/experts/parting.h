@@ -1,14 +1,16 @@
 // Parting - which pairs of a block the device computes in a run, and which ones the CPU.
 //
 // It is a node of the graph, on the CPU: it reads the ids that the router has chosen, and writes rows of integers that
-// the nodes behind it read. It also sets how many pairs the nodes of the CPU compute: their tensors have room for all
-// pairs, and in a run they have as many rows as pairs are missing on the device.
+// the nodes behind it read. It also gives entries to missing experts that are to be uploaded, and sets how many pairs
+// the nodes of the CPU compute: their tensors have room for all pairs, and in a run they have as many rows as pairs are
+// missing on the device.
 //
 // The numbers of the last run stay until the next one. The thread that computes the graph uses it, and needs no memory
 // there: begin() has got it.
 
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,10 +43,13 @@ class Parting {
     void begin(ExpertBank & bank, Misses misses, ggml_tensor * node, const ggml_tensor * ids);
     // Notes a tensor that has an element of this dimension for each missing pair.
     void add_tensor_of_misses(ggml_tensor * tensor, int dimension) { of_misses_.emplace_back(tensor, dimension); }
+    // Lets a function be called before pairs are parted.
+    void call_before(std::function<void()> function) { before_ = std::move(function); }
     // Lets these tensors have room for all pairs again.
     void restore_shapes();
 
     ExpertBank & bank() const { return *bank_; }
+    const ggml_tensor * node() const { return node_; }
     int64_t n_pairs() const { return n_pairs_; }
     int64_t n_missed() const { return n_missed_; }        // pairs of the last run
     int64_t n_uploaded() const { return n_uploaded_; }    // experts of the last run
@@ -66,6 +71,8 @@ class Parting {
     bool exists(int32_t expert) const;
 
     ExpertBank * bank_ = nullptr;
+    const ggml_tensor * node_ = nullptr;
+    std::function<void()> before_;
     Misses misses_ = Misses::None;
     std::string ids_name_;
     int64_t n_chosen_ = 0;

@@ -29,8 +29,7 @@ ResidentExperts::ResidentExperts(const std::vector<host::Backend> & backends, co
     , share_(backends.size()) {}
 
 void ResidentExperts::set(const Settings & settings) {
-    exchange_.clear();
-    parted_.begin(nullptr);
+    forget_graph();
     while (has_blocks()) {
         free_last();
     }
@@ -41,9 +40,16 @@ void ResidentExperts::set(const Settings & settings) {
     promotion_budget_ = {};
     n_looked_at_ = 0;
     n_parted_runs_ = 0;
-    n_pairs_ = 0;
     left_.assign(backends_.size(), settings.budget);
     is_full_ = false;
+}
+
+// Forgets the last graph, before memory goes that it uses.
+void ResidentExperts::forget_graph() {
+    exchange_.clear();
+    parted_.begin(nullptr);
+    in_use_ = {};
+    n_pairs_ = 0;
 }
 
 void ResidentExperts::free_last() {
@@ -61,9 +67,7 @@ void ResidentExperts::give_back() {
     if (!std::exchange(is_full_, true)) {
         host::log_warning("device memory is needed for something else, so fewer experts are resident");
     }
-    exchange_.clear();
-    parted_.begin(nullptr);
-    n_pairs_ = 0;
+    forget_graph();
     if (has_blocks()) {
         free_last();
     }
@@ -97,6 +101,7 @@ ggml_cgraph * ResidentExperts::take(ggml_cgraph * graph, const std::function<boo
     if (!banks_.empty()) {
         part(nodes, is_fixed);
     }
+    find_halves();
     replace_operands();
     return parted_.finish();
 }
@@ -206,41 +211,59 @@ void ResidentExperts::restore() {
     exchange_.restore();
 }
 
-void ResidentExperts::promote() {
-    size_t bytes = 0;
+// Finds which banks the last graph uses, and how. A bank is filled while the device computes the half of the blocks
+// that does not read it: at the begin of the run if a block of the second half reads it first, else in the middle.
+void ResidentExperts::find_halves() {
+    in_use_ = {};
     const size_t n_patterns = parted_.patterns().size();
+    in_use_.middle = n_patterns / 2;
+    const auto is_parted = [this](const ExpertBank * bank) {
+        return std::any_of(in_use_.parted.begin(), in_use_.parted.end(),
+                           [&](const BanksInUse::Parted & parted) { return parted.bank == bank; });
+    };
     for (size_t i = 0; i < n_patterns; i++) {
-        parted_.parting(i).bank().residency().forget_promotions();
-        parted_.parting(i).bank().note_promoted(0);
-    }
-    for (size_t i = 0; i < n_patterns && bytes < Tuning::kMostUploaded; i++) {
-        ExpertBank & bank = parted_.parting(next_promoted_++ % n_patterns).bank();
-        if (!bank.residency().promotions().empty() || bank.residency().has_admitted()) {
-            continue; // Two patterns of the graph use this bank. Or missing experts get entries while it runs.
+        ExpertBank & bank = parted_.parting(i).bank();
+        if (settings_.misses == Misses::Shared && !is_parted(&bank)) {
+            const auto b = static_cast<size_t>(bank.backend());
+            const bool has_stream = b < have_stream_.size() && have_stream_[b];
+            in_use_.filled.push_back({&bank, i < in_use_.middle, has_stream});
         }
-        const double upload_us = share_.upload_us(bank.backend(), bank.bytes_of_entry());
-        PromotionLimits limits = promotion_budget_.limits_of(upload_us, share_.cpu_us(bank.bytes_of_entry()));
-        limits.most = (Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1;
-        promotion_budget_.take(static_cast<double>(bank.residency().promote(limits)) * upload_us);
-        bank.note_promoted(bank.residency().promotions().size());
-        bytes += bank.residency().promotions().size() * bank.bytes_of_entry();
+        in_use_.parted.push_back({parted_.parting(i).node(), &bank});
     }
-    for (size_t i = 0; i < n_patterns; i++) {
-        parted_.parting(i).bank().residency().forget_admissions();
+    for (const auto & bank : banks_) {
+        if (!is_parted(bank.get())) {
+            in_use_.read.push_back(bank.get());
+        }
+    }
+    if (in_use_.middle > 0 && !in_use_.filled.empty()) {
+        parted_.parting(in_use_.middle).call_before([this] { promote(true); });
     }
 }
 
-BanksInUse ResidentExperts::banks_in_use() {
-    BanksInUse banks;
-    for (const auto & bank : banks_) {
-        bool is_filled = false;
-        for (size_t i = 0; i < parted_.patterns().size(); i++) {
-            is_filled = is_filled || &parted_.parting(i).bank() == bank.get();
+// Decides which experts get an entry of the banks of one half.
+void ResidentExperts::promote(bool at_middle) {
+    size_t bytes = 0;
+    const size_t n = in_use_.filled.size();
+    const size_t first = n == 0 ? 0 : next_promoted_++ % n;
+    for (size_t i = 0; i < n; i++) {
+        const BanksInUse::Filled & filled = in_use_.filled[(first + i) % n];
+        if (filled.at_middle != at_middle) {
+            continue;
         }
-        (is_filled ? banks.filled : banks.read).push_back(bank.get());
+        ExpertBank & bank = *filled.bank;
+        ExpertResidency & residency = bank.residency();
+        residency.forget_promotions();
+        // Where missing experts get entries while the graph runs, no others are needed.
+        if (bytes < Tuning::kMostUploaded && !residency.has_admitted()) {
+            const double upload_us = share_.upload_us(bank.backend(), bank.bytes_of_entry());
+            PromotionLimits limits = promotion_budget_.limits_of(upload_us, share_.cpu_us(bank.bytes_of_entry()));
+            limits.most = (Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1;
+            promotion_budget_.take(static_cast<double>(residency.promote(limits)) * upload_us);
+            bytes += residency.promotions().size() * bank.bytes_of_entry();
+        }
+        residency.forget_admitted();
+        bank.note_promoted(residency.promotions().size());
     }
-    banks.are_filled_while_running = settings_.misses != Misses::None;
-    return banks;
 }
 
 void ResidentExperts::forget_entries() noexcept {
@@ -293,7 +316,7 @@ size_t ResidentExperts::bytes() const {
     return bytes;
 }
 
-const char * ResidentExperts::find_changed() {
+const char * ResidentExperts::find_changed(const std::function<void(BackendId)> & wait_for) {
     const auto & all = exchange_.all();
     const size_t n_parted = parted_.patterns().size();
     if (all.size() + n_parted == 0) {
@@ -301,7 +324,9 @@ const char * ResidentExperts::find_changed() {
     }
     const size_t i = n_checked_++ % (all.size() + n_parted);
     if (i >= all.size()) {
-        return parted_.parting(i - all.size()).bank().find_changed();
+        ExpertBank & bank = parted_.parting(i - all.size()).bank();
+        wait_for(bank.backend());
+        return bank.find_changed();
     }
     const OperandExchange::Exchange & one = all[i];
     std::vector<char> bytes(ggml_nbytes(one.other));

@@ -81,9 +81,12 @@ class ResidentExperts {
     // The graph in which pairs are parted; empty if there is none.
     const ExpertGraph & parted() const { return parted_; }
     // Returns the banks that a program of the last graph uses.
-    BanksInUse banks_in_use();
-    // Decides which experts get an entry. It is called before a run, whose program copies them there.
-    void promote();
+    const BanksInUse & banks_in_use() const { return in_use_; }
+    // Decides which experts get an entry of the banks that are filled at the begin of a run. It is called before the
+    // run.
+    void begin_run() { promote(false); }
+    // Tells which backends have a second queue, for copies to banks.
+    void set_streams(std::vector<bool> have_stream) { have_stream_ = std::move(have_stream); }
     // Lets no expert have an entry, since copies may have failed.
     void forget_entries() noexcept;
     // Notes how long the host was busy with a run of the last graph, which went well; and how long of that the CPU was
@@ -108,8 +111,8 @@ class ResidentExperts {
     // Returns the bytes of device memory that the copies need.
     size_t bytes() const;
     // Returns the name of a copy that the last graph reads and whose original has other bytes; NULL if there is none.
-    // Each call looks at another copy. It is slow.
-    const char * find_changed();
+    // Each call looks at another copy. It is slow. `wait_for` waits for all that has been enqueued on a backend.
+    const char * find_changed(const std::function<void(BackendId)> & wait_for);
 
   private:
     // Block - the copies of one block. What another block has copied before is not among them.
@@ -140,6 +143,9 @@ class ResidentExperts {
     std::string obstacle_now(const ExpertPattern & pattern, const ExpertBank & bank,
                              const std::function<bool(const ggml_tensor *)> & is_fixed) const;
     void part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed);
+    void forget_graph();
+    void find_halves();
+    void promote(bool at_middle);
     Obstacle obstacle_on(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
     Obstacle load(const std::vector<const ggml_tensor *> & tensors, BackendId backend);
@@ -166,9 +172,11 @@ class ResidentExperts {
     std::vector<int> wanted_; // by bank: the number of entries that it should have; 0: what it has
     std::string listing_;     // see new_listing()
     bool is_listing_new_ = false;
-    size_t next_promoted_ = 0;  // the pattern whose bank is filled first
-    bool is_in_trials_ = false; // true if the time of the last graph counts in trials
-    int64_t n_pairs_ = 0;       // of the patterns of the last graph that may be parted
+    BanksInUse in_use_;             // by the last graph
+    std::vector<bool> have_stream_; // by backend; see set_streams()
+    size_t next_promoted_ = 0;      // the bank that is filled first
+    bool is_in_trials_ = false;     // true if the time of the last graph counts in trials
+    int64_t n_pairs_ = 0;           // of the patterns of the last graph that may be parted
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back
 };

@@ -69,9 +69,7 @@ bool ResidentExperts::want_other_entries(const ggml_cgraph * graph) {
 }
 
 void ResidentExperts::share_entries_anew() {
-    exchange_.clear();
-    parted_.begin(nullptr);
-    n_pairs_ = 0;
+    forget_graph();
     std::vector<std::unique_ptr<ExpertBank>> before;
     before.reserve(banks_.size());
     std::swap(before, banks_); // If host memory runs out below, what is left stays in host memory.

@@ -139,8 +139,9 @@ struct Tuning {
     // if so many more of all pairs would find their expert. Banks then fill anew, by kMostUploaded in a run.
     static constexpr int kRunsBeforeSharing = 512;
     static constexpr double kLeastGainOfSharing = 0.03;
-    // So much is uploaded to banks before a run, so that no token waits long. A PCIe link of 25 GB/s takes 3 ms.
-    static constexpr size_t kMostUploaded = 64 * kMiB;
+    // So much is uploaded to the banks of one half of a run, so that no token waits long. A PCIe link of 25 GB/s takes
+    // 1.3 ms. The device computes the other half meanwhile.
+    static constexpr size_t kMostUploaded = 32 * kMiB;
     // So many runs of kept graphs show what entries save. Below this part of the time of runs they save less than what
     // parting costs: 3 to 5 % where the CPU is fast and all layers are parted (docs/journal/2026-12.md).
     static constexpr int kRunsToJudge = 256;

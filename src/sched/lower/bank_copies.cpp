@@ -4,27 +4,79 @@
 
 namespace ggml_sched {
 
-void BankCopies::fill() {
-    for (ExpertBank * const bank : banks_.filled) {
-        const host::Backend & device = backends_[bank->backend()];
-        for (const ResidentCopy & copy : bank->copies()) {
-            CopyBinding binding = {kNoBinding,
-                                   kNoTensor,
-                                   copy.original.get(),
-                                   copy.tensor.get(),
-                                   static_cast<BackendId>(backends_.size() - 1),
-                                   bank->backend(),
-                                   ggml_nbytes(copy.tensor.get()),
-                                   false,
-                                   0};
-            binding.form = CopyForm::Promoted;
-            binding.residency = &bank->residency();
-            binding.pageable = device.set_async && device.events && !topology_.cannot_stage[bank->backend()] &&
-                               !out_.reads_pinned(binding);
-            out_.push_copy(device.set_async ? plan::TaskKind::SetAsync : plan::TaskKind::CopyNow, 0,
-                           out_.bind(binding));
-            filled_.push_back(out_.buffers().of(copy.buffer.get()).space);
+BankCopies::BankCopies(const BanksInUse & banks, const GraphView & graph, const Splits & splits,
+                       const std::vector<host::Backend> & backends, const Topology & topology, HostIds & ids,
+                       ProgramBuilder & out)
+    : banks_(banks)
+    , backends_(backends)
+    , topology_(topology)
+    , ids_(ids)
+    , out_(out) {
+    find_readers(graph, splits);
+}
+
+// Finds the first split of each bank's device behind the node that parts the pairs. The host knows by then which
+// experts get an entry, and no split before it reads them.
+void BankCopies::find_readers(const GraphView & graph, const Splits & splits) {
+    const std::vector<GraphNode> & nodes = graph.nodes();
+    size_t node = 0;
+    for (const BanksInUse::Parted & parted : banks_.parted) {
+        while (graph.tensor(nodes[node].tensor) != parted.pairs) {
+            node++;
         }
+        const auto first = std::find_if(splits.splits.begin(), splits.splits.end(), [&](const Split & split) {
+            return split.backend == parted.bank->backend() && split.begin > static_cast<int32_t>(node);
+        });
+        readers_.push_back(
+            {static_cast<int32_t>(first - splits.splits.begin()), {nodes[node].tensor, static_cast<int32_t>(node)}});
+    }
+}
+
+void BankCopies::lower_split(int32_t split) {
+    for (size_t i = 0; i < readers_.size(); i++) {
+        if (readers_[i].split != split) {
+            continue;
+        }
+        ids_.read(split, readers_[i].pairs);
+        const uint32_t ids = ids_.binding_of(readers_[i].pairs);
+        if (i == banks_.middle) {
+            promote(true, ids);
+        }
+        fill({banks_.parted[i].bank, false, false}, CopyForm::Admitted, split, ids);
+    }
+}
+
+// Adds the copies of promoted experts to the banks of one half.
+void BankCopies::promote(bool at_middle, uint32_t ids) {
+    for (auto filled = banks_.filled.rbegin(); filled != banks_.filled.rend(); ++filled) {
+        if (filled->at_middle == at_middle) {
+            fill(*filled, CopyForm::Promoted, at_middle ? readers_[banks_.middle].split : 0, ids);
+        }
+    }
+}
+
+// Adds the copies of experts to a bank. `ids` is the binding of what the host must know by then.
+void BankCopies::fill(const BanksInUse::Filled & filled, CopyForm form, int32_t split, uint32_t ids) {
+    const BackendId backend = filled.bank->backend();
+    const host::Backend & device = backends_[backend];
+    for (const ResidentCopy & copy : filled.bank->copies()) {
+        CopyBinding binding = {kNoBinding,
+                               kNoTensor,
+                               copy.original.get(),
+                               copy.tensor.get(),
+                               static_cast<BackendId>(backends_.size() - 1),
+                               backend,
+                               ggml_nbytes(copy.tensor.get()),
+                               false,
+                               0};
+        binding.form = form;
+        binding.ids = ids;
+        binding.residency = &filled.bank->residency();
+        binding.on_stream_lane = filled.on_stream_lane;
+        binding.pageable =
+            device.set_async && device.events && !topology_.cannot_stage[backend] && !out_.reads_pinned(binding);
+        out_.push_copy(device.set_async ? plan::TaskKind::SetAsync : plan::TaskKind::CopyNow, split,
+                       out_.bind(binding));
     }
 }
 
@@ -42,13 +94,6 @@ std::optional<plan::Task> BankCopies::take_out(int32_t split, CopyBinding & copy
         }
     }
     return std::nullopt;
-}
-
-void BankCopies::note_uploads(size_t first) {
-    for (size_t i = first; banks_.are_filled_while_running && i < out_.accesses().size(); i++) {
-        plan::Access & access = out_.accesses()[i];
-        access.write = access.write || std::find(filled_.begin(), filled_.end(), access.space) != filled_.end();
-    }
 }
 
 } // namespace ggml_sched

@@ -23,7 +23,8 @@ enum class CopyForm : uint8_t {
     Whole,        // all of it
     Merged,       // all of it, together with the sources of the next CopyBinding::n_merged - 1 bindings
     NamedExperts, // the experts that the ids name
-    Promoted,     // the experts that have been given an entry of a bank, to these entries
+    Promoted,     // the experts that have been promoted, to their entries of a bank
+    Admitted,     // the missing experts that the ids' node has given an entry of a bank, to these entries
     FromBank,     // the experts that have an entry, out of the bank on the same device
     WrittenRows,  // what CopyBinding::writer has written: the rows that the ids name, or all if there are no ids
 };
@@ -49,13 +50,18 @@ struct CopyBinding {
     uint32_t sent = kNoBinding;           // Offer: the binding by which the weight was streamed; kNoBinding: it was not
     TensorId reader_id = kNoTensor;       // NamedExperts: the first node that reads the experts
     const ggml_tensor * reader = nullptr; // NamedExperts: the tensor of `reader_id`, for messages
-    // Promoted: which experts have been given an entry. FromBank: which have one. Others: which ones are left out,
-    // since a FromBank copies them.
+    // Promoted, Admitted: which experts have been given an entry. FromBank: which have one. Others: which ones are left
+    // out, since a FromBank copies them.
     const ExpertResidency * residency = nullptr;
     ggml_tensor * bank = nullptr; // FromBank: the tensor with the entries
     uint32_t n_merged = 1;        // Merged: how many bindings are sent at once, with the bytes between them
     CopyForm form = CopyForm::Whole;
 };
+
+// True for copies into a bank. They move nothing of the graph.
+inline bool fills_bank(const CopyBinding & copy) {
+    return copy.form == CopyForm::Promoted || copy.form == CopyForm::Admitted;
+}
 
 // True if a task of this kind writes the data of the copy to the ring on the host.
 inline bool writes_ring(plan::TaskKind kind, const CopyBinding & copy) {

@@ -110,7 +110,8 @@ Status CopyParts::find(const CopyBinding & copy, const char * source, const ggml
     switch (copy.form) {
     case CopyForm::NamedExperts: return find_experts(copy, ids, data, kept);
     case CopyForm::WrittenRows: return find_rows(copy, ids, data);
-    case CopyForm::Promoted: find_promoted(copy); return {};
+    case CopyForm::Promoted: find_new_entries(copy, copy.residency->promotions()); return {};
+    case CopyForm::Admitted: find_new_entries(copy, copy.residency->admissions()); return {};
     case CopyForm::FromBank: find_entries(copy, kept); return {};
     default: find_whole(copy, source, kept); return {};
     }
@@ -207,12 +208,11 @@ void CopyParts::send_entries(size_t first, const CopyBinding & copy) {
     entries_.resize(first);
 }
 
-void CopyParts::find_promoted(const CopyBinding & copy) {
+void CopyParts::find_new_entries(const CopyBinding & copy, const std::vector<ExpertResidency::NewEntry> & entries) {
     const size_t size = copy.src->nb[expert_dimension(copy.src)];
-    for (const ExpertResidency::Promotion & promotion : copy.residency->promotions()) {
-        pieces_.push_back({static_cast<size_t>(promotion.entry) * size,
-                           static_cast<const char *>(copy.src->data) + static_cast<size_t>(promotion.expert) * size,
-                           size});
+    for (const ExpertResidency::NewEntry & one : entries) {
+        pieces_.push_back({static_cast<size_t>(one.entry) * size,
+                           static_cast<const char *>(copy.src->data) + static_cast<size_t>(one.expert) * size, size});
     }
 }
 

@@ -65,7 +65,7 @@ class CopyParts {
     // Each of these five finds the pieces, or entries, for one CopyForm.
     void find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept);
     Status find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data, KeptWeights * kept);
-    void find_promoted(const CopyBinding & copy);
+    void find_new_entries(const CopyBinding & copy, const std::vector<ExpertResidency::NewEntry> & entries);
     void find_entries(const CopyBinding & copy, KeptWeights * kept);
     Status find_rows(const CopyBinding & copy, const ggml_tensor * ids, const char * data);
 

@@ -42,7 +42,7 @@ class Lowering {
         , experts_(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); })
         , snapshots_(graph_, backends)
         , host_ids_(graph_, assignment_, backends, snapshots_, out_)
-        , banks_(options.banks, backends, topology, out_)
+        , banks_(options.banks, graph_, splits_, backends, topology, host_ids_, out_)
         , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
         , writes_(streams.cache_writes, graph_)
         , next_free_(streams.rings.size(), 0)
@@ -56,7 +56,7 @@ class Lowering {
     }
 
     Lowered run() {
-        banks_.fill();
+        banks_.begin();
         keep_ids_of_rows();
         stream_after(kBeforeTheRun);
         for (size_t i = 0; i < splits_.splits.size(); i++) {
@@ -73,6 +73,7 @@ class Lowering {
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
         later_.clear();
+        banks_.lower_split(index);
         for (const uint32_t input : split.inputs) {
             if (const WrittenIds * ids = experts_.ids_of(input)) {
                 host_ids_.read(index, *ids);
@@ -106,7 +107,6 @@ class Lowering {
         launch.is_waited_for = reads_streamed; // the next copy to the ring waits for it
         out_.begin(launch);
         launch_accesses_.append(split.begin, split.end, out_.accesses());
-        banks_.note_uploads(launch.first_access);
         out_.push(launch);
         if (out_.lowered().program.observed) {
             lower_observe(index);

@@ -8,8 +8,11 @@ namespace {
 
 // Returns which part of a tensor is copied; "" if all is.
 std::string part_of(const CopyBinding & copy, const Lowered & lowered) {
-    if (copy.form == CopyForm::Promoted || copy.form == CopyForm::FromBank) {
-        return copy.bank ? "experts that have an entry" : "experts that get an entry";
+    switch (copy.form) {
+    case CopyForm::Promoted: return "experts that get an entry";
+    case CopyForm::Admitted: return "missing experts that get an entry";
+    case CopyForm::FromBank: return "experts that have an entry";
+    default: break;
     }
     std::string part = copy.ids == kNoBinding ? "" : std::string("by ids of ") + lowered.copies[copy.ids].src->name;
     if (copy.residency) {

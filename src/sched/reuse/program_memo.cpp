@@ -47,8 +47,8 @@ void PlanMemo::share(std::shared_ptr<const plan::History> & history) {
 
 void KeptProgram::bind(const GraphView & graph, const Slots & slots) {
     for (CopyBinding & copy : lowered.copies) {
-        if (copy.form == CopyForm::Promoted) {
-            continue; // It moves what belongs to a bank, and nothing of the graph.
+        if (fills_bank(copy)) {
+            continue;
         }
         copy.src = graph.tensor(copy.tensor);
         copy.dst = copy.copy == kNoBinding ? copy.src : slots.of(copy.copy);

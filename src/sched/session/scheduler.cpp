@@ -220,16 +220,40 @@ Status Scheduler::take_experts(Goal goal) {
         (!experts_.may_part() || !copy_callback_.function)) {
         const std::string listing = experts_.add(graph_);
         forget_programs();
+        make_queues_of_banks();
         if (settings_.debug > 0) {
             host::log_debug(listing);
         }
     }
     exchange_experts();
-    const char * const changed = settings_.verify ? experts_.find_changed() : nullptr;
+    const char * const changed = settings_.verify ? find_changed_expert() : nullptr;
     return changed ? Status::failed(std::string("experts: the bytes of '") + changed + "' in host memory have " +
                                     "changed, and a device has the old ones; call ggml_sched_set_experts after " +
                                     "weights have been written")
                    : Status{};
+}
+
+// Makes the queues that carry experts to banks while the device computes.
+void Scheduler::make_queues_of_banks() {
+    if (experts_.banks().empty()) {
+        return;
+    }
+    (void) streaming_.make_queues(); // Where a device refuses one, its own queue carries them.
+    std::vector<bool> have_stream;
+    for (size_t b = 0; b < backends_.size(); b++) {
+        have_stream.push_back(streams_.queue(static_cast<BackendId>(b)) != nullptr);
+    }
+    experts_.set_streams(std::move(have_stream));
+}
+
+// Returns the name of a resident tensor whose original has other bytes; NULL if there is none.
+const char * Scheduler::find_changed_expert() {
+    return experts_.find_changed([this](BackendId b) {
+        host::synchronize(backends_[b].handle);
+        if (const host::Backend * const queue = streams_.queue(b)) {
+            host::synchronize(queue->handle);
+        }
+    });
 }
 
 // Lets the nodes of the graph read resident experts.

@@ -129,6 +129,8 @@ class Scheduler {
     Status take(ggml_cgraph * graph, EarlierPlaces & earlier, Goal goal);
     Status take_experts(Goal goal);
     void exchange_experts();
+    void make_queues_of_banks();
+    const char * find_changed_expert();
     void find_splits_of_missing();
     const UserAssignments & assignments() const { return experts_.parted().is_empty() ? user_ : placed_; }
     Status count_experts();

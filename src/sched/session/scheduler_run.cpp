@@ -308,7 +308,7 @@ Status Scheduler::perform_with_experts(const plan::Plan & plan, const Observer &
     RunBindings bindings = run_bindings();
     bindings.timer = computes_missing_.empty() ? nullptr : &timer;
     const double begin = clock_.now_us();
-    experts_.promote();
+    experts_.begin_run();
     Status status = perform(plan, bindings, observer);
     if (!status.ok()) {
         return status;

@@ -77,7 +77,7 @@ void ExpertLayers::build(int64_t n_tokens) {
     graph = ggml_new_graph(ctx);
     ggml_tensor * value = x;
     for (Layer & layer : layers) {
-        value = build_layer(layer, value, n_tokens);
+        value = build_layer(layer, options_.is_normed ? ggml_rms_norm(ctx, value, 1e-6F) : value, n_tokens);
         if (on_layer) {
             on_layer(ctx, layer);
         }

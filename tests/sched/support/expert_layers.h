@@ -16,6 +16,7 @@ struct ExpertLayersOptions {
     bool is_fused = false;          // gate and up are one tensor, of which the halves of each row are views
     bool is_weighted_first = false; // the activations are multiplied before the experts: one row for each pair
     std::vector<int> devices = {0}; // of the layers, in turn
+    bool is_normed = false;         // so that values do not grow from layer to layer
 };
 
 class ExpertLayers {
