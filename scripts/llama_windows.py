@@ -86,6 +86,7 @@ def compare_logits(programs, model):
         with RpcServers([*pair, "--serve"], 2) as servers:
             remote = [word for endpoint in servers.endpoints for word in ("--rpc", endpoint)]
             rows[f"{system}, two RPC servers"] = hashes([*pair, str(model), *RUN, *remote])
+            rows[f"{system}, experts on host"] = hashes([*pair, str(model), *RUN, *remote, "--cpu-moe"])
     for where, found in rows.items():
         print(f"{model.stem:10} {where:26} " + "  ".join(f"{name}: {value}" for name, value in found), flush=True)
     if len({tuple(found) for found in rows.values()}) != 1:
