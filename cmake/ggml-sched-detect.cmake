@@ -138,6 +138,7 @@ endfunction()
 #   ggml_sched_features      compile definitions for all of our sources
 #   ggml_sched_stock_names   definitions that rename ggml's own scheduler in ggml-backend.cpp
 #   ggml_sched_our_names     definitions that rename our functions in capi.cpp
+#   ggml_sched_declared      the functions ggml_backend_sched_* that ggml declares, without the prefix
 #   ggml_sched_choice        the sources that choose between both schedulers
 function(ggml_sched_detect headers sources forwarders)
     foreach(file "${headers}/ggml-backend.h" "${headers}/ggml-alloc.h" "${sources}/ggml-impl.h"
@@ -170,5 +171,6 @@ function(ggml_sched_detect headers sources forwarders)
     set(ggml_sched_features ${features} PARENT_SCOPE)
     set(ggml_sched_stock_names ${stock_names} PARENT_SCOPE)
     set(ggml_sched_our_names ${our_names} PARENT_SCOPE)
+    set(ggml_sched_declared ${declared} PARENT_SCOPE)
     set(ggml_sched_choice ${choice} PARENT_SCOPE)
 endfunction()

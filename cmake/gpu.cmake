@@ -5,7 +5,7 @@
 include(CheckLanguage)
 check_language(CUDA)
 set(cuda_found OFF)
-if(CMAKE_CUDA_COMPILER)
+if(CMAKE_CUDA_COMPILER AND NOT WIN32) # Nobody has built these backends for Windows, so there they have to be asked for.
     set(cuda_found ON)
 endif()
 set(cuda_architectures 75-virtual)
@@ -16,7 +16,7 @@ endif()
 find_program(GGML_SCHED_HIPCC hipcc)
 find_file(GGML_SCHED_HIP_HEADER hip/hip_runtime.h)
 set(hip_found OFF)
-if(GGML_SCHED_HIPCC AND GGML_SCHED_HIP_HEADER)
+if(GGML_SCHED_HIPCC AND GGML_SCHED_HIP_HEADER AND NOT WIN32)
     set(hip_found ON)
 endif()
 

@@ -3,6 +3,7 @@
 minutes on two cores. With --all: everything that has to pass before a change lands.
 
   format     clang-format agrees with every source
+  portable   no source has a construct that MSVC refuses, as far as scripts/portable_checks.py knows them
   documents  every document obeys the rules of scripts/document_checks.py
   release    gcc, -Werror, all tests; without --all not those that build something
   asan       clang, -Werror, the GPU backends too, with the address and undefined-behaviour sanitizers; fewer random cases
@@ -24,20 +25,22 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
 import windows
+from portable_checks import check_portable
 from source_checks import check_documents, check_format, check_tidy
 from steps import CORES, ROOT, Failed, build, minutes, run_logged, without_random_addresses
 from try_attach import check_attach
 from try_llama import check_engine
 
 PRESETS = ("release", "asan", "tsan", "mingw", "debug")
-CHECKS = {"format": check_format, "documents": check_documents, "tidy": check_tidy, "engine": check_engine,
+CHECKS = {"format": check_format, "portable": check_portable, "documents": check_documents, "tidy": check_tidy, "engine": check_engine,
           "attach": check_attach}
-EVERYTHING = ("format", "documents", "release", "asan", "tidy", "tsan", "mingw", "engine", "attach")
+EVERYTHING = ("format", "portable", "documents", "release", "asan", "tidy", "tsan", "mingw", "engine", "attach")
 NEWCOMER = ("documents", "release")
 QUICK = ["--label-exclude", "slow"]
 
 # Minutes on two cores with a cold compiler cache, to tell how long it takes
-MINUTES = {"format": 0.2, "documents": 0.1, "release": 9, "asan": 9, "tidy": 4, "tsan": 9, "mingw": 8, "engine": 10, "attach": 5, "debug": 12}
+MINUTES = {"format": 0.2, "portable": 0.1, "documents": 0.1, "release": 9, "asan": 9, "tidy": 4, "tsan": 9, "mingw": 8,
+           "engine": 10, "attach": 5, "debug": 12}
 
 
 
@@ -89,6 +92,7 @@ def run_mingw(regex):
         windows.start_wine()
         counts = run_preset("mingw", [], regex)
         if not regex:
+            windows.check_extensions()
             windows.check_logits()
             windows.check_dll()
     finally:
@@ -123,12 +127,12 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every part")
     parser.add_argument("--preset", action="append", choices=PRESETS, help="all tests of this build; may be repeated")
-    parser.add_argument("--style", action="store_true", help="only format, documents and tidy")
+    parser.add_argument("--style", action="store_true", help="only format, portable, documents and tidy")
     parser.add_argument("--engine", action="store_true", help="only real engines: engine and attach")
     parser.add_argument("--tests", metavar="REGEX", help="only the tests with such names")
     args = parser.parse_args()
 
-    parts = list(args.preset or []) + (["format", "documents", "tidy"] if args.style else [])
+    parts = list(args.preset or []) + (["format", "portable", "documents", "tidy"] if args.style else [])
     parts += ["engine", "attach"] if args.engine else []
     is_quick = not parts and not args.all
     parts = EVERYTHING if args.all else parts or NEWCOMER

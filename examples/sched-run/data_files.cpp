@@ -1,5 +1,7 @@
 #include "data_files.h"
 
+#include "system.h"
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -8,29 +10,9 @@
 #include <system_error>
 #include <vector>
 
-#ifdef _WIN32
-#define WIN32_LEAN_AND_MEAN
-#ifndef NOMINMAX // MinGW defines it.
-#define NOMINMAX
-#endif
-#include <windows.h>
-#endif
-
 namespace fs = std::filesystem;
 
 namespace sched_run {
-
-// Returns the path of this program; "" if the system does not tell.
-static fs::path program_path() {
-#ifdef _WIN32
-    std::wstring name(32768, L'\0'); // the longest path of Windows
-    name.resize(GetModuleFileNameW(nullptr, name.data(), static_cast<DWORD>(name.size())));
-    return name;
-#else
-    std::error_code ignored;
-    return fs::read_symlink("/proc/self/exe", ignored);
-#endif
-}
 
 engine::Result<std::string> find_data_file(const std::string & name) {
     std::error_code ignored;

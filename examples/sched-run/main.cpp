@@ -1,10 +1,10 @@
 // sched-run: runs a model over the CPU and other devices through ggml_backend_sched_*.
 
-#include "arguments.h"
 #include "exit_codes.h"
 #include "job.h"
 #include "options.h"
 #include "report.h"
+#include "system.h"
 
 #include <cstdio>
 #include <exception>
@@ -79,6 +79,7 @@ int run(int argc, const char * const * argv) {
 } // namespace
 
 int main(int argc, char ** argv) {
+    const sched_run::Utf8Console console;
     try {
         const std::vector<std::string> words = sched_run::utf8_arguments(argc, argv);
         std::vector<const char *> arguments;

@@ -3,26 +3,10 @@
 #include <cstdio>
 #include <utility>
 
-#ifdef _WIN32
-#include <io.h>
-#else
-#include <unistd.h>
-#endif
-
 namespace sched_run {
 
-// True if somebody looks at stderr.
-static bool is_terminal() {
-#ifdef _WIN32
-    return _isatty(_fileno(stderr)) != 0;
-#else
-    return isatty(STDERR_FILENO) != 0;
-#endif
-}
-
 ProgressBar::ProgressBar(std::string label)
-    : label_(std::move(label))
-    , is_terminal_(is_terminal()) {}
+    : label_(std::move(label)) {}
 
 ProgressBar::~ProgressBar() {
     if (shown_percent_ >= 0) {
@@ -32,7 +16,7 @@ ProgressBar::~ProgressBar() {
 
 void ProgressBar::show(size_t done, size_t total) {
     const int percent = total > 0 ? static_cast<int>(done * 100 / total) : 100;
-    if (!is_terminal_ || percent == shown_percent_) {
+    if (!escape_sequences_.work() || percent == shown_percent_) {
         return;
     }
     shown_percent_ = percent;

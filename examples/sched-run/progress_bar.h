@@ -1,6 +1,9 @@
-// progress_bar.h - a line on stderr that shows how far a task is; nothing at all unless stderr is a terminal.
+// progress_bar.h - a line on stderr that shows how far a task is; nothing at all unless stderr is a
+// terminal that knows escape sequences.
 
 #pragma once
+
+#include "system.h"
 
 #include <cstddef>
 #include <string>
@@ -18,7 +21,7 @@ class ProgressBar {
 
   private:
     std::string label_;
-    bool is_terminal_;
+    EscapeSequences escape_sequences_;
     int shown_percent_ = -1;
 };
 

@@ -64,6 +64,14 @@ std::string about_json(const std::string & about, bool cut) {
     return text;
 }
 
+std::string timeline_script() {
+    std::string text;
+    for (const char * part : kTimelineScripts) {
+        text += std::string(part) + "\n";
+    }
+    return text;
+}
+
 // Writes the template with its {{names}} replaced by what `value_of` gives.
 template <typename ValueOf> void write_page(std::ostream & out, const std::string & page, const ValueOf & value_of) {
     size_t done = 0;
@@ -87,7 +95,7 @@ engine::Status write_timeline(const std::string & page_path, const std::string &
     write_page(out, kTimelineHtml, [&](const std::string & name) -> std::string {
         return name == "title"    ? escape_html(title)
                : name == "style"  ? kTimelineStyle
-               : name == "script" ? kTimelineScript
+               : name == "script" ? timeline_script()
                : name == "about"  ? about_json(about, trace.value().cut)
                                   : trace.value().text;
     });

@@ -1,18 +1,9 @@
 #include "cpu_backend.h"
 #include "ggml-cpu.h"
 #include "supports_op.h"
+#include "system_memory.h"
 
 #include <cstring>
-
-#ifdef _WIN32
-#define WIN32_LEAN_AND_MEAN
-#ifndef NOMINMAX // MinGW defines it.
-#define NOMINMAX
-#endif
-#include <windows.h>
-#elif defined(__unix__)
-#include <unistd.h>
-#endif
 
 namespace ggml_sched::cpu {
 
@@ -27,20 +18,7 @@ const char * device_description(ggml_backend_dev_t) {
 }
 
 void device_memory(ggml_backend_dev_t, size_t * free, size_t * total) {
-    *total = 0; // unknown
-#ifdef _WIN32
-    MEMORYSTATUSEX status = {};
-    status.dwLength = sizeof(status);
-    if (GlobalMemoryStatusEx(&status)) {
-        *total = status.ullTotalPhys;
-    }
-#elif defined(__unix__)
-    const long pages = sysconf(_SC_PHYS_PAGES);
-    const long page_size = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && page_size > 0) {
-        *total = static_cast<size_t>(pages) * static_cast<size_t>(page_size);
-    }
-#endif
+    *total = core::host_memory_size();
     *free = *total; // what the system lends to caches counts as free, so there is no better number
 }
 

@@ -10,11 +10,8 @@
 #include <cuda_runtime.h>
 #include <nvtx3/nvToolsExt.h>
 
-#include <dlfcn.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 
 #ifdef __CUDACC__
 #include <cuda_fp16.h>
@@ -85,9 +82,7 @@ struct BlasLibrary {
     static constexpr const char * kFailure = "cublasGemmEx failed";
 
     static BlasLibrary load() {
-        char name[32];
-        (void) std::snprintf(name, sizeof(name), "libcublas.so.%d", CUBLAS_VER_MAJOR);
-        void * file = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+        void * file = core::open_library(core::library_file("cublas", CUBLAS_VER_MAJOR));
         BlasLibrary library;
         if (file != nullptr && find_function(file, "cublasCreate_v2", library.create) &&
             find_function(file, "cublasDestroy_v2", library.destroy) &&

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include <dlfcn.h>
+#include "shared_library.h"
 
 #include <cstddef>
 
@@ -26,7 +26,7 @@ struct BlasProduct {
 
 // Finds a function of an open library. False if there is none.
 template <class F> bool find_function(void * library, const char * name, F & function) {
-    function = reinterpret_cast<F>(dlsym(library, name));
+    function = reinterpret_cast<F>(core::find_in_library(library, name));
     return function != nullptr;
 }
 

@@ -3,8 +3,7 @@
 #include "backend/host_buffer.h"
 #include "device.h"
 #include "ggml-impl.h"
-
-#include <unistd.h>
+#include "system_memory.h"
 
 #include <cstdint>
 
@@ -67,30 +66,25 @@ ggml_backend_buffer_type make_host_buffer_type(Device & device) {
 // Registration
 //
 
-uintptr_t page_size() {
-    static const auto size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-    return size;
-}
-
 // What is pinned is whole pages. They are known again by the same address.
 char * first_page(void * memory) {
-    return static_cast<char *>(memory) - reinterpret_cast<uintptr_t>(memory) % page_size();
+    return static_cast<char *>(memory) - reinterpret_cast<uintptr_t>(memory) % core::page_size();
 }
 
 // False, and the reason, if they are not the pages of a range of addresses
 bool find_pages(void * memory, size_t size, void ** pages, size_t * pages_size, const char ** problem) {
     const auto begin = reinterpret_cast<uintptr_t>(memory);
-    *problem = memory == nullptr                              ? "it is NULL"
-               : size == 0                                    ? "it is empty"
-               : size > UINTPTR_MAX - page_size() + 1 - begin ? "it reaches beyond the last address"
-                                                              : nullptr;
+    *problem = memory == nullptr                                    ? "it is NULL"
+               : size == 0                                          ? "it is empty"
+               : size > UINTPTR_MAX - core::page_size() + 1 - begin ? "it reaches beyond the last address"
+                                                                    : nullptr;
     if (*problem != nullptr) {
         return false;
     }
     char * first = first_page(memory);
     const size_t used = static_cast<size_t>(static_cast<char *>(memory) - first) + size;
     *pages = first;
-    *pages_size = (used + page_size() - 1) / page_size() * page_size();
+    *pages_size = (used + core::page_size() - 1) / core::page_size() * core::page_size();
     return true;
 }
 

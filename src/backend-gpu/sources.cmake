@@ -17,8 +17,11 @@ function(ggml_sched_add_cuda_kernels name)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SEES")
     add_library(${name} OBJECT ${GGML_SCHED_GPU_KERNELS})
     target_include_directories(${name} PRIVATE ${ARG_SEES})
-    target_compile_options(${name} PRIVATE
-        -fmad=false -Xcompiler=-Wall,-Wextra $<$<BOOL:${GGML_SCHED_WERROR}>:-Xcompiler=-Werror>)
+    target_compile_options(${name} PRIVATE -fmad=false)
+    if(NOT MSVC)
+        target_compile_options(${name} PRIVATE
+            -Xcompiler=-Wall,-Wextra $<$<BOOL:${GGML_SCHED_WERROR}>:-Xcompiler=-Werror>)
+    endif()
     set_target_properties(${name} PROPERTIES
         CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_ARCHITECTURES "${GGML_SCHED_CUDA_ARCHITECTURES}")
     set_property(GLOBAL APPEND PROPERTY GGML_SCHED_PARTS ${name})

@@ -8,7 +8,6 @@
 
 #include <hip/hip_runtime.h>
 #if __has_include(<hipblas/hipblas.h>)
-#include <dlfcn.h>
 #include <hipblas/hipblas-version.h>
 #if hipblasVersionMajor == 2
 #define HIPBLAS_V2 // by which 2.x offers what is the only interface from 3.0 on
@@ -109,7 +108,7 @@ struct BlasLibrary {
     static constexpr const char * kFailure = "hipblasGemmEx failed";
 
     static BlasLibrary load() {
-        void * file = dlopen("libhipblas.so", RTLD_NOW | RTLD_LOCAL);
+        void * file = core::open_library(core::library_file("hipblas", 0));
         BlasLibrary library;
         if (file != nullptr && find_function(file, "hipblasCreate", library.create) &&
             find_function(file, "hipblasDestroy", library.destroy) &&

@@ -29,9 +29,6 @@ STANDARD_HEADERS = set("""
     cstdlib cstring ctime cuchar cwchar cwctype
     """.split()) | C_HEADERS
 
-# Guarded memory needs the operating system, and so does reading a file of more than 2 GiB on some of them.
-SYSTEM_HEADERS = {"sys/mman.h", "sys/types.h", "sys/stat.h", "unistd.h", "windows.h", "io.h"}
-
 INTERNAL_HEADERS = r"src/core/ggml-(backend-)?impl\.h"
 
 
@@ -61,18 +58,15 @@ RULES = [
     # A folder of core/ sees the files beside the folders; operations see tensors too, the allocators buffers.
     Rule(r"src/core/ops/.*", [r"include/.*", r"src/core/((ops|tensor)/)?[^/]*"]),
     Rule(r"src/core/alloc/.*", [r"include/.*", r"src/core/((alloc|backend)/)?[^/]*"]),
-    Rule(r"src/core/(types|tensor|gguf|backend)/.*", [r"include/.*", r"src/core/(\1/)?[^/]*"],
-         STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/core/(types|tensor|gguf|backend)/.*", [r"include/.*", r"src/core/(\1/)?[^/]*"]),
+    # Three files know systems apart.
     Rule(r"src/core/files\.cpp", [r"include/.*", r"src/core/files\.h"], STANDARD_HEADERS | {"sys/types.h"}),
+    Rule(r"src/core/system_memory\.cpp", [r"src/core/system_memory\.h"],
+         STANDARD_HEADERS | {"sys/mman.h", "unistd.h", "windows.h"}),
+    Rule(r"src/core/shared_library\.cpp", [r"src/core/shared_library\.h"], STANDARD_HEADERS | {"dlfcn.h", "windows.h"}),
     Rule(r"src/core/[^/]*", [r"include/.*", r"src/core/[^/]*"]),
-    Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"],
-         STANDARD_HEADERS | SYSTEM_HEADERS),
+    Rule(r"src/backend-(cpu|sim)/.*", [r"include/.*", r"src/core/.*", r"src/backend-\1/.*"]),
     # Compiled once for each vendor, whose header of this name the compiler finds. None is included by its path.
-    # Only the system knows how large its pages are, which are what is pinned.
-    Rule(r"src/backend-gpu/host_memory\.cpp", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"],
-         STANDARD_HEADERS | {"unistd.h"}),
-    # A vendor's BLAS is loaded when it is first wanted.
-    Rule(r"src/backend-gpu/blas\.h", [], STANDARD_HEADERS | {"dlfcn.h"}),
     Rule(r"src/backend-gpu/.*", [r"include/.*", r"src/core/.*", r"src/backend-gpu/.*", r"vendor\.h"]),
     Rule(r"src/sched/plan/.*", _VALUES),
     Rule(r"src/sched/host/ggml_api\.h", [r"include/.*", INTERNAL_HEADERS]),
@@ -123,9 +117,8 @@ RULES = [
 ]
 
 VENDOR_HEADERS = {
-    "cuda": {"cuda_runtime.h", "cuda_fp16.h", "cublas_v2.h", "nvtx3/nvToolsExt.h", "dlfcn.h"},
-    "hip": {"hip/hip_runtime.h", "hip/hip_fp16.h", "hipblas/hipblas.h", "hipblas/hipblas-version.h",
-            "dlfcn.h"},
+    "cuda": {"cuda_runtime.h", "cuda_fp16.h", "cublas_v2.h", "nvtx3/nvToolsExt.h"},
+    "hip": {"hip/hip_runtime.h", "hip/hip_fp16.h", "hipblas/hipblas.h", "hipblas/hipblas-version.h"},
 }
 
 # A vendor's directory holds what differs from the shared GPU backend: vendor.h.

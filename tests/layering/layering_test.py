@@ -12,7 +12,7 @@ from layering import RULES, TABLE_BEGIN, TABLE_END, Tree, table, words_of
 CHECKER = Path(__file__).with_name("layering.py")
 
 HEADERS = """
-    include/ggml.h include/ggml-backend.h src/core/ggml-impl.h src/core/ggml-backend-impl.h src/core/enumerator.h
+    include/ggml.h include/ggml-backend.h src/core/ggml-impl.h src/core/system_memory.h src/core/ggml-backend-impl.h src/core/enumerator.h
     src/core/types/half.h src/core/tensor/context.h src/core/backend/tensor_access.h
     src/sched/host/query.h src/sched/host/execute.h src/sched/host/graph_handle.h src/sched/host/log.h src/sched/host/ggml_api.h
     src/sched/graph/graph_view.h src/sched/assign/assign.h src/sched/split/split.h src/sched/alloc/memory_plan.h
@@ -31,10 +31,11 @@ ALLOWED = """
     src/core/tensor/tensor.cpp     <vector>
     src/core/ops/view.cpp          "tensor/context.h"
     src/core/alloc/graph_plan.cpp  "backend/tensor_access.h"
-    src/core/gguf/source.cpp       <sys/types.h>
+    src/core/files.cpp             <sys/types.h>
+    src/core/system_memory.cpp     <windows.h>
     src/backend-cpu/backend.cpp    "compute.h"
     src/backend-cpu/backend.cpp    "ggml-backend-impl.h"
-    src/backend-sim/memory.cpp     <sys/mman.h>
+    src/backend-gpu/host_memory.cpp "system_memory.h"
     src/backend-cuda/register.cpp  "stream.h"
     src/backend-cuda/vendor.h      <cuda_runtime.h>
     src/backend-gpu/stream.cpp     "vendor.h"
@@ -62,6 +63,8 @@ FORBIDDEN = """
     include/gguf.h                 <vector>
     include/gguf.h                 "../src/core/enumerator.h"
     src/core/log.cpp               "compute.h"
+    src/core/log.cpp               <unistd.h>
+    src/backend-sim/memory.cpp     <sys/mman.h>
     src/core/log.cpp               "tensor/context.h"
     src/core/tensor/tensor.cpp     "../../sched/plan/plan.h"
     src/core/tensor/tensor.cpp     "types/half.h"

@@ -9,6 +9,7 @@
 #include "fake_device.h"
 #include "ggml-cpp.h"
 #include "ggml-sched.h"
+#include "host_system.h"
 #include "random_graph.h"
 
 namespace parity {
@@ -18,8 +19,13 @@ namespace {
 struct Handles {
     ggml_backend_t cpu = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr);
     Handles() {
-        setenv("GGML_SCHED_VERIFY", "1", 1);
-        setenv("GGML_SCHED_STREAM", "0", 1); // it cuts splits in other places
+        platform::set_env("GGML_SCHED_VERIFY", "1");
+        platform::set_env("GGML_SCHED_STREAM", "0"); // it cuts splits in other places
+        // Several threads would mostly wait for each other: the graphs are small.
+        const ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(ggml_backend_get_device(cpu));
+        if (void * const found = ggml_backend_reg_get_proc_address(registry, "ggml_backend_set_n_threads")) {
+            reinterpret_cast<ggml_backend_set_n_threads_t>(found)(cpu, 1);
+        }
     }
 };
 
@@ -57,7 +63,7 @@ class Machine {
     }
 
     ggml_backend_sched_ptr scheduler(const char * choice, const Kind & kind) {
-        setenv("GGML_SCHED", choice, 1);
+        platform::set_env("GGML_SCHED", choice);
         return ggml_backend_sched_ptr(ggml_backend_sched_new(
             backends.data(), nullptr, static_cast<int>(backends.size()), 4096, kind.parallel, kind.op_offload));
     }

@@ -8,7 +8,7 @@
 
 namespace sequences {
 
-// As run_sequence. A crash is something that is wrong, too.
+// As run_sequence. A crash is something that is wrong, too; on Windows it ends the program.
 std::string run_isolated(const Sequence & sequence, const Checks & checks);
 
 } // namespace sequences

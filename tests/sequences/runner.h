@@ -17,11 +17,11 @@ struct Checks {
 
 // How often the calls of sequences did what
 struct Counts {
-    long right = 0;
-    long refused = 0;
-    long left_out = 0;
-    long runs = 0;
-    long compared = 0; // tensors
+    int right = 0;
+    int refused = 0;
+    int left_out = 0;
+    int runs = 0;
+    int compared = 0; // tensors
 };
 
 // Runs the sequence with verification and without. "" if every call did as it should, and both returned the same;

@@ -31,8 +31,8 @@ void expect_right(const GenOptions & options, int n_sequences) {
             ADD_FAILURE() << wrong;
         }
     });
-    std::printf("%ld runs, %ld tensors compared; %ld calls succeeded, %ld were refused, %ld were left out\n",
-                counts.runs, counts.compared, counts.right, counts.refused, counts.left_out);
+    std::printf("%d runs, %d tensors compared; %d calls succeeded, %d were refused, %d were left out\n", counts.runs,
+                counts.compared, counts.right, counts.refused, counts.left_out);
 }
 
 TEST(AnySequence, AsEnginesMakeItGivesTheRightResults) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "host_system.h"
 #include "isolated.h"
 #include "sequence_gen.h"
 
@@ -66,7 +67,7 @@ TEST(AnySequence, OnUpToThreeSchedulersIsRightOrRefused) {
 } // namespace sequences
 
 int main(int argc, char ** argv) {
-    setenv("GGML_SCHED", "ours", 1);
+    platform::set_env("GGML_SCHED", "ours");
     testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();
 }

@@ -7,11 +7,11 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "host_system.h"
 
 namespace ggml_sched::test {
 namespace {
@@ -28,18 +28,19 @@ class Timeline : public testing::Test {
   protected:
     void SetUp() override {
         const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-        folder_ = fs::path(testing::TempDir()) / ("ggml-sched-timeline-" + std::to_string(getpid()) + "-" + name);
+        folder_ = fs::path(testing::TempDir()) /
+                  ("ggml-sched-timeline-" + std::to_string(platform::process_id()) + "-" + name);
         fs::create_directories(folder_);
     }
     void TearDown() override { fs::remove_all(folder_); }
 
     int shell(const std::string & command) {
-        const int status = std::system((command + " >" + at("out") + " 2>" + at("err")).c_str());
+        const int code = platform::run_shell(command + " >" + at("out") + " 2>" + at("err"));
         out_ = read(at("out"));
         err_ = read(at("err"));
         fs::remove(at("out"));
         fs::remove(at("err"));
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        return code;
     }
     int sched_run(const std::string & arguments) {
         return shell(std::string(GGML_SCHED_RUN) + " --prompt Anna --generate 4 --threads 1 " + arguments);

@@ -5,9 +5,10 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
+
+#include "host_system.h"
 
 namespace ggml_sched::test {
 
@@ -111,7 +112,7 @@ void TraceFile::expect_flow_sound(const Flow & flow) const {
 TempFile::TempFile(const std::string & name) {
     std::string test = testing::UnitTest::GetInstance()->current_test_info()->name();
     std::replace(test.begin(), test.end(), '/', '_');
-    path_ = testing::TempDir() + "ggml-sched-" + std::to_string(getpid()) + "-" + test + "-" + name;
+    path_ = testing::TempDir() + "ggml-sched-" + std::to_string(platform::process_id()) + "-" + test + "-" + name;
 }
 
 TempFile::~TempFile() {

@@ -141,7 +141,7 @@ template <typename Params> auto set_moe_cache(Params & params, int mib) -> declt
 template <typename Params> auto set_mmap(Params & params, bool mmap, int) -> decltype(params.use_mmap, void()) {
     params.use_mmap = mmap;
 }
-template <typename Params> auto set_mmap(Params & params, bool mmap, long) -> decltype(params.load_mode, void()) {
+template <typename Params> auto set_mmap(Params & params, bool mmap, double) -> decltype(params.load_mode, void()) {
     constexpr int kNone = 0;
     constexpr int kMmap = 1;
     params.load_mode = static_cast<decltype(params.load_mode)>(mmap ? kMmap : kNone);
@@ -172,9 +172,17 @@ ModelPtr load(const Options & options) {
     return model ? std::move(model) : (fail("cannot load '" + options.model + "'"), nullptr);
 }
 
+void set_variable(const char * name, const char * value) {
+#ifdef _WIN32
+    _putenv_s(name, value);
+#else
+    setenv(name, value, 1);
+#endif
+}
+
 // The scheduler is chosen when a context makes it, and again whenever the context makes another.
 void choose(const char * scheduler) {
-    setenv("GGML_SCHED", scheduler, 1);
+    set_variable("GGML_SCHED", scheduler);
 }
 
 struct Engine {
@@ -271,7 +279,7 @@ bool compare(const Options & options, llama_model * model, const Workload & work
     for (size_t i = 0; i < engines.size(); i++) {
         engines[i].scheduler = names[i];
         choose(names[i]);
-        setenv("GGML_SCHED_VERIFY", options.verify ? "1" : "0", 1);
+        set_variable("GGML_SCHED_VERIFY", options.verify ? "1" : "0");
         engines[i].context = make_context(options, model);
     }
     bool same = true;

@@ -15,7 +15,7 @@ constexpr int kLanes = 8;
 
 // Four floats, added and multiplied one by one. Compilers that have vectors keep them in one register; from loops over
 // arrays gcc makes shuffles instead.
-#ifdef __GNUC__
+#if defined(__GNUC__) && !defined(GGML_SCHED_PLAIN_LANES)
 using Float4 = float __attribute__((vector_size(16)));
 #else
 struct Float4 {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -193,9 +194,9 @@ TEST_F(CallingCallback, IsToldOfEachRefusedCall) {
 
 // The last lines of a trace cannot be written; the log calls the scheduler that is being freed.
 TEST(LogWhileASchedulerIsFreed, MayCallIt) {
-#ifdef _WIN32
-    GTEST_SKIP() << "there is no file that is always full";
-#endif
+    if (!std::filesystem::exists("/dev/full")) {
+        GTEST_SKIP() << "there is no /dev/full here";
+    }
     Rig rig({{GGML_SIM_PROFILE_CUDA}});
     struct State {
         ggml_backend_sched_t sched;

@@ -2,13 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
 
+#include "host_system.h"
 #include "lower/copy_parts.h"
 #include "support/rig.h"
 
@@ -199,7 +198,8 @@ TEST_P(Experts, TellTheTraceWhatIsKnownAndChosen) {
     streaming.flops_per_us = 50;
     Rig rig(streaming);
     ExpertGraph graph(rig);
-    const std::string path = testing::TempDir() + "ggml-sched-experts-" + std::to_string(getpid()) + ".json";
+    const std::string path =
+        testing::TempDir() + "ggml-sched-experts-" + std::to_string(platform::process_id()) + ".json";
     ASSERT_TRUE(ggml_sched_trace_start(rig.sched(), path.c_str()));
     for (int i = 0; i < 6; i++) {
         graph.choose({{0, 5}, {9, 3}, {12, 15}}, 1.0F);
