@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/benchmarks.md, experts.md and streaming.md from the JSON files in bench/results.
+"""Writes the tables of docs/benchmarks.md, experts.md, streaming.md and vulkan.md from the JSON files in bench/results.
 
     scripts/benchmark-tables              writes the tables anew
     scripts/benchmark-tables --check      exit code 1 if the document has other tables
@@ -23,9 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # The documents, and the tables that each has.
 DOCUMENTS = {"docs/benchmarks.md": ("device", "host", "cost", "sources"),
-             "docs/experts.md": ("resident", "simulated", "error"), "docs/streaming.md": ("registered",)}
+             "docs/experts.md": ("resident", "simulated", "error"), "docs/streaming.md": ("registered",),
+             "docs/vulkan.md": ("vulkan",)}
 # Sources that have a table of their own, and its name. The source stands below it.
-OWN_TABLES = {"experts": "resident", "experts-simulated": "simulated", "expert-error": "error", "registered": "registered"}
+OWN_TABLES = {"experts": "resident", "experts-simulated": "simulated", "expert-error": "error", "registered": "registered",
+              "vulkan": "vulkan"}
 RESULTS = ROOT / "bench/results"
 KEYS = ("device", "date", "commit", "engine", "command")
 MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf",
@@ -254,6 +256,11 @@ def registered_rows(source):
             for row in rows_of(entry, placement(entry) + (", registered" if "registered" in entry["name"] else ", staged"))]
 
 
+def placed_rows(source):
+    """All rows, with what lies in host memory."""
+    return [row for entry in source.get("entries", []) for row in rows_of(entry, placement(entry) or "nothing")]
+
+
 def simulated_rows(source):
     """A row for each link and CPU: the times without banks, divided by those with them."""
     rows = {}
@@ -308,6 +315,7 @@ def own_tables(sources):
     kinds = {
         "resident": (["model", "experts on the device", *speeds], resident_rows),
         "registered": (["model", "in host memory", *speeds], registered_rows),
+        "vulkan": (["model", "in host memory", *speeds], placed_rows),
         "simulated": (["link, GB/s", "CPU, GB/s", "`shared`", "`upload`"], simulated_rows),
         "error": (["way", "tokens at a time", "perplexity", "against ggml, experts on the host", "error of logits"], error_rows),
     }

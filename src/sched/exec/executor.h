@@ -137,15 +137,15 @@ class Executor {
     using Events = std::vector<ggml_backend_event_t>; // by number of the event in a run
     const std::vector<host::Backend> & backends_;
     const Topology & topology_;
-    std::vector<Queue> queues_;                       // by lane
+    std::vector<Queue> queues_; // by lane
     const uint64_t window_;
     // A run waits for events of at most window_ - 1 runs before it, and is done window_ runs later. So with that many
     // sets no queue has yet to wait for the last record of an event when it is recorded again.
     const uint64_t n_sets_;
     std::vector<std::vector<Events>> events_;         // by lane, by run modulo n_sets_
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo n_sets_; kWholeLane if none
-    uint64_t run_ = 0;  // number of the last run of this executor
-    uint64_t mark_ = 0; // number of the last run among the runs of all schedulers
+    uint64_t run_ = 0;                                // number of the last run of this executor
+    uint64_t mark_ = 0;                               // number of the last run among the runs of all schedulers
     static constexpr uint64_t kNoRun = 0;
     uint64_t broken_off_ = kNoRun; // mark of the last run if it broke off
     size_t moved_bytes_ = 0;       // bytes that the last copy moved
