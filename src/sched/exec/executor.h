@@ -139,8 +139,8 @@ class Executor {
     const Topology & topology_;
     std::vector<Queue> queues_; // by lane
     const uint64_t window_;
-    // A run waits for events of at most window_ - 1 runs before it, and is done window_ runs later. So with that many
-    // sets no queue has yet to wait for the last record of an event when it is recorded again.
+    // A queue waits for events of at most window_ - 1 runs before, and a run is done window_ runs later. So with that
+    // many sets no queue has yet to wait for the last record of an event when it is recorded again.
     const uint64_t n_sets_;
     std::vector<std::vector<Events>> events_;         // by lane, by run modulo n_sets_
     std::vector<std::vector<int16_t>> last_recorded_; // by lane, by run modulo n_sets_; kWholeLane if none

@@ -83,22 +83,23 @@ class ExpertBank {
     int n_checked_ = 0;
 };
 
-// BanksInUse - the banks that a program uses
+// BanksInUse - the banks that a program uses. A graph parts the pairs of some blocks, and these form two halves.
 struct BanksInUse {
     // Filled - a bank that gets promoted experts
     struct Filled {
         ExpertBank * bank;
-        bool at_middle;      // promoted experts are copied in the middle of the run, not at its begin
-        bool on_stream_lane; // and on the lane that streams weights
+        bool on_stream_lane; // The copies go on the lane that streams weights, if the device has one.
     };
-    // Parted - a node that parts pairs, and the bank that gets those of their experts that are uploaded at once
+    // Parted - a node that parts pairs, and the bank to which missing experts are copied at once
     struct Parted {
         const ggml_tensor * pairs;
         ExpertBank * bank;
     };
-    std::vector<Filled> filled;          // each once, in the order in which the graph reads them
+    std::vector<Filled> at_begin;        // filled while the device computes the first half
+    std::vector<Filled> at_middle;       // filled while it computes the second half; blocks of the first half alone
+                                         // read them
     std::vector<Parted> parted;          // in the order of the graph
-    size_t middle = 0;                   // the element of `parted` with which the second half of the run begins
+    size_t middle = 0;                   // the element of `parted` with which the second half begins
     std::vector<ExpertBank *> read = {}; // the others: in place of sending an expert again, its entry is copied
 };
 

@@ -16,7 +16,7 @@
 
 namespace ggml_sched {
 
-// PromotionLimits - which experts may get an entry before a run
+// PromotionLimits - which experts may get an entry for later runs
 struct PromotionLimits {
     size_t most = SIZE_MAX;          // experts that get an entry
     size_t most_replaced = SIZE_MAX; // experts that replace one that was chosen before

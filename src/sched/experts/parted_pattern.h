@@ -44,8 +44,12 @@ struct PlacedNode {
 
 struct PartedPattern {
     std::vector<Change> changes;
-    std::vector<Insertion> insertions; // in the order of the graph
+    std::vector<Insertion> insertions; // before its first node and before its last one
     std::vector<PlacedNode> placed;
+
+    // Return the index of the pattern's first and of its last node in the graph.
+    int first() const { return insertions.front().index; }
+    int last() const { return insertions.back().index; }
 };
 
 // NodePool - tensors that stay where they are from graph to graph

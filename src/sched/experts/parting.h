@@ -1,7 +1,7 @@
 // Parting - which pairs of a block the device computes in a run, and which ones the CPU.
 //
 // It is a node of the graph, on the CPU: it reads the ids that the router has chosen, and writes rows of integers that
-// the nodes behind it read. It also gives entries to missing experts that are to be uploaded, and sets how many pairs
+// the nodes behind it read. It gives entries to missing experts that are to be uploaded. It also sets how many pairs
 // the nodes of the CPU compute: their tensors have room for all pairs, and in a run they have as many rows as pairs are
 // missing on the device.
 //

@@ -26,7 +26,8 @@ ResidentExperts::ResidentExperts(const std::vector<host::Backend> & backends, co
     , settings_(settings)
     , left_(backends.size(), settings.budget)
     , parted_(backends)
-    , share_(backends.size()) {}
+    , share_(backends.size())
+    , have_stream_(backends.size(), false) {}
 
 void ResidentExperts::set(const Settings & settings) {
     forget_graph();
@@ -211,53 +212,54 @@ void ResidentExperts::restore() {
     exchange_.restore();
 }
 
-// Finds which banks the last graph uses, and how. A bank is filled while the device computes the half of the blocks
-// that does not read it: at the begin of the run if a block of the second half reads it first, else in the middle.
+// Finds which banks the last graph uses, and how. A bank is filled in the middle of a run if only blocks of the first
+// half read it, and else at the begin. So its entries change between two readers, and never behind the parting of a
+// block that has still to read them.
 void ResidentExperts::find_halves() {
     in_use_ = {};
-    const size_t n_patterns = parted_.patterns().size();
-    in_use_.middle = n_patterns / 2;
-    const auto is_parted = [this](const ExpertBank * bank) {
-        return std::any_of(in_use_.parted.begin(), in_use_.parted.end(),
-                           [&](const BanksInUse::Parted & parted) { return parted.bank == bank; });
-    };
-    for (size_t i = 0; i < n_patterns; i++) {
+    const std::vector<PartedPattern> & patterns = parted_.patterns();
+    const size_t n = patterns.size();
+    in_use_.middle = n / 2;
+    std::unordered_set<const ExpertBank *> parted;
+    for (size_t i = 0; i < n; i++) {
         ExpertBank & bank = parted_.parting(i).bank();
-        if (settings_.misses == Misses::Shared && !is_parted(&bank)) {
-            const auto b = static_cast<size_t>(bank.backend());
-            const bool has_stream = b < have_stream_.size() && have_stream_[b];
-            in_use_.filled.push_back({&bank, i < in_use_.middle, has_stream});
-        }
         in_use_.parted.push_back({parted_.parting(i).node(), &bank});
+        if (!parted.insert(&bank).second || settings_.misses != Misses::Shared) {
+            continue;
+        }
+        bool ends_in_first_half = true;
+        for (size_t j = i; j < n; j++) {
+            const bool reads = &parted_.parting(j).bank() == &bank;
+            ends_in_first_half = ends_in_first_half && !(reads && patterns[j].last() >= patterns[n / 2].first());
+        }
+        const BanksInUse::Filled filled = {&bank, have_stream_[bank.backend()]};
+        (ends_in_first_half ? in_use_.at_middle : in_use_.at_begin).push_back(filled);
     }
     for (const auto & bank : banks_) {
-        if (!is_parted(bank.get())) {
+        if (parted.count(bank.get()) == 0) {
             in_use_.read.push_back(bank.get());
         }
     }
-    if (in_use_.middle > 0 && !in_use_.filled.empty()) {
-        parted_.parting(in_use_.middle).call_before([this] { promote(true); });
+    if (!in_use_.at_middle.empty()) {
+        parted_.parting(n / 2).call_before([this] { promote(in_use_.at_middle, next_at_middle_); });
     }
 }
 
-// Decides which experts get an entry of the banks of one half.
-void ResidentExperts::promote(bool at_middle) {
+// Decides which experts get an entry of these banks. `next` is the one that is filled first.
+void ResidentExperts::promote(const std::vector<BanksInUse::Filled> & banks, size_t & next) {
     size_t bytes = 0;
-    const size_t n = in_use_.filled.size();
-    const size_t first = n == 0 ? 0 : next_promoted_++ % n;
-    for (size_t i = 0; i < n; i++) {
-        const BanksInUse::Filled & filled = in_use_.filled[(first + i) % n];
-        if (filled.at_middle != at_middle) {
-            continue;
-        }
-        ExpertBank & bank = *filled.bank;
+    const size_t first = next++;
+    for (size_t i = 0; i < banks.size(); i++) {
+        ExpertBank & bank = *banks[(first + i) % banks.size()].bank;
         ExpertResidency & residency = bank.residency();
         residency.forget_promotions();
+        size_t most = (Tuning::kMostUploaded - std::min(bytes, Tuning::kMostUploaded)) / bank.bytes_of_entry();
+        most = bytes == 0 ? std::max<size_t>(most, 1) : most;
         // Where missing experts get entries while the graph runs, no others are needed.
-        if (bytes < Tuning::kMostUploaded && !residency.has_admitted()) {
+        if (most > 0 && !residency.has_admitted()) {
             const double upload_us = share_.upload_us(bank.backend(), bank.bytes_of_entry());
             PromotionLimits limits = promotion_budget_.limits_of(upload_us, share_.cpu_us(bank.bytes_of_entry()));
-            limits.most = (Tuning::kMostUploaded - bytes) / bank.bytes_of_entry() + 1;
+            limits.most = most;
             promotion_budget_.take(static_cast<double>(residency.promote(limits)) * upload_us);
             bytes += residency.promotions().size() * bank.bytes_of_entry();
         }

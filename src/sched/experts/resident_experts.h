@@ -52,6 +52,8 @@ class ResidentExperts {
     void set(const Settings & settings);
     bool is_on() const { return settings_.budget > 0; }
     bool may_part() const { return settings_.misses != Misses::None; }
+    // True if experts are copied to banks while the device computes other layers.
+    bool fills_meanwhile() const { return settings_.misses == Misses::Shared && !banks_.empty(); }
     bool is_automatic() const { return settings_.budget == kAuto; }
 
     // True if the graph reads experts of which add() has not decided yet.
@@ -84,7 +86,7 @@ class ResidentExperts {
     const BanksInUse & banks_in_use() const { return in_use_; }
     // Decides which experts get an entry of the banks that are filled at the begin of a run. It is called before the
     // run.
-    void begin_run() { promote(false); }
+    void begin_run() { promote(in_use_.at_begin, next_at_begin_); }
     // Tells which backends have a second queue, for copies to banks.
     void set_streams(std::vector<bool> have_stream) { have_stream_ = std::move(have_stream); }
     // Lets no expert have an entry, since copies may have failed.
@@ -145,7 +147,7 @@ class ResidentExperts {
     void part(const host::Nodes & nodes, const std::function<bool(const ggml_tensor *)> & is_fixed);
     void forget_graph();
     void find_halves();
-    void promote(bool at_middle);
+    void promote(const std::vector<BanksInUse::Filled> & banks, size_t & next);
     Obstacle obstacle_on(BackendId backend, const ExpertBlock & block) const;
     size_t left_on(BackendId backend);
     Obstacle load(const std::vector<const ggml_tensor *> & tensors, BackendId backend);
@@ -174,9 +176,10 @@ class ResidentExperts {
     bool is_listing_new_ = false;
     BanksInUse in_use_;             // by the last graph
     std::vector<bool> have_stream_; // by backend; see set_streams()
-    size_t next_promoted_ = 0;      // the bank that is filled first
-    bool is_in_trials_ = false;     // true if the time of the last graph counts in trials
-    int64_t n_pairs_ = 0;           // of the patterns of the last graph that may be parted
+    size_t next_at_begin_ = 0;      // the bank that is filled first
+    size_t next_at_middle_ = 0;
+    bool is_in_trials_ = false; // true if the time of the last graph counts in trials
+    int64_t n_pairs_ = 0;       // of the patterns of the last graph that may be parted
     size_t n_checked_ = 0;
     bool is_full_ = false; // true if memory was given back
 };

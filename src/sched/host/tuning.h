@@ -136,7 +136,8 @@ struct Tuning {
     // The budget for such uploads grows to the time of so many runs. A new topic then gets other experts soon.
     static constexpr double kMostRunsOfPromotions = 128.0;
     // After so many runs it is known how often each layer chooses its experts. Layers get other numbers of entries
-    // if so many more of all pairs would find their expert. Banks then fill anew, by kMostUploaded in a run.
+    // if so many more of all pairs would find their expert. Banks then fill anew, by kMostUploaded in each half of a
+    // run.
     static constexpr int kRunsBeforeSharing = 512;
     static constexpr double kLeastGainOfSharing = 0.03;
     // So much is uploaded to the banks of one half of a run, so that no token waits long. A PCIe link of 25 GB/s takes

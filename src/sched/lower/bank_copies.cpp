@@ -13,6 +13,7 @@ BankCopies::BankCopies(const BanksInUse & banks, const GraphView & graph, const 
     , ids_(ids)
     , out_(out) {
     find_readers(graph, splits);
+    find_places(splits);
 }
 
 // Finds the first split of each bank's device behind the node that parts the pairs. The host knows by then which
@@ -32,25 +33,38 @@ void BankCopies::find_readers(const GraphView & graph, const Splits & splits) {
     }
 }
 
-void BankCopies::lower_split(int32_t split) {
-    for (size_t i = 0; i < readers_.size(); i++) {
-        if (readers_[i].split != split) {
-            continue;
+// Finds a launch for each bank that keeps its device busy while experts are copied. At the begin that is the first one
+// of the device, unless a block that is behind it reads the bank.
+void BankCopies::find_places(const Splits & splits) {
+    for (auto filled = banks_.at_middle.rbegin(); filled != banks_.at_middle.rend(); ++filled) {
+        places_.push_back({*filled, readers_[banks_.middle].split});
+    }
+    for (auto filled = banks_.at_begin.rbegin(); filled != banks_.at_begin.rend(); ++filled) {
+        size_t first_reader = 0;
+        while (banks_.parted[first_reader].bank != filled->bank) {
+            first_reader++;
         }
-        ids_.read(split, readers_[i].pairs);
-        const uint32_t ids = ids_.binding_of(readers_[i].pairs);
-        if (i == banks_.middle) {
-            promote(true, ids);
-        }
-        fill({banks_.parted[i].bank, false, false}, CopyForm::Admitted, split, ids);
+        const auto first = std::find_if(splits.splits.begin(), splits.splits.end(),
+                                        [&](const Split & split) { return split.backend == filled->bank->backend(); });
+        const auto launch = static_cast<int32_t>(first - splits.splits.begin());
+        places_.push_back({*filled, launch < readers_[first_reader].split ? launch : kBeforeTheRun});
     }
 }
 
-// Adds the copies of promoted experts to the banks of one half.
-void BankCopies::promote(bool at_middle, uint32_t ids) {
-    for (auto filled = banks_.filled.rbegin(); filled != banks_.filled.rend(); ++filled) {
-        if (filled->at_middle == at_middle) {
-            fill(*filled, CopyForm::Promoted, at_middle ? readers_[banks_.middle].split : 0, ids);
+void BankCopies::before_launch(int32_t split) {
+    for (size_t i = 0; i < readers_.size(); i++) {
+        if (readers_[i].split == split) {
+            ids_.read(split, readers_[i].pairs);
+            fill({banks_.parted[i].bank, false}, CopyForm::Admitted, split, ids_.binding_of(readers_[i].pairs));
+        }
+    }
+}
+
+// Adds the copies of promoted experts behind the launch of a split.
+void BankCopies::promote(int32_t split) {
+    for (const Place & place : places_) {
+        if (place.behind == split) {
+            fill(place.filled, CopyForm::Promoted, std::max(split, 0), kNoBinding);
         }
     }
 }
@@ -59,14 +73,15 @@ void BankCopies::promote(bool at_middle, uint32_t ids) {
 void BankCopies::fill(const BanksInUse::Filled & filled, CopyForm form, int32_t split, uint32_t ids) {
     const BackendId backend = filled.bank->backend();
     const host::Backend & device = backends_[backend];
-    for (const ResidentCopy & copy : filled.bank->copies()) {
+    const std::vector<ResidentCopy> & copies = filled.bank->copies();
+    for (auto copy = copies.rbegin(); copy != copies.rend(); ++copy) { // in the reverse order of their readers
         CopyBinding binding = {kNoBinding,
                                kNoTensor,
-                               copy.original.get(),
-                               copy.tensor.get(),
+                               copy->original.get(),
+                               copy->tensor.get(),
                                static_cast<BackendId>(backends_.size() - 1),
                                backend,
-                               ggml_nbytes(copy.tensor.get()),
+                               ggml_nbytes(copy->tensor.get()),
                                false,
                                0};
         binding.form = form;

@@ -1,11 +1,11 @@
 // BankCopies - what a program copies to the banks of experts, and out of them.
 //
-// A graph whose pairs are parted fills banks. Experts that have been promoted are copied while the device computes the
-// half of the blocks that does not read their bank: at the begin of the program, or in the middle. They go on the lane
-// that streams weights, in the reverse order of the graph, so that the first launch which waits for one waits for all.
-// Missing experts that are needed at once are copied before the launch that reads them. Which experts that are is known
-// when the host has parted the pairs. So each task counts as a write of the whole bank, and reads what the node which
-// parts the pairs has written.
+// A graph whose pairs are parted fills banks, by two kinds of copies. Experts that have been promoted are copied while
+// the device computes the half of the blocks that does not read their bank. These copies go on the lane that streams
+// weights, behind a launch that keeps the device busy. They are in the reverse order of the graph: the first launch
+// that waits for one waits for all. Missing experts that are needed at once are copied before the launch that reads
+// them, on its lane. Which ones these are is known when the host has parted the pairs, so such a copy reads what the
+// node has written that parts them. Each copy counts as a write of the whole bank.
 //
 // Blocks whose pairs are not parted may send weights that have a bank on the same device. A task of its own then copies
 // the experts that have an entry out of the bank, on the lane that sends the others behind it. It needs no ids, so a
@@ -30,10 +30,10 @@ class BankCopies {
                const std::vector<host::Backend> & backends, const Topology & topology, HostIds & ids,
                ProgramBuilder & out);
 
-    // Adds the copies at the begin of the run.
-    void begin() { promote(false, kNoBinding); }
-    // Adds the copies before a split.
-    void lower_split(int32_t split);
+    // Add the copies at the begin of the program, before the launch of a split, and behind it.
+    void begin() { promote(kBeforeTheRun); }
+    void before_launch(int32_t split);
+    void behind_launch(int32_t split) { promote(split); }
     // Returns the task that copies experts of a weight out of the bank of its device; nothing if there is none. The
     // copy then sends the others.
     std::optional<plan::Task> take_out(int32_t split, CopyBinding & copy);
@@ -44,9 +44,15 @@ class BankCopies {
         int32_t split;
         WrittenIds pairs;
     };
+    // Place - a bank that gets promoted experts, and the split behind whose launch they are copied
+    struct Place {
+        BanksInUse::Filled filled;
+        int32_t behind;
+    };
 
     void find_readers(const GraphView & graph, const Splits & splits);
-    void promote(bool at_middle, uint32_t ids);
+    void find_places(const Splits & splits);
+    void promote(int32_t split);
     void fill(const BanksInUse::Filled & filled, CopyForm form, int32_t split, uint32_t ids);
 
     const BanksInUse & banks_;
@@ -55,6 +61,7 @@ class BankCopies {
     HostIds & ids_;
     ProgramBuilder & out_;
     std::vector<Reader> readers_; // by BanksInUse::parted
+    std::vector<Place> places_;   // in the reverse order of the graph
 };
 
 } // namespace ggml_sched

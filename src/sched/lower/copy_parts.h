@@ -62,7 +62,7 @@ class CopyParts {
     size_t kept_bytes() const { return kept_bytes_; }
 
   private:
-    // Each of these five finds the pieces, or entries, for one CopyForm.
+    // Each of these five finds the pieces, or entries, for a CopyForm.
     void find_whole(const CopyBinding & copy, const char * source, KeptWeights * kept);
     Status find_experts(const CopyBinding & copy, const ggml_tensor * ids, const char * data, KeptWeights * kept);
     void find_new_entries(const CopyBinding & copy, const std::vector<ExpertResidency::NewEntry> & entries);

@@ -73,7 +73,7 @@ class Lowering {
     void lower_split(int32_t index) {
         const Split & split = splits_.splits[index];
         later_.clear();
-        banks_.lower_split(index);
+        banks_.before_launch(index);
         for (const uint32_t input : split.inputs) {
             if (const WrittenIds * ids = experts_.ids_of(input)) {
                 host_ids_.read(index, *ids);
@@ -108,6 +108,7 @@ class Lowering {
         out_.begin(launch);
         launch_accesses_.append(split.begin, split.end, out_.accesses());
         out_.push(launch);
+        banks_.behind_launch(index);
         if (out_.lowered().program.observed) {
             lower_observe(index);
         }

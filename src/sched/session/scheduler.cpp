@@ -235,7 +235,7 @@ Status Scheduler::take_experts(Goal goal) {
 
 // Makes the queues that carry experts to banks while the device computes.
 void Scheduler::make_queues_of_banks() {
-    if (experts_.banks().empty()) {
+    if (!experts_.fills_meanwhile()) {
         return;
     }
     (void) streaming_.make_queues(); // Where a device refuses one, its own queue carries them.

@@ -189,7 +189,7 @@ bool StreamRings::fit(BackendId backend, size_t needed) {
 bool StreamRings::make_queues() {
     bool ok = true;
     for (size_t b = 0; b < streams_.size(); b++) {
-        ok = ok && (topology_.stream_of[b] == plan::kHost || make_queue(static_cast<BackendId>(b)));
+        ok = (topology_.stream_of[b] == plan::kHost || make_queue(static_cast<BackendId>(b))) && ok;
     }
     return ok;
 }

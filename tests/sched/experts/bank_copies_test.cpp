@@ -136,7 +136,7 @@ std::vector<std::vector<float>> run_in_turn() {
 
 TEST(PromptsInFlight, ReadTheBankBeforeAndBehindUploads) {
     const std::vector<std::vector<float>> expected = run_in_turn();
-    for (const int percent : {0, 100}) { // uploads before the run, and while it runs
+    for (const int percent : {0, 100}) { // uploads for later runs, and for the run itself
         for (uint64_t seed = 1; seed <= 12; seed++) {
             RigOptions options = half_of_the_experts(GGML_SCHED_EXPERT_MISSES_SHARED, size_t{1} << 20);
             options.uploaded_percent = percent;

@@ -84,6 +84,7 @@ void expect_right(const Model & model, int n_entries, int n_layers, ggml_sched_e
         for (uint64_t seed = 0; seed < kSeeds; seed++) {
             RigOptions options = devices_with(n_entries, n_layers, misses, percent);
             options.seed = seed;
+            options.registers_memory = seed % 2 == 1; // The device then reads the experts when a copy executes.
             EXPECT_TRUE(start_runs(options, model) == expected) << percent << " % uploaded, seed " << seed;
         }
     }
@@ -107,6 +108,26 @@ TEST(BanksInFlight, MayBelongToBothHalvesOfARun) {
         layers.layers[3].down = layers.layers[0].down;
     };
     expect_right({{4, false, false, {0}, true}, share}, 2, 3, GGML_SCHED_EXPERT_MISSES_SHARED, {0, 50, 100});
+}
+
+TEST(BanksInFlight, AreNotWaitedForByTheHost) {
+    for (const bool registers : {false, true}) {
+        RigOptions options = devices_with(2, 6, GGML_SCHED_EXPERT_MISSES_SHARED, 0);
+        options.registers_memory = registers;
+        options.parallel = false;
+        Rig rig(options);
+        ExpertLayers layers(rig, {6, false, false, {0}, true});
+        for (int seed = 0; seed < 3; seed++) {
+            layers.run(rig, seed);
+        }
+        const std::string plan = rig.plan();
+        EXPECT_NE(plan.find("SIM0 stream copy"), std::string::npos) << plan;
+        EXPECT_EQ(plan.find("wait for SIM0 stream event 0  (WAR"), std::string::npos) << plan;
+        for (size_t line = 0; line != std::string::npos; line = plan.find('\n', line + 1)) {
+            const std::string text = plan.substr(line, plan.find('\n', line + 1) - line);
+            EXPECT_FALSE(text.find("host ") < 6 && text.find("wait for SIM0 stream") != std::string::npos) << text;
+        }
+    }
 }
 
 } // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "support/expert_layers.h"
 
 namespace ggml_sched::test {
@@ -123,63 +125,100 @@ TEST(PartedSequences, OfUploadsGoOnAfterWrongIds) {
     EXPECT_EQ(layers.run(rig, 2), expected[2]);
 }
 
-// Computes two blocks with the experts of the first layer. Both begin before one ends.
-std::vector<float> run_interleaved(const Rig & rig, const ExpertLayers & layers, int seed) {
-    const ExpertLayers::Layer & layer = layers.layers[0];
+using Ids = std::vector<int32_t>;
+
+// Computes two blocks with these ids. Both begin before one ends, and the second one reads the experts of layer
+// `second`.
+std::vector<float> run_interleaved(const Rig & rig, const ExpertLayers & layers, int seed, size_t second,
+                                   const std::array<Ids, 2> & ids_of_blocks) {
+    const auto n_tokens = static_cast<int64_t>(ids_of_blocks[0].size()) / ExpertLayers::kChosen;
+    const ExpertLayers::Layer * const blocks[2] = {&layers.layers[0], &layers.layers[second]};
     const ContextPtr context = make_context();
     ggml_context * const ctx = context.get();
-    ggml_tensor * const x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, ExpertLayers::kWidth, 1);
+    ggml_tensor * const x = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, ExpertLayers::kWidth, n_tokens);
     ggml_set_input(x);
     ggml_tensor * const activation =
-        ggml_reshape_3d(ctx, ggml_mul_mat(ctx, layer.dense, x), ExpertLayers::kWidth, 1, 1);
+        ggml_reshape_3d(ctx, ggml_mul_mat(ctx, blocks[0]->dense, x), ExpertLayers::kWidth, 1, n_tokens);
     ggml_cgraph * const graph = ggml_new_graph(ctx);
     ggml_tensor * ids[2];
     ggml_tensor * chosen[2];
     ggml_tensor * up[2];
     for (int i = 0; i < 2; i++) {
-        ids[i] = ggml_new_tensor_2d(ctx, GGML_TYPE_I32, ExpertLayers::kChosen, 1);
+        ids[i] = ggml_new_tensor_2d(ctx, GGML_TYPE_I32, ExpertLayers::kChosen, n_tokens);
         ggml_set_input(ids[i]);
         chosen[i] = ggml_cont(ctx, ids[i]);
-        up[i] = ggml_mul_mat_id(ctx, layer.up, activation, chosen[i]);
+        up[i] = ggml_mul_mat_id(ctx, blocks[i]->up, activation, chosen[i]);
         ggml_build_forward_expand(graph, up[i]);
     }
-    ggml_tensor * const result = ggml_cont(ctx, ggml_add(ctx, ggml_mul_mat_id(ctx, layer.down, up[0], chosen[0]),
-                                                         ggml_mul_mat_id(ctx, layer.down, up[1], chosen[1])));
+    // The second block ends first.
+    ggml_tensor * const second_down = ggml_mul_mat_id(ctx, blocks[1]->down, up[1], chosen[1]);
+    ggml_build_forward_expand(graph, second_down);
+    ggml_tensor * const first_down = ggml_mul_mat_id(ctx, blocks[0]->down, up[0], chosen[0]);
+    ggml_tensor * const result = ggml_cont(ctx, ggml_add(ctx, first_down, second_down));
     ggml_set_output(result);
     ggml_build_forward_expand(graph, result);
     ggml_backend_sched_reset(rig.sched());
     if (!ggml_backend_sched_alloc_graph(rig.sched(), graph)) {
         return {};
     }
-    write_floats(x, random_floats(ExpertLayers::kWidth, static_cast<uint64_t>(seed)));
+    write_floats(x, random_floats(static_cast<size_t>(ggml_nelements(x)), static_cast<uint64_t>(seed)));
     for (int i = 0; i < 2; i++) {
-        const std::vector<int32_t> experts = ExpertLayers::ids_of(seed, i, 1);
-        ggml_backend_tensor_set(ids[i], experts.data(), 0, ggml_nbytes(ids[i]));
+        ggml_backend_tensor_set(ids[i], ids_of_blocks[static_cast<size_t>(i)].data(), 0, ggml_nbytes(ids[i]));
     }
     const ggml_status status = ggml_backend_sched_graph_compute(rig.sched(), graph);
     return status == GGML_STATUS_SUCCESS ? read_floats(result) : std::vector<float>();
 }
 
+// Blocks with one bank, and with a bank each
 TEST(PartedSequences, KeepTheExpertsOfABlockUntilItEnds) {
     constexpr int kSeeds = 12;
-    std::vector<std::vector<float>> expected;
-    for (const auto & [misses, percent] :
-         {std::pair{GGML_SCHED_EXPERT_MISSES_NONE, 0}, {kShared, 100}, {kUpload, -1}}) {
-        RigOptions options = three_entries(misses);
-        options.experts = misses == GGML_SCHED_EXPERT_MISSES_NONE ? 0 : options.experts / 2;
-        options.uploaded_percent = percent;
+    for (const size_t second : {0, 1}) {
+        std::vector<std::vector<float>> expected;
+        for (const auto & [misses, percent] : {std::pair{GGML_SCHED_EXPERT_MISSES_NONE, 0},
+                                               {kShared, 0},
+                                               {kShared, 50},
+                                               {kShared, 100},
+                                               {kUpload, -1}}) {
+            RigOptions options = three_entries(misses);
+            options.experts = misses == GGML_SCHED_EXPERT_MISSES_NONE ? 0 : options.experts / (second == 0 ? 2 : 1);
+            options.uploaded_percent = percent;
+            Rig rig(options);
+            ExpertLayers layers(rig, {});
+            for (size_t seed = 0; seed < kSeeds; seed++) {
+                const std::vector<float> result = run_interleaved(rig, layers, static_cast<int>(seed), second,
+                                                                  {ExpertLayers::ids_of(static_cast<int>(seed), 0, 1),
+                                                                   ExpertLayers::ids_of(static_cast<int>(seed), 1, 1)});
+                ASSERT_FALSE(result.empty()) << ggml_sched_get_error(rig.sched());
+                if (misses == GGML_SCHED_EXPERT_MISSES_NONE) {
+                    expected.push_back(result);
+                }
+                EXPECT_EQ(result, expected[seed]) << misses << ", " << percent << " % uploaded, seed " << seed;
+            }
+            const uint64_t n_parted = misses == GGML_SCHED_EXPERT_MISSES_NONE ? 0 : second == 0 ? 1 : 2;
+            EXPECT_EQ(rig.stats().expert_pairs, n_parted * kSeeds * ExpertLayers::kChosen);
+        }
+    }
+}
+
+// When the second block begins, expert 5 of the first one is missing and was chosen more often than expert 1. It must
+// not take the entry that the first block has still to read.
+TEST(PartedSequences, DoNotReplaceAnExpertInTheMiddleOfItsBlock) {
+    const Ids usual = {0, 2, 3, 0}; // of two tokens; experts 0 to 3 have entries
+    const Ids last = {5, 1, 5, 0};
+    std::vector<std::vector<float>> results;
+    for (const bool has_banks : {false, true}) {
+        RigOptions options = three_entries(kShared);
+        options.experts = has_banks ? options.experts : 0;
+        options.uploaded_percent = 0;
         Rig rig(options);
         ExpertLayers layers(rig, {});
-        for (size_t seed = 0; seed < kSeeds; seed++) {
-            const std::vector<float> result = run_interleaved(rig, layers, static_cast<int>(seed));
-            ASSERT_FALSE(result.empty()) << ggml_sched_get_error(rig.sched());
-            if (misses == GGML_SCHED_EXPERT_MISSES_NONE) {
-                expected.push_back(result);
-            }
-            EXPECT_EQ(result, expected[seed]) << misses << ", seed " << seed;
+        for (int seed = 0; seed < 8; seed++) {
+            EXPECT_FALSE(run_interleaved(rig, layers, seed, 1, {usual, usual}).empty());
         }
-        EXPECT_EQ(rig.stats().expert_pairs > 0, misses != GGML_SCHED_EXPERT_MISSES_NONE);
+        results.push_back(run_interleaved(rig, layers, 8, 1, {last, usual}));
+        EXPECT_EQ(rig.stats().expert_misses, has_banks ? 2U : 0U);
     }
+    EXPECT_EQ(results[1], results[0]);
 }
 
 TEST(PartedSequences, MayUseOneBankTwiceInAGraph) {
