@@ -27,7 +27,7 @@ class Utf8Console {
   private:
     void restore() const;
 
-    unsigned code_page_before_;
+    [[maybe_unused]] unsigned code_page_before_; // Windows alone uses it.
 };
 
 // Lets stderr take escape sequences for as long as the object lives, if stderr is a terminal that knows them.
@@ -45,7 +45,7 @@ class EscapeSequences {
     void restore() const;
 
     bool work_;
-    unsigned mode_before_ = 0;
+    [[maybe_unused]] unsigned mode_before_ = 0; // Windows alone uses it.
 };
 
 } // namespace sched_run
