@@ -1,4 +1,4 @@
-// What our core promises besides the contract of backends. A foreign ggml stops the program instead.
+// The tests of promises that our core makes besides the contract of backends. A foreign ggml stops the program instead.
 
 #include "conformance_test.h"
 #include "op_cases.h"

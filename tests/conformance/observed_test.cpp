@@ -1,5 +1,5 @@
-// What the contract leaves open and a backend does. These tests never fail: they print lines that begin with
-// "observed:". Simulated devices are left out: they would count the suite's own breaches of the contract.
+// Tests that observe what the contract leaves open. They never fail: they print lines that begin with "observed:".
+// Simulated devices are left out: they would count the suite's own breaches of the contract.
 
 #include <chrono>
 #include <cstring>

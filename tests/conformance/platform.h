@@ -22,7 +22,7 @@ uint64_t n_violations();
 // Remembers what is tried now: a backend of a foreign ggml may end the process.
 void note(const std::string & what);
 
-// What the scheduler takes for granted of devices whose registry does not answer
+// These say what the scheduler takes for granted of devices whose registry does not answer.
 bool known_event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
 CopyQueue known_copy_queue(ggml_backend_dev_t src, ggml_backend_dev_t dst);
 bool known_to_set_ranges(ggml_backend_dev_t device);

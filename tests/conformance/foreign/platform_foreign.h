@@ -1,4 +1,4 @@
-// What the program for a foreign ggml is told on its command line. One thread.
+// The words of the command line, for the program that checks a foreign ggml. One thread uses them.
 
 #pragma once
 
