@@ -207,20 +207,38 @@ def report(results, known):
     for result in results:
         name = short_name(result.name)
         counts.setdefault(name.rsplit("/", 1)[-1], Counter())[result.outcome] += 1
-        expected = next((outcome for pattern, outcome in known.items() if fnmatch.fnmatchcase(name, pattern)), None)
+        expected = known_outcome(result, known)
         if (result.outcome if result.outcome in BAD else None) != expected:
             surprises.append(f"{name}: {result.outcome}" + (f", known to be {expected}" if expected else ""))
     for subject, count in counts.items():
         print(f"{subject}: " + ", ".join(f"{number} {outcome}" for outcome, number in sorted(count.items())))
+    reasons = Counter(why_skipped(result) for result in results if result.outcome == "skipped")
+    for reason, number in reasons.most_common():
+        print(f"    {number} skipped: {reason}")
     if known and surprises:
         print("not as known:", *surprises, sep="\n  ")
+    elif known:
+        print("all is as known")
     return not surprises
 
 
-def show(result, verbose):
+def why_skipped(result):
+    """The line that a skipped test has printed behind the place of its source."""
+    lines = result.output.splitlines()
+    places = [i for i, line in enumerate(lines) if re.search(r"\.(cpp|h):\d+: Skipped", line)]
+    return lines[places[0] + 1].strip() if places and places[0] + 1 < len(lines) else "no reason given"
+
+
+def known_outcome(result, known):
+    return next((outcome for pattern, outcome in known.items() if fnmatch.fnmatchcase(short_name(result.name), pattern)), None)
+
+
+def show(result, verbose, known):
     """Prints a test that failed, or each if `verbose`, and what was observed."""
     if verbose or result.outcome in BAD:
-        print(f"{result.outcome:8} {short_name(result.name)} ({result.seconds:.1f} s)")
+        is_known = result.outcome in BAD and result.outcome == known_outcome(result, known)
+        reason = f": {why_skipped(result)}" if result.outcome == "skipped" else ", known" if is_known else ""
+        print(f"{result.outcome:8} {short_name(result.name)} ({result.seconds:.1f} s){reason}")
     if result.outcome in BAD:
         print(*what_failed(result), sep="\n")
     for line in result.output.splitlines():
@@ -232,15 +250,18 @@ def show(result, verbose):
 def check(program, args):
     """Runs the tests. Returns whether all of them pass, or fail as known."""
     runner = Runner(program, args)
+    known = read_known(args.known)
     print(runner.read(["--list-devices"]), end="", flush=True)
+    if args.list_devices:
+        return True
     with ThreadPoolExecutor(args.jobs) as pool:
         results = []
         for result in pool.map(runner.run, runner.tests()):
-            show(result, args.verbose)
+            show(result, args.verbose, known)
             results.append(result)
     if not results:
         raise Failed("no test has such a name")
-    return report(results, read_known(args.known))
+    return report(results, known)
 
 
 def parse(argv):
@@ -249,12 +270,13 @@ def parse(argv):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ggml", type=Path, metavar="DIR", help="a ggml that has been built")
     parser.add_argument("--libraries", type=Path, metavar="DIR", help="where its libraries are, if not below --ggml")
-    parser.add_argument("--internal-headers", type=Path, metavar="DIR", help="where ggml-backend-impl.h is, if elsewhere")
+    parser.add_argument("--internal-headers", type=Path, metavar="DIR", help="where ggml-backend-impl.h is, if elsewhere; its other headers are not used")
     parser.add_argument("--source", type=Path, metavar="DIR", help="the sources of a ggml, which is compiled")
     parser.add_argument("--version", default=try_llama.VERSION,
                         help=f"of llama-cpp-python, whose ggml is compiled ({try_llama.VERSION}); latest: the newest")
     parser.add_argument("--define", action="append", default=[], metavar="NAME=VALUE",
                         help="for CMake, where ggml is compiled, such as GGML_CUDA=ON; may be repeated")
+    parser.add_argument("--list-devices", action="store_true", help="print the devices, and end")
     parser.add_argument("--device", metavar="NAME", help="only this device, by ggml's name")
     parser.add_argument("--rpc-servers", type=int, default=0, metavar="N", help="start N RPC servers of the CPU")
     parser.add_argument("--rpc", action="append", default=[], metavar="HOST:PORT", help="an RPC server; may be repeated")
