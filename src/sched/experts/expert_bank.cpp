@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "experts/memory_readers.h"
 #include "host/clock.h"
 #include "host/execute.h"
 #include "host/tuning.h"
@@ -24,17 +25,22 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
         const ResidentCopy & copy = bank->copies_.back();
         host::set_blocking(copy.tensor.get(), copy.data, 0, ggml_nbytes(copy.tensor.get()));
     }
-    // The second copy of the same bytes reads no file.
-    const ResidentCopy & largest =
-        *std::max_element(bank->copies_.begin(), bank->copies_.end(),
-                          [](const ResidentCopy & a, const ResidentCopy & b) { return a.bytes < b.bytes; });
-    const host::Clock clock({device});
-    const size_t bytes = std::min(ggml_nbytes(largest.tensor.get()), Tuning::kUploadSample);
-    const double begin = clock.now_us();
-    host::set_blocking(largest.tensor.get(), largest.data, 0, bytes);
-    share.note_upload(backend, clock.now_us() - begin, bytes);
+    bank->measure_link(device, share);
     bank->residency_.fill();
     return bank;
+}
+
+// Sends a part of the bank once more. This reads no file. Threads read the experts meanwhile: in a run the CPU does so.
+void ExpertBank::measure_link(const host::Backend & device, MissShare & share) const {
+    const ResidentCopy & largest =
+        *std::max_element(copies_.begin(), copies_.end(),
+                          [](const ResidentCopy & a, const ResidentCopy & b) { return a.bytes < b.bytes; });
+    const size_t bytes = std::min(ggml_nbytes(largest.tensor.get()), Tuning::kUploadSample);
+    const host::Clock clock({device});
+    const MemoryReaders readers(largest.data, ggml_nbytes(largest.original.get()));
+    const double begin = clock.now_us();
+    host::set_blocking(largest.tensor.get(), largest.data, 0, bytes);
+    share.note_upload(backend_, clock.now_us() - begin, bytes);
 }
 
 void ExpertBank::free_memory() noexcept {

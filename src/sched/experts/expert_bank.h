@@ -72,6 +72,7 @@ class ExpertBank {
         , least_entries_(least_entries)
         , share_(share)
         , residency_(n_experts, n_entries) {}
+    void measure_link(const host::Backend & device, MissShare & share) const;
 
     const BackendId backend_;
     const int least_entries_;
