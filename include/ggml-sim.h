@@ -53,6 +53,7 @@ struct ggml_sim_config {
     double host_call_us;      // host time of each enqueuing call
     bool   offload;           // offload_op takes matrix products with 32 or more rows.
     bool   sets_ranges;       // One call may set several tensors that lie side by side. Default: false
+    bool   host_writes;       // The scheduler shall write small inputs by blocking where it can. Default: false
     bool   inits_tensors;     // Its buffers are told of each tensor that is placed in them. Default: false
     bool   registers_memory;  // The registry's ggml_backend_register_host_buffer pins memory for it, and for reading
                               // only: a copy to that memory is a breach. Default: false

@@ -172,6 +172,10 @@ bool sets_ranges(ggml_backend_dev_t device) {
     return is_sim_device(device) && context_of(device).config.sets_ranges;
 }
 
+bool host_writes(ggml_backend_dev_t device) {
+    return is_sim_device(device) && context_of(device).config.host_writes;
+}
+
 enum ggml_status take_failure(ggml_backend_t backend, uint64_t * mark) {
     if (!is_sim_backend(backend) || mark == nullptr) {
         return GGML_STATUS_SUCCESS;
@@ -189,6 +193,7 @@ void * reg_proc_address(ggml_backend_reg_t, const char * name) {
         {"ggml_backend_event_reaches", address_of<ggml_backend_event_reaches_t>(event_reaches_device)},
         {"ggml_backend_copy_queue", address_of<ggml_backend_copy_queue_t>(copy_queue_between)},
         {"ggml_backend_sets_ranges", address_of<ggml_backend_sets_ranges_t>(sets_ranges)},
+        {"ggml_backend_host_writes", address_of<ggml_backend_host_writes_t>(host_writes)},
         {"ggml_backend_take_failure", address_of<ggml_backend_take_failure_t>(take_failure)},
         {"ggml_backend_clock_us", address_of<ggml_backend_clock_us_t>(ggml_backend_sim_time_us)},
         {"ggml_backend_last_operation_times", address_of<ggml_backend_last_operation_times_t>(last_operation_times)},

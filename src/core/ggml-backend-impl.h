@@ -164,6 +164,11 @@ typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_d
 // function: no.
 typedef bool (*ggml_backend_sets_ranges_t)(ggml_backend_dev_t device);
 
+// "ggml_backend_host_writes": does the host reach the device's memory, so that a blocking write of a small tensor is one
+// of the CPU, and waits for no queue? Small inputs are then written in this way where nothing has to be waited for.
+// Without this function: no.
+typedef bool (*ggml_backend_host_writes_t)(ggml_backend_dev_t device);
+
 // "ggml_backend_take_failure": the status of operations that have failed on a backend when they were executed, and that
 // no call of this function has told; GGML_STATUS_SUCCESS if there are none. `mark`: in, a number that is given to what
 // is enqueued on the backend from now on (0 before the first call); out, unless it returns SUCCESS, the number of the

@@ -230,10 +230,11 @@ Status Executor::perform(const plan::Task & task, const RunBindings & bindings, 
     switch (task.kind) {
     case plan::TaskKind::Snapshot: take_snapshot(copy); return {};
     case plan::TaskKind::SetAsync: return set(copy, task, bindings);
+    case plan::TaskKind::SetNow: return set_now(copy, bindings);
     case plan::TaskKind::Offer: offer(copy, task, bindings); return {};
     case plan::TaskKind::GetAsync: get_async(copy); break;
     case plan::TaskKind::CopyAsync: copy_async(copy); break;
-    default: return copy_now(copy, bindings);
+    default: copy_now(copy); break;
     }
     stats.bytes_copied += copy.bytes;
     return {};

@@ -116,7 +116,8 @@ class Executor {
     void take_snapshot(const CopyBinding & copy);
     void send(const CopyBinding & copy, plan::Lane lane);
     size_t copy_entries(const CopyBinding & copy, Queue & queue);
-    Status copy_now(const CopyBinding & copy, const RunBindings & bindings);
+    void copy_now(const CopyBinding & copy);
+    Status set_now(const CopyBinding & copy, const RunBindings & bindings);
     void offer(const CopyBinding & copy, const plan::Task & task, const RunBindings & bindings);
     void get_async(const CopyBinding & copy);
     void copy_async(const CopyBinding & copy);

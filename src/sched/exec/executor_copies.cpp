@@ -135,13 +135,13 @@ void Executor::forget_weights() {
 }
 
 // Performs a CopyNow: the host makes the copy, which is done when the call returns.
-Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings) {
-    if (copy.form != CopyForm::NamedExperts && !fills_bank(copy)) {
-        copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
-        stats.blocking_copies++;
-        stats.bytes_copied += copy.bytes;
-        return {};
-    }
+void Executor::copy_now(const CopyBinding & copy) {
+    copy.via_ring ? host::get_blocking(copy.src, ring(copy)) : host::copy_blocking(copy.src, copy.dst);
+    stats.blocking_copies++;
+}
+
+// Performs a SetNow: the host writes to the device, and is done when the calls return.
+Status Executor::set_now(const CopyBinding & copy, const RunBindings & bindings) {
     if (Status status = find_parts(copy, bindings); !status.ok()) {
         return status;
     }
@@ -150,8 +150,8 @@ Status Executor::copy_now(const CopyBinding & copy, const RunBindings & bindings
         host::set_blocking(copy.dst, piece.data, piece.offset, piece.bytes);
         moved_bytes_ += piece.bytes;
         stats.blocking_copies++;
-        stats.bytes_copied += piece.bytes;
     }
+    stats.bytes_copied += moved_bytes_;
     return {};
 }
 

@@ -11,6 +11,9 @@
 
 namespace ggml_sched::host {
 
+// Returns a tensor of `size` bytes there. The buffer has not been told of it.
+ggml_tensor bytes_at(ggml_backend_buffer_t buffer, void * data, size_t size);
+
 // Gives the tensor its memory; for a view the caller passes that of the root. Enqueues nothing. If the buffer refuses
 // the tensor, the tensor has no memory afterwards.
 ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data);

@@ -48,6 +48,7 @@ enum ggml_backend_copy_queue {
 using ggml_backend_copy_queue_t = ggml_backend_copy_queue (*)(ggml_backend_dev_t src, ggml_backend_dev_t dst);
 using ggml_backend_event_reaches_t = bool (*)(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
 using ggml_backend_sets_ranges_t = bool (*)(ggml_backend_dev_t device);
+using ggml_backend_host_writes_t = bool (*)(ggml_backend_dev_t device);
 using ggml_backend_clock_us_t = double (*)();
 using ggml_backend_take_failure_t = ggml_status (*)(ggml_backend_t backend, uint64_t * mark);
 using ggml_backend_last_operation_times_t = bool (*)(ggml_backend_t backend, double * start_us, double * finish_us);

@@ -1,6 +1,14 @@
 #include "host/known_devices.h"
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <memory>
 #include <string>
+#include <vector>
+
+#include "host/execute.h"
+#include "host/tuning.h"
 
 namespace ggml_sched::host {
 
@@ -15,6 +23,19 @@ std::string registry_of(ggml_backend_dev_t device) {
 // True for the three names of one backend.
 bool is_cuda_like(const std::string & registry) {
     return registry == "CUDA" || registry == "ROCm" || registry == "MUSA";
+}
+
+// Returns the microseconds of the fastest of a few calls.
+template <typename Function> double best_us(Function function) {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kCalls = 5;
+    double best = std::numeric_limits<double>::max();
+    for (int i = 0; i < kCalls; i++) {
+        const Clock::time_point begin = Clock::now();
+        function();
+        best = std::min(best, std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+    }
+    return best;
 }
 
 } // namespace
@@ -38,6 +59,28 @@ bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::Copy
     }
     order = plan::CopyOrder::Unordered;
     return true;
+}
+
+bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft) {
+    // Vulkan copies into memory that the host reaches, and otherwise submits a command and waits for it. It has no
+    // function that tells which of them it does, and drivers and machines differ.
+    if (registry_of(device) != "Vulkan") {
+        return false;
+    }
+    constexpr size_t kBytes = 4096;
+    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
+        ggml_backend_buft_alloc_buffer(buft, kBytes), ggml_backend_buffer_free);
+    if (!buffer) {
+        return false;
+    }
+    ggml_tensor tensor = bytes_at(buffer.get(), ggml_backend_buffer_get_base(buffer.get()), kBytes);
+    const std::vector<char> bytes(kBytes);
+    return best_us([&] { set_blocking(&tensor, bytes.data(), 0, kBytes); }) < Tuning::kHostWriteUs;
+}
+
+bool known_to_overlap(ggml_backend_dev_t device) {
+    // Vulkan submits everything to one queue. Its queue for transfers does not help: events go through the other one.
+    return registry_of(device) != "Vulkan";
 }
 
 bool known_to_set_ranges(ggml_backend_dev_t device) {

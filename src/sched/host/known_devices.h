@@ -16,6 +16,12 @@ bool known_event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter)
 // Finds how asynchronous copies from `src` to `dst` are ordered. Returns false if they are refused or unreliable.
 bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::CopyOrder & order);
 
+// True if the host writes small tensors to memory of this type by itself. It looks how long such writes take.
+bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft);
+
+// True if copies on one queue of the device go on beside launches on another.
+bool known_to_overlap(ggml_backend_dev_t device);
+
 // True if one call may set any range of a buffer, with several tensors in it.
 bool known_to_set_ranges(ggml_backend_dev_t device);
 

@@ -28,6 +28,12 @@ struct Tuning {
     // Smaller copies take the host longer than the link, so neighbours are merged into one.
     static constexpr size_t kMergedUpTo = 64 * kKiB;
 
+    // The host itself writes smaller copies to a device whose memory it reaches, if nothing there has to be waited for.
+    // The device reads larger ones out of pinned memory faster.
+    static constexpr size_t kWrittenUpTo = 128 * kKiB;
+    // A write of 4 KiB that takes fewer microseconds is one of the host. A command of a queue takes 20 or more.
+    static constexpr double kHostWriteUs = 10.0;
+
     // Staging: copies out of pageable memory through pinned chunks
 
     // Backends copy smaller tensors as fast themselves.

@@ -324,7 +324,8 @@ class Lowering {
             later_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
         } else {
             restrict_to_ids(index, copy);
-            tasks_for(copy).push_back(out_.copy_task(TaskKind::CopyNow, split, out_.bind(copy)));
+            const TaskKind kind = copy.form == CopyForm::NamedExperts ? TaskKind::SetNow : TaskKind::CopyNow;
+            tasks_for(copy).push_back(out_.copy_task(kind, split, out_.bind(copy)));
         }
     }
 

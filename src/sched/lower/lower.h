@@ -5,6 +5,7 @@
 //   host memory     async device   SetAsync, or Snapshot + SetAsync if the source may be written again soon
 //   async device    host memory    GetAsync
 //   async device    async device   CopyAsync if the pair has one, else GetAsync + SetAsync through the ring
+//   host memory     async device   SetNow if it is small and waits for nothing, where the host writes device memory
 //   anything else                  CopyNow, which is done when its call returns
 //
 // An input that several devices need gets one snapshot. Small inputs that are adjacent in the ring and on the device
@@ -17,7 +18,7 @@
 // Streamed caches are copied like weights. What this run writes into a cache before the launch is sent once more: only
 // the rows that ids name, if there are ids. The caller has written these ids, and they get a snapshot at the beginning.
 //
-// MUL_MAT_ID reads only the experts that its ids name, so only these are sent from host memory. The SetAsync or CopyNow
+// MUL_MAT_ID reads only the experts that its ids name, so only these are sent from host memory. The SetAsync or SetNow
 // that sends them reads the ids when it is issued (see lower/host_ids.h).
 //
 // Experts that a device keeps in a bank are copied there, or are not sent again (see lower/bank_copies.h).

@@ -59,6 +59,7 @@ void merge_neighbours(std::vector<Task> & tasks, const AdjacentCopies & adjacent
     for (const Task & task : tasks) {
         if (n > 0 && joins(tasks[n - 1], task)) {
             extend(tasks[n - 1], task, lowered.program.accesses);
+            tasks[n - 1].may_be_now = false; // One command for several is as cheap.
             CopyBinding & first = copies[tasks[n - 1].binding];
             first.form = CopyForm::Merged;
             first.n_merged++;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lower/accesses.h"
+#include "host/tuning.h"
 #include "lower/merged_copies.h"
 
 namespace ggml_sched {
@@ -33,7 +34,7 @@ void ProgramBuilder::reserve_ring(CopyBinding & copy) {
 
 Task ProgramBuilder::copy_task(TaskKind kind, int32_t split, uint32_t binding) {
     const CopyBinding & copy = lowered_.copies[binding];
-    const bool reads_ring = kind == TaskKind::SetAsync && copy.via_ring;
+    const bool reads_ring = copy.via_ring && (kind == TaskKind::SetAsync || kind == TaskKind::SetNow);
     Task task = {kind, plan::kHost};
     set_lanes(task, copy);
     task.split = split;
@@ -59,6 +60,7 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
         task.lane = task.destination = copy.on_stream_lane ? topology_.stream_of[copy.dst_backend] : dst;
         task.only_at_call = copy.pageable && !copy.bank;
         task.reads_at_call = !copy.bank && !reads_pinned(copy);
+        task.may_be_now = may_be_now(copy);
         lowered_.staged[task.lane] = std::max<size_t>(lowered_.staged[task.lane], copy.pageable ? 1 : 0);
         break;
     case TaskKind::Offer:
@@ -82,6 +84,14 @@ void ProgramBuilder::set_lanes(Task & task, const CopyBinding & copy) {
     }
 }
 
+// Up to these limits the host is faster than a command for the device. A backend copies out of pageable memory while
+// the host waits.
+bool ProgramBuilder::may_be_now(const CopyBinding & copy) {
+    const host::Backend & dst = backends_[copy.dst_backend];
+    const size_t limit = reads_pinned(copy) ? Tuning::kWrittenUpTo : Tuning::kStagedFrom - 1;
+    return dst.host_writes && !copy.on_stream_lane && copy.form == CopyForm::Whole && copy.bytes <= limit;
+}
+
 // The host makes a copy to host memory, since an Offer may write host memory only during the call.
 bool ProgramBuilder::sets_async(const CopyBinding & copy) {
     return backends_[copy.dst_backend].set_async && !is_host(copy.dst);
@@ -90,7 +100,7 @@ bool ProgramBuilder::sets_async(const CopyBinding & copy) {
 void ProgramBuilder::add_ids(Task & task, const CopyBinding & ids) {
     accesses().push_back(ids.via_ring ? in_ring(ids, false) : access_to(ids.src, false, buffers_));
     task.n_accesses++;
-    task.reads_at_call = task.kind != TaskKind::CopyNow; // the host makes a CopyNow during the call
+    task.reads_at_call = task.kind != TaskKind::SetNow; // the host makes a SetNow during the call
 }
 
 uint32_t ProgramBuilder::bind(const CopyBinding & copy) {

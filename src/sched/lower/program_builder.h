@@ -58,6 +58,8 @@ class ProgramBuilder {
   private:
     // Sets the lanes of a copy, and when its source is read.
     void set_lanes(plan::Task & task, const CopyBinding & copy);
+    // True if the host may write the copy to the device by itself.
+    bool may_be_now(const CopyBinding & copy);
     // Adds the read of the ids. The host must know them when it issues the task.
     void add_ids(plan::Task & task, const CopyBinding & ids);
 

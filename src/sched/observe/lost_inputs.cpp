@@ -54,11 +54,11 @@ class Search {
 
     // Visits the copies whose bytes a task takes out of the ring.
     template <typename Visit> void for_each_ring_read(const Task & task, Visit visit) const {
-        if (task.kind != TaskKind::SetAsync && task.kind != TaskKind::CopyNow) {
+        if (task.kind != TaskKind::SetAsync && task.kind != TaskKind::SetNow) {
             return;
         }
         const CopyBinding & first = lowered_.copies[task.binding];
-        for (uint32_t i = 0; task.kind == TaskKind::SetAsync && i < first.n_merged && first.via_ring; i++) {
+        for (uint32_t i = 0; i < first.n_merged && first.via_ring; i++) {
             visit(lowered_.copies[task.binding + i]);
         }
         if (first.ids != kNoBinding && lowered_.copies[first.ids].via_ring) {

@@ -174,6 +174,7 @@ std::string text_of(const plan::Task & task, const Names & names) {
     case TaskKind::GetAsync: return "copy " + tensor_text(task, names) + " to host";
     case TaskKind::CopyAsync:
         return "copy " + tensor_text(task, names) + " to " + name_in(names.lanes, task.destination);
+    case TaskKind::SetNow:
     case TaskKind::CopyNow: return "copy, blocking, " + tensor_text(task, names);
     case TaskKind::Offer: return "offer " + tensor_text(task, names) + " to the copy callback, or copy it from host";
     }
@@ -196,7 +197,7 @@ std::string pattern_of(const plan::Plan & plan, int split) {
         if (step.kind == StepKind::Do) {
             const TaskKind kind = plan.program.tasks[step.task].kind;
             pattern += plan::is_async_copy(kind)   ? "a"
-                       : kind == TaskKind::CopyNow ? "c"
+                       : plan::is_copy(kind)       ? "c"
                        : kind == TaskKind::Launch  ? "g"
                                                    : "";
         }

@@ -418,6 +418,7 @@ std::string Tracer::task_text(const plan::Task & task) const {
                (bindings_->copies[task.binding].bank ? " from its bank" : " from host");
     case TaskKind::GetAsync: return "copy " + tensor() + " to host";
     case TaskKind::CopyAsync: return "copy " + tensor() + " to " + trace_.lanes[task.destination];
+    case TaskKind::SetNow:
     case TaskKind::CopyNow: return "copy, blocking, " + tensor();
     case TaskKind::Offer: return "offer " + tensor() + " to the copy callback";
     }

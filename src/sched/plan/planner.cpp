@@ -70,8 +70,26 @@ class Planner {
         wait_for(kHost, {}, needs, lanes_.known_to_host(), throttle_waits_);
     }
 
+    // Lets the host make a small copy at once if all that it must come after is known to be complete. This saves the
+    // queue a command.
+    void make_now(Task & task, int32_t index) {
+        Needs needs;
+        for (uint32_t i = 0; i < task.n_accesses; i++) {
+            needs.add_hazards(index, task.first_access + i, intervals_, program_, rules_);
+        }
+        std::vector<WaitCandidate> waits;
+        add_candidates(kHost, needs, lanes_.known_to_host(), waits);
+        if (waits.empty()) {
+            task.kind = TaskKind::SetNow;
+            task.lane = kHost;
+        }
+    }
+
     // Finds the waits of one task, and issues it.
     void visit(int32_t index) {
+        if (program_.tasks[index].may_be_now && program_.mode == Mode::Auto) {
+            make_now(program_.tasks[index], index);
+        }
         const Task & task = program_.tasks[index];
         const Lane waiter = waiter_of(task);
         std::vector<Wait> & waits = before_[index];

@@ -40,7 +40,8 @@ enum class TaskKind : uint8_t {
     SetAsync,   // host memory to a device, on the device's queue
     GetAsync,   // a device to host memory, on the device's queue
     CopyAsync,  // one device to another, on a queue of theirs
-    CopyNow,    // the host copies, and is done when the call returns
+    SetNow,     // host memory to a device: the host copies, and is done when the call returns
+    CopyNow,    // any other copy that the host makes, and that is done when the call returns
     Offer,      // the copy callback may copy a weight in its own way; otherwise the weight is copied like SetAsync
     Launch,     // computes a split
     Observe,    // the caller looks at what the launch before it has computed
@@ -55,7 +56,7 @@ constexpr bool is_async_copy(TaskKind kind) {
 
 // True for all copies but snapshots.
 constexpr bool is_copy(TaskKind kind) {
-    return is_async_copy(kind) || kind == TaskKind::CopyNow;
+    return is_async_copy(kind) || kind == TaskKind::SetNow || kind == TaskKind::CopyNow;
 }
 
 constexpr int kNoSplit = -1; // the task belongs to no split
@@ -69,6 +70,7 @@ struct Task {
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
     bool reads_at_call = false; // SetAsync, Offer: host memory may be read before the call returns, so it must be ready
     bool only_at_call = false;  // SetAsync, Offer: host memory is read before the call returns, and not later
+    bool may_be_now = false;    // SetAsync: it becomes a SetNow where the host need not wait for that
     bool is_waited_for = false; // an event follows, so that later runs can wait for this task alone
     int32_t split = kNoSplit;   // the split that it belongs to
     uint32_t binding = 0;       // index of a copy in the executor's table, or of the split

@@ -19,13 +19,8 @@ class SampleMemory {
   public:
     SampleMemory(ggml_backend_buffer_type_t buft, size_t bytes, const host::Backend & queue)
         : queue_(queue)
-        , buffer_(ggml_backend_buft_alloc_buffer(buft, bytes)) {
-        tensor_.type = GGML_TYPE_I8;
-        tensor_.ne[0] = static_cast<int64_t>(bytes);
-        tensor_.ne[1] = tensor_.ne[2] = tensor_.ne[3] = 1;
-        tensor_.nb[0] = 1;
-        tensor_.nb[1] = tensor_.nb[2] = tensor_.nb[3] = bytes;
-    }
+        , buffer_(ggml_backend_buft_alloc_buffer(buft, bytes))
+        , tensor_(host::bytes_at(nullptr, nullptr, bytes)) {}
     ~SampleMemory() {
         if (buffer_) {
             host::synchronize(queue_.handle);
@@ -45,7 +40,7 @@ class SampleMemory {
   private:
     const host::Backend & queue_;
     ggml_backend_buffer_t buffer_;
-    ggml_tensor tensor_ = {};
+    ggml_tensor tensor_;
 };
 
 } // namespace
@@ -178,7 +173,8 @@ Status Streaming::run_by_ids(const plan::Plan & plan, const RunBindings & bindin
     const double rate = streams_.bytes_per_us(experts.backend);
     if (rate > 0 && status.ok()) { // The rate is 0 if the link could not be measured.
         const ExpertChoice::Run run = {clock.now_us() - begin, static_cast<double>(executor_.bytes_by_ids()) / rate,
-                                       static_cast<double>(sent_whole) / rate, streams.slots_in_ring(experts.backend)};
+                                       static_cast<double>(sent_whole) / rate, streams.slots_in_ring(experts.backend),
+                                       backends_[experts.backend].overlaps};
         if (choice_.note_by_ids(experts.batch, run) && settings_.debug > 0) {
             host::log_debug("ggml-sched: " + choice_.text_of(experts.batch) + "\n");
         }

@@ -50,8 +50,9 @@ bool ExpertChoice::note_by_ids(const ExpertBatch & batch, const Run & run) {
     known.all_us = run.all_us;
     known.n_measured++;
     known.n_since = 0;
-    const double whole_us = std::max(known.compute_us, known.all_us) +
-                            std::min(known.compute_us, known.all_us) / std::max(1.0, run.slots - 1);
+    const double hidden_by = run.overlaps ? std::max(1.0, run.slots - 1) : 1.0;
+    const double whole_us =
+        std::max(known.compute_us, known.all_us) + std::min(known.compute_us, known.all_us) / hidden_by;
     known.prefers_whole = whole_us < Tuning::kMargin * (known.compute_us + known.copied_us);
     return before != is_whole(known);
 }

@@ -9,7 +9,8 @@
 //
 // `all` is the time to copy all experts. `share` is the part of the experts that a batch uses. `slots` is how many of
 // the largest weight the ring holds. With two slots a copy and the launch before it wait for each other most of the
-// time, so little overlaps. With many slots only the first copy has nothing to hide behind.
+// time, so little overlaps. With many slots only the first copy has nothing to hide behind. Where the
+// device does not copy and compute at the same time, both times add up.
 //
 // Compute and share are measured in runs by the ids: in the first runs with a number of tokens, and then now and then.
 // They depend on the router: even a large batch may use only a part of the experts. Results do not depend on the
@@ -54,6 +55,7 @@ class ExpertChoice {
         double copied_us; // time that copying the named experts takes
         double all_us;    // time that copying all experts would take
         double slots;     // how many of the largest weight the ring holds
+        bool overlaps;    // the device copies and computes at the same time
     };
     // Notes a measured run by the ids. Returns true if streams_whole() answers otherwise since then.
     bool note_by_ids(const ExpertBatch & batch, const Run & run);

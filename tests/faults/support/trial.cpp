@@ -27,6 +27,7 @@ RigOptions rig_options(const Scene & scene) {
     options.link_bytes_per_us = job.link;
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = job.merges;
+    options.host_writes = !job.merges;
     options.inits_tensors = options.registers_memory = scene.inits_tensors;
     options.optimizes = scene.optimizes;
     options.seed = job.adversary;

@@ -15,7 +15,7 @@ constexpr double kAll = 150000; // microseconds that copying all experts takes
 constexpr double kManySlots = 1000;
 
 ExpertChoice::Run run(double compute_us, double share, double slots = kManySlots) {
-    return {compute_us + share * kAll, share * kAll, kAll, slots};
+    return {compute_us + share * kAll, share * kAll, kAll, slots, true};
 }
 
 void measure(ExpertChoice & choice, const ExpertBatch & batch, double compute_us, double share,
@@ -32,6 +32,16 @@ TEST(ExpertChoice, GoesByTheIdsUntilItHasMeasuredAFewRuns) {
         choice.note_by_ids(kLarge, run(kAll, 0.9));
     }
     EXPECT_TRUE(choice.streams_whole(kLarge));
+}
+
+TEST(ExpertChoice, GoesByTheIdsWhereTheDeviceDoesNotCopyAndComputeAtTheSameTime) {
+    ExpertChoice choice;
+    for (int i = 0; i < 2 * kFirstRuns; i++) {
+        ExpertChoice::Run alone = run(kAll, 0.9);
+        alone.overlaps = false;
+        choice.note_by_ids(kLarge, alone);
+        EXPECT_FALSE(choice.streams_whole(kLarge));
+    }
 }
 
 TEST(ExpertChoice, IsNotMisledByRunsThatWereDisturbed) {

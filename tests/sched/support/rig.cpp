@@ -73,6 +73,7 @@ Rig::Rig(const RigOptions & options)
         ggml_sim_config config = ggml_sim_config_default(options.devices[i]);
         config.offload = options.offload;
         config.sets_ranges = options.sets_ranges;
+        config.host_writes = options.host_writes;
         config.inits_tensors = options.inits_tensors;
         config.registers_memory = options.registers_memory;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;

@@ -92,6 +92,11 @@ ProgramBuilder & ProgramBuilder::set_staged(plan::Lane lane, Access from, Access
     return *this;
 }
 
+ProgramBuilder & ProgramBuilder::may_be_now() {
+    program_.tasks.back().may_be_now = true;
+    return *this;
+}
+
 ProgramBuilder & ProgramBuilder::offer(plan::Lane lane, Access from, Access to, Access rewritten) {
     Task task = {TaskKind::Offer, lane, plan::kHost, lane};
     task.reads_at_call = true;

@@ -38,6 +38,8 @@ class ProgramBuilder {
     // From memory that the device reads before the call returns, or later
     ProgramBuilder & set_at_call(plan::Lane lane, plan::Access from, plan::Access to);
     ProgramBuilder & set_staged(plan::Lane lane, plan::Access from, plan::Access to); // read by the call only
+    // Lets the host make the last copy at once where it need not wait for that.
+    ProgramBuilder & may_be_now();
     // The copy callback may write `rewritten`, which is host memory; `from` is not read after the call.
     ProgramBuilder & offer(plan::Lane lane, plan::Access from, plan::Access to, plan::Access rewritten);
     ProgramBuilder & get(plan::Lane lane, plan::Access from, plan::Access to);

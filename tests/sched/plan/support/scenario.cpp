@@ -37,6 +37,7 @@ class Generator {
         direct_ = between(0, 100);
         at_call_ = chance(50) ? 0 : between(0, 100);
         staged_ = chance(50) ? 0 : between(0, 100);
+        now_ = chance(50) ? 0 : between(0, 100);
         offered_ = chance(70) ? 0 : between(0, 100);
 
         std::vector<Graph> graphs(static_cast<size_t>(between(1, 3)));
@@ -169,12 +170,21 @@ class Generator {
             } else {
                 builder.set_at_call(device(), from, to);
             }
+            mark(builder);
             return;
         }
         Access ring = bytes(plan::kRing, true);
         builder.snapshot(bytes(plan::kHostMemory, false), ring);
         ring.write = false;
         builder.set(device(), ring, to);
+        mark(builder);
+    }
+
+    // Lets the host make some copies by itself.
+    void mark(ProgramBuilder & builder) {
+        if (chance(now_)) {
+            builder.may_be_now();
+        }
     }
 
     void add_copy(ProgramBuilder & builder, int turn) {
@@ -245,6 +255,7 @@ class Generator {
     int host_launches_ = 0; // percent
     int at_call_ = 0;       // percent of those that are read when they are enqueued,
     int staged_ = 0;        // and of these, of those that are not read later
+    int now_ = 0;           // of those from the host, those that the host may make at once
     int direct_ = 0;        // percent of inputs that are not snapshotted
     int offered_ = 0;       // percent of inputs that are offered to the copy callback
 };

@@ -1,0 +1,102 @@
+// Small inputs that the host writes to the device by itself, where the host reaches its memory.
+
+#include <gtest/gtest.h>
+
+#include "host/tuning.h"
+#include "support/rig.h"
+
+namespace ggml_sched::test {
+namespace {
+
+constexpr int64_t kSmall = 64;
+constexpr int64_t kLimit = static_cast<int64_t>(Tuning::kWrittenUpTo / sizeof(float));
+
+RigOptions with_host_writes(bool host_writes = true) {
+    RigOptions options;
+    options.devices = {GGML_SIM_PROFILE_CUDA};
+    options.host_writes = host_writes;
+    return options;
+}
+
+// Sum - the sum of an input of n elements, on the device
+struct Sum {
+    ContextPtr context = make_context();
+    ggml_tensor * input = nullptr;
+    ggml_tensor * result = nullptr;
+    ggml_cgraph * graph = nullptr;
+    int64_t n;
+
+    Sum(Rig & rig, int64_t n_elements)
+        : n(n_elements) {
+        ggml_context * ctx = context.get();
+        graph = ggml_new_graph(ctx);
+        input = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n);
+        ggml_set_input(input);
+        result = ggml_sum_rows(ctx, input);
+        ggml_set_output(result);
+        ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.device(0));
+        ggml_build_forward_expand(graph, result);
+        EXPECT_TRUE(ggml_backend_sched_alloc_graph(rig.sched(), graph));
+    }
+
+    // Begins a run with this value in all elements. Returns the copies and launches of the split.
+    std::string begin(Rig & rig, float value) {
+        write_floats(input, std::vector<float>(static_cast<size_t>(n), value));
+        EXPECT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), graph), GGML_STATUS_SUCCESS);
+        return rig.pattern(0);
+    }
+
+    // Waits for all runs, and looks whether the last one has had this value.
+    void expect(Rig & rig, float value) const {
+        ggml_backend_sched_synchronize(rig.sched());
+        EXPECT_EQ(read_floats(result), std::vector<float>{static_cast<float>(n) * value}) << rig.plan();
+    }
+};
+
+TEST(HostWrites, AreMadeWhereNothingHasToBeWaitedFor) {
+    Rig rig(with_host_writes());
+    Sum sum(rig, kSmall);
+    for (const float value : {1.0f, 2.0f, 3.0f}) {
+        EXPECT_EQ(sum.begin(rig, value), "cg") << rig.plan();
+        sum.expect(rig, value);
+    }
+}
+
+TEST(HostWrites, AreCommandsOfTheDeviceWhileItReadsTheRunBefore) {
+    Rig rig(with_host_writes());
+    Sum sum(rig, kSmall);
+    EXPECT_EQ(sum.begin(rig, 1.0f), "cg");
+    EXPECT_EQ(sum.begin(rig, 2.0f), "ag") << rig.plan();
+    sum.expect(rig, 2.0f);
+    EXPECT_EQ(sum.begin(rig, 3.0f), "cg");
+    sum.expect(rig, 3.0f);
+}
+
+TEST(HostWrites, AreNotMadeOfLargeInputs) {
+    Rig rig(with_host_writes());
+    Sum small(rig, kLimit);
+    EXPECT_EQ(small.begin(rig, 1.0f), "cg");
+    small.expect(rig, 1.0f);
+    Sum large(rig, kLimit + 1);
+    EXPECT_EQ(large.begin(rig, 2.0f), "ag");
+    large.expect(rig, 2.0f);
+}
+
+TEST(HostWrites, NeedADeviceWhoseMemoryTheHostReaches) {
+    Rig rig(with_host_writes(false));
+    Sum sum(rig, kSmall);
+    EXPECT_EQ(sum.begin(rig, 1.0f), "ag");
+    sum.expect(rig, 1.0f);
+}
+
+TEST(HostWrites, AreNotMadeInAModeThatWaitsForEachStep) {
+    RigOptions options = with_host_writes();
+    options.mode = GGML_SCHED_SYNC_SERIAL;
+    Rig rig(options);
+    Sum sum(rig, kSmall);
+    EXPECT_EQ(sum.begin(rig, 1.0f).find('c'), std::string::npos) << rig.plan();
+    sum.expect(rig, 1.0f);
+}
+
+} // namespace
+} // namespace ggml_sched::test
