@@ -164,8 +164,8 @@ typedef enum ggml_backend_copy_queue (*ggml_backend_copy_queue_t)(ggml_backend_d
 // function: no.
 typedef bool (*ggml_backend_sets_ranges_t)(ggml_backend_dev_t device);
 
-// "ggml_backend_host_writes": does the host reach the device's memory, so that a blocking write of a small tensor is one
-// of the CPU, and waits for no queue? Small inputs are then written in this way where nothing has to be waited for.
+// "ggml_backend_host_writes": does the host reach the device's memory, so that a blocking write of a small tensor is
+// one of the CPU, and waits for no queue? Small inputs are then written in this way where nothing has to be waited for.
 // Without this function: no.
 typedef bool (*ggml_backend_host_writes_t)(ggml_backend_dev_t device);
 

@@ -32,7 +32,8 @@ struct Backend {
     ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: the backend does not tell
 };
 
-// Returns the description of a backend. It may look how long a write to a new buffer of that type takes. `buft` is the type of its compute buffers.
+// Returns the description of a backend. It may look how long a write to a new buffer of that type takes. `buft` is the
+// type of its compute buffers.
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
 // Makes another backend of the same device, with a queue of its own. The caller frees it. NULL if the device refuses.
 ggml_backend_t second_backend(const Backend & backend);

@@ -133,7 +133,7 @@ struct Tuning {
     // It is measured while at most so many threads read host memory, as the CPU reads experts when it computes. Each
     // looks after so many bytes whether it shall end.
     static constexpr size_t kMostReaders = 16;
-    static constexpr size_t kReadAtOnce = 64 * 1024;
+    static constexpr size_t kReadAtOnce = 64 * kKiB;
     // The time that the CPU needs for missing experts is a running average. The last run has this weight in it.
     static constexpr double kNewestOfCpu = 0.125;
     // An expert that replaces another must save the time of its upload in so many runs. With more, chance decides where

@@ -90,8 +90,7 @@ void BankCopies::fill(const BanksInUse::Filled & filled, CopyForm form, int32_t 
         binding.on_stream_lane = filled.on_stream_lane;
         binding.pageable =
             device.set_async && device.events && !topology_.cannot_stage[backend] && !out_.reads_pinned(binding);
-        out_.push_copy(device.set_async ? plan::TaskKind::SetAsync : plan::TaskKind::SetNow, split,
-                       out_.bind(binding));
+        out_.push_copy(device.set_async ? plan::TaskKind::SetAsync : plan::TaskKind::SetNow, split, out_.bind(binding));
     }
 }
 

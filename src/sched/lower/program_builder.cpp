@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "lower/accesses.h"
 #include "host/tuning.h"
+#include "lower/accesses.h"
 #include "lower/merged_copies.h"
 
 namespace ggml_sched {

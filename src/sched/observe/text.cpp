@@ -196,10 +196,10 @@ std::string pattern_of(const plan::Plan & plan, int split) {
         }
         if (step.kind == StepKind::Do) {
             const TaskKind kind = plan.program.tasks[step.task].kind;
-            pattern += plan::is_async_copy(kind)   ? "a"
-                       : plan::is_copy(kind)       ? "c"
-                       : kind == TaskKind::Launch  ? "g"
-                                                   : "";
+            pattern += plan::is_async_copy(kind)  ? "a"
+                       : plan::is_copy(kind)      ? "c"
+                       : kind == TaskKind::Launch ? "g"
+                                                  : "";
         }
     }
     return pattern;
