@@ -2,6 +2,7 @@
 """Checks the backends of a ggml against the contract of docs/backend-guide.md, by the conformance suite.
 
     scripts/check-backend --ggml DIR [--device NAME] [-- options of GoogleTest]
+    scripts/check-backend --ggml DIR --device NAME --times
     scripts/check-backend [--source DIR] ...         compiles ggml's sources first: those in DIR, or of llama-cpp-python
 
 DIR holds a ggml that has been built: ggml.h and shared libraries, anywhere below. It may be a folder of an installation, a
@@ -254,6 +255,9 @@ def check(program, args):
     print(runner.read(["--list-devices"]), end="", flush=True)
     if args.list_devices:
         return True
+    if args.times:
+        print(runner.read(["--times"]), end="")
+        return True
     with ThreadPoolExecutor(args.jobs) as pool:
         results = []
         for result in pool.map(runner.run, runner.tests()):
@@ -277,6 +281,8 @@ def parse(argv):
     parser.add_argument("--define", action="append", default=[], metavar="NAME=VALUE",
                         help="for CMake, where ggml is compiled, such as GGML_CUDA=ON; may be repeated")
     parser.add_argument("--list-devices", action="store_true", help="print the devices, and end")
+    parser.add_argument("--times", action="store_true",
+                        help="measure calls of --device, and whether its copies and launches overlap, and end")
     parser.add_argument("--device", metavar="NAME", help="only this device, by ggml's name")
     parser.add_argument("--rpc-servers", type=int, default=0, metavar="N", help="start N RPC servers of the CPU")
     parser.add_argument("--rpc", action="append", default=[], metavar="HOST:PORT", help="an RPC server; may be repeated")

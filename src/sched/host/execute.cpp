@@ -13,20 +13,6 @@ ggml_tensor range_at(const ggml_tensor & tensor, size_t offset, size_t size) {
 
 } // namespace
 
-ggml_tensor bytes_at(ggml_backend_buffer_t buffer, void * data, size_t size) {
-    ggml_tensor bytes = {};
-    bytes.type = GGML_TYPE_I8;
-    bytes.buffer = buffer;
-    bytes.data = data;
-    bytes.ne[0] = static_cast<int64_t>(size);
-    bytes.nb[0] = 1;
-    for (int i = 1; i < GGML_MAX_DIMS; i++) {
-        bytes.ne[i] = 1;
-        bytes.nb[i] = size;
-    }
-    return bytes;
-}
-
 ggml_status place(ggml_tensor * tensor, ggml_backend_buffer_t buffer, void * data) {
     tensor->buffer = buffer;
     tensor->data = data;

@@ -12,7 +12,19 @@
 namespace ggml_sched::host {
 
 // Returns a tensor of `size` bytes there. The buffer has not been told of it.
-ggml_tensor bytes_at(ggml_backend_buffer_t buffer, void * data, size_t size);
+inline ggml_tensor bytes_at(ggml_backend_buffer_t buffer, void * data, size_t size) {
+    ggml_tensor bytes = {};
+    bytes.type = GGML_TYPE_I8;
+    bytes.buffer = buffer;
+    bytes.data = data;
+    bytes.ne[0] = static_cast<int64_t>(size);
+    bytes.nb[0] = 1;
+    for (int i = 1; i < GGML_MAX_DIMS; i++) {
+        bytes.ne[i] = 1;
+        bytes.nb[i] = size;
+    }
+    return bytes;
+}
 
 // Gives the tensor its memory; for a view the caller passes that of the root. Enqueues nothing. If the buffer refuses
 // the tensor, the tensor has no memory afterwards.

@@ -75,7 +75,7 @@ bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buf
     }
     ggml_tensor tensor = bytes_at(buffer.get(), ggml_backend_buffer_get_base(buffer.get()), kBytes);
     const std::vector<char> bytes(kBytes);
-    return best_us([&] { set_blocking(&tensor, bytes.data(), 0, kBytes); }) < Tuning::kHostWriteUs;
+    return best_us([&] { ggml_backend_tensor_set(&tensor, bytes.data(), 0, kBytes); }) < Tuning::kHostWriteUs;
 }
 
 bool known_to_overlap(ggml_backend_dev_t device) {

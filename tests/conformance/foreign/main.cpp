@@ -2,6 +2,7 @@
 //
 //   check-backend [--device NAME] [--rpc HOST:PORT ...] [--libraries DIR] [options of GoogleTest]
 //   check-backend --list-devices             prints the devices
+//   check-backend --times --device NAME      prints how long calls take, and whether copies and launches overlap
 //   check-backend --serve HOST:PORT          is an RPC server of the CPU
 
 #include <gtest/gtest.h>
@@ -13,12 +14,14 @@
 
 #include "platform_foreign.h"
 #include "subject.h"
+#include "times.h"
 
 namespace {
 
 using namespace conformance;
 
 bool list_devices = false;
+bool times = false;
 std::string served;
 
 // Takes our options out of the command line. Returns false if one is incomplete.
@@ -28,6 +31,8 @@ bool take_options(int & argc, char ** argv) {
         const std::string word = argv[i];
         if (word == "--list-devices") {
             list_devices = true;
+        } else if (word == "--times") {
+            times = true;
         } else if (word == "--device" || word == "--rpc" || word == "--libraries" || word == "--serve") {
             if (++i == argc) {
                 std::cerr << word << " needs a value\n";
@@ -96,6 +101,9 @@ int main(int argc, char ** argv) {
             return 2;
         }
         testing::GTEST_FLAG(filter) = "*/" + subject; // before the command line is read, which may say otherwise
+    }
+    if (times) {
+        return print_times(foreign_options().device);
     }
     for (const int signal_number : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS}) {
         std::signal(signal_number, say_last_note);
