@@ -81,6 +81,7 @@ struct Timed {
 
 void print(const char * what, double us) {
     std::printf("%-66s %9.1f us\n", what, us);
+    std::fflush(stdout); // The next line may take long, or never come.
 }
 
 void print_calls(const Timed & timed) {
