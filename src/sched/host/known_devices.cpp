@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/execute.h"
+#include "host/system.h"
 #include "host/tuning.h"
 
 namespace ggml_sched::host {
@@ -76,6 +77,17 @@ bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buf
     ggml_tensor tensor = bytes_at(buffer.get(), ggml_backend_buffer_get_base(buffer.get()), kBytes);
     const std::vector<char> bytes(kBytes);
     return best_us([&] { ggml_backend_tensor_set(&tensor, bytes.data(), 0, kBytes); }) < Tuning::kHostWriteUs;
+}
+
+bool known_to_overtake(ggml_backend_dev_t device) {
+    // With AMD's GPUs, or if it is told to, Vulkan copies on a queue for transfers. Launches wait for that queue, but
+    // it does not wait for launches. There is no function that tells whether it does so.
+    if (registry_of(device) != "Vulkan") {
+        return false;
+    }
+    const std::string description = ggml_backend_dev_description(device);
+    return !value_of_variable("GGML_VK_ASYNC_USE_TRANSFER_QUEUE").empty() ||
+           description.find("AMD") != std::string::npos || description.find("Radeon") != std::string::npos;
 }
 
 bool known_to_overlap(ggml_backend_dev_t device) {

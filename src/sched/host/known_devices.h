@@ -19,6 +19,9 @@ bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::Copy
 // True if the host writes small tensors to memory of this type by itself. It looks how long such writes take.
 bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft);
 
+// True if copies from host memory to the device may overtake launches that were enqueued before them.
+bool known_to_overtake(ggml_backend_dev_t device);
+
 // True if copies on one queue of the device go on beside launches on another.
 bool known_to_overlap(ggml_backend_dev_t device);
 

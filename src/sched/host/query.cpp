@@ -44,7 +44,7 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
 #else
     result.async = props.caps.async && functions.synchronize;
 #endif
-    result.set_async = result.async && functions.set_async;
+    result.set_async = result.async && functions.set_async && !known_to_overtake(result.device);
     result.get_async = result.async && functions.get_async;
     result.events = result.async && props.caps.events && functions.events;
     result.pads = has_alloc_size(buft);
