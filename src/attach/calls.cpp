@@ -94,6 +94,10 @@ ggml_backend_reg_t ggml_backend_dev_backend_reg(ggml_backend_dev_t device) {
     return CALL(ggml_backend_dev_backend_reg)(device);
 }
 
+const char * ggml_backend_dev_description(ggml_backend_dev_t device) {
+    return CALL(ggml_backend_dev_description)(device);
+}
+
 void ggml_backend_dev_get_props(ggml_backend_dev_t device, ggml_backend_dev_props * props) {
     CALL(ggml_backend_dev_get_props)(device, props);
 }

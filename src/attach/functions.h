@@ -23,7 +23,8 @@
     X(ggml_backend_supports_buft) X(ggml_backend_supports_op) X(ggml_backend_synchronize) X(ggml_backend_tensor_copy)  \
     X(ggml_backend_tensor_get) X(ggml_backend_tensor_get_async) X(ggml_backend_tensor_set)                             \
     X(ggml_backend_tensor_set_async) X(ggml_is_quantized) X(ggml_log_internal) X(ggml_nbytes) X(ggml_nrows)            \
-    X(ggml_op_desc) X(ggml_row_size) X(ggml_status_to_string) X(ggml_type_name) X(ggml_backend_buft_get_device)
+    X(ggml_op_desc) X(ggml_row_size) X(ggml_status_to_string) X(ggml_type_name) X(ggml_backend_buft_get_device)        \
+    X(ggml_backend_dev_description)
 
 // The proof of a layout calls these. A ggml that lacks one cannot be attached.
 #define GGML_SCHED_PROOF_FUNCTIONS(X) \
