@@ -149,6 +149,15 @@ class Runner:
             raise Failed(f"{done.stdout}{done.stderr}\n{self.program.name} ends with {done.returncode}")
         return done.stdout
 
+    def show(self, options):
+        """Lets the program print. Returns whether it ends well."""
+        with ExitStack() as stack:
+            try:
+                return subprocess.run(self.command(stack, options), env=self.environment,
+                                      timeout=self.args.timeout).returncode == 0
+            except subprocess.TimeoutExpired as late:
+                raise Failed(f"{self.program.name} takes longer than {self.args.timeout:.0f} s") from late
+
     def tests(self):
         names, suite = [], ""
         for line in self.read(["--gtest_list_tests", *self.args.options]).splitlines():
@@ -256,8 +265,7 @@ def check(program, args):
     if args.list_devices:
         return True
     if args.times:
-        print(runner.read(["--times"]), end="")
-        return True
+        return runner.show(["--times"])
     with ThreadPoolExecutor(args.jobs) as pool:
         results = []
         for result in pool.map(runner.run, runner.tests()):

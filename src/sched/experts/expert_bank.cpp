@@ -30,14 +30,15 @@ std::unique_ptr<ExpertBank> ExpertBank::make(const std::vector<const ggml_tensor
     return bank;
 }
 
-// Sends a part of the bank once more. This reads no file. Threads read the experts meanwhile: in a run the CPU does so.
+// Sends a part of the bank once more, while threads read the same experts as the CPU does in a run. All of them have
+// been read before, so nothing waits for a file.
 void ExpertBank::measure_link(const host::Backend & device, MissShare & share) const {
     const ResidentCopy & largest =
         *std::max_element(copies_.begin(), copies_.end(),
                           [](const ResidentCopy & a, const ResidentCopy & b) { return a.bytes < b.bytes; });
     const size_t bytes = std::min(ggml_nbytes(largest.tensor.get()), Tuning::kUploadSample);
     const host::Clock clock({device});
-    const MemoryReaders readers(largest.data, ggml_nbytes(largest.original.get()));
+    const MemoryReaders readers(largest.data, ggml_nbytes(largest.tensor.get()));
     const double begin = clock.now_us();
     host::set_blocking(largest.tensor.get(), largest.data, 0, bytes);
     share.note_upload(backend_, clock.now_us() - begin, bytes);

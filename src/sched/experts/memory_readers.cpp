@@ -34,14 +34,16 @@ MemoryReaders::~MemoryReaders() {
 // Reads a byte of each cache line, again and again.
 void MemoryReaders::read(const unsigned char * begin, size_t bytes) {
     constexpr size_t kCacheLine = 64;
-    n_reading_++;
     unsigned sum = 0;
+    bool has_begun = false;
     for (size_t at = 0; !ends_; at = at + Tuning::kReadAtOnce < bytes ? at + Tuning::kReadAtOnce : 0) {
         const size_t end = std::min(bytes, at + Tuning::kReadAtOnce);
         for (size_t i = at; i < end; i += kCacheLine) {
             sum += begin[i];
         }
         n_blocks_++;
+        n_reading_ += has_begun ? 0 : 1;
+        has_begun = true;
     }
     sum_ += sum;
 }

@@ -17,7 +17,7 @@ namespace ggml_sched {
 
 class MemoryReaders {
   public:
-    // Starts a thread for every other core. Returns when all of them are reading.
+    // Starts a thread for every other core. Returns when each has read a block.
     MemoryReaders(const void * data, size_t bytes);
     ~MemoryReaders();
     MemoryReaders(const MemoryReaders &) = delete;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <string>
@@ -64,30 +65,38 @@ bool known_copy_order(ggml_backend_dev_t src, ggml_backend_dev_t dst, plan::Copy
 
 bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft) {
     // Vulkan copies into memory that the host reaches, and otherwise submits a command and waits for it. It has no
-    // function that tells which of them it does, and drivers and machines differ.
+    // function that tells which of them it does, and drivers and machines differ. Without Resizable BAR the host
+    // reaches at most 256 MiB, so the buffer is larger.
     if (registry_of(device) != "Vulkan") {
         return false;
     }
     constexpr size_t kBytes = 4096;
-    const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
-        ggml_backend_buft_alloc_buffer(buft, kBytes), ggml_backend_buffer_free);
-    if (!buffer) {
+    const size_t size = std::min(Tuning::kBeyondWindow, ggml_backend_buft_get_max_size(buft));
+    try {
+        const std::unique_ptr<ggml_backend_buffer, decltype(&ggml_backend_buffer_free)> buffer(
+            ggml_backend_buft_alloc_buffer(buft, size), ggml_backend_buffer_free);
+        if (!buffer) {
+            return false;
+        }
+        ggml_tensor tensor = bytes_at(buffer.get(), ggml_backend_buffer_get_base(buffer.get()), kBytes);
+        const std::vector<char> bytes(kBytes);
+        return best_us([&] { ggml_backend_tensor_set(&tensor, bytes.data(), 0, kBytes); }) < Tuning::kHostWriteUs;
+    } catch (const std::exception &) { // Vulkan throws where it has no memory to copy through.
         return false;
     }
-    ggml_tensor tensor = bytes_at(buffer.get(), ggml_backend_buffer_get_base(buffer.get()), kBytes);
-    const std::vector<char> bytes(kBytes);
-    return best_us([&] { ggml_backend_tensor_set(&tensor, bytes.data(), 0, kBytes); }) < Tuning::kHostWriteUs;
 }
 
 bool known_to_overtake(ggml_backend_dev_t device) {
-    // With AMD's GPUs, or if it is told to, Vulkan copies on a queue for transfers. Launches wait for that queue, but
-    // it does not wait for launches. There is no function that tells whether it does so.
+    // With AMD's GPUs that have memory of their own, or if it is told to, Vulkan copies on a queue for transfers.
+    // Launches wait for that queue, but it does not wait for launches. No function tells whether it does so.
     if (registry_of(device) != "Vulkan") {
         return false;
     }
     const std::string description = ggml_backend_dev_description(device);
-    return !value_of_variable("GGML_VK_ASYNC_USE_TRANSFER_QUEUE").empty() ||
-           description.find("AMD") != std::string::npos || description.find("Radeon") != std::string::npos;
+    const bool is_by_amd =
+        description.find("AMD") != std::string::npos || description.find("Radeon") != std::string::npos;
+    return has_variable("GGML_VK_ASYNC_USE_TRANSFER_QUEUE") ||
+           (is_by_amd && ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU);
 }
 
 bool known_to_overlap(ggml_backend_dev_t device) {

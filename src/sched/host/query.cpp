@@ -17,12 +17,6 @@ bool sets_ranges(ggml_backend_dev_t device) {
     return sets ? sets(device) : known_to_set_ranges(device);
 }
 
-// True if the host writes small tensors to this memory of the device, without a queue.
-bool host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft) {
-    const auto writes = proc<ggml_backend_host_writes_t>(device, "ggml_backend_host_writes");
-    return writes ? writes(device) : known_host_writes(device, buft);
-}
-
 } // namespace
 
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
@@ -48,12 +42,16 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.get_async = result.async && functions.get_async;
     result.events = result.async && props.caps.events && functions.events;
     result.pads = has_alloc_size(buft);
-    result.host_writes = result.set_async && host_writes(result.device, buft);
     result.overlaps = known_to_overlap(result.device);
     result.sets_ranges = result.set_async && sets_ranges(result.device);
     result.take_failure = proc<ggml_backend_take_failure_t>(result.device, "ggml_backend_take_failure");
     result.optimizes_graphs = functions.graph_optimize;
     return result;
+}
+
+bool host_writes(const Backend & backend) {
+    const auto writes = proc<ggml_backend_host_writes_t>(backend.device, "ggml_backend_host_writes");
+    return backend.set_async && (writes ? writes(backend.device) : known_host_writes(backend.device, backend.buft));
 }
 
 ggml_backend_t second_backend(const Backend & backend) {

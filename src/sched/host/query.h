@@ -26,15 +26,17 @@ struct Backend {
     bool events = false;           // can record events and wait for them
     bool optimizes_graphs = false; // may change the order of a split's nodes
     bool pads = false;             // tensors in its memory may need more than their bytes
-    bool host_writes = false;      // a blocking write of a small tensor is one of the CPU, and waits for no queue
+    bool host_writes = false;      // see host_writes()
     bool overlaps = false;         // copies on one queue of the device go on beside launches on another
     bool sets_ranges = false;      // one call may set, or copy on the device, bytes that are no whole tensor
     ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: the backend does not tell
 };
 
-// Returns the description of a backend. It may look how long a write to a new buffer of that type takes. `buft` is the
-// type of its compute buffers.
+// Returns the description of a backend, without host_writes. `buft` is the type of its compute buffers.
 Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft);
+// True if a blocking write of a small tensor is one of the CPU, and waits for no queue. It may look how long a write to
+// a new buffer takes.
+bool host_writes(const Backend & backend);
 // Makes another backend of the same device, with a queue of its own. The caller frees it. NULL if the device refuses.
 ggml_backend_t second_backend(const Backend & backend);
 // Returns the free bytes of the backend's device; 0 if that is not known.

@@ -21,6 +21,10 @@ std::FILE * open_for_writing(const std::string & name) {
     }
 }
 
+bool has_variable(const char * name) {
+    return _wgetenv(std::filesystem::path(name).c_str());
+}
+
 std::string value_of_variable(const char * name) {
     const wchar_t * const value = _wgetenv(std::filesystem::path(name).c_str());
     try {
@@ -35,6 +39,10 @@ std::string value_of_variable(const char * name) {
 
 std::FILE * open_for_writing(const std::string & name) {
     return std::fopen(name.c_str(), "wb");
+}
+
+bool has_variable(const char * name) {
+    return std::getenv(name);
 }
 
 std::string value_of_variable(const char * name) {

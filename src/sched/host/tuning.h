@@ -33,6 +33,8 @@ struct Tuning {
     static constexpr size_t kWrittenUpTo = 128 * kKiB;
     // A write of 4 KiB that takes fewer microseconds is one of the host. A command of a queue takes 20 or more.
     static constexpr double kHostWriteUs = 10.0;
+    // More than the window through which the host reaches memory where it does not reach all of it
+    static constexpr size_t kBeyondWindow = 320 * kMiB;
 
     // Staging: copies out of pageable memory through pinned chunks
 

@@ -192,7 +192,8 @@ void Tracer::recorded(const plan::Step & step) noexcept {
 
 void Tracer::performed(const plan::Task & task, size_t bytes) noexcept {
     unless_cut([&] {
-        if (task.kind == TaskKind::CallerRead || (task.kind == TaskKind::SetAsync && bytes == 0)) {
+        const bool sets = task.kind == TaskKind::SetAsync || task.kind == TaskKind::SetNow;
+        if (task.kind == TaskKind::CallerRead || (sets && bytes == 0)) {
             return; // The host has made no call.
         }
         const TraceSlice slice = slice_of(task, bytes);

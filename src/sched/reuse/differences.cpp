@@ -21,8 +21,8 @@ auto fields(const CallerRead & r) {
     return std::tuple_cat(std::tie(r.lane), fields(r.bytes));
 }
 auto fields(const Task & t) {
-    return std::tie(t.kind, t.lane, t.source, t.destination, t.order, t.reads_at_call, t.only_at_call, t.is_waited_for,
-                    t.split, t.binding, t.first_access, t.n_accesses, t.bytes);
+    return std::tie(t.kind, t.lane, t.source, t.destination, t.order, t.reads_at_call, t.only_at_call, t.may_be_now,
+                    t.is_waited_for, t.split, t.binding, t.first_access, t.n_accesses, t.bytes);
 }
 auto fields(const Reason & r) {
     return std::tuple_cat(std::tie(r.cause, r.task, r.other), fields(r.bytes));

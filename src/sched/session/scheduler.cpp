@@ -37,6 +37,7 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
     for (int b = 0; b < n_backends; b++) {
         described.push_back(
             host::describe(backends[b], bufts ? bufts[b] : ggml_backend_get_default_buffer_type(backends[b])));
+        described.back().host_writes = host::host_writes(described.back());
     }
     std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(described), options, hooks));
     if (const std::string & path = scheduler->settings_.trace; !path.empty()) {

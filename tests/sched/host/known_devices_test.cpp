@@ -12,13 +12,17 @@ namespace {
 // Device - one with the names of a device of ggml
 class Device {
   public:
-    Device(const char * registry, const char * description) {
+    Device(const char * registry, const char * description, bool is_integrated = false) {
         reg_.api_version = GGML_BACKEND_API_VERSION;
         reg_.iface.get_name = [](ggml_backend_reg_t reg) { return static_cast<const char *>(reg->context); };
         reg_.context = const_cast<char *>(registry);
         device_.iface.get_description = [](ggml_backend_dev_t device) {
             return static_cast<const char *>(device->context);
         };
+        device_.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_GPU; };
+        if (is_integrated) {
+            device_.iface.get_type = [](ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_IGPU; };
+        }
         device_.reg = &reg_;
         device_.context = const_cast<char *>(description);
     }
@@ -42,9 +46,12 @@ TEST(KnownDevices, CopyInTheOrderOfTheirQueue) {
 TEST(KnownDevices, CopyOutOfOrderWhereVulkanHasAQueueForTransfers) {
     EXPECT_TRUE(host::known_to_overtake(Device("Vulkan", "AMD Radeon RX 7900 XTX (RADV NAVI31)").get()));
     EXPECT_TRUE(host::known_to_overtake(Device("Vulkan", "Radeon RX 9070 XT").get()));
-    ASSERT_TRUE(platform::set_env(kQueueForTransfers, "1"));
-    EXPECT_TRUE(host::known_to_overtake(Device("Vulkan", "NVIDIA H200").get()));
-    EXPECT_FALSE(host::known_to_overtake(Device("CUDA", "NVIDIA H200").get()));
+    EXPECT_FALSE(host::known_to_overtake(Device("Vulkan", "AMD Radeon 890M Graphics", true).get()));
+    for (const char * value : {"1", ""}) { // ggml looks only whether it is there.
+        ASSERT_TRUE(platform::set_env(kQueueForTransfers, value));
+        EXPECT_TRUE(host::known_to_overtake(Device("Vulkan", "NVIDIA H200").get()));
+        EXPECT_FALSE(host::known_to_overtake(Device("CUDA", "NVIDIA H200").get()));
+    }
     ASSERT_TRUE(platform::unset_env(kQueueForTransfers));
     EXPECT_FALSE(host::known_to_overtake(Device("Vulkan", "NVIDIA H200").get()));
 }
