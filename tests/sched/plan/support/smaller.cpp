@@ -129,7 +129,7 @@ std::vector<Edit> edits_of(const Scenario & scenario) {
 }
 
 void show(const Program & program, std::ostream & out) {
-    constexpr std::array<const char *, 10> kinds = {"caller reads", "snapshot", "set",    "get",     "copy",
+    constexpr std::array<const char *, 11> kinds = {"caller reads", "snapshot", "set",    "get",     "copy",  "set now",
                                                     "copy now",     "offer",    "launch", "observe", "return"};
     constexpr std::array<const char *, 3> orders = {" in source", " in destination", " unordered"};
     for (const Task & task : program.tasks) {
@@ -142,7 +142,10 @@ void show(const Program & program, std::ostream & out) {
         } else {
             out << " on lane " << int{task.lane};
         }
-        out << (task.only_at_call ? ", read by the call" : task.reads_at_call ? ", read at the call" : "") << ":";
+        out << (task.only_at_call    ? ", read by the call"
+                : task.reads_at_call ? ", read at the call"
+                                     : "")
+            << (task.may_be_now ? ", or now" : "") << ":";
         for (uint32_t a = 0; a < task.n_accesses; a++) {
             const Access & access = program.accesses[task.first_access + a];
             out << (access.write ? " writes " : " reads ") << ggml_sched::observe::text_of(access);
