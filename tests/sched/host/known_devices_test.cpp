@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "ggml-backend-impl.h"
 #include "host/known_devices.h"
 #include "host_system.h"
@@ -49,6 +51,9 @@ TEST(KnownDevices, CopyOutOfOrderWhereVulkanHasAQueueForTransfers) {
     EXPECT_FALSE(host::known_to_overtake(Device("Vulkan", "AMD Radeon 890M Graphics", true).get()));
     for (const char * value : {"1", ""}) { // ggml looks only whether it is there.
         ASSERT_TRUE(platform::set_env(kQueueForTransfers, value));
+        if (!std::getenv(kQueueForTransfers)) {
+            continue; // Windows has no empty variables.
+        }
         EXPECT_TRUE(host::known_to_overtake(Device("Vulkan", "NVIDIA H200").get()));
         EXPECT_FALSE(host::known_to_overtake(Device("CUDA", "NVIDIA H200").get()));
     }
