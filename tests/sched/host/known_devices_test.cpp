@@ -1,4 +1,4 @@
-// What the scheduler knows of ggml's devices by the names of their registries.
+// known_devices: what the scheduler takes for granted of the devices of ggml, by the names of their registries.
 
 #include <gtest/gtest.h>
 
