@@ -25,9 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = {"docs/benchmarks.md": ("device", "host", "cost", "sources"),
              "docs/experts.md": ("resident", "simulated", "error"), "docs/streaming.md": ("registered",),
              "docs/vulkan.md": ("vulkan",)}
-# Sources that have a table of their own, and its name. The source stands below it.
-OWN_TABLES = {"experts": "resident", "experts-simulated": "simulated", "expert-error": "error", "registered": "registered",
-              "vulkan": "vulkan"}
+# Sources that are in a table of their own, and its name. They stand below it.
+OWN_TABLES = {"experts": "resident", "experts-alike": "resident", "experts-simulated": "simulated", "expert-error": "error",
+              "registered": "registered", "vulkan": "vulkan"}
 RESULTS = ROOT / "bench/results"
 KEYS = ("device", "date", "commit", "engine", "command")
 MODELS = {"1b": "1B", "8b": "8B", "moe": "MoE", "moe-spread": "MoE", "moe-skewed": "MoE, skewed", "moe-zipf": "MoE, zipf",
@@ -310,7 +310,7 @@ def table(head, rows):
 
 
 def own_tables(sources):
-    """The tables of OWN_TABLES, each with its source below it."""
+    """The tables of OWN_TABLES, each with its sources below it."""
     speeds = ["measured", "ggml, tokens/s", "ours, tokens/s", "ours / ggml (quartiles)"]
     kinds = {
         "resident": (["model", "experts on the device", *speeds], resident_rows),
@@ -320,9 +320,10 @@ def own_tables(sources):
         "error": (["way", "tokens at a time", "perplexity", "against ggml, experts on the host", "error of logits"], error_rows),
     }
     tables = {}
-    for source, name in OWN_TABLES.items():
-        head, rows = kinds[name]
-        tables[name] = table(head, rows(sources.get(source, {}))) + "\n" + source_table(sources, [source])
+    for name, (head, rows) in kinds.items():
+        own = [source for source in OWN_TABLES if OWN_TABLES[source] == name]
+        tables[name] = table(head, [row for source in own for row in rows(sources.get(source, {}))])
+        tables[name] += "\n" + source_table(sources, own)
     return tables
 
 
