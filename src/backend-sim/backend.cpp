@@ -5,6 +5,7 @@
 #include "locate.h"
 #include "transfers.h"
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -109,6 +110,8 @@ void event_record(ggml_backend_t backend, ggml_backend_event_t handle) {
         operation.kind = OperationKind::Record;
         operation.event = event;
         event->record = sim->enqueue(queue, std::move(operation), 0);
+        event->n_kept_records++;
+        sim->counters.most_kept_records = std::max(sim->counters.most_kept_records, event->n_kept_records);
     });
 }
 

@@ -103,13 +103,14 @@ void event_synchronize(ggml_backend_dev_t device, ggml_backend_event_t handle) {
     Session sim;
     sim->counters.event_synchronize_calls++;
     sim->let_adversary_act();
-    const Event * event = sim->live_event(handle);
+    Event * event = sim->live_event(handle);
     if (event == nullptr) {
         sim->violation(nullptr, "the host waits for an event that has been freed");
     } else if (event->record != nullptr) {
         const CompletionRef record = event->record;
         sim->execute_until(record);
         sim->counters.lost_waits += sim->has_wait_for_earlier_record(*event) ? 1 : 0;
+        event->n_kept_records = 0;
         sim->counters.event_synchronize_blocked += sim->wait_on_clock(*record) ? 1 : 0;
         if (sim->is_to_fail(context_of(device), GGML_SIM_CALL_EVENT_SYNCHRONIZE)) {
             sim->fail_queue_of(*record);

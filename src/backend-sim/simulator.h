@@ -68,7 +68,8 @@ struct Queue {
 
 struct Event {
     ggml_backend_event handle;
-    CompletionRef record; // the current one; NULL before the first
+    CompletionRef record;        // the current one; NULL before the first
+    uint64_t n_kept_records = 0; // since the host last waited for the event
 };
 
 class Simulator {

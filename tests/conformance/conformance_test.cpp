@@ -43,11 +43,12 @@ void ConformanceTest::once(const std::function<void(World & world)> & test) {
 }
 
 void ConformanceTest::attempt(uint64_t seed, const std::function<void(World & world)> & test) {
-    SCOPED_TRACE("schedule " + std::to_string(seed));
+    const HostMemory memory = seed % 2 == 0 ? HostMemory::Pinned : HostMemory::Pageable;
+    SCOPED_TRACE("schedule " + std::to_string(seed) + (memory == HostMemory::Pinned ? ", pinned" : ", pageable"));
     set_schedule(seed);
     const uint64_t before = n_violations();
     {
-        World world(subject());
+        World world(subject(), memory);
         test(world);
     }
     EXPECT_EQ(n_violations(), before) << "the contract was broken, see the log";

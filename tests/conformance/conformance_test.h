@@ -1,5 +1,6 @@
 // The fixture of the suite. A test is a function of a world, tried under many schedules: simulated devices under the
-// laziest seed and several others, real ones a few times.
+// laziest seed and several others, real ones a few times. The world's host memory is pinned in one half of the tries,
+// and pageable in the others.
 //
 // The suite itself must keep the contract: the simulated devices count violations, and there may be none.
 

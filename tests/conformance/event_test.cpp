@@ -45,10 +45,9 @@ TEST_P(EventConformance, TheHostGoesOnWhenTheQueueHasReachedTheEvent) {
 }
 
 TEST_P(EventConformance, SourceIsFreeAfterTheTransfersEvent) {
-    on_each_schedule([this](World & world) {
+    on_each_schedule([](World & world) {
         const auto [backend, event, x, y] = world.one_queue();
-        float * pinned = world.pinned_vector(device(), 5.0f);
-        float * source = pinned != nullptr ? pinned : world.host_vector(5.0f);
+        float * source = world.host_vector(5.0f);
         world.delay(backend);
         ggml_backend_tensor_set_async(backend, y, source, 0, world.bytes());
         ggml_backend_event_record(event, backend);

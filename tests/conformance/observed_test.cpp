@@ -67,7 +67,7 @@ TEST_P(Observed, WhichCallsWait) {
     once([this](World & world) {
         ggml_tensor * x = world.vector_in(ggml_backend_dev_buffer_type(device()), 1.0f);
         ggml_tensor * y = world.vector_in(ggml_backend_dev_buffer_type(device()), 0.0f);
-        float * pageable = world.host_vector(1.0f);
+        float * pageable = world.pageable_vector(1.0f);
         float * pinned = world.pinned_vector(device(), 1.0f);
         say_waits(world, "graph_compute", [&](ggml_backend_t backend) { world.scale(backend, x, 2.0f, y); });
         say_waits(world, "set_tensor_async of pageable memory", [&](ggml_backend_t backend) {
@@ -111,7 +111,7 @@ TEST_P(Observed, WhetherSynchronizeWaits) {
 
 TEST_P(Observed, WhenTheSourceIsRead) {
     once([this](World & world) {
-        say_reads(world, "pageable memory", world.host_vector(4.0f));
+        say_reads(world, "pageable memory", world.pageable_vector(4.0f));
         if (float * pinned = world.pinned_vector(device(), 4.0f)) {
             say_reads(world, "pinned memory", pinned);
         }

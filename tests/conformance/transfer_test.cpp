@@ -13,7 +13,7 @@ class TransferConformance : public ConformanceTest {
   protected:
     // Pageable memory, and pinned memory where there is some
     std::vector<float *> sources(World & world, float value) const {
-        std::vector<float *> sources = {world.host_vector(value)};
+        std::vector<float *> sources = {world.pageable_vector(value)};
         if (float * pinned = world.pinned_vector(device(), value)) {
             sources.push_back(pinned);
         }

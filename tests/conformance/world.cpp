@@ -7,8 +7,9 @@
 
 namespace conformance {
 
-World::World(const Subject & subject)
+World::World(const Subject & subject, HostMemory memory)
     : subject_(subject)
+    , memory_(memory)
     , ctx_(ggml_init({size_t{4} << 20, nullptr, true})) {}
 
 World::~World() {
@@ -131,7 +132,7 @@ ggml_cgraph * World::product_of(ggml_backend_dev_t device, int64_t side) {
 World::Delay World::delay_of(ggml_backend_dev_t device) {
     static std::map<ggml_backend_dev_t, Delay> known;
     const auto found = known.find(device);
-    return found != known.end() ? found->second : known[device] = World(subject_).measured_delay(device);
+    return found != known.end() ? found->second : known[device] = World(subject_, memory_).measured_delay(device);
 }
 
 // A product of matrices that takes at least a millisecond, or the largest one; and so many that they take 20. It is
@@ -159,6 +160,11 @@ World::Delay World::measured_delay(ggml_backend_dev_t device) {
 }
 
 float * World::host_vector(float value) {
+    float * pinned = memory_ == HostMemory::Pinned ? pinned_vector(subject_.devices[0], value) : nullptr;
+    return pinned != nullptr ? pinned : pageable_vector(value);
+}
+
+float * World::pageable_vector(float value) {
     host_vectors_.push_back(std::make_unique<std::vector<float>>(static_cast<size_t>(n()), value));
     return host_vectors_.back()->data();
 }

@@ -27,9 +27,12 @@ struct TwoQueues {
     ggml_tensor * y; // zeros, for b
 };
 
+// The host memory of a world. Backends treat both kinds differently: transfers of pageable memory often wait.
+enum class HostMemory { Pageable, Pinned };
+
 class World {
   public:
-    explicit World(const Subject & subject);
+    World(const Subject & subject, HostMemory memory);
     ~World();
 
     World(const World &) = delete;
@@ -63,8 +66,9 @@ class World {
     // Simulated devices are late by themselves and get little; synchronous ones nothing.
     void delay(ggml_backend_t backend);
 
-    // Host memory of subject.n floats: pinned for the device if it can be and is asked for, else pageable
-    float * host_vector(float value);
+    // Host memory of subject.n floats: of the world's kind, pageable, or pinned for a device
+    float * host_vector(float value); // pageable if the subject has no pinned memory
+    float * pageable_vector(float value);
     float * pinned_vector(ggml_backend_dev_t device, float value); // NULL if the device has no pinned memory
 
     ggml_context * ctx() { return ctx_; }
@@ -82,6 +86,7 @@ class World {
     Delay measured_delay(ggml_backend_dev_t device);
 
     const Subject & subject_;
+    const HostMemory memory_;
     ggml_context * ctx_;
     std::vector<ggml_backend_t> backends_;
     std::vector<ggml_backend_event_t> events_;

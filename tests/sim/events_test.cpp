@@ -21,15 +21,33 @@ TEST_F(SimEvents, AWaitBindsToTheRecordThatIsCurrentAtTheCall) {
     EXPECT_EQ(first(late), 3.0f);
 }
 
+ggml_sim_counters counters_now() {
+    ggml_sim_counters counters;
+    ggml_backend_sim_get_counters(&counters);
+    return counters;
+}
+
+TEST_F(SimEvents, RecordsAreKeptUntilTheHostWaits) {
+    ggml_backend_t queue = backend(0);
+    ggml_backend_event_t event = event_of(0);
+    for (int i = 0; i < 3; i++) {
+        ggml_backend_event_record(event, queue);
+        ggml_backend_synchronize(queue); // a wait for the queue, not for the event
+    }
+    EXPECT_EQ(counters_now().most_kept_records, 3U);
+    ggml_backend_sim_reset_counters();
+    for (int i = 0; i < 3; i++) {
+        ggml_backend_event_synchronize(event);
+        ggml_backend_event_record(event, queue);
+    }
+    EXPECT_EQ(counters_now().most_kept_records, 1U);
+}
+
 TEST_F(SimEvents, ALateWaitForAnEarlierRecordIsCounted) {
     ggml_backend_t producer = backend(0);
     ggml_backend_t consumer = backend(1);
     ggml_backend_event_t event = event_of(0);
-    const auto lost_waits = [] {
-        ggml_sim_counters counters;
-        ggml_backend_sim_get_counters(&counters);
-        return counters.lost_waits;
-    };
+    const auto lost_waits = [] { return counters_now().lost_waits; };
     ggml_backend_event_record(event, producer);
     ggml_backend_event_wait(consumer, event);
     ggml_backend_event_synchronize(event); // the record for which the consumer has yet to wait

@@ -210,8 +210,13 @@ void Executor::wait(const plan::Wait & wait) {
 
 void Executor::record(const plan::Step & step) {
     const uint64_t set = run_ % n_sets_;
-    queues_[step.lane].idle = false; // An event counts as work, even if no byte had to be copied before it.
-    host::event_record(events_[step.lane][set][step.event], queues_[step.lane].backend->handle);
+    const ggml_backend_event_t event = events_[step.lane][set][step.event];
+    Queue & queue = queues_[step.lane];
+    queue.idle = false; // An event counts as work, even if no byte had to be copied before it.
+    if (queue.backend->keeps_records) {
+        host::event_synchronize(event); // Its last record was reached long ago: see n_sets_.
+    }
+    host::event_record(event, queue.backend->handle);
     last_recorded_[step.lane][set] = step.event;
     stats.records++;
 }

@@ -99,6 +99,11 @@ bool known_to_overtake(ggml_backend_dev_t device) {
            (is_by_amd && ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU);
 }
 
+bool known_to_keep_records(ggml_backend_dev_t device) {
+    // Vulkan makes an object of the driver for each record. It uses it again only after ggml_backend_event_synchronize.
+    return registry_of(device) == "Vulkan";
+}
+
 bool known_to_overlap(ggml_backend_dev_t device) {
     // Vulkan submits everything to one queue. Its queue for transfers does not help: events go through the other one.
     return registry_of(device) != "Vulkan";

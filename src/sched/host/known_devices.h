@@ -22,6 +22,9 @@ bool known_host_writes(ggml_backend_dev_t device, ggml_backend_buffer_type_t buf
 // True if copies from host memory to the device may overtake launches that were enqueued before them.
 bool known_to_overtake(ggml_backend_dev_t device);
 
+// True if an event keeps what each record has made, until the host waits for the event.
+bool known_to_keep_records(ggml_backend_dev_t device);
+
 // True if copies on one queue of the device go on beside launches on another.
 bool known_to_overlap(ggml_backend_dev_t device);
 

@@ -203,6 +203,7 @@ bool StreamRings::make_queue(BackendId backend) {
             return false;
         }
         auto queue = std::make_unique<host::Backend>(host::describe(handle.get(), backends_[backend].buft));
+        queue->keeps_records = backends_[backend].keeps_records; // Tests set it.
         queue->name = backends_[backend].name + " stream";
         stream.queue = std::move(queue);
         (void) handle.release(); // the destructor frees it

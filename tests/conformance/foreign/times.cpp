@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -107,6 +108,39 @@ void print_calls(const Timed & timed) {
     });
 }
 
+// Returns the KiB of this process that are in memory; 0 where the system does not tell.
+double resident_kib() {
+    constexpr double kPageKib = 4;
+    std::ifstream file("/proc/self/statm");
+    double all = 0;
+    double resident = 0;
+    file >> all >> resident;
+    return resident * kPageKib;
+}
+
+// Records one event again and again. Some backends keep something for each record until the host waits for the event.
+void print_kept(const Timed & timed) {
+    constexpr int kRecords = 10000;
+    const auto show = [&](const char * what, const Call & before) {
+        const auto record = [&](int n) {
+            for (int i = 0; i < n; i++) {
+                before();
+                timed.record();
+                timed.wait();
+            }
+        };
+        record(kRecords / 10); // What is made once is there afterwards.
+        const double kib = resident_kib();
+        record(kRecords);
+        std::printf("%-66s %9.0f KiB\n", what, resident_kib() - kib);
+        std::fflush(stdout);
+    };
+    if (resident_kib() > 0) {
+        show("host memory for 10,000 records of an event", [] {});
+        show("the same, with event_synchronize before each", [&] { ggml_backend_event_synchronize(timed.event); });
+    }
+}
+
 // Copies on one backend, launches on another, and both.
 void print_overlap(const Timed & timed) {
     constexpr int kTimes = 10;
@@ -150,6 +184,7 @@ int print_times(const std::string & device) {
     const Timed timed(found);
     print_calls(timed);
     print_overlap(timed);
+    print_kept(timed);
     return 0;
 }
 

@@ -61,6 +61,13 @@ TEST(KnownDevices, CopyOutOfOrderWhereVulkanHasAQueueForTransfers) {
     EXPECT_FALSE(host::known_to_overtake(Device("Vulkan", "NVIDIA H200").get()));
 }
 
+TEST(KnownDevices, KeepRecordsIfTheyAreVulkans) {
+    EXPECT_TRUE(host::known_to_keep_records(Device("Vulkan", "NVIDIA H200").get()));
+    for (const char * registry : {"CUDA", "ROCm", "MUSA", "RPC", "SIM"}) {
+        EXPECT_FALSE(host::known_to_keep_records(Device(registry, "NVIDIA H200").get())) << registry;
+    }
+}
+
 TEST(KnownDevices, CopyBesideLaunchesUnlessTheyAreVulkans) {
     EXPECT_TRUE(host::known_to_overlap(Device("CUDA", "NVIDIA H200").get()));
     EXPECT_FALSE(host::known_to_overlap(Device("Vulkan", "NVIDIA H200").get()));

@@ -16,8 +16,9 @@ constexpr double kFlopsPerUs = 32; // about a millisecond a stage
 // One matrix product per stage, the stages spread over the devices. Weights live there.
 class Pipeline {
   public:
-    Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us = 0)
-        : rig_(options(n_devices, parallel, mode, link_bytes_per_us)) {
+    Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us = 0,
+             bool keeps_records = false)
+        : rig_(options(n_devices, parallel, mode, link_bytes_per_us, keeps_records)) {
         for (int i = 0; i < kStages; i++) {
             weight_context_.push_back(make_context(4));
             ggml_tensor * weight = ggml_new_tensor_2d(weight_context_.back().get(), GGML_TYPE_F32, kWidth, kWidth);
@@ -91,13 +92,15 @@ class Pipeline {
         return built;
     }
 
-    static RigOptions options(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us) {
+    static RigOptions options(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us,
+                              bool keeps_records) {
         RigOptions options;
         options.devices.assign(static_cast<size_t>(n_devices), GGML_SIM_PROFILE_CUDA);
         options.parallel = parallel;
         options.mode = mode;
         options.flops_per_us = kFlopsPerUs;
         options.link_bytes_per_us = link_bytes_per_us;
+        options.keeps_records = keeps_records;
         return options;
     }
 
@@ -124,6 +127,23 @@ TEST(PipelineOfFour, NeverBlocksTheHostButToBoundTheRunsInFlight) {
     EXPECT_GT(stats.throttle_waits, 0u);
     EXPECT_EQ(stats.blocking_copies, 0u);
     EXPECT_EQ(ggml_backend_sched_get_n_copies(four.rig().sched()), 4);
+}
+
+// ggml's Vulkan keeps an object for each record until the host waits for the event.
+TEST(PipelineOfFour, ReleasesRecordsWithoutWaiting) {
+    constexpr int kRuns = 64;
+    const auto run = [](bool keeps_records, double & us) {
+        Pipeline four(4, true, GGML_SCHED_SYNC_AUTO, 0, keeps_records);
+        us = four.time(kRuns);
+        ggml_sim_counters counters;
+        ggml_backend_sim_get_counters(&counters);
+        return counters.most_kept_records;
+    };
+    double us = 0;
+    double us_released = 0;
+    EXPECT_GT(run(false, us), 4u);
+    EXPECT_EQ(run(true, us_released), 1u);
+    EXPECT_EQ(us_released, us);
 }
 
 // On the queue that computes they would wait for the run before, and the next one for them.

@@ -28,6 +28,7 @@ RigOptions rig_options(const Case & job) {
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = options.registers_memory = job.merges;
     options.host_writes = job.adversary % 2 == 1;
+    options.keeps_records = job.adversary % 4 >= 2;
     options.seed = job.adversary;
     return options;
 }

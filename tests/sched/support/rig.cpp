@@ -47,7 +47,8 @@ void put_nodes_back(ggml_backend_t, ggml_cgraph * graph) {
 SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & options) {
     const int n = static_cast<int>(backends.size());
     const size_t size = GGML_DEFAULT_GRAPH_SIZE;
-    if (options.n_copies == 0 && options.snapshot_limit == SIZE_MAX && options.stream_lane_from == SIZE_MAX) {
+    if (options.n_copies == 0 && options.snapshot_limit == SIZE_MAX && options.stream_lane_from == SIZE_MAX &&
+        !options.keeps_records) {
         return SchedPtr(
             ggml_backend_sched_new(backends.data(), nullptr, n, size, options.parallel, options.op_offload));
     }
@@ -57,6 +58,7 @@ SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & o
     hooks.n_copies = options.n_copies;
     hooks.snapshot_limit = options.snapshot_limit;
     hooks.stream_lane_from = options.stream_lane_from;
+    hooks.devices_keep_records = options.keeps_records;
     sched->scheduler =
         Scheduler::create(backends.data(), nullptr, n, {options.parallel, options.op_offload}, status, hooks);
     EXPECT_TRUE(status.ok()) << status.message;
