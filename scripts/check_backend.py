@@ -48,9 +48,9 @@ WORK = ROOT / "build/check-backend"
 SOURCE = ROOT / "tests/conformance/foreign"
 BAD = ("FAILED", "ABORTED", "HUNG")
 
-# What GoogleTest and the drivers print besides
+# What GoogleTest and the program print besides
 NOISE = re.compile(r"Note: Google Test|\[[-= A-Z]+\]|Google Test trace|.*conformance_test.cpp:\d+: schedule|\s*$|"
-                   r" *\d+ FAILED TEST|while trying: $|ggml_\w+: (Found|\d+ =|Warning)|  Device \d")
+                   r" *\d+ FAILED TEST|while trying: $")
 
 Ggml = namedtuple("Ggml", "headers libraries internal_headers")
 Result = namedtuple("Result", "name outcome seconds output")
@@ -132,6 +132,7 @@ class Runner:
         self.program, self.args = program, args
         # Threads that spin while they wait would take the cores from servers.
         self.environment = {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1", **os.environ}
+        self.start_lines = frozenset()  # lines that ggml and the drivers print in every process
 
     def command(self, stack, options):
         servers = stack.enter_context(RpcServers(["env", "OMP_WAIT_POLICY=passive", self.program, "--serve"],
@@ -141,13 +142,19 @@ class Runner:
         return [self.program, *rpc, *device, *options]
 
     def read(self, options):
-        """What the program prints."""
+        """What the program prints to stdout, and what to stderr."""
         with ExitStack() as stack:
             done = subprocess.run(self.command(stack, options), capture_output=True, text=True, errors="replace",
                                   env=self.environment)
         if done.returncode:
             raise Failed(f"{done.stdout}{done.stderr}\n{self.program.name} ends with {done.returncode}")
-        return done.stdout
+        return done.stdout, done.stderr
+
+    def devices(self):
+        """The list of devices. Also keeps the lines that the program prints when it does nothing else."""
+        listed, messages = self.read(["--list-devices"])
+        self.start_lines = frozenset([*listed.splitlines(), *messages.splitlines()])
+        return listed
 
     def show(self, options):
         """Lets the program print. Returns whether it ends well."""
@@ -160,7 +167,7 @@ class Runner:
 
     def tests(self):
         names, suite = [], ""
-        for line in self.read(["--gtest_list_tests", *self.args.options]).splitlines():
+        for line in self.read(["--gtest_list_tests", *self.args.options])[0].splitlines():
             word = line.split("#")[0].rstrip()
             if line.startswith(" "):
                 names.append(suite + word.strip())
@@ -196,9 +203,9 @@ def short_name(test):
     return test.split("/", 1)[1] if test.count("/") > 1 else test
 
 
-def what_failed(result):
-    """The lines of its output that say what happened."""
-    lines = [line for line in result.output.splitlines() if not NOISE.match(line)]
+def what_failed(result, start_lines):
+    """The lines of its output that say what happened. Every process prints `start_lines`, so they are left out."""
+    lines = [line for line in result.output.splitlines() if line not in start_lines and not NOISE.match(line)]
     return [f"    {line[:200]}" for line in lines[:12]]
 
 
@@ -243,14 +250,15 @@ def known_outcome(result, known):
     return next((outcome for pattern, outcome in known.items() if fnmatch.fnmatchcase(short_name(result.name), pattern)), None)
 
 
-def show(result, verbose, known):
+def show(result, start_lines, verbose, known):
     """Prints a test that failed, or each if `verbose`, and what was observed."""
     if verbose or result.outcome in BAD:
         is_known = result.outcome in BAD and result.outcome == known_outcome(result, known)
         reason = f": {why_skipped(result)}" if result.outcome == "skipped" else ", known" if is_known else ""
         print(f"{result.outcome:8} {short_name(result.name)} ({result.seconds:.1f} s){reason}")
     if result.outcome in BAD:
-        print(*what_failed(result), sep="\n")
+        for line in what_failed(result, start_lines):
+            print(line)
     for line in result.output.splitlines():
         if line.startswith("observed: "):
             print(line)
@@ -261,7 +269,7 @@ def check(program, args):
     """Runs the tests. Returns whether all of them pass, or fail as known."""
     runner = Runner(program, args)
     known = read_known(args.known)
-    print(runner.read(["--list-devices"]), end="", flush=True)
+    print(runner.devices(), end="", flush=True)
     if args.list_devices:
         return True
     if args.times:
@@ -269,7 +277,7 @@ def check(program, args):
     with ThreadPoolExecutor(args.jobs) as pool:
         results = []
         for result in pool.map(runner.run, runner.tests()):
-            show(result, args.verbose, known)
+            show(result, runner.start_lines, args.verbose, known)
             results.append(result)
     if not results:
         raise Failed("no test has such a name")
