@@ -102,8 +102,8 @@ struct ggml_sim_counters {
     uint64_t injected_failures;   // failures by ggml_backend_sim_fail
     uint64_t lost_waits;          // event_synchronize of an event while a queue still had to wait for an earlier record
                                   // of it. ggml's Vulkan backend loses that queue's wait, which then never ends.
-    uint64_t most_kept_records;   // records of one event since the host last waited for it: the most there have been.
-                                  // ggml's Vulkan backend keeps an object for each of them.
+    uint64_t most_kept_records;   // records of one event since the host last waited for it, or since the reset: the
+                                  // most there have been. ggml's Vulkan backend keeps an object for each of them.
 };
 GGML_BACKEND_API void ggml_backend_sim_get_counters(struct ggml_sim_counters * counters);
 GGML_BACKEND_API void ggml_backend_sim_reset_counters(void);

@@ -151,10 +151,10 @@ class Runner:
         return done.stdout, done.stderr
 
     def devices(self):
-        """The list of devices. Also keeps the lines that the program prints when it does nothing else."""
+        """What the program prints when it lists the devices. Keeps these lines, which each process prints."""
         listed, messages = self.read(["--list-devices"])
         self.start_lines = frozenset([*listed.splitlines(), *messages.splitlines()])
-        return listed
+        return messages + listed
 
     def show(self, options):
         """Lets the program print. Returns whether it ends well."""

@@ -136,6 +136,7 @@ void ggml_backend_sim_get_counters(struct ggml_sim_counters * counters) {
 void ggml_backend_sim_reset_counters(void) {
     Session sim;
     sim->counters = {};
+    sim->forget_kept_records();
 }
 
 const char * ggml_sim_call_name(enum ggml_sim_call call) {

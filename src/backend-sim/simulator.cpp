@@ -229,6 +229,12 @@ Event * Simulator::live_event(ggml_backend_event_t event) const {
     return live_events_.count(candidate) != 0 ? candidate : nullptr;
 }
 
+void Simulator::forget_kept_records() {
+    for (Event * event : live_events_) {
+        event->n_kept_records = 0;
+    }
+}
+
 void Simulator::free_event(ggml_backend_event_t handle) {
     Event * event = live_event(handle);
     if (event == nullptr) {

@@ -102,6 +102,7 @@ class Simulator {
     ggml_backend_event_t new_event(Device & device); // throws std::bad_alloc
     void free_event(ggml_backend_event_t event);
     Event * live_event(ggml_backend_event_t event) const; // NULL if it has been freed
+    void forget_kept_records();                           // counts the kept records of all events from zero
     // True if a queue has yet to wait for a record of the event that is not the current one.
     bool has_wait_for_earlier_record(const Event & event) const;
 

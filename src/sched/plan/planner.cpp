@@ -1,6 +1,7 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <array>
 
 #include "plan/byte_intervals.h"
 #include "plan/lanes.h"
@@ -45,6 +46,9 @@ class Planner {
         while (next < n_tasks && program_.tasks[next].kind == TaskKind::CallerRead) {
             visit(next++);
         }
+        for (int lane = 0; lane < machine_.n_lanes; lane++) {
+            last_read_[lane] = lanes_.last(static_cast<Lane>(lane));
+        }
         throttle();
         while (next < n_tasks) {
             visit(next++);
@@ -71,7 +75,8 @@ class Planner {
     }
 
     // Lets the host make a small copy at once if all that it must come after is known to be complete. This saves the
-    // queue a command.
+    // queue a command. For reads of the caller the host waits, if the lane has nothing else to do: most callers have
+    // waited for them, so the wait is short.
     void make_now(Task & task, int32_t index) {
         Needs needs;
         for (uint32_t i = 0; i < task.n_accesses; i++) {
@@ -79,10 +84,20 @@ class Planner {
         }
         std::vector<WaitCandidate> waits;
         add_candidates(kHost, needs, lanes_.known_to_host(), waits);
-        if (waits.empty()) {
-            task.kind = TaskKind::SetNow;
-            task.lane = kHost;
+        const auto is_for_reads = [&](const WaitCandidate & wait) { return has_only_reads(wait.target); };
+        if (!std::all_of(waits.begin(), waits.end(), is_for_reads)) {
+            return;
         }
+        task.kind = TaskKind::SetNow;
+        task.lane = kHost;
+        for (const WaitCandidate & wait : waits) {
+            lanes_.drain(wait.target, wait.need.reason, before_[index]);
+        }
+    }
+
+    // True if the lane may have nothing to do but reads that the caller has queued.
+    bool has_only_reads(Lane lane) const {
+        return lanes_.known_to_host().knows(lane, 0) && lanes_.last(lane) == last_read_[lane];
     }
 
     // Finds the waits of one task, and issues it.
@@ -378,6 +393,7 @@ class Planner {
     Program program_;
     ByteIntervals intervals_;
     Lanes lanes_;
+    std::array<Position, kMaxLanes> last_read_ = {}; // by lane: the caller's last read
     std::vector<Wait> throttle_waits_;
     std::vector<std::vector<Wait>> before_; // by task
     std::vector<std::vector<Wait>> after_;  // by task

@@ -26,13 +26,17 @@ struct Sum {
     ggml_cgraph * graph = nullptr;
     int64_t n;
 
-    Sum(Rig & rig, int64_t n_elements)
+    // The second sum gets the memory of the input, which has been read.
+    Sum(Rig & rig, int64_t n_elements, int n_sums = 1)
         : n(n_elements) {
         ggml_context * ctx = context.get();
         graph = ggml_new_graph(ctx);
         input = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, n);
         ggml_set_input(input);
-        result = ggml_sum_rows(ctx, input);
+        result = input;
+        for (int i = 0; i < n_sums; i++) {
+            result = ggml_sum_rows(ctx, result);
+        }
         ggml_set_output(result);
         ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.device(0));
         ggml_build_forward_expand(graph, result);
@@ -40,7 +44,7 @@ struct Sum {
     }
 
     // Begins a run with this value in all elements. Returns the copies and launches of the split.
-    std::string begin(Rig & rig, float value) {
+    std::string begin(Rig & rig, float value) const {
         write_floats(input, std::vector<float>(static_cast<size_t>(n), value));
         EXPECT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), graph), GGML_STATUS_SUCCESS);
         return rig.pattern(0);
@@ -70,6 +74,28 @@ TEST(HostWrites, AreCommandsOfTheDeviceWhileItReadsTheRunBefore) {
     sum.expect(rig, 2.0f);
     EXPECT_EQ(sum.begin(rig, 3.0f), "cg");
     sum.expect(rig, 3.0f);
+}
+
+// The scheduler cannot know whether the caller has queued a read of the last result. The input of the next graph lies
+// where that result is.
+TEST(HostWrites, WaitForReadsThatTheCallerMayHaveQueued) {
+    for (const bool reads : {false, true}) {
+        Rig rig(with_host_writes());
+        std::vector<float> read(1);
+        const Sum first(rig, kSmall, 2);
+        EXPECT_EQ(first.begin(rig, 1.0f), "cg");
+        ggml_backend_sched_synchronize(rig.sched());
+        if (reads) {
+            ggml_backend_tensor_get_async(rig.device(0), first.result, read.data(), 0, sizeof(float));
+        }
+        const uint64_t waits_before = rig.stats().host_waits;
+        ggml_backend_sched_reset(rig.sched());
+        const Sum second(rig, kSmall, 2);
+        EXPECT_EQ(second.begin(rig, 2.0f), "scg") << rig.plan(); // s: waits for the device
+        EXPECT_EQ(rig.stats().host_waits, waits_before + 1);
+        second.expect(rig, 2.0f);
+        EXPECT_EQ(read.front(), reads ? 1.0f * kSmall : 0.0f);
+    }
 }
 
 TEST(HostWrites, AreNotMadeOfLargeInputs) {

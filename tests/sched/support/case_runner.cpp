@@ -264,7 +264,7 @@ class Runner {
     std::string check_host_waits(uint64_t host_waits_before) const {
         const plan::Plan & plan = *scheduler().last_plan();
         const uint64_t counted = rig_.stats().host_waits - host_waits_before;
-        const uint64_t planned = refuse_host_waits_ ? 0 : n_host_waits(plan);
+        const auto planned = static_cast<uint64_t>(refuse_host_waits_ ? n_waits_for_reads(plan) : n_host_waits(plan));
         return counted == planned ? ""
                                   : "the host waited " + std::to_string(counted) + " times, planned are " +
                                         std::to_string(planned) + "\n" + rig_.plan();

@@ -20,7 +20,7 @@ struct CaseChecks {
     bool reuse = true;                     // false: nothing is kept from graph to graph
     std::vector<KeyField> ignored;         // of what kept results depend on; needs verify
     bool refuse_superfluous_waits = false; // takes time that grows with the square of the plan
-    bool refuse_host_waits = false;        // except to throttle
+    bool refuse_host_waits = false;        // except to throttle, and for reads of the caller
     std::vector<plan::Rule> off;
 };
 

@@ -25,6 +25,14 @@ int n_host_waits(const plan::Plan & plan) {
     return static_cast<int>(std::count_if(plan.waits.begin(), plan.waits.end(), is_on_host));
 }
 
+int n_waits_for_reads(const plan::Plan & plan) {
+    const auto kind_of = [&](int32_t task) { return plan.program.tasks[static_cast<size_t>(task)].kind; };
+    return static_cast<int>(std::count_if(plan.waits.begin(), plan.waits.end(), [&](const plan::Wait & wait) {
+        return is_on_host(wait) && kind_of(wait.reason.task) == plan::TaskKind::SetNow &&
+               wait.reason.other != plan::kEarlierRun && kind_of(wait.reason.other) == plan::TaskKind::CallerRead;
+    }));
+}
+
 std::string avoidable_host_wait(const plan::Plan & plan, const plan::Machine & machine) {
     for (const plan::Wait & wait : plan.waits) {
         if (is_on_host(wait) && could_wait_on_device(plan, wait, machine)) {
