@@ -32,14 +32,14 @@ MemoryPlanner::MemoryPlanner(const std::vector<host::Backend> & backends)
     pool_lives_.resize(pools_.size());
 }
 
-bool MemoryPlanner::make(const CutGraph & graph, const std::vector<host::Keep> & keeps, MemoryPlan & plan) {
+bool MemoryPlanner::make(const CutGraph & graph, const std::vector<AllocDependency> & dependencies, MemoryPlan & plan) {
     begin(graph, plan);
     find_owners();
-    find_late_uses(keeps);
+    find_late_uses(dependencies);
     find_last_uses();
     find_what_stays();
     bool ok = place_rotated_inputs() && place_early();
-    next_dependency_ = 0;
+    next_late_use_ = 0;
     for (const Split & split : graph.splits.splits) {
         ok = ok && place_split(split);
     }
@@ -95,34 +95,31 @@ void MemoryPlanner::find_owners() {
     }
 }
 
-void MemoryPlanner::find_late_uses(const std::vector<host::Keep> & keeps) {
+void MemoryPlanner::find_late_uses(const std::vector<AllocDependency> & dependencies) {
     const GraphView & view = graph_->view;
-    dependencies_.clear();
-    for (const host::Keep & keep : keeps) {
-        const TensorId tensor = view.ids().find(keep.tensor);
-        const TensorId until = view.ids().find(keep.until);
-        if (tensor != kNoTensor && until != kNoTensor) {
-            dependencies_.push_back({until, owner_of(tensor), 0});
-        }
+    late_uses_.clear();
+    for (const AllocDependency & dependency : dependencies) {
+        const bool is_copy = dependency.kept >= view.n_tensors();
+        late_uses_.push_back({dependency.until, is_copy ? dependency.kept : owner_of(dependency.kept), 0});
     }
     // The host reads the ids themselves even where the node reads an older copy of them.
     for (const OperandReplacement & replacement : graph_->splits.replacements) {
         if (replacement.slot == kExpertIdsSlot && view.content(replacement.node).op() == GGML_OP_MUL_MAT_ID) {
-            dependencies_.push_back({replacement.node, owner_of(view.operands()[replacement.operand].tensor), 0});
+            late_uses_.push_back({replacement.node, owner_of(view.operands()[replacement.operand].tensor), 0});
         }
     }
-    if (dependencies_.empty()) {
+    if (late_uses_.empty()) {
         return;
     }
     std::vector<int32_t> index_of(view.n_tensors(), kNoNode);
     for (size_t i = 0; i < view.nodes().size(); i++) {
         index_of[view.nodes()[i].tensor] = static_cast<int32_t>(i);
     }
-    for (AllocDependency & dependency : dependencies_) {
-        dependency.node = index_of[dependency.until];
+    for (LateUse & use : late_uses_) {
+        use.node = index_of[use.until];
     }
-    std::stable_sort(dependencies_.begin(), dependencies_.end(),
-                     [](const AllocDependency & a, const AllocDependency & b) { return a.node < b.node; });
+    std::stable_sort(late_uses_.begin(), late_uses_.end(),
+                     [](const LateUse & a, const LateUse & b) { return a.node < b.node; });
 }
 
 void MemoryPlanner::find_last_uses() {
@@ -148,9 +145,9 @@ void MemoryPlanner::find_last_uses() {
             }
         }
     }
-    for (const AllocDependency & dependency : dependencies_) {
-        int32_t & last_use = lives_[dependency.owner].last_use;
-        last_use = dependency.node == kNoNode ? last_use : std::max(last_use, after(dependency.node));
+    for (const LateUse & use : late_uses_) {
+        int32_t & last_use = lives_[use.owner].last_use;
+        last_use = use.node == kNoNode ? last_use : std::max(last_use, after(use.node));
     }
 }
 
@@ -213,7 +210,7 @@ bool MemoryPlanner::place_split(const Split & split) {
     }
     const GraphView & view = graph_->view;
     const GraphNode * nodes = view.nodes().data();
-    const bool have_dependencies = !dependencies_.empty();
+    const bool have_late_uses = !late_uses_.empty();
     for (int i = split.begin; i < split.end; i++) {
         const GraphNode & node = nodes[i];
         if (lives_[node.tensor].needs_place) {
@@ -227,7 +224,7 @@ bool MemoryPlanner::place_split(const Split & split) {
         for (; owners != end; ++owners) {
             release_after(*owners, at(i));
         }
-        if (have_dependencies) {
+        if (have_late_uses) {
             release_lates(i);
         }
     }
@@ -261,9 +258,8 @@ void MemoryPlanner::find_adjacent_copies() {
 }
 
 void MemoryPlanner::release_lates(int node) {
-    for (; next_dependency_ < dependencies_.size() && dependencies_[next_dependency_].node <= node;
-         next_dependency_++) {
-        release_after(dependencies_[next_dependency_].owner, after(node));
+    for (; next_late_use_ < late_uses_.size() && late_uses_[next_late_use_].node <= node; next_late_use_++) {
+        release_after(late_uses_[next_late_use_].owner, after(node));
     }
 }
 

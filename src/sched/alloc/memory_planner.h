@@ -18,7 +18,7 @@
 
 #include "alloc/compaction.h"
 #include "alloc/memory_plan.h"
-#include "host/graph_handle.h"
+#include "alloc/node_order.h"
 #include "host/operations.h"
 
 namespace ggml_sched {
@@ -29,9 +29,9 @@ class MemoryPlanner {
     // The backends must outlive the planner.
     explicit MemoryPlanner(const std::vector<host::Backend> & backends);
 
-    // Makes the plan. `keeps` are the alloc dependencies that backends ask for. Returns false, and an invalid plan, if
-    // a size is more than memory can be.
-    bool make(const CutGraph & graph, const std::vector<host::Keep> & keeps, MemoryPlan & plan);
+    // Makes the plan. Backends ask for `dependencies`. Returns false, and an invalid plan, if a size is more than
+    // memory can be.
+    bool make(const CutGraph & graph, const std::vector<AllocDependency> & dependencies, MemoryPlan & plan);
 
   private:
     // Owner - the number of what has memory of its own. It is a root's TensorId, or the number of tensors plus the
@@ -57,8 +57,8 @@ class MemoryPlanner {
         size_t max_part; // the most bytes of one buffer
         bool pads;       // tensors may need more than their bytes
     };
-    // AllocDependency - an owner keeps its memory until a node is computed.
-    struct AllocDependency {
+    // LateUse - an owner keeps its memory until a node is computed.
+    struct LateUse {
         TensorId until; // the node
         Owner owner;
         int32_t node; // the index of `until`
@@ -76,7 +76,7 @@ class MemoryPlanner {
     // Finds the owner of each operand's memory, and the owners that need a place.
     void find_owners();
     // Finds the alloc dependencies, sorted by node.
-    void find_late_uses(const std::vector<host::Keep> & keeps);
+    void find_late_uses(const std::vector<AllocDependency> & dependencies);
     // Finds the last use of each owner.
     void find_last_uses();
     // Finds the owners whose memory is never released: results that no node reads, OUTPUTs, and inputs that keep their
@@ -139,12 +139,12 @@ class MemoryPlanner {
 
     const CutGraph * graph_ = nullptr; // the graph that is planned
     MemoryPlan * plan_ = nullptr;
-    bool parallel_ = false;                     // n_copies > 1
-    std::vector<Life> lives_;                   // by owner
-    std::vector<bool> is_taken_over_;           // by copy: a node has its result there
-    std::vector<Owner> owners_;                 // by operand
-    std::vector<AllocDependency> dependencies_; // sorted by node
-    size_t next_dependency_ = 0;                // the first that has not been released
+    bool parallel_ = false;           // n_copies > 1
+    std::vector<Life> lives_;         // by owner
+    std::vector<bool> is_taken_over_; // by copy: a node has its result there
+    std::vector<Owner> owners_;       // by operand
+    std::vector<LateUse> late_uses_;  // sorted by node
+    size_t next_late_use_ = 0;        // the first that has not been released
 };
 
 } // namespace ggml_sched

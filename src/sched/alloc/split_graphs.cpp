@@ -24,8 +24,28 @@ void SplitGraphs::prepare(GraphView & graph, ggml_cgraph * cgraph, const Splits 
             may_have_ordered = true;
         }
     }
-    const bool has_ordered = may_have_ordered && graph.reorder(cgraph);
-    keep_order_ = !has_ordered && keeps_.empty();
+    find_order(graph, splits, slots, may_have_ordered && graph.reorder(cgraph));
+}
+
+// Finds the numbers of what backends have asked for.
+void SplitGraphs::find_order(const GraphView & graph, const Splits & splits, const Slots & slots, bool has_ordered) {
+    order_.nodes.clear();
+    if (has_ordered) {
+        for (const GraphNode & node : graph.nodes()) {
+            order_.nodes.push_back(node.tensor);
+        }
+    }
+    order_.dependencies.clear();
+    for (const host::Keep & keep : keeps_) {
+        uint32_t kept = graph.ids().find(keep.tensor);
+        for (uint32_t copy = 0; kept == kNoTensor && copy < splits.copies.size(); copy++) {
+            kept = slots.of(copy) == keep.tensor ? static_cast<uint32_t>(graph.n_tensors()) + copy : kNoTensor;
+        }
+        const TensorId until = graph.ids().find(keep.until);
+        if (kept != kNoTensor && until != kNoTensor) {
+            order_.dependencies.push_back({kept, until});
+        }
+    }
 }
 
 } // namespace ggml_sched

@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "alloc/node_order.h"
 #include "graph/operand_exchange.h"
 #include "host/graph_handle.h"
 #include "split/slots.h"
@@ -28,16 +29,16 @@ class SplitGraphs {
 
     // Returns the graphs by split. There may be unused ones at the end.
     const std::vector<host::GraphHandle> & graphs() const { return graphs_; }
-    // Returns the alloc dependencies that backends ask for.
-    const std::vector<host::Keep> & keeps() const { return keeps_; }
-    // True if no backend has changed the order of nodes or asked for an alloc dependency.
-    bool keep_order() const { return keep_order_; }
+    // Returns what backends have asked for.
+    const NodeOrder & order() const { return order_; }
 
   private:
+    void find_order(const GraphView & graph, const Splits & splits, const Slots & slots, bool has_ordered);
+
     OperandExchange copies_;
     std::vector<host::GraphHandle> graphs_;
     std::vector<host::Keep> keeps_;
-    bool keep_order_ = true;
+    NodeOrder order_;
 };
 
 } // namespace ggml_sched

@@ -21,6 +21,7 @@ enum class KeyField : uint8_t {
     WholeExperts,
     // The key of places
     Splits,
+    Order,
     Sizes,
     // The key of programs
     CurCopy,

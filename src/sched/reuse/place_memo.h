@@ -1,5 +1,5 @@
-// Place memo - what a memo of places keeps, and when it fits. A later graph that is split in the same way can be placed
-// in the same way if each of its tensors fits its place.
+// Place memo - what a memo of places keeps, and when it fits. A later graph that is split and ordered in the same way
+// can be placed in the same way if each of its tensors fits its place.
 //
 // session/allocation.h owns the memo. fits() is a pure function.
 
@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "alloc/memory_plan.h"
+#include "alloc/node_order.h"
 #include "graph/comparison.h"
 #include "reuse/memo.h"
 
@@ -16,12 +17,13 @@ namespace ggml_sched {
 // KeptPlaces - a memory plan, and the last graph that it fitted
 struct KeptPlaces {
     std::shared_ptr<const MemoryPlan> plan;
-    GraphVersion last_fitted; // version of that graph
-    uint64_t fitted = 0;      // number of that graph
+    NodeOrder order;          // that of the graph that they were made for
+    GraphVersion last_fitted; // version of the last graph
+    uint64_t fitted = 0;      // number of the last graph
 };
 
-// Returns true if the plan fits this graph. The graph is split in the same way, and its nodes read the copies. `since`
-// is the number of a graph that the plan fits.
+// Returns true if the plan fits this graph. The graph is split and ordered in the same way, and its nodes read the
+// copies. `since` is the number of a graph that the plan fits.
 bool fits(const MemoryPlan & plan, const CutGraph & graph, const GraphComparison & comparison,
           const std::vector<host::Backend> & backends, uint64_t since);
 

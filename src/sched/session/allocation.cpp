@@ -30,9 +30,9 @@ Status Allocation::find(const CutGraph & graph, const SplitGraphs & prepared, co
         return {};
     }
     Status status = find_new(graph, prepared);
-    if (status.ok() && prepared.keep_order()) {
+    if (status.ok()) {
         kept_.forget_if([&](const SplitsId & known, const KeptPlaces &) { return known == splits; });
-        kept_.add(splits, {places_, comparison.version(), comparison.number()});
+        kept_.add(splits, {places_, prepared.order(), comparison.version(), comparison.number()});
     }
     return status;
 }
@@ -74,19 +74,17 @@ Status Allocation::measure(const CutGraph & graph, const SplitGraphs & prepared,
     return {};
 }
 
-// Returns true if kept places fit, which are then the places of the graph. Where a backend has ordered nodes, no places
-// are kept: nodes may share memory that would be in use in another order.
+// Returns true if kept places fit, which are then the places of the graph. In another order of its nodes these may
+// share memory that is still in use.
 bool Allocation::find_kept(const CutGraph & graph, const SplitGraphs & prepared, const GraphComparison & comparison,
                            const SplitsId & splits) {
-    if (!prepared.keep_order()) {
-        return false;
-    }
     // Where a test ignores the splits, nothing of this graph may be looked up in the places.
     const bool ignores_splits = ignored_.has(KeyField::Splits);
     KeptPlaces * const kept = kept_.find([&](const SplitsId & known, const KeptPlaces & places) {
         return ignores_splits ||
-               (known == splits && (ignored_.has(KeyField::Sizes) || places.last_fitted == comparison.version() ||
-                                    fits(*places.plan, graph, comparison, backends_, places.fitted)));
+               (known == splits && (ignored_.has(KeyField::Order) || places.order == prepared.order()) &&
+                (ignored_.has(KeyField::Sizes) || places.last_fitted == comparison.version() ||
+                 fits(*places.plan, graph, comparison, backends_, places.fitted)));
     });
     if (!kept) {
         return false;
@@ -102,7 +100,7 @@ bool Allocation::find_kept(const CutGraph & graph, const SplitGraphs & prepared,
 // Lets the planner find the places.
 Status Allocation::find_new(const CutGraph & graph, const SplitGraphs & prepared) {
     MemoryPlan made;
-    if (!planner_.make(graph, prepared.keeps(), made)) {
+    if (!planner_.make(graph, prepared.order().dependencies, made)) {
         return Status::no_memory("the graph needs more memory than there can be; use smaller batches");
     }
     places_ = std::make_shared<const MemoryPlan>(std::move(made));

@@ -1,7 +1,7 @@
 // Allocation - gives the tensors of a graph their places, and waits first for exactly what still uses that memory.
 //
 // find() finds the places, and give() gives them to the tensors. The places of a graph are kept for later graphs that
-// are split in the same way. A later graph fits these places if none of its tensors is larger.
+// are split and ordered in the same way. A later graph fits these places if none of its tensors is larger.
 //
 // Allocation owns the places, and not the buffers. One thread at a time uses it.
 

@@ -305,6 +305,35 @@ TEST(GraphsInAnotherOrder, AreNotPlacedWhereTheLastOneWas) {
     }
 }
 
+TEST(GraphsInAnotherOrder, ArePlacedWhereTheLastOneOfThisOrderWas) {
+    const Rig devices(one_device());
+    const Reordering reordering(devices.device(0));
+    std::array<ggml_backend_t, 2> backends = {devices.device(0), devices.cpu()};
+    const SchedPtr sched(
+        ggml_backend_sched_new(backends.data(), nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, false)); // knows of it
+    const auto new_plans = [&](bool is_on) {
+        Reordering::is_on = is_on;
+        ggml_sched_stats stats;
+        ggml_sched_get_stats(sched.get(), &stats, sizeof(stats));
+        const uint64_t before = stats.plans;
+        const ContextPtr context = make_context();
+        ggml_context * ctx = context.get();
+        ggml_tensor * x = new_input(ctx, 1);
+        ggml_tensor * sum = ggml_add(ctx, ggml_cont(ctx, ggml_cont(ctx, x)), ggml_cont(ctx, x));
+        std::vector<float> expected = numbers(1, 1.0f);
+        std::transform(expected.begin(), expected.end(), expected.begin(), expected.begin(), std::plus<>());
+        EXPECT_EQ(run(sched.get(), ctx, sum, {x}, devices.device(0)), expected);
+        ggml_sched_get_stats(sched.get(), &stats, sizeof(stats));
+        return stats.plans - before;
+    };
+    for (const bool is_on : {true, false, true}) {
+        EXPECT_GT(new_plans(is_on), 0u);
+        new_plans(is_on); // one more plan for a run behind another
+        EXPECT_EQ(new_plans(is_on), 0u);
+        EXPECT_EQ(new_plans(is_on), 0u);
+    }
+}
+
 // As an engine appends to its cache: the view begins elsewhere each time.
 TEST(GraphsWithMovingViews, ReadAndWriteWhereTheViewIsNow) {
     Rig rig(one_device());
