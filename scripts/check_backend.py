@@ -49,7 +49,7 @@ SOURCE = ROOT / "tests/conformance/foreign"
 BAD = ("FAILED", "ABORTED", "HUNG")
 
 # What GoogleTest and the program print besides
-NOISE = re.compile(r"Note: Google Test|\[[-= A-Z]+\]|Google Test trace|.*conformance_test.cpp:\d+: schedule|\s*$|"
+NOISE = re.compile(r"Note: Google Test|\[[-= A-Z]+\]|Google Test trace|\s*$|"
                    r" *\d+ FAILED TEST|while trying: $")
 
 Ggml = namedtuple("Ggml", "headers libraries internal_headers")

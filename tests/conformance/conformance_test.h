@@ -26,14 +26,14 @@ class ConformanceTest : public testing::TestWithParam<Subject> {
 
     // `test` is called with a fresh world for each schedule, until it fails.
     void on_each_schedule(const std::function<void(World & world)> & test);
-    // Once, under the laziest schedule
+    // Once, under the laziest schedule, with pageable memory
     void once(const std::function<void(World & world)> & test);
 
     // What backends and library have logged since the test began
     const std::string & log() const { return log_; }
 
   private:
-    void attempt(uint64_t seed, const std::function<void(World & world)> & test);
+    void attempt(uint64_t seed, HostMemory memory, const std::function<void(World & world)> & test);
 
     std::string log_;
 };

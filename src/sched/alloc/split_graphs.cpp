@@ -42,7 +42,7 @@ void SplitGraphs::find_order(const GraphView & graph, const Splits & splits, con
             kept = slots.of(copy) == keep.tensor ? static_cast<uint32_t>(graph.n_tensors()) + copy : kNoTensor;
         }
         const TensorId until = graph.ids().find(keep.until);
-        if (kept != kNoTensor && until != kNoTensor) {
+        if (kept != kNoTensor && until != kNoTensor && (graph.facts(until) & kIsNode)) {
             order_.dependencies.push_back({kept, until});
         }
     }

@@ -70,7 +70,7 @@ struct Task {
     CopyOrder order = CopyOrder::InSource; // CopyAsync: lane is the source if InSource, else the destination
     bool reads_at_call = false; // SetAsync, Offer: host memory may be read before the call returns, so it must be ready
     bool only_at_call = false;  // SetAsync, Offer: host memory is read before the call returns, and not later
-    bool may_be_now = false;    // SetAsync: it becomes a SetNow where the host need not wait for that
+    bool may_be_now = false;    // SetAsync: it becomes a SetNow where it comes after nothing but reads of the caller
     bool is_waited_for = false; // an event follows, so that later runs can wait for this task alone
     int32_t split = kNoSplit;   // the split that it belongs to
     uint32_t binding = 0;       // index of a copy in the executor's table, or of the split

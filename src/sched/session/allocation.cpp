@@ -31,7 +31,9 @@ Status Allocation::find(const CutGraph & graph, const SplitGraphs & prepared, co
     }
     Status status = find_new(graph, prepared);
     if (status.ok()) {
-        kept_.forget_if([&](const SplitsId & known, const KeptPlaces &) { return known == splits; });
+        kept_.forget_if([&](const SplitsId & known, const KeptPlaces & places) {
+            return known == splits && places.order == prepared.order();
+        });
         kept_.add(splits, {places_, prepared.order(), comparison.version(), comparison.number()});
     }
     return status;
