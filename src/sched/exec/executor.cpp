@@ -214,7 +214,7 @@ void Executor::record(const plan::Step & step) {
     Queue & queue = queues_[step.lane];
     queue.idle = false; // An event counts as work, even if no byte had to be copied before it.
     if (queue.backend->keeps_records) {
-        host::event_synchronize(event); // Its last record was reached long ago: see n_sets_.
+        host::event_synchronize(event); // Does not block: its last record is reached, see n_sets_.
     }
     host::event_record(event, queue.backend->handle);
     last_recorded_[step.lane][set] = step.event;

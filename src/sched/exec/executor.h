@@ -1,5 +1,7 @@
 // Executor - performs a plan, step by step. It decides nothing: the plan gives the order, and the form of a copy says
-// which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
+// which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk. Where a
+// device keeps records, the host also waits for an event before it is recorded again. The plan has made all of that
+// complete, so this call only lets the device release them.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.

@@ -270,24 +270,31 @@ TEST(GraphsOfOtherSizes, GrowAndShrinkWhereCopiesRotate) {
 // The device computes the second node of a split after the third, while that is switched on.
 class Reordering {
   public:
-    explicit Reordering(ggml_backend_t backend) {
+    Reordering()
+        : devices_(one_device()) {
         is_on = false;
-        backend->iface.graph_optimize = [](ggml_backend_t, ggml_cgraph * graph) {
+        device()->iface.graph_optimize = [](ggml_backend_t, ggml_cgraph * graph) {
             if (is_on && ggml_graph_n_nodes(graph) > 2) {
                 std::swap(ggml_graph_nodes(graph)[1], ggml_graph_nodes(graph)[2]);
             }
         };
+        std::array<ggml_backend_t, 2> backends = {device(), devices_.cpu()};
+        sched_.reset(ggml_backend_sched_new(backends.data(), nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, false));
     }
+
+    ggml_backend_t device() const { return devices_.device(0); }
+    ggml_backend_sched_t sched() const { return sched_.get(); } // knows that the device orders nodes
+
     static inline bool is_on = false;
+
+  private:
+    const Rig devices_;
+    SchedPtr sched_;
 };
 
 // x + y, by way of copies: that of y may take the place of the first one of x only where the second has been made.
 TEST(GraphsInAnotherOrder, AreNotPlacedWhereTheLastOneWas) {
-    const Rig devices(one_device());
-    const Reordering reordering(devices.device(0));
-    std::array<ggml_backend_t, 2> backends = {devices.device(0), devices.cpu()};
-    const SchedPtr sched(
-        ggml_backend_sched_new(backends.data(), nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, false)); // knows of it
+    const Reordering reordering;
     for (const bool is_on : {false, true, true, false, false, true, false}) {
         Reordering::is_on = is_on;
         const ContextPtr context = make_context();
@@ -301,20 +308,16 @@ TEST(GraphsInAnotherOrder, AreNotPlacedWhereTheLastOneWas) {
         std::vector<float> expected = numbers(1, 1.0f);
         const std::vector<float> second = numbers(1, 3.0f);
         std::transform(expected.begin(), expected.end(), second.begin(), expected.begin(), std::plus<>());
-        EXPECT_EQ(run(sched.get(), ctx, sum, {x, y}, devices.device(0)), expected) << is_on;
+        EXPECT_EQ(run(reordering.sched(), ctx, sum, {x, y}, reordering.device()), expected) << is_on;
     }
 }
 
 TEST(GraphsInAnotherOrder, ArePlacedWhereTheLastOneOfThisOrderWas) {
-    const Rig devices(one_device());
-    const Reordering reordering(devices.device(0));
-    std::array<ggml_backend_t, 2> backends = {devices.device(0), devices.cpu()};
-    const SchedPtr sched(
-        ggml_backend_sched_new(backends.data(), nullptr, 2, GGML_DEFAULT_GRAPH_SIZE, false, false)); // knows of it
+    const Reordering reordering;
     const auto new_plans = [&](bool is_on) {
         Reordering::is_on = is_on;
         ggml_sched_stats stats;
-        ggml_sched_get_stats(sched.get(), &stats, sizeof(stats));
+        ggml_sched_get_stats(reordering.sched(), &stats, sizeof(stats));
         const uint64_t before = stats.plans;
         const ContextPtr context = make_context();
         ggml_context * ctx = context.get();
@@ -322,8 +325,8 @@ TEST(GraphsInAnotherOrder, ArePlacedWhereTheLastOneOfThisOrderWas) {
         ggml_tensor * sum = ggml_add(ctx, ggml_cont(ctx, ggml_cont(ctx, x)), ggml_cont(ctx, x));
         std::vector<float> expected = numbers(1, 1.0f);
         std::transform(expected.begin(), expected.end(), expected.begin(), expected.begin(), std::plus<>());
-        EXPECT_EQ(run(sched.get(), ctx, sum, {x}, devices.device(0)), expected);
-        ggml_sched_get_stats(sched.get(), &stats, sizeof(stats));
+        EXPECT_EQ(run(reordering.sched(), ctx, sum, {x}, reordering.device()), expected);
+        ggml_sched_get_stats(reordering.sched(), &stats, sizeof(stats));
         return stats.plans - before;
     };
     for (const bool is_on : {true, false, true}) {
