@@ -62,6 +62,14 @@ GGML_API ggml_backend_buffer_t ggml_backend_buffer_init(ggml_backend_buffer_type
                                                         struct ggml_backend_buffer_i iface, void * context,
                                                         size_t size);
 
+// What graph_optimize may ask for, besides another order
+struct ggml_backend_graph_optimize_params {
+    // `tensor` keeps its memory until `until`, a node of the same graph, is computed. If this is asked for several
+    // times, the last of these nodes counts.
+    void (*add_alloc_dep)(void * user_data, struct ggml_tensor * tensor, struct ggml_tensor * until);
+    void * user_data; // the first argument of add_alloc_dep
+};
+
 struct ggml_backend_i {
     const char * (*get_name)(ggml_backend_t backend);
     void (*free)(ggml_backend_t backend);
@@ -88,8 +96,9 @@ struct ggml_backend_i {
     void (*event_record)(ggml_backend_t backend, ggml_backend_event_t event);
     void (*event_wait)(ggml_backend_t backend, ggml_backend_event_t event);
 
-    // (optional) may reorder the nodes of a split
-    void (*graph_optimize)(ggml_backend_t backend, struct ggml_cgraph * cgraph);
+    // (optional) may reorder the nodes of a split, and ask for memory that is kept for longer
+    void (*graph_optimize)(ggml_backend_t backend, struct ggml_cgraph * cgraph,
+                           struct ggml_backend_graph_optimize_params * params);
 };
 
 struct ggml_backend {

@@ -20,7 +20,7 @@
 #elif !defined(GGML_SCHED_DROP_IN)
 
 #define GGML_SCHED_HAS_GRAPH_UID 1
-#define GGML_SCHED_HAS_GRAPH_OPTIMIZE 1
+#define GGML_SCHED_HAS_GRAPH_OPTIMIZE 2
 #define GGML_SCHED_PLACES_FLASH_ATTN_FREELY 0 // our ggml has no flash attention
 
 #else

@@ -75,7 +75,8 @@ class Bytes {
 // Play - plays a graph node by node, and notes the first fault.
 class Play {
   public:
-    Play(const MemoryPlan & plan, const CutGraph & graph, const std::vector<host::Backend> & backends)
+    Play(const MemoryPlan & plan, const CutGraph & graph, const std::vector<AllocDependency> & dependencies,
+         const std::vector<host::Backend> & backends)
         : plan_(plan)
         , graph_(graph)
         , view_(graph.view)
@@ -85,7 +86,12 @@ class Play {
         , cur_copy_(static_cast<size_t>(graph.slots.cur_copy()))
         , places_(n_ + graph.splits.copies.size())
         , copy_of_operand_(view_.operands().size(), kNoCopy)
-        , has_reader_(n_, false) {}
+        , has_reader_(n_, false)
+        , is_computed_(n_, false) {
+        for (const AllocDependency & dependency : dependencies) {
+            kept_until_.emplace(dependency.until, dependency.kept < n_ ? view_.root(dependency.kept) : dependency.kept);
+        }
+    }
 
     std::string run() {
         if (plan_.tensors.size() != n_ || plan_.copies.size() != graph_.splits.copies.size() * n_copies_ ||
@@ -97,7 +103,10 @@ class Play {
         for (const Split & split : graph_.splits.splits) {
             copy_inputs(split);
             for (int i = split.begin; i < split.end && fault_.empty(); i++) {
-                compute(view_.nodes()[static_cast<size_t>(i)]);
+                const GraphNode & node = view_.nodes()[static_cast<size_t>(i)];
+                compute(node);
+                is_computed_[node.tensor] = true;
+                check_dependencies(node.tensor);
             }
         }
         check_what_stays();
@@ -279,6 +288,17 @@ class Play {
         }
     }
 
+    // Fails if a value is gone that had to stay until the node was computed. A value that comes later cannot be gone.
+    void check_dependencies(TensorId node) {
+        const auto [begin, end] = kept_until_.equal_range(node);
+        for (auto kept = begin; kept != end; kept++) {
+            const Owner owner = kept->second;
+            if (owner >= n_ || is_computed_[owner] || !(view_.facts(owner) & kIsNode)) {
+                expect(owner, std::string("an alloc dependency until '") + view_.tensor(node)->name + "'");
+            }
+        }
+    }
+
     // Fails if a value is gone that the caller, or another copy index, needs after the run.
     void check_what_stays() {
         for (TensorId id = 0; id < n_; id++) {
@@ -307,9 +327,11 @@ class Play {
     const Owner n_;
     const size_t n_copies_;
     const size_t cur_copy_;
-    std::vector<Placed> places_;            // by owner; unknown if the allocator has not placed it
-    std::vector<uint32_t> copy_of_operand_; // by operand of the graph: the copy that replaces it, or kNoCopy
-    std::vector<bool> has_reader_;          // by tensor
+    std::vector<Placed> places_;                // by owner; unknown if the allocator has not placed it
+    std::vector<uint32_t> copy_of_operand_;     // by operand of the graph: the copy that replaces it, or kNoCopy
+    std::vector<bool> has_reader_;              // by tensor
+    std::vector<bool> is_computed_;             // by tensor
+    std::multimap<TensorId, Owner> kept_until_; // by node: what must not be overwritten until the node is computed
     Bytes bytes_;
     Owner others_ = 0;               // next number for a value of another copy index
     std::vector<Place> other_turns_; // places of other copy indices
@@ -319,8 +341,9 @@ class Play {
 } // namespace
 
 std::string find_misplaced(const MemoryPlan & plan, const CutGraph & graph,
+                           const std::vector<AllocDependency> & dependencies,
                            const std::vector<host::Backend> & backends) {
-    return Play(plan, graph, backends).run();
+    return Play(plan, graph, dependencies, backends).run();
 }
 
 } // namespace ggml_sched

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "alloc/memory_plan.h"
+#include "alloc/node_order.h"
 
 namespace ggml_sched {
 
@@ -18,7 +19,9 @@ namespace ggml_sched {
 // - A place is not aligned, or its backend cannot use it.
 // - A value is overwritten before its last reader.
 // - A node overwrites an operand while it reads it.
+// - A value is overwritten although an alloc dependency keeps it.
 std::string find_misplaced(const MemoryPlan & plan, const CutGraph & graph,
+                           const std::vector<AllocDependency> & dependencies,
                            const std::vector<host::Backend> & backends);
 
 } // namespace ggml_sched

@@ -49,8 +49,8 @@ class Allocation {
     const std::vector<LastingTensor> & lasting() const { return lasting_; }
     // Returns the first fault of the places that were found last, "" if there is none. The nodes read the copies. It is
     // slow.
-    std::string find_misplaced(const CutGraph & graph) const {
-        return ggml_sched::find_misplaced(*places_, graph, backends_);
+    std::string find_misplaced(const CutGraph & graph, const SplitGraphs & prepared) const {
+        return ggml_sched::find_misplaced(*places_, graph, prepared.order().dependencies, backends_);
     }
     // Forgets all places.
     void forget() noexcept;

@@ -120,7 +120,7 @@ Status Scheduler::prove_stream_plan() {
 }
 
 Status Scheduler::prove_places() {
-    const std::string fault = allocation_.find_misplaced(cut_graph());
+    const std::string fault = allocation_.find_misplaced(cut_graph(), split_graphs_);
     return fault.empty() ? Status{} : stale("places: " + fault);
 }
 

@@ -273,7 +273,7 @@ class Reordering {
     Reordering()
         : devices_(one_device()) {
         is_on = false;
-        device()->iface.graph_optimize = [](ggml_backend_t, ggml_cgraph * graph) {
+        device()->iface.graph_optimize = [](ggml_backend_t, ggml_cgraph * graph, ggml_backend_graph_optimize_params *) {
             if (is_on && ggml_graph_n_nodes(graph) > 2) {
                 std::swap(ggml_graph_nodes(graph)[1], ggml_graph_nodes(graph)[2]);
             }

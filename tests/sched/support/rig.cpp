@@ -38,7 +38,7 @@ void set_experts(ggml_backend_sched_t sched, size_t budget, ggml_sched_expert_mi
 namespace {
 
 // As a backend that computes another order of the nodes, and finds the one that they have.
-void put_nodes_back(ggml_backend_t, ggml_cgraph * graph) {
+void put_nodes_back(ggml_backend_t, ggml_cgraph * graph, ggml_backend_graph_optimize_params *) {
     ggml_tensor ** nodes = ggml_graph_nodes(graph);
     const std::vector<ggml_tensor *> order(nodes, nodes + ggml_graph_n_nodes(graph));
     std::copy(order.begin(), order.end(), nodes);
@@ -51,14 +51,22 @@ bool are_in_order(const ggml_tensor * a, const ggml_tensor * b) {
     return a->view_src || b->view_src || std::any_of(std::begin(b->src), std::end(b->src), is_a);
 }
 
-// As a backend that moves nodes. It exchanges neighbours that do not depend on each other: none in some calls, and then
-// others in the next calls.
-void exchange_neighbours(ggml_backend_t, ggml_cgraph * graph) {
+// As a backend that moves nodes, and computes some of them at the same time. It exchanges neighbours that do not depend
+// on each other: none in some calls, and then others in the next calls. Of two in three nodes it keeps the result, or
+// an operand, until a later node.
+void exchange_neighbours(ggml_backend_t, ggml_cgraph * graph, ggml_backend_graph_optimize_params * params) {
     ggml_tensor ** nodes = ggml_graph_nodes(graph);
+    const int n = ggml_graph_n_nodes(graph);
     const int phase = n_reordered++ / 5 % 3;
-    for (int i = phase; phase > 0 && i < ggml_graph_n_nodes(graph); i += 2) {
+    for (int i = phase; phase > 0 && i < n; i += 2) {
         if (!are_in_order(nodes[i - 1], nodes[i])) {
             std::swap(nodes[i - 1], nodes[i]);
+        }
+    }
+    for (int i = 0; phase > 0 && i < n; i++) {
+        ggml_tensor * const kept = (i + phase) % 3 == 0 ? nodes[i] : nodes[i]->src[0];
+        if (kept && (i + phase) % 3 < 2) {
+            params->add_alloc_dep(params->user_data, kept, nodes[std::min(i + 1 + i % 7, n - 1)]);
         }
     }
 }

@@ -72,7 +72,7 @@ struct RigOptions {
     bool inits_tensors = false;     // their buffers are told of each tensor
     bool registers_memory = false;  // they pin memory of the caller
     bool optimizes = false;         // they look at each graph, and change nothing
-    bool reorders = false;          // they compute nodes in another order, in most graphs
+    bool reorders = false;          // in most graphs they change the order of nodes, and ask for alloc dependencies
     bool only_launches = false;     // devices enqueue launches, and set and get tensors by blocking, as ggml's RPC
     bool expect_violations = false; // the test breaks the contract on purpose
 };
