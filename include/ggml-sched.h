@@ -85,7 +85,7 @@ struct ggml_sched_stats {
     uint64_t host_waits;      // The host waited for a hazard, a mode or a snapshot.
     uint64_t throttle_waits;  // The host waited to bound the number of runs in flight. Not part of host_waits.
     uint64_t device_waits;    // A queue waited for an event.
-    uint64_t records;         // events of the plan that were recorded
+    uint64_t records;         // events that the plans record
     uint64_t async_copies;
     uint64_t blocking_copies;
     uint64_t bytes_copied;    // by asynchronous and blocking copies, without snapshots

@@ -83,6 +83,11 @@ bool Simulator::is_idle() const {
 }
 
 CompletionRef Simulator::enqueue(Queue & queue, Operation && operation, double cost_us, CopyEngine * engine) {
+    for (const Queue * other : queues_) {
+        if (queue.device.config.one_queue && &other->device == &queue.device && other->last) {
+            operation.after.push_back(other->last);
+        }
+    }
     const double reached_us = queue.last != nullptr ? std::max(now_us_, finish_of(*queue.last)) : now_us_;
     double start_us = reached_us;
     for (const CompletionRef & other : operation.after) {

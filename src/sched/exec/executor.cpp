@@ -42,9 +42,13 @@ Executor::Executor(const std::vector<host::Backend> & backends, const Topology &
 
 Executor::~Executor() {
     for (size_t lane = 0; lane < events_.size(); lane++) {
+        if (queues_[lane].owed) {
+            host::finish_device(*queues_[lane].backend);
+        }
         for (size_t set = 0; set < n_sets_; set++) {
-            if (last_recorded_[lane][set] != plan::kWholeLane) {
-                host::event_synchronize(events_[lane][set][last_recorded_[lane][set]]);
+            const int16_t last = last_recorded_[lane][set];
+            if (last != plan::kWholeLane && events_[lane][set][last] != queues_[lane].owed) {
+                host::event_synchronize(events_[lane][set][last]);
             }
         }
     }
@@ -200,10 +204,12 @@ void Executor::wait(const plan::Wait & wait) {
         return;
     }
     const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % n_sets_][wait.event];
+    make_owed_record(wait.target);
     if (on_host) {
         host::event_synchronize(event);
     } else {
         queues_[wait.waiter].idle = false;
+        make_owed_record(wait.waiter);
         host::event_wait(queues_[wait.waiter].backend->handle, event);
     }
 }
@@ -213,15 +219,29 @@ void Executor::record(const plan::Step & step) {
     const ggml_backend_event_t event = events_[step.lane][set][step.event];
     Queue & queue = queues_[step.lane];
     queue.idle = false; // An event counts as work, even if no byte had to be copied before it.
-    if (queue.backend->keeps_records) {
-        host::event_synchronize(event); // Does not block: its last record is reached, see n_sets_.
-    }
-    host::event_record(event, queue.backend->handle);
     last_recorded_[step.lane][set] = step.event;
     stats.records++;
+    if (queue.backend->keeps_records) {
+        make_owed_record(step.lane);
+        queue.owed = event;
+    } else {
+        host::event_record(event, queue.backend->handle);
+    }
+}
+
+// Makes the record that the executor still owes the lane, if there is one.
+void Executor::make_owed_record(plan::Lane lane) {
+    Queue & queue = queues_[lane];
+    if (const ggml_backend_event_t event = std::exchange(queue.owed, nullptr)) {
+        host::event_synchronize(event); // Does not block: its last record is reached, see n_sets_.
+        host::event_record(event, queue.backend->handle);
+    }
 }
 
 Status Executor::perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices) {
+    for (const plan::Lane lane : {task.lane, task.source, task.destination}) {
+        make_owed_record(lane);
+    }
     switch (task.kind) {
     case plan::TaskKind::Launch: return launch(task, bindings, slices);
     case plan::TaskKind::Observe: return observe(slices);
@@ -412,6 +432,9 @@ std::string Executor::take_failures_of_earlier_runs() {
 void Executor::forget_runs() {
     for (std::vector<int16_t> & lane : last_recorded_) {
         std::fill(lane.begin(), lane.end(), plan::kWholeLane);
+    }
+    for (Queue & queue : queues_) {
+        queue.owed = nullptr;
     }
     ring_.forget_before(run_ + 1);
 }

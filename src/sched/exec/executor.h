@@ -1,7 +1,10 @@
 // Executor - performs a plan, step by step. It decides nothing: the plan gives the order, and the form of a copy says
-// which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk. Where a
-// device keeps records, the host also waits for an event before it is recorded again. The plan has made all of that
-// complete, so this call only lets the device release them.
+// which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
+//
+// Where a device keeps records, each record is also a submission. So the executor owes a record until more is put on
+// the queue, or until something waits for the event. If the caller synchronizes first, the record is never made. Before
+// such an event is recorded again, the host waits for it. The plan has made all of that complete, so this call only
+// lets the device release the last record.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.
@@ -32,7 +35,7 @@ class Executor {
   public:
     // `backends` and `topology` must stay.
     Executor(const std::vector<host::Backend> & backends, const Topology & topology, const plan::Machine & machine);
-    // Waits for the recorded events of what is in flight. It touches no backend.
+    // Waits for the events of what is in flight. It touches no backend of the caller: these may be gone.
     ~Executor();
 
     Executor(const Executor &) = delete;
@@ -101,13 +104,15 @@ class Executor {
     Status run_step(const plan::Plan & plan, const plan::Step & step, const RunBindings & bindings, Slices * slices);
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
+    void make_owed_record(plan::Lane lane);
     // `slices` are those of an observed launch; NULL if nobody observes.
     Status perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices);
     // Queue - the backend of a lane
     struct Queue {
         const host::Backend * backend = nullptr;
-        bool streams = false; // true if the queue carries nothing but what plans put there
-        bool idle = false;    // true if nothing was put there since the last wait for all of it
+        bool streams = false;                // true if the queue carries nothing but what plans put there
+        bool idle = false;                   // true if nothing was put there since the last wait for all of it
+        ggml_backend_event_t owed = nullptr; // to be recorded before more is put there
 
         bool is_in_use() const { return backend && !idle; }
     };

@@ -49,6 +49,19 @@ void event_synchronize(ggml_backend_event_t event) {
     ggml_backend_event_synchronize(event);
 }
 
+void finish_device(const Backend & backend) {
+    const ggml_backend_t other = second_backend(backend);
+    const ggml_backend_event_t event = other ? event_new(backend.device) : nullptr;
+    if (event) {
+        event_record(event, other);
+        event_synchronize(event);
+        event_free(event);
+    }
+    if (other) {
+        ggml_backend_free(other);
+    }
+}
+
 ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph) {
     return ggml_backend_graph_compute_async(backend, graph);
 }

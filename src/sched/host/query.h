@@ -27,7 +27,8 @@ struct Backend {
     bool optimizes_graphs = false; // may change the order of a split's nodes
     bool pads = false;             // tensors in its memory may need more than their bytes
     bool host_writes = false;      // see host_writes()
-    bool keeps_records = false;    // its events keep each record until the host waits for the event
+    bool keeps_records = false;    // a record is a submission, and is kept until the host waits for the event; all
+                                   // backends of the device have one queue
     bool overlaps = false;         // copies on one queue of the device go on beside launches on another
     bool sets_ranges = false;      // one call may set, or copy on the device, bytes that are no whole tensor
     ggml_status (*take_failure)(ggml_backend_t, uint64_t *) = nullptr; // see execute.h; NULL: the backend does not tell

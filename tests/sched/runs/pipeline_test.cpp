@@ -146,6 +146,26 @@ TEST(PipelineOfFour, ReleasesRecordsWithoutWaiting) {
     EXPECT_EQ(us_released, us);
 }
 
+// ggml's Vulkan submits a record by itself, which costs a percent of a small token.
+TEST(OneDevice, RecordsNothingWhereTheCallerWaitsForEachRun) {
+    constexpr int kRuns = 5;
+    const auto n_records = [](bool keeps_records, bool caller_waits) {
+        Pipeline one(1, true, GGML_SCHED_SYNC_AUTO, 0, keeps_records);
+        for (int i = 0; i < kRuns; i++) {
+            one.submit(1.0f);
+            if (caller_waits) {
+                ggml_backend_sched_synchronize(one.rig().sched());
+            }
+        }
+        ggml_sim_counters counters;
+        ggml_backend_sim_get_counters(&counters);
+        return counters.event_record_calls;
+    };
+    EXPECT_EQ(n_records(true, true), 0u);
+    EXPECT_GE(n_records(true, false), kRuns - 1u) << "later runs wait for the end of earlier ones";
+    EXPECT_GE(n_records(false, true), kRuns * 1u) << "other devices record at once";
+}
+
 // On the queue that computes they would wait for the run before, and the next one for them.
 TEST(OneDevice, GetsLargeInputsWhileItComputesTheRunBefore) {
     constexpr int64_t kManyRows = 4096;

@@ -319,22 +319,40 @@ TEST(EmptyGraph, Runs) {
     EXPECT_EQ(ggml_backend_sched_get_n_splits(rig.sched()), 0);
 }
 
+// Devices of these profiles, with events that are recorded at once or only when something waits for them
+std::vector<RigOptions> rigs_of(const std::vector<ggml_sim_profile> & profiles) {
+    std::vector<RigOptions> result(2);
+    for (RigOptions & options : result) {
+        options.devices = profiles;
+    }
+    result.back().keeps_records = true;
+    return result;
+}
+
 TEST(Freeing, TheSchedulerWithWorkInFlightWaitsForIt) {
-    Rig rig({{GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN}});
-    Chain chain(2);
-    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
-    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 1), rig.device(1));
-    ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
-    rig.free_sched(); // the rig checks that no device saw its memory freed under it
+    for (const RigOptions & options : rigs_of({GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_VULKAN})) {
+        for (int n_runs = 1; n_runs <= 4; n_runs++) {
+            Rig rig(options);
+            Chain chain(2);
+            ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
+            ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 1), rig.device(1));
+            for (int i = 0; i < n_runs; i++) {
+                ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+            }
+            rig.free_sched(); // the rig checks that no device saw its memory freed under it
+        }
+    }
 }
 
 TEST(Freeing, TheBackendsFirstIsAllowed) {
     for (const auto profile : {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_UMA}) {
-        Rig rig({{profile}});
-        Chain chain(2);
-        ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
-        rig.free_backends();
-        rig.free_sched();
+        for (const RigOptions & options : rigs_of({profile})) {
+            Rig rig(options);
+            Chain chain(2);
+            ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+            rig.free_backends();
+            rig.free_sched();
+        }
     }
 }
 

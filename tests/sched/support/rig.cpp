@@ -106,6 +106,7 @@ Rig::Rig(const RigOptions & options)
         config.host_writes = options.host_writes;
         config.inits_tensors = options.inits_tensors;
         config.registers_memory = options.registers_memory;
+        config.one_queue = options.keeps_records;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
         if (options.link_bytes_per_us > 0) {
             config.link_bytes_per_us = options.link_bytes_per_us;
