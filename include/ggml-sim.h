@@ -57,7 +57,7 @@ struct ggml_sim_config {
     bool   inits_tensors;     // Its buffers are told of each tensor that is placed in them. Default: false
     bool   registers_memory;  // The registry's ggml_backend_register_host_buffer pins memory for it, and for reading
                               // only: a copy to that memory is a breach. Default: false
-    bool   one_queue;         // All backends of the device have one queue, as with ggml's Vulkan. Default: false
+    bool   one_queue;         // A record of an event covers all queues of the device, as with ggml's Vulkan. Default: false
 };
 
 // Returns a configuration of the profile, to start from.

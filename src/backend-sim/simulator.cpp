@@ -84,7 +84,8 @@ bool Simulator::is_idle() const {
 
 CompletionRef Simulator::enqueue(Queue & queue, Operation && operation, double cost_us, CopyEngine * engine) {
     for (const Queue * other : queues_) {
-        if (queue.device.config.one_queue && &other->device == &queue.device && other->last) {
+        if (queue.device.config.one_queue && operation.kind == OperationKind::Record &&
+            &other->device == &queue.device && other->last) {
             operation.after.push_back(other->last);
         }
     }

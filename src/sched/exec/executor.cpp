@@ -42,12 +42,13 @@ Executor::Executor(const std::vector<host::Backend> & backends, const Topology &
 
 Executor::~Executor() {
     for (size_t lane = 0; lane < events_.size(); lane++) {
-        if (queues_[lane].owed) {
-            host::finish_device(*queues_[lane].backend);
+        if (queues_[lane].owed) { // Then all earlier records of the lane are reached, too.
+            host::finish_device(*queues_[lane].backend, queues_[lane].owed);
+            continue;
         }
         for (size_t set = 0; set < n_sets_; set++) {
             const int16_t last = last_recorded_[lane][set];
-            if (last != plan::kWholeLane && events_[lane][set][last] != queues_[lane].owed) {
+            if (last != plan::kWholeLane) {
                 host::event_synchronize(events_[lane][set][last]);
             }
         }
@@ -201,6 +202,7 @@ void Executor::wait(const plan::Wait & wait) {
     counter++;
     if (wait.event == plan::kWholeLane) {
         host::synchronize(queues_[wait.target].backend->handle);
+        queues_[wait.target].owed = nullptr;
         return;
     }
     const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % n_sets_][wait.event];
@@ -221,11 +223,11 @@ void Executor::record(const plan::Step & step) {
     queue.idle = false; // An event counts as work, even if no byte had to be copied before it.
     last_recorded_[step.lane][set] = step.event;
     stats.records++;
-    if (queue.backend->keeps_records) {
+    make_owed_record(step.lane);
+    queue.owed = event;
+    // A launch of the same run waits for each copy of a streaming queue. The record also submits the copy.
+    if (!queue.backend->keeps_records || queue.streams) {
         make_owed_record(step.lane);
-        queue.owed = event;
-    } else {
-        host::event_record(event, queue.backend->handle);
     }
 }
 
@@ -233,7 +235,9 @@ void Executor::record(const plan::Step & step) {
 void Executor::make_owed_record(plan::Lane lane) {
     Queue & queue = queues_[lane];
     if (const ggml_backend_event_t event = std::exchange(queue.owed, nullptr)) {
-        host::event_synchronize(event); // Does not block: its last record is reached, see n_sets_.
+        if (queue.backend->keeps_records) {
+            host::event_synchronize(event); // The run of its last record is done, see n_sets_.
+        }
         host::event_record(event, queue.backend->handle);
     }
 }

@@ -3,8 +3,8 @@
 //
 // Where a device keeps records, each record is also a submission. So the executor owes a record until more is put on
 // the queue, or until something waits for the event. If the caller synchronizes first, the record is never made. Before
-// such an event is recorded again, the host waits for it. The plan has made all of that complete, so this call only
-// lets the device release the last record.
+// such an event is recorded again, the host waits for it. The run of its last record is done then, so this call mostly
+// just lets the device release that record.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.

@@ -1,6 +1,9 @@
 #include "host/execute.h"
 
+#include <exception>
+
 #include "host/internals.h"
+#include "host/log.h"
 
 namespace ggml_sched::host {
 
@@ -49,13 +52,22 @@ void event_synchronize(ggml_backend_event_t event) {
     ggml_backend_event_synchronize(event);
 }
 
-void finish_device(const Backend & backend) {
-    const ggml_backend_t other = second_backend(backend);
-    const ggml_backend_event_t event = other ? event_new(backend.device) : nullptr;
-    if (event) {
-        event_record(event, other);
-        event_synchronize(event);
-        event_free(event);
+void finish_device(const Backend & backend, ggml_backend_event_t event) noexcept {
+    ggml_backend_t other = nullptr;
+    bool is_done = false;
+    try { // Vulkan throws where it has no memory, or where its device is lost.
+        other = second_backend(backend);
+        if (other) {
+            event_record(event, other);
+            event_synchronize(event);
+            is_done = true;
+        }
+    } catch (const std::exception &) {
+        is_done = false;
+    }
+    if (!is_done) {
+        log_error("a device could not be waited for when its scheduler was freed; call ggml_backend_sched_synchronize "
+                  "before ggml_backend_sched_free");
     }
     if (other) {
         ggml_backend_free(other);

@@ -44,8 +44,9 @@ void event_wait(ggml_backend_t backend, ggml_backend_event_t event);
 // Makes the host wait for the event. The device must exist; the backend need not.
 void event_synchronize(ggml_backend_event_t event);
 
-// Waits for all that any backend has queued on a device that has one queue for all of them. Makes a backend for that.
-void finish_device(const Backend & backend);
+// Waits for all that any backend has submitted to a device that has one queue for all of them. Makes a backend for
+// that, and records the event there, which must be of the device. Logs a failure, and does not wait then.
+void finish_device(const Backend & backend, ggml_backend_event_t event) noexcept;
 
 // Launches the graph. A synchronous backend has computed it when the call returns.
 ggml_status launch(ggml_backend_t backend, ggml_cgraph * graph);

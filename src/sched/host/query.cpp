@@ -42,7 +42,7 @@ Backend describe(ggml_backend_t backend, ggml_backend_buffer_type_t buft) {
     result.get_async = result.async && functions.get_async;
     result.events = result.async && props.caps.events && functions.events;
     result.pads = has_alloc_size(buft);
-    result.keeps_records = known_to_keep_records(result.device);
+    result.keeps_records = known_to_keep_records(result.device) && makes_backends(result.device);
     result.overlaps = known_to_overlap(result.device);
     result.sets_ranges = result.set_async && sets_ranges(result.device);
     result.take_failure = proc<ggml_backend_take_failure_t>(result.device, "ggml_backend_take_failure");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "alloc/memory_planner.h"
+#include "reuse/place_proof.h"
 #include "split/cut_policy.h"
 #include "support/rig.h"
 
@@ -60,6 +61,14 @@ class Chain {
     // Returns the number by which an AllocDependency names the copy of the input.
     uint32_t copy() const { return static_cast<uint32_t>(view_.n_tensors()); }
 
+    // Plans with some dependencies, and lets the proof look for others. Returns its first fault.
+    std::string fault(const std::vector<AllocDependency> & planned, const std::vector<AllocDependency> & proved) {
+        const CutGraph graph = {view_, splits_, slots_, assignment_};
+        MemoryPlan plan;
+        EXPECT_TRUE(MemoryPlanner(backends_).make(graph, planned, plan));
+        return find_misplaced(plan, graph, proved, backends_);
+    }
+
     // Returns the index of the first other node that gets memory of `kept`; kNoNode if no node does.
     int first_in_memory_of(uint32_t kept, const std::vector<AllocDependency> & dependencies) const {
         MemoryPlan plan;
@@ -104,6 +113,17 @@ TEST(AllocDependency, KeepsTheCopyOfAnInput) {
         EXPECT_GT(first, until);
         EXPECT_LE(first, until + 2) << "the memory is free behind node " << until;
     }
+}
+
+TEST(AllocDependency, IsProved) {
+    Chain chain;
+    for (const uint32_t kept : {chain.copy(), uint32_t{chain.node(0)}}) {
+        const std::vector<AllocDependency> dependencies = {{kept, chain.node(4)}};
+        EXPECT_EQ(chain.fault(dependencies, dependencies), "");
+        EXPECT_NE(chain.fault({}, dependencies), "") << "the memory is used again before node 4";
+    }
+    const std::vector<AllocDependency> backwards = {{chain.node(4), chain.node(2)}};
+    EXPECT_EQ(chain.fault({}, backwards), "") << "a value that comes later cannot be gone";
 }
 
 } // namespace

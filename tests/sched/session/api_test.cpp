@@ -344,14 +344,31 @@ TEST(Freeing, TheSchedulerWithWorkInFlightWaitsForIt) {
     }
 }
 
+// Then nothing can be waited for, and the device sees its memory freed.
+TEST(Freeing, ASchedulerWithoutMemoryForAWaitSaysSo) {
+    RigOptions options = rigs_of({GGML_SIM_PROFILE_CUDA}).back();
+    options.expect_violations = true;
+    Rig rig(options);
+    Chain chain(2);
+    ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+    ggml_backend_sim_fail(0, GGML_SIM_CALL_INIT_BACKEND, 1);
+    const LogCapture log;
+    rig.free_sched();
+    EXPECT_TRUE(log.contains("could not be waited for")) << log.text();
+}
+
 TEST(Freeing, TheBackendsFirstIsAllowed) {
     for (const auto profile : {GGML_SIM_PROFILE_CUDA, GGML_SIM_PROFILE_NO_EVENTS, GGML_SIM_PROFILE_UMA}) {
         for (const RigOptions & options : rigs_of({profile})) {
-            Rig rig(options);
-            Chain chain(2);
-            ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
-            rig.free_backends();
-            rig.free_sched();
+            for (int n_runs = 1; n_runs <= 4; n_runs++) {
+                Rig rig(options);
+                Chain chain(2);
+                for (int i = 0; i < n_runs; i++) {
+                    ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
+                }
+                rig.free_backends();
+                rig.free_sched();
+            }
         }
     }
 }
