@@ -350,6 +350,7 @@ TEST(Freeing, ASchedulerWithoutMemoryForAWaitSaysSo) {
     options.expect_violations = true;
     Rig rig(options);
     Chain chain(2);
+    ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
     ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
     ggml_backend_sim_fail(0, GGML_SIM_CALL_INIT_BACKEND, 1);
     const LogCapture log;
@@ -363,6 +364,7 @@ TEST(Freeing, TheBackendsFirstIsAllowed) {
             for (int n_runs = 1; n_runs <= 4; n_runs++) {
                 Rig rig(options);
                 Chain chain(2);
+                ggml_backend_sched_set_tensor_backend(rig.sched(), ggml_graph_node(chain.graph, 0), rig.device(0));
                 for (int i = 0; i < n_runs; i++) {
                     ASSERT_EQ(ggml_backend_sched_graph_compute_async(rig.sched(), chain.graph), GGML_STATUS_SUCCESS);
                 }
