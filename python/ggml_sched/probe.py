@@ -29,7 +29,7 @@ class Answers:
                 devices.append(line)
             if "devices" in line:
                 self.devices = devices
-        refusal = re.search(r"^ggml-sched: not attached to (?s:.*?), which keeps its own scheduler: (.*)$", stderr,
+        refusal = re.search(r"^ggml-sched: not attached to (?s:.*?), which keeps the scheduler that it has: (.*)$", stderr,
                             re.MULTILINE)  # The path may have a new line.
         self.refusal = refusal[1] if refusal else ""
         self.code = code

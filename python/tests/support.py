@@ -29,7 +29,7 @@ FAKE_ATTACH = r"""
 void * ggml_backend_sched_new(void) { return 0; }
 void ggml_backend_sched_free(void * sched) {
     const char * why = getenv("FAKE_REFUSAL");
-    if (why) fprintf(stderr, "ggml-sched: not attached to x, which keeps its own scheduler: %s\n", why);
+    if (why) fprintf(stderr, "ggml-sched: not attached to x, which keeps the scheduler that it has: %s\n", why);
 }
 """
 FAKE_BASE = r"""

@@ -187,7 +187,7 @@ class Doctor(Case):
         self.assertOneSentence(done.stderr)
 
     def test_ARefusalOfAPathWithANewLineIsSeen(self):
-        said = "ggml-sched: not attached to /a\nb/libggml.so, which keeps its own scheduler: why"
+        said = "ggml-sched: not attached to /a\nb/libggml.so, which keeps the scheduler that it has: why"
         self.assertEqual(Answers([{"asked": True}], said, 0).refusal, "why")
 
     def test_BadInputIsOneSentence(self):

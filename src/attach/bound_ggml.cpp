@@ -180,7 +180,8 @@ const BoundGgml * bind(const void * code) noexcept try {
     const std::lock_guard<std::mutex> lock(mutex);
     const auto [place, is_new] = bound->try_emplace(provider, std::move(ggml));
     if (is_new && !why.empty()) {
-        log_line(("not attached to " + place->second->path + ", which keeps its own scheduler: " + why).c_str());
+        log_line(
+            ("not attached to " + place->second->path + ", which keeps the scheduler that it has: " + why).c_str());
     }
     return place->second.get();
 } catch (const std::bad_alloc &) {

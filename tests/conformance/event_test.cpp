@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "conformance_test.h"
+#include "platform.h"
 #include "queries.h"
 
 namespace conformance {
@@ -165,6 +166,25 @@ TEST_P(EventConformance, EventsOutliveTheBackendThatRecordedThem) {
         world.free_backend(b);
         ggml_backend_event_synchronize(event);
         EXPECT_TRUE(all_are(y, 4.0f));
+    });
+}
+
+// So the scheduler can wait for a queue whose backend is gone, and whose last event was not recorded.
+TEST_P(EventConformance, OfADeviceThatKeepsRecordsComesAfterTheWorkOfAllQueues) {
+    if (!known_to_keep_records(device())) {
+        GTEST_SKIP() << subject().name << " is not known to keep records";
+    }
+    on_each_schedule([this](World & world) {
+        const auto [a, b, event, x, y] = world.two_queues();
+        float * fetched = world.pinned_vector(device(), 0.0f); // To read it, the host asks no queue.
+        ASSERT_NE(fetched, nullptr);
+        world.scale_late(a, x, 2.0f, y);
+        ggml_backend_tensor_get_async(a, y, fetched, 0, world.bytes());
+        ggml_backend_event_record(world.event_of(device()), a); // Vulkan submits the copy here.
+        ggml_backend_event_record(event, b);
+        ggml_backend_event_synchronize(event);
+        EXPECT_TRUE(all_are(fetched, world.n(), 2.0f));
+        ggml_backend_synchronize(a);
     });
 }
 

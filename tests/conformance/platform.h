@@ -26,5 +26,6 @@ void note(const std::string & what);
 bool known_event_reaches(ggml_backend_dev_t recorder, ggml_backend_dev_t waiter);
 CopyQueue known_copy_queue(ggml_backend_dev_t src, ggml_backend_dev_t dst);
 bool known_to_set_ranges(ggml_backend_dev_t device);
+bool known_to_keep_records(ggml_backend_dev_t device);
 
 } // namespace conformance

@@ -24,6 +24,7 @@ Subject sim_subject(int profile) {
     ggml_sim_config config = ggml_sim_config_default(static_cast<ggml_sim_profile>(profile));
     config.memory_bytes = size_t{128} << 20;
     config.sets_ranges = true;
+    config.one_queue = config.profile == GGML_SIM_PROFILE_VULKAN;
     Subject subject;
     subject.name = std::string("SIM_") + ggml_sim_profile_name(config.profile);
     subject.simulated = true;
@@ -92,6 +93,11 @@ CopyQueue known_copy_queue(ggml_backend_dev_t, ggml_backend_dev_t) {
 
 bool known_to_set_ranges(ggml_backend_dev_t) {
     return false;
+}
+
+bool known_to_keep_records(ggml_backend_dev_t device) {
+    const int first = 2 * GGML_SIM_PROFILE_VULKAN;
+    return device == ggml_backend_sim_device(first) || device == ggml_backend_sim_device(first + 1);
 }
 
 } // namespace conformance

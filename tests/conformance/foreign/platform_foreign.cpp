@@ -142,4 +142,8 @@ bool known_to_set_ranges(ggml_backend_dev_t device) {
     return ggml_sched::host::known_to_set_ranges(device);
 }
 
+bool known_to_keep_records(ggml_backend_dev_t device) {
+    return ggml_sched::host::known_to_keep_records(device);
+}
+
 } // namespace conformance
