@@ -26,7 +26,8 @@ class StepListener {
     virtual void call_begins() noexcept = 0;
     // A wait of the plan has been made: on the host it is over, on a queue it is enqueued.
     virtual void waited(const plan::Wait & wait) noexcept = 0;
-    // An event has been recorded.
+    // The queue is at the place of this record. The event is recorded before more is put on the queue; on devices that
+    // keep records that may be later, or never if nothing waits for it.
     virtual void recorded(const plan::Step & step) noexcept = 0;
     // A task has been performed, or one slice of an observed launch. `bytes` is what a copy has moved, which may be
     // less than the plan allows.
