@@ -1,9 +1,11 @@
-// fake_cudart.c - the least of a CUDA runtime and of ggml's scheduler, for the test of count_calls.c. Compiled twice:
-// as the libraries (FAKE_RUNTIME), and as an engine that is linked to them and makes a known number of calls.
+// fake_cudart.c - the least of a CUDA runtime, of Vulkan and of ggml's scheduler, for the test of count_calls.c.
+// Compiled twice: as the libraries (FAKE_RUNTIME), and as an engine that is linked to them and makes a known number of
+// calls.
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 
 typedef struct {
@@ -26,6 +28,7 @@ int cudaPointerGetAttributes(struct attributes * attributes, const void * pointe
 int cudaEventRecord(void * event, void * stream);
 int cudaStreamWaitEvent(void * stream, void * event, unsigned flags);
 int __cudaLaunchKernel(const void * kernel, dim3 grid, dim3 block, void ** arguments, size_t shared, void * stream);
+void * vkGetInstanceProcAddr(void * instance, const char * name);
 bool ggml_backend_sched_alloc_graph(void * sched, void * graph);
 int ggml_backend_sched_graph_compute_async(void * sched, void * graph);
 
@@ -98,6 +101,48 @@ int __cudaLaunchKernel(const void * kernel, dim3 grid, dim3 block, void ** argum
                : 0;
 }
 
+static int wait_for_fences(void * device, uint32_t n, const uint64_t * fences, uint32_t all, uint64_t timeout) {
+    return device == (void *) 3 && n == 2 && fences[1] == 9 && all == 1 && timeout == 4 ? RESULT : 0;
+}
+
+static int wait_semaphores(void * device, const void * info, uint64_t timeout) {
+    return device == (void *) 3 && info != NULL && timeout == 4 ? RESULT : 0;
+}
+
+static int wait_idle(void * handle) {
+    return handle == (void *) 3 ? RESULT : 0;
+}
+
+// Every second call finds the fence reached.
+static int fence_status(void * device, uint64_t fence) {
+    static int n_calls;
+    return device == (void *) 3 && fence == 9 ? (n_calls++ + 1) % 2 : RESULT;
+}
+
+static int submit(void * queue, uint32_t n, const void * submits, uint64_t fence) {
+    return queue == (void *) 3 && n == 1 && submits != NULL && fence == 9 ? RESULT : 0;
+}
+
+static int create_fence(void) {
+    return RESULT;
+}
+
+void * vkGetInstanceProcAddr(void * instance, const char * name) {
+    static const struct {
+        const char * name;
+        void * function;
+    } functions[] = {{"vkWaitForFences", (void *) wait_for_fences}, {"vkWaitSemaphores", (void *) wait_semaphores},
+                     {"vkQueueWaitIdle", (void *) wait_idle},       {"vkDeviceWaitIdle", (void *) wait_idle},
+                     {"vkGetFenceStatus", (void *) fence_status},   {"vkQueueSubmit", (void *) submit},
+                     {"vkCreateFence", (void *) create_fence}};
+    for (size_t i = 0; instance == (void *) 8 && i < sizeof(functions) / sizeof(functions[0]); ++i) {
+        if (strcmp(name, functions[i].name) == 0) {
+            return functions[i].function;
+        }
+    }
+    return NULL;
+}
+
 bool ggml_backend_sched_alloc_graph(void * sched, void * graph) {
     return sched == (void *) 1 && graph == (void *) 2;
 }
@@ -109,7 +154,32 @@ int ggml_backend_sched_graph_compute_async(void * sched, void * graph) {
 
 #else
 
-// How many calls gave what they should: all 15 if the counter passes arguments and results on.
+// How many calls of Vulkan gave what they should: all 10 if the counter passes arguments and results on.
+static int run_vulkan(void) {
+    typedef int (*wait_for_fences)(void *, uint32_t, const uint64_t *, uint32_t, uint64_t);
+    typedef int (*wait_semaphores)(void *, const void *, uint64_t);
+    typedef int (*wait_idle)(void *);
+    typedef int (*fence_status)(void *, uint64_t);
+    typedef int (*submit)(void *, uint32_t, const void *, uint64_t);
+    void * const instance = (void *) 8;
+    void * const handle = (void *) 3;
+    const uint64_t fences[] = {8, 9};
+    int n = 0;
+    n += ((wait_for_fences) vkGetInstanceProcAddr(instance, "vkWaitForFences"))(handle, 2, fences, 1, 4) == RESULT;
+    n += ((wait_semaphores) vkGetInstanceProcAddr(instance, "vkWaitSemaphores"))(handle, fences, 4) == RESULT;
+    n += ((wait_idle) vkGetInstanceProcAddr(instance, "vkQueueWaitIdle"))(handle) == RESULT;
+    n += ((wait_idle) vkGetInstanceProcAddr(instance, "vkDeviceWaitIdle"))(handle) == RESULT;
+    const fence_status status = (fence_status) vkGetInstanceProcAddr(instance, "vkGetFenceStatus");
+    n += status(handle, 9) == 1;
+    n += status(handle, 9) == 0;
+    n += ((submit) vkGetInstanceProcAddr(instance, "vkQueueSubmit"))(handle, 1, fences, 9) == RESULT;
+    n += ((wait_idle) vkGetInstanceProcAddr(instance, "vkCreateFence"))(handle) == RESULT;
+    n += vkGetInstanceProcAddr(NULL, "vkQueueSubmit") == NULL;
+    n += vkGetInstanceProcAddr(instance, "vkNone") == NULL;
+    return n;
+}
+
+// How many calls gave what they should: all 25 if the counter passes arguments and results on.
 int run_engine(void) {
     char host[64];
     void * const device = (void *) 16;
@@ -131,7 +201,7 @@ int run_engine(void) {
     n += __cudaLaunchKernel(host, (dim3){1, 2, 3}, (dim3){4, 5, 6}, NULL, 8, stream) == RESULT;
     n += ggml_backend_sched_alloc_graph((void *) 1, (void *) 2);
     n += ggml_backend_sched_graph_compute_async((void *) 1, (void *) 2) == RESULT;
-    return n;
+    return n + run_vulkan();
 }
 
 #endif

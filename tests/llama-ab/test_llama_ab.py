@@ -81,14 +81,15 @@ class Counter(Folder):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                               env={**os.environ, "LD_PRELOAD": str(vendor_calls.build())})
         good, counts = json.loads(done.stdout)
-        self.assertEqual(good, 15)
+        self.assertEqual(good, 25)
         self.assertGreaterEqual(counts["blocking_ns"], 2000)
         counts = {name: n for name, n in counts.items() if n and not name.endswith("_ns")}
         self.assertEqual(counts, {
             "stream_synchronize": 2, "device_synchronize": 1, "compute.device_synchronize": 1, "memcpy_sync": 1,
             "memcpy_h2d": 3, "bytes_h2d": 10 + 20 + 50, "memcpy_d2h": 1, "bytes_d2h": 30, "memcpy_d2d": 1, "bytes_d2d": 40,
             "memcpy_peer": 1, "bytes_peer": 60, "memcpy_2d": 1, "bytes_2d": 48, "event_record": 1, "stream_wait_event": 1,
-            "kernel_launch": 2, "sched_alloc": 1, "sched_compute": 1})
+            "kernel_launch": 2, "fence_wait": 1, "fence_poll": 1, "semaphore_wait": 1, "idle_wait": 2, "queue_submit": 1,
+            "sched_alloc": 1, "sched_compute": 1})
 
     def test_IsSilentWhereNothingIsPreloaded(self):
         counter = vendor_calls.Counter()

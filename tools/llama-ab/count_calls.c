@@ -1,8 +1,10 @@
-// count_calls.c - counts the calls into the CUDA runtime and into ggml's scheduler, for llama_ab.py.
+// count_calls.c - counts the calls into the CUDA runtime, into Vulkan and into ggml's scheduler, for llama_ab.py.
 //
-// Loaded with LD_PRELOAD it stands before the shared libcudart and ggml-base. Needs no CUDA headers, only Linux and gcc
-// or clang; where a library is missing its functions are never called. Calls inside libraries that have a CUDA runtime
-// of their own (cuBLAS) are not seen; neither are kernels that a captured graph holds: such a graph is one launch.
+// Loaded with LD_PRELOAD it stands before the shared libcudart, libvulkan and ggml-base. Needs no headers of them, only
+// Linux and gcc or clang; where a library is missing its functions are never called. Calls inside libraries that have a
+// CUDA runtime of their own (cuBLAS) are not seen; neither are kernels that a captured graph holds: such a graph is one
+// launch. Of Vulkan only the calls that wait or submit are counted, where the engine has found them by
+// vkGetInstanceProcAddr.
 //
 // There are two sets of counters, of all calls and of those made inside ggml_backend_sched_graph_compute_async, by the
 // thread that called it. Counting may go on in several threads; reset and read while nothing runs, or get a mixture.
@@ -25,9 +27,9 @@
     X(stream_synchronize), X(event_synchronize), X(device_synchronize), X(memcpy_sync), X(blocking_ns), X(memcpy_h2d), \
         X(memcpy_d2h), X(memcpy_d2d), X(memcpy_h2h), X(memcpy_default), X(memcpy_peer), X(memcpy_2d), X(memcpy_ns),    \
         X(bytes_h2d), X(bytes_d2h), X(bytes_d2d), X(bytes_h2h), X(bytes_default), X(bytes_peer), X(bytes_2d),          \
-        X(stream_wait_event), X(event_record), X(kernel_launch), X(graph_launch), X(graph_instantiate),                \
-        X(sched_alloc), X(sched_alloc_ns), X(sched_compute), X(sched_compute_ns), X(sched_synchronize),                \
-        X(sched_synchronize_ns)
+        X(stream_wait_event), X(event_record), X(kernel_launch), X(graph_launch), X(graph_instantiate), X(fence_wait), \
+        X(fence_poll), X(semaphore_wait), X(idle_wait), X(queue_submit), X(sched_alloc), X(sched_alloc_ns),            \
+        X(sched_compute), X(sched_compute_ns), X(sched_synchronize), X(sched_synchronize_ns)
 
 #define AS_ENUM(name) C_##name
 enum { COUNTERS(AS_ENUM), N_COUNTERS };
@@ -242,6 +244,62 @@ BOTH(COUNTED, cudaLaunchKernel, _ptsz, LAUNCH_PARAMETERS, LAUNCH_ARGUMENTS, C_ke
 BOTH(COUNTED, cudaLaunchCooperativeKernel, _ptsz, LAUNCH_PARAMETERS, LAUNCH_ARGUMENTS, C_kernel_launch)
 BOTH(COUNTED, cudaLaunchKernelExC, _ptsz, (const void * config, const void * kernel, void ** arguments),
      (config, kernel, arguments), C_kernel_launch)
+
+// Vulkan's types, as far as calls pass them on.
+typedef int32_t vulkan_result; // 0: success
+typedef void * vulkan_handle;  // of a device or a queue
+typedef uint64_t vulkan_fence;
+
+// Defines counted_NAME with PARAMETERS. It calls what real_NAME points to with ARGUMENTS; then AFTER sees `result`, and
+// `elapsed` in nanoseconds.
+#define VULKAN(NAME, PARAMETERS, ARGUMENTS, AFTER)                                                                     \
+    static _Atomic(void *) real_##NAME;                                                                                \
+    static vulkan_result counted_##NAME PARAMETERS {                                                                   \
+        typedef vulkan_result(*function) PARAMETERS;                                                                   \
+        const function real = (function) atomic_load_explicit(&real_##NAME, memory_order_acquire);                     \
+        const uint64_t start = now();                                                                                  \
+        const vulkan_result result = real ARGUMENTS;                                                                   \
+        const uint64_t elapsed = now() - start;                                                                        \
+        (void) elapsed;                                                                                                \
+        AFTER;                                                                                                         \
+        return result;                                                                                                 \
+    }
+#define VULKAN_WAIT(NAME, PARAMETERS, ARGUMENTS, COUNTER)                                                              \
+    VULKAN(NAME, PARAMETERS, ARGUMENTS, (add(COUNTER, 1), add(C_blocking_ns, elapsed)))
+
+VULKAN_WAIT(vkWaitForFences,
+            (vulkan_handle device, uint32_t n, const vulkan_fence * fences, uint32_t all, uint64_t timeout),
+            (device, n, fences, all, timeout), C_fence_wait)
+VULKAN_WAIT(vkWaitSemaphores, (vulkan_handle device, const void * info, uint64_t timeout), (device, info, timeout),
+            C_semaphore_wait)
+VULKAN_WAIT(vkQueueWaitIdle, (vulkan_handle queue), (queue), C_idle_wait)
+VULKAN_WAIT(vkDeviceWaitIdle, (vulkan_handle device), (device), C_idle_wait)
+// A loop asks until the fence is reached: that is one wait.
+VULKAN(vkGetFenceStatus, (vulkan_handle device, vulkan_fence fence), (device, fence), add(C_fence_poll, result == 0))
+VULKAN(vkQueueSubmit, (vulkan_handle queue, uint32_t n, const void * submits, vulkan_fence fence),
+       (queue, n, submits, fence), add(C_queue_submit, 1))
+
+EXPORT void * vkGetInstanceProcAddr(vulkan_handle instance, const char * name) {
+    typedef void * (*function)(vulkan_handle, const char *);
+#define ENTRY(NAME)                                                                                                    \
+    { #NAME, (void *) counted_##NAME, &real_##NAME }
+    static const struct {
+        const char * name;
+        void * counted;
+        _Atomic(void *) * real;
+    } entries[] = {ENTRY(vkWaitForFences),  ENTRY(vkWaitSemaphores), ENTRY(vkQueueWaitIdle),
+                   ENTRY(vkDeviceWaitIdle), ENTRY(vkGetFenceStatus), ENTRY(vkQueueSubmit)};
+    static _Atomic(void *) cached;
+    const function real = (function) need(&cached, "vkGetInstanceProcAddr", (const void *) vkGetInstanceProcAddr);
+    void * const found = real(instance, name);
+    for (size_t i = 0; found != NULL && i < sizeof(entries) / sizeof(entries[0]); ++i) {
+        if (strcmp(name, entries[i].name) == 0) {
+            atomic_store_explicit(entries[i].real, found, memory_order_release);
+            return entries[i].counted;
+        }
+    }
+    return found;
+}
 
 // ggml's scheduler, as the engine calls it.
 

@@ -10,8 +10,9 @@ plan is proved before it runs, and any line that ggml-sched logs counts as a fai
     llama_ab.py MODEL.gguf --decode 64 --prefill 4096 --ubatches 128,512 --pairs 9 --count-calls --json out.json
 
 Measurements: first the same with verification and hashes of many rows of logits, then alternating pairs of timed runs
-without it. Times and calls are per decoded token, or per micro-batch of a prefill: blocking calls of the CUDA runtime, those
-among them inside ggml_backend_sched_graph_compute_async, and the host's time in llama_decode and waiting for the end.
+without it. Times and calls are per decoded token, or per micro-batch of a prefill: blocking calls of the CUDA runtime or of
+Vulkan, those among them inside ggml_backend_sched_graph_compute_async, and the host's time in llama_decode and waiting for
+the end.
 
     llama_ab.py --plan plans/one-gpu.json --json out.json [--entry REGEX]
 

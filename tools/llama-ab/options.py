@@ -60,7 +60,7 @@ def parse(description, argv):
                        help="other logits are no failure: another device computes a part")
     group.add_argument("--ours-env", type=assignment, action="append", default=[], metavar="NAME=VALUE",
                        help="in the environment of our scheduler only; may be repeated")
-    group.add_argument("--count-calls", action="store_true", help="count calls of the CUDA runtime and of the scheduler")
+    group.add_argument("--count-calls", action="store_true", help="count calls of the CUDA runtime, of Vulkan, and of the scheduler")
 
     group = parser.add_argument_group("placement, as in llama.cpp")
     group.add_argument("--gpu-layers", type=numbers, default=[999], metavar="N,...")

@@ -11,7 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent.parent / "build/llama-ab/libcount_calls.so"
 GIVEN = "GGML_SCHED_COUNT_CALLS_LIBRARY"  # in the environment: one that was compiled before
-BLOCKING = ("stream_synchronize", "event_synchronize", "device_synchronize", "memcpy_sync")
+BLOCKING = ("stream_synchronize", "event_synchronize", "device_synchronize", "memcpy_sync", "fence_wait", "fence_poll",
+            "semaphore_wait", "idle_wait")
 
 
 def build():
