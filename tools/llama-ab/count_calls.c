@@ -274,7 +274,7 @@ VULKAN_WAIT(vkWaitSemaphores, (vulkan_handle device, const void * info, uint64_t
             C_semaphore_wait)
 VULKAN_WAIT(vkQueueWaitIdle, (vulkan_handle queue), (queue), C_idle_wait)
 VULKAN_WAIT(vkDeviceWaitIdle, (vulkan_handle device), (device), C_idle_wait)
-// A loop asks until the fence is reached: that is one wait.
+// A loop asks until the fence is reached: that is one wait. Its time is not known here, so blocking_ns lacks it.
 VULKAN(vkGetFenceStatus, (vulkan_handle device, vulkan_fence fence), (device, fence), add(C_fence_poll, result == 0))
 VULKAN(vkQueueSubmit, (vulkan_handle queue, uint32_t n, const void * submits, vulkan_fence fence),
        (queue, n, submits, fence), add(C_queue_submit, 1))
