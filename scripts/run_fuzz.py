@@ -60,7 +60,7 @@ class Fuzzer:
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__,
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="scripts/fuzz", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seconds", type=float,
                         help="how long; the rounds that have begun by then are finished. GGML_SCHED_FUZZ_SECONDS in the "

@@ -123,7 +123,7 @@ def summary(counts):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__,
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="scripts/test", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="every part")
     parser.add_argument("--preset", action="append", choices=PRESETS, help="all tests of this build; may be repeated")

@@ -251,7 +251,7 @@ def check_attach(names=tuple(CHECKS)):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/try-attach", description=__doc__,
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="scripts/try-attach", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checks", nargs="*", choices=[*CHECKS, []], help="all of them if none is named")
     check_attach(parser.parse_args().checks or tuple(CHECKS))

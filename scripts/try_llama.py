@@ -143,7 +143,7 @@ def check_engine():
 
 def parse(argv):
     own, theirs = (argv[: argv.index("--")], argv[argv.index("--") + 1:]) if "--" in argv else (argv, [])
-    parser = argparse.ArgumentParser(prog="scripts/try-llama", description=__doc__,
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="scripts/try-llama", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", default=VERSION, help=f"of {PACKAGE} ({VERSION}); latest: the newest of the registry")
     parser.add_argument("--define", action="append", default=[], metavar="NAME=VALUE",

@@ -65,7 +65,7 @@ def compare(model, source, options, endpoints=()):
 
 def parse(argv):
     own, theirs = (argv[: argv.index("--")], argv[argv.index("--") + 1:]) if "--" in argv else (argv, [])
-    parser = argparse.ArgumentParser(prog="scripts/try-whisper", description=__doc__,
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="scripts/try-whisper", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", default=VERSION, help=f"of pywhispercpp ({VERSION})")
     parser.add_argument("--define", action="append", default=[], metavar="NAME=VALUE",

@@ -30,7 +30,7 @@ def call(command, seconds=300):
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds,
                               check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failed(f"{' '.join(command)}: {error}; scripts/setup installs wine") from error
+        raise Failed(f"{' '.join(command)}: {error}; scripts/setup --windows installs wine") from error
 
 
 def start_wine():
@@ -43,7 +43,7 @@ def start_wine():
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300,
                            check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise Failed(f"{' '.join(command)}: {error}; scripts/setup installs wine") from error
+            raise Failed(f"{' '.join(command)}: {error}; scripts/setup --windows installs wine") from error
     code = subprocess.run(wine("cmd", "/c", "exit"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL, timeout=300, check=False).returncode
     if code:

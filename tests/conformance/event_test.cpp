@@ -169,7 +169,7 @@ TEST_P(EventConformance, EventsOutliveTheBackendThatRecordedThem) {
     });
 }
 
-// So the scheduler can wait for a queue whose backend is gone, and whose last event was not recorded.
+// So the scheduler can wait for a queue whose backend is gone by an event that another backend records.
 TEST_P(EventConformance, OfADeviceThatKeepsRecordsComesAfterTheWorkOfAllQueues) {
     if (!known_to_keep_records(device())) {
         GTEST_SKIP() << subject().name << " is not known to keep records";
@@ -180,7 +180,7 @@ TEST_P(EventConformance, OfADeviceThatKeepsRecordsComesAfterTheWorkOfAllQueues) 
         ASSERT_NE(fetched, nullptr);
         world.scale_late(a, x, 2.0f, y);
         ggml_backend_tensor_get_async(a, y, fetched, 0, world.bytes());
-        ggml_backend_event_record(world.event_of(device()), a); // Vulkan submits the copy here.
+        ggml_backend_event_record(world.event_of(device()), a); // Only now Vulkan submits the copy.
         ggml_backend_event_record(event, b);
         ggml_backend_event_synchronize(event);
         EXPECT_TRUE(all_are(fetched, world.n(), 2.0f));

@@ -4,7 +4,7 @@
 // Linux and gcc or clang; where a library is missing its functions are never called. Calls inside libraries that have a
 // CUDA runtime of their own (cuBLAS) are not seen; neither are kernels that a captured graph holds: such a graph is one
 // launch. Of Vulkan only the calls that wait or submit are counted, where the engine has found them by
-// vkGetInstanceProcAddr.
+// vkGetInstanceProcAddr. Run without layers of Vulkan: one that exports this function, too, may call itself for ever.
 //
 // There are two sets of counters, of all calls and of those made inside ggml_backend_sched_graph_compute_async, by the
 // thread that called it. Counting may go on in several threads; reset and read while nothing runs, or get a mixture.
@@ -251,21 +251,21 @@ typedef void * vulkan_handle;  // of a device or a queue
 typedef uint64_t vulkan_fence;
 
 // Defines counted_NAME with PARAMETERS. It calls what real_NAME points to with ARGUMENTS; then AFTER sees `result`, and
-// `elapsed` in nanoseconds.
-#define VULKAN(NAME, PARAMETERS, ARGUMENTS, AFTER)                                                                     \
+// `elapsed`, the time by CLOCK.
+#define VULKAN(NAME, PARAMETERS, ARGUMENTS, CLOCK, AFTER)                                                              \
     static _Atomic(void *) real_##NAME;                                                                                \
     static vulkan_result counted_##NAME PARAMETERS {                                                                   \
         typedef vulkan_result(*function) PARAMETERS;                                                                   \
         const function real = (function) atomic_load_explicit(&real_##NAME, memory_order_acquire);                     \
-        const uint64_t start = now();                                                                                  \
+        const uint64_t start = CLOCK;                                                                                  \
         const vulkan_result result = real ARGUMENTS;                                                                   \
-        const uint64_t elapsed = now() - start;                                                                        \
+        const uint64_t elapsed = CLOCK - start;                                                                        \
         (void) elapsed;                                                                                                \
         AFTER;                                                                                                         \
         return result;                                                                                                 \
     }
 #define VULKAN_WAIT(NAME, PARAMETERS, ARGUMENTS, COUNTER)                                                              \
-    VULKAN(NAME, PARAMETERS, ARGUMENTS, (add(COUNTER, 1), add(C_blocking_ns, elapsed)))
+    VULKAN(NAME, PARAMETERS, ARGUMENTS, now(), (add(COUNTER, 1), add(C_blocking_ns, elapsed)))
 
 VULKAN_WAIT(vkWaitForFences,
             (vulkan_handle device, uint32_t n, const vulkan_fence * fences, uint32_t all, uint64_t timeout),
@@ -275,9 +275,9 @@ VULKAN_WAIT(vkWaitSemaphores, (vulkan_handle device, const void * info, uint64_t
 VULKAN_WAIT(vkQueueWaitIdle, (vulkan_handle queue), (queue), C_idle_wait)
 VULKAN_WAIT(vkDeviceWaitIdle, (vulkan_handle device), (device), C_idle_wait)
 // A loop asks until the fence is reached: that is one wait. Its time is not known here, so blocking_ns lacks it.
-VULKAN(vkGetFenceStatus, (vulkan_handle device, vulkan_fence fence), (device, fence), add(C_fence_poll, result == 0))
+VULKAN(vkGetFenceStatus, (vulkan_handle device, vulkan_fence fence), (device, fence), 0, add(C_fence_poll, result == 0))
 VULKAN(vkQueueSubmit, (vulkan_handle queue, uint32_t n, const void * submits, vulkan_fence fence),
-       (queue, n, submits, fence), add(C_queue_submit, 1))
+       (queue, n, submits, fence), 0, add(C_queue_submit, 1))
 
 EXPORT void * vkGetInstanceProcAddr(vulkan_handle instance, const char * name) {
     typedef void * (*function)(vulkan_handle, const char *);
@@ -290,8 +290,12 @@ EXPORT void * vkGetInstanceProcAddr(vulkan_handle instance, const char * name) {
     } entries[] = {ENTRY(vkWaitForFences),  ENTRY(vkWaitSemaphores), ENTRY(vkQueueWaitIdle),
                    ENTRY(vkDeviceWaitIdle), ENTRY(vkGetFenceStatus), ENTRY(vkQueueSubmit)};
     static _Atomic(void *) cached;
-    const function real = (function) need(&cached, "vkGetInstanceProcAddr", (const void *) vkGetInstanceProcAddr);
-    void * const found = real(instance, name);
+    void * real = atomic_load_explicit(&cached, memory_order_acquire);
+    if (real == NULL) {
+        real = look_up("vkGetInstanceProcAddr", (const void *) vkGetInstanceProcAddr);
+        atomic_store_explicit(&cached, real, memory_order_release);
+    }
+    void * const found = real != NULL ? ((function) real)(instance, name) : NULL; // There may be no Vulkan.
     for (size_t i = 0; found != NULL && i < sizeof(entries) / sizeof(entries[0]); ++i) {
         if (strcmp(name, entries[i].name) == 0) {
             atomic_store_explicit(entries[i].real, found, memory_order_release);
