@@ -256,9 +256,16 @@ def registered_rows(source):
             for row in rows_of(entry, placement(entry) + (", registered" if "registered" in entry["name"] else ", staged"))]
 
 
+def waits_cell(row):
+    """How often the host waits for a device inside the call that enqueues a graph, with both schedulers."""
+    waits = [row[side].get("blocking_in_compute") for side in ("stock", "ours")]
+    return "not counted" if None in waits else " / ".join(f"{count:.3g}" for count in waits)
+
+
 def placed_rows(source):
-    """All rows, with what lies in host memory."""
-    return [row for entry in source.get("entries", []) for row in rows_of(entry, placement(entry) or "nothing")]
+    """All rows, with what lies in host memory and the host's waits."""
+    return [[*cells, waits_cell(row)] for entry in source.get("entries", [])
+            for cells, row in zip(rows_of(entry, placement(entry) or "nothing"), entry["rows"])]
 
 
 def simulated_rows(source):
@@ -280,7 +287,7 @@ def error_rows(source):
 def cost_rows(sources):
     rows = []
     for name, source in sources.items():
-        for entry in source.get("entries", []):
+        for entry in source.get("entries", []) if name not in OWN_TABLES else []:
             for row in entry["rows"]:
                 if "alloc_us" in row["ours"] and ((entry["name"], row["name"]) in ALLOC_ROWS or "alloc" in source):
                     stock, ours = row["stock"]["alloc_us"], row["ours"]["alloc_us"]
@@ -315,7 +322,7 @@ def own_tables(sources):
     kinds = {
         "resident": (["model", "experts on the device", *speeds], resident_rows),
         "registered": (["model", "in host memory", *speeds], registered_rows),
-        "vulkan": (["model", "in host memory", *speeds], placed_rows),
+        "vulkan": (["model", "in host memory", *speeds, "waits, ggml / ours"], placed_rows),
         "simulated": (["link, GB/s", "CPU, GB/s", "`shared`", "`upload`"], simulated_rows),
         "error": (["way", "tokens at a time", "perplexity", "against ggml, experts on the host", "error of logits"], error_rows),
     }

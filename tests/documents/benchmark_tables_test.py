@@ -112,6 +112,14 @@ class Tables(unittest.TestCase):
         self.assertNotIn("registered.json", made["sources"])
         self.assertNotIn("registered", made["host"])
 
+    def test_SayHowOftenTheHostWaitsWithBothSchedulers(self):
+        report = copy.deepcopy(REPORT)
+        report["entries"][0]["rows"] = [{**ROW, "stock": {**ROW["stock"], "blocking_in_compute": 127.88}}]
+        report["entries"][1]["rows"] = [{**ROW, "ours": {"tokens_per_s": 999.94}}]
+        made = tables.make_tables({"vulkan": reduced(report)})["vulkan"]
+        self.assertIn("| 8B | experts, mapped | prefill 64 by 32 | 2,000 | 999.9 | 0.50 (0.41 to 0.62) | 128 / 0 |", made)
+        self.assertIn("| 1B | nothing | prefill 64 by 32 | 2,000 | 999.9 | 0.50 (0.41 to 0.62) | not counted |", made)
+
     def test_SayHowMuchResultsDiffer(self):
         ways = [{"name": "a", "ubatch": 1, "perplexity": 1.5, "off_by_percent": 0.0, "error": 0.0, "log": []},
                 {"name": "b", "ubatch": 16, "perplexity": 1.5000007, "off_by_percent": -0.01234, "error": 3.14e-6, "log": []}]
