@@ -245,6 +245,7 @@ void Executor::make_owed_record(plan::Lane lane) {
 Status Executor::perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices) {
     for (const plan::Lane lane : {task.lane, task.source, task.destination}) {
         make_owed_record(lane);
+        make_owed_record(queues_[lane].beside); // Both are one queue of the device: the record would come behind.
     }
     switch (task.kind) {
     case plan::TaskKind::Launch: return launch(task, bindings, slices);
@@ -320,7 +321,9 @@ Status Executor::observe(const Slices * slices) {
 
 void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
     if (queues_[lane].backend != &backend) {
-        queues_[lane] = {&backend, true, true};
+        const auto b = std::find(topology_.stream_of.begin(), topology_.stream_of.end(), lane);
+        const plan::Lane beside = topology_.lane_of[static_cast<size_t>(b - topology_.stream_of.begin())];
+        queues_[lane] = {&backend, true, true, nullptr, beside};
         if (listener_) {
             listener_->stream_begins(lane, backend);
         }

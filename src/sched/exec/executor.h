@@ -2,9 +2,9 @@
 // which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
 //
 // Where a device keeps records, each record is also a submission. So the executor owes a record until more is put on
-// the queue, or until something waits for the event. If the caller synchronizes first, the record is never made. Before
-// such an event is recorded again, the host waits for it. The run of its last record is done then, so this call mostly
-// just lets the device release that record.
+// the queue or on its streaming queue, or until something waits for the event. If the caller synchronizes first, the
+// record is never made. Before such an event is recorded again, the host waits for it. The run of its last record is
+// done then, so this call mostly just lets the device release that record.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.
@@ -113,6 +113,7 @@ class Executor {
         bool streams = false;                // true if the queue carries nothing but what plans put there
         bool idle = false;                   // true if nothing was put there since the last wait for all of it
         ggml_backend_event_t owed = nullptr; // to be recorded before more is put there
+        plan::Lane beside = plan::kHost;     // lane of the same device, if the queue streams
 
         bool is_in_use() const { return backend && !idle; }
     };

@@ -58,10 +58,10 @@ class Lowering {
     Lowered run() {
         banks_.begin();
         keep_ids_of_rows();
-        stream_after(kBeforeTheRun);
+        issue_behind(kBeforeTheRun);
         for (size_t i = 0; i < splits_.splits.size(); i++) {
             lower_split(static_cast<int32_t>(i));
-            stream_after(static_cast<int32_t>(i));
+            issue_behind(static_cast<int32_t>(i));
         }
         lower_return();
         out_.lowered().program.caller_reads = reads_of_caller(graph_, assignment_, topology_, out_.buffers());
@@ -123,8 +123,34 @@ class Lowering {
         out_.push(observe);
     }
 
-    // Adds the streamed copies that may be issued once this split has been launched.
-    void stream_after(int32_t split) {
+    // Adds what is issued before the next split. The host waits for what it fetches. A device that copies in the order
+    // of the calls would send the weights of later splits first, so these come behind.
+    void issue_behind(int32_t split) {
+        const int32_t next = split == kBeforeTheRun ? 0 : split + 1;
+        const bool fetches = next < out_.lowered().program.n_splits && fetch_for(next);
+        stream_after(split, fetches ? next : std::max(split, 0));
+    }
+
+    // Adds the copies out of devices' memory that the host needs for a split. Returns false if there are none.
+    bool fetch_for(int32_t split) {
+        const size_t n_tasks = out_.lowered().program.tasks.size();
+        for (const uint32_t input : splits_.splits[static_cast<size_t>(split)].inputs) {
+            if (is_fetched(input)) {
+                out_.push_copy(TaskKind::GetAsync, split, out_.bind(binding_for(input)));
+            }
+        }
+        return out_.lowered().program.tasks.size() > n_tasks;
+    }
+
+    // True for copies from a device to the host by an asynchronous call.
+    bool is_fetched(uint32_t index) {
+        const CopyBinding copy = binding_for(index);
+        return copy.bytes > 0 && !splits_.copies[index].streamed && !offers_.includes(index) &&
+               !out_.is_host(copy.src) && out_.is_host(copy.dst) && backends_[copy.src_backend].get_async;
+    }
+
+    // Adds the streamed copies that may be issued once this split has been launched, to the tasks of split `section`.
+    void stream_after(int32_t split, int32_t section) {
         for (size_t b = 0; b < streams_.rings.size(); b++) {
             const StreamPlan::Ring & ring = streams_.rings[b];
             for (; next_issue_[b] < ring.order.size(); next_issue_[b]++) {
@@ -132,13 +158,13 @@ class Lowering {
                 if (slot.issued_after > split) {
                     break;
                 }
-                take_out_of_bank(std::max(split, 0), slot);
-                stream(std::max(split, 0), slot);
+                take_out_of_bank(section, slot);
+                stream(section, slot);
             }
             // These may have to wait for the run before. So they are behind what is sent now.
             for (; next_free_[b] < ring.slots.size() && ring.slots[next_free_[b]].free_after <= split;
                  next_free_[b]++) {
-                take_out_of_bank(std::max(split, 0), ring.slots[next_free_[b]]);
+                take_out_of_bank(section, ring.slots[next_free_[b]]);
             }
         }
     }
@@ -301,7 +327,7 @@ class Lowering {
 
     void lower_copy(int32_t split, uint32_t index) {
         CopyBinding copy = binding_for(index);
-        if (copy.bytes == 0) {
+        if (copy.bytes == 0 || is_fetched(index)) {
             return;
         }
         const host::Backend & src = backends_[copy.src_backend];
@@ -313,8 +339,6 @@ class Lowering {
             later_.offers.push_back(index);
         } else if (from_host && dst.set_async) {
             set_from_host(split, index, copy);
-        } else if (!from_host && out_.is_host(copy.dst) && src.get_async) {
-            out_.push_copy(TaskKind::GetAsync, split, out_.bind(copy));
         } else if (!from_host && link.async) {
             later_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, out_.bind(copy)));
         } else if (!from_host && src.get_async && dst.set_async) {
