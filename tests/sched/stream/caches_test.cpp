@@ -92,6 +92,23 @@ TEST(Caches, AreCopiedBeforeTheyAreAddedToAndTheNewRowsBehind) {
     }
 }
 
+// Else a device that copies in the order of the calls would send these first, and the host would wait for them.
+TEST(Caches, AreSentWhenWhatTheHostNeedsHasBeenFetched) {
+    const CacheRig rig(on(GGML_SIM_PROFILE_CUDA));
+    Attention attention(rig, AttentionOptions{});
+    attention.run(rig, 0, rows_from(0));
+    const std::string plan = rig.plan();
+    SCOPED_TRACE(plan);
+    for (int layer = 0; layer + 1 < kLayers; layer++) {
+        const size_t launch = plan.find("launch split " + std::to_string(2 * layer) + "\n");
+        const size_t fetch = plan.find(" to host", launch);
+        const size_t send = plan.find("copy cache" + std::to_string(layer) + " (view)#0 from host", launch);
+        const size_t host = plan.find("launch split " + std::to_string(2 * layer + 1) + "\n");
+        EXPECT_TRUE(launch < fetch && fetch < send && send < host && host < std::string::npos) << "layer " << layer;
+        EXPECT_EQ(count(plan.substr(launch, fetch - launch), "from host"), 0U) << "layer " << layer;
+    }
+}
+
 TEST(Caches, AreCopiedTheOldWayWhereMostOfWhatIsReadIsNew) {
     AttentionOptions options;
     options.n_cells = kTokens;
