@@ -101,6 +101,12 @@ class Tables(unittest.TestCase):
         cost = tables.make_tables({"s": reduced(report)})["cost"]
         self.assertIn("8B (on the host: experts, mapped), prefill 64 by 32 | 33.6 us | 9.0 us | 0.27 | s |", cost)
 
+    def test_LeaveOutTheCostsOfSourcesWithATableOfTheirOwn(self):
+        report = copy.deepcopy(REPORT)
+        report["entries"][0]["name"], report["entries"][0]["rows"][0]["name"] = tables.ALLOC_ROWS[0]
+        sources = {name: reduced(report) for name in ("s", next(iter(tables.OWN_TABLES)))}
+        self.assertEqual(tables.make_tables(sources)["cost"].count("`alloc_graph`"), 1)
+
     def test_HaveTheirSourceBelowThemWhereItIsTheirOwn(self):
         report = copy.deepcopy(REPORT)
         report["entries"][1] |= {"name": "second, registered", "options": ["--kv-on-host", "--start", "4096"], "rows": [

@@ -102,6 +102,7 @@ Status Executor::run(const plan::Plan & plan, const RunBindings & bindings, cons
     run_++;
     mark_ = next_mark();
     note_failures();
+    make_owed_records();
     bytes_by_ids_ = 0;
     for (std::vector<int16_t> & lane : last_recorded_) {
         lane[run_ % n_sets_] = plan::kWholeLane;
@@ -202,16 +203,13 @@ void Executor::wait(const plan::Wait & wait) {
     counter++;
     if (wait.event == plan::kWholeLane) {
         host::synchronize(queues_[wait.target].backend->handle);
-        queues_[wait.target].owed = nullptr;
         return;
     }
     const ggml_backend_event_t event = events_[wait.target][(run_ - wait.age) % n_sets_][wait.event];
-    make_owed_record(wait.target);
     if (on_host) {
         host::event_synchronize(event);
     } else {
         queues_[wait.waiter].idle = false;
-        make_owed_record(wait.waiter);
         host::event_wait(queues_[wait.waiter].backend->handle, event);
     }
 }
@@ -223,30 +221,30 @@ void Executor::record(const plan::Step & step) {
     queue.idle = false; // An event counts as work, even if no byte had to be copied before it.
     last_recorded_[step.lane][set] = step.event;
     stats.records++;
-    make_owed_record(step.lane);
-    queue.owed = event;
-    // A launch of the same run waits for each copy of a streaming queue. The record also submits the copy.
-    if (!queue.backend->keeps_records || queue.streams) {
-        make_owed_record(step.lane);
+    // The record of a streaming queue also submits the copies in front of it.
+    if (queue.backend->keeps_records && step.is_for_later_runs && !queue.streams) {
+        queue.owed = event;
+    } else {
+        record(event, *queue.backend);
     }
 }
 
-// Makes the record that the executor still owes the lane, if there is one.
-void Executor::make_owed_record(plan::Lane lane) {
-    Queue & queue = queues_[lane];
-    if (const ggml_backend_event_t event = std::exchange(queue.owed, nullptr)) {
-        if (queue.backend->keeps_records) {
-            host::event_synchronize(event); // The run of its last record is done, see n_sets_.
+void Executor::record(ggml_backend_event_t event, const host::Backend & backend) {
+    if (backend.keeps_records) {
+        host::event_synchronize(event); // The run of its last record is done, see n_sets_.
+    }
+    host::event_record(event, backend.handle);
+}
+
+void Executor::make_owed_records() {
+    for (Queue & queue : queues_) {
+        if (const ggml_backend_event_t event = std::exchange(queue.owed, nullptr)) {
+            record(event, *queue.backend);
         }
-        host::event_record(event, queue.backend->handle);
     }
 }
 
 Status Executor::perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices) {
-    for (const plan::Lane lane : {task.lane, task.source, task.destination}) {
-        make_owed_record(lane);
-        make_owed_record(queues_[lane].beside); // Both are one queue of the device: the record would come behind.
-    }
     switch (task.kind) {
     case plan::TaskKind::Launch: return launch(task, bindings, slices);
     case plan::TaskKind::Observe: return observe(slices);
@@ -321,9 +319,7 @@ Status Executor::observe(const Slices * slices) {
 
 void Executor::use_stream(plan::Lane lane, const host::Backend & backend) {
     if (queues_[lane].backend != &backend) {
-        const auto b = std::find(topology_.stream_of.begin(), topology_.stream_of.end(), lane);
-        const plan::Lane beside = topology_.lane_of[static_cast<size_t>(b - topology_.stream_of.begin())];
-        queues_[lane] = {&backend, true, true, nullptr, beside};
+        queues_[lane] = {&backend, true, true};
         if (listener_) {
             listener_->stream_begins(lane, backend);
         }

@@ -1,10 +1,9 @@
 // Executor - performs a plan, step by step. It decides nothing: the plan gives the order, and the form of a copy says
 // which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
 //
-// Where a device keeps records, each record is also a submission. So the executor owes a record until more is put on
-// the queue or on its streaming queue, or until something waits for the event. If the caller synchronizes first, the
-// record is never made. Before such an event is recorded again, the host waits for it. The run of its last record is
-// done then, so this call mostly just lets the device release that record.
+// Where a device keeps records, each record is also a submission. So records for later runs are made when the next run
+// begins, or never if the caller synchronizes before. Before such an event is recorded again, the host waits for it.
+// The run of its last record is done then, so this call mostly just lets the device release that record.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.
@@ -104,7 +103,8 @@ class Executor {
     Status run_step(const plan::Plan & plan, const plan::Step & step, const RunBindings & bindings, Slices * slices);
     void wait(const plan::Wait & wait);
     void record(const plan::Step & step);
-    void make_owed_record(plan::Lane lane);
+    static void record(ggml_backend_event_t event, const host::Backend & backend);
+    void make_owed_records();
     // `slices` are those of an observed launch; NULL if nobody observes.
     Status perform(const plan::Task & task, const RunBindings & bindings, const Slices * slices);
     // Queue - the backend of a lane
@@ -112,8 +112,7 @@ class Executor {
         const host::Backend * backend = nullptr;
         bool streams = false;                // true if the queue carries nothing but what plans put there
         bool idle = false;                   // true if nothing was put there since the last wait for all of it
-        ggml_backend_event_t owed = nullptr; // to be recorded before more is put there
-        plan::Lane beside = plan::kHost;     // lane of the same device, if the queue streams
+        ggml_backend_event_t owed = nullptr; // to be recorded when the next run begins
 
         bool is_in_use() const { return backend && !idle; }
     };

@@ -8,11 +8,13 @@
 #include "lower/bank_copies.h"
 #include "lower/experts.h"
 #include "lower/host_ids.h"
+#include "lower/input_copies.h"
 #include "lower/later_tasks.h"
 #include "lower/merged_copies.h"
 #include "lower/offers.h"
 #include "lower/program_builder.h"
 #include "lower/shared_snapshots.h"
+#include "lower/streamed_copies.h"
 
 namespace ggml_sched {
 
@@ -42,22 +44,18 @@ class Lowering {
         , experts_(graph_, splits_, [this](uint32_t copy) { return is_partial(copy); })
         , snapshots_(graph_, backends)
         , host_ids_(graph_, assignment_, backends, snapshots_, out_)
+        , inputs_(graph, experts_, host_ids_)
         , banks_(options.banks, graph_, splits_, backends, topology, host_ids_, out_)
         , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
-        , writes_(streams.cache_writes, graph_)
-        , next_free_(streams.rings.size(), 0)
-        , next_issue_(streams.rings.size(), 0) {
+        , streamed_(graph, streams, inputs_, backends, topology, host_ids_, banks_, out_) {
         out_.lowered().program.mode = options.mode;
         out_.lowered().program.observed = options.observed;
         out_.lowered().program.n_splits = static_cast<int>(splits_.splits.size());
-        streamed_after_.assign(splits_.copies.size(), kBeforeTheRun);
-        sent_ahead_.assign(splits_.copies.size(), kNoBinding);
-        residency_.assign(splits_.copies.size(), nullptr);
     }
 
     Lowered run() {
         banks_.begin();
-        keep_ids_of_rows();
+        streamed_.keep_ids_of_rows();
         issue_behind(kBeforeTheRun);
         for (size_t i = 0; i < splits_.splits.size(); i++) {
             lower_split(static_cast<int32_t>(i));
@@ -83,8 +81,8 @@ class Lowering {
         for (const uint32_t input : split.inputs) {
             if (splits_.copies[input].streamed) {
                 reads_streamed = true;
-                send_what_was_written(index, input);
-                if (splits_.copies[input].offered && binding_for(input).bytes > 0) {
+                streamed_.send_what_was_written(index, input, later_.direct);
+                if (splits_.copies[input].offered && inputs_.whole(input).bytes > 0) {
                     later_.offers.push_back(input);
                 }
             } else {
@@ -128,7 +126,7 @@ class Lowering {
     void issue_behind(int32_t split) {
         const int32_t next = split == kBeforeTheRun ? 0 : split + 1;
         const bool fetches = next < out_.lowered().program.n_splits && fetch_for(next);
-        stream_after(split, fetches ? next : std::max(split, 0));
+        streamed_.issue_after(split, fetches ? next : std::max(split, 0));
     }
 
     // Adds the copies out of devices' memory that the host needs for a split. Returns false if there are none.
@@ -136,7 +134,7 @@ class Lowering {
         const size_t n_tasks = out_.lowered().program.tasks.size();
         for (const uint32_t input : splits_.splits[static_cast<size_t>(split)].inputs) {
             if (is_fetched(input)) {
-                out_.push_copy(TaskKind::GetAsync, split, out_.bind(binding_for(input)));
+                out_.push_copy(TaskKind::GetAsync, split, out_.bind(inputs_.whole(input)));
             }
         }
         return out_.lowered().program.tasks.size() > n_tasks;
@@ -144,135 +142,9 @@ class Lowering {
 
     // True for copies from a device to the host by an asynchronous call.
     bool is_fetched(uint32_t index) {
-        const CopyBinding copy = binding_for(index);
+        const CopyBinding copy = inputs_.whole(index);
         return copy.bytes > 0 && !splits_.copies[index].streamed && !offers_.includes(index) &&
                !out_.is_host(copy.src) && out_.is_host(copy.dst) && backends_[copy.src_backend].get_async;
-    }
-
-    // Adds the streamed copies that may be issued once this split has been launched, to the tasks of split `section`.
-    void stream_after(int32_t split, int32_t section) {
-        for (size_t b = 0; b < streams_.rings.size(); b++) {
-            const StreamPlan::Ring & ring = streams_.rings[b];
-            for (; next_issue_[b] < ring.order.size(); next_issue_[b]++) {
-                const StreamSlot & slot = ring.slots[ring.order[next_issue_[b]]];
-                if (slot.issued_after > split) {
-                    break;
-                }
-                take_out_of_bank(section, slot);
-                stream(section, slot);
-            }
-            // These may have to wait for the run before. So they are behind what is sent now.
-            for (; next_free_[b] < ring.slots.size() && ring.slots[next_free_[b]].free_after <= split;
-                 next_free_[b]++) {
-                take_out_of_bank(section, ring.slots[next_free_[b]]);
-            }
-        }
-    }
-
-    // Takes snapshots of the ids of caches. Their memory may be reused when the node that reads them is done.
-    void keep_ids_of_rows() {
-        for (size_t i = 0; i < splits_.splits.size(); i++) {
-            for (const uint32_t input : splits_.splits[i].inputs) {
-                if (!splits_.copies[input].cache) {
-                    continue;
-                }
-                writes_.visit(splits_.copies[input].tensor, splits_.splits[i].begin, [&](const CacheWrite & write) {
-                    if (write.ids != kNoTensor) {
-                        host_ids_.read(0, {write.ids, kNoNode});
-                    }
-                });
-            }
-        }
-    }
-
-    // Adds copies of what nodes have written into a cache since its own copy was issued.
-    void send_what_was_written(int32_t split, uint32_t index) {
-        if (!splits_.copies[index].cache) {
-            return;
-        }
-        writes_.visit(splits_.copies[index].tensor, splits_.splits[static_cast<size_t>(split)].begin,
-                      [&](const CacheWrite & write) {
-                          if (write.index >= end_of(streamed_after_[index])) { // else the whole copy has it
-                              send_written(split, index, write);
-                          }
-                      });
-    }
-
-    void send_written(int32_t split, uint32_t index, const CacheWrite & write) {
-        CopyBinding copy = binding_for(index);
-        copy.form = CopyForm::WrittenRows;
-        copy.writer = write.node;
-        copy.written = graph_.tensor(write.node);
-        copy.ids = host_ids_.binding_of({write.ids, kNoNode});
-        copy.bytes = std::min(copy.bytes, bytes_of(write, graph_));
-        copy.pageable = must_stage(index);
-        copy.on_stream_lane = streams_.is_urgent(copy.dst_backend, split);
-        later_.direct.push_back(out_.copy_task(TaskKind::SetAsync, split, out_.bind(copy)));
-    }
-
-    int32_t end_of(int32_t split) const {
-        return split == kBeforeTheRun ? 0 : splits_.splits[static_cast<size_t>(split)].end;
-    }
-
-    // True if the copy goes in chunks because the device cannot read the source by itself.
-    bool must_stage(uint32_t copy) {
-        const InputCopy & input = splits_.copies[copy];
-        if (input.offered || topology_.cannot_stage[input.backend]) {
-            return false; // the ring is the source, or the backend copies as it can
-        }
-        const ggml_backend_buffer_t buffer = host::buffer_of(graph_.tensor(input.tensor));
-        return !host::is_pinned_for(backends_[input.backend], out_.buffers().of(buffer).facts.memory_type);
-    }
-
-    void stream(int32_t section, const StreamSlot & slot) {
-        streamed_after_[slot.copy] = slot.issued_after;
-        CopyBinding copy = binding_for(slot.copy);
-        const InputCopy & input = splits_.copies[slot.copy];
-        copy.streamed = !input.cache;
-        copy.cache = input.cache;
-        copy.on_stream_lane = true;
-        copy.pageable = must_stage(slot.copy);
-        if (copy.cache && copy.pageable) {
-            note_waiting(slot, copy);
-        }
-        if (input.ids != kNoTensor && !streams_.whole_experts) {
-            const WrittenIds ids = {input.ids, input.ids_node};
-            host_ids_.read(section, ids);
-            name_experts(slot.copy, ids, copy);
-        }
-        copy.residency = residency_[slot.copy];
-        const bool is_copied_aside = input.offered && copy.bytes > 0;
-        if (is_copied_aside) {
-            out_.reserve_ring(copy);
-        }
-        const uint32_t binding = out_.bind(copy);
-        if (is_copied_aside) {
-            out_.push_copy(TaskKind::Snapshot, section, binding);
-            sent_ahead_[slot.copy] = binding;
-        }
-        out_.push_copy(TaskKind::SetAsync, section, binding);
-    }
-
-    // Adds the copy of experts that the device has in a bank, if it has not been added before.
-    void take_out_of_bank(int32_t section, const StreamSlot & slot) {
-        if (splits_.copies[slot.copy].offered || residency_[slot.copy]) {
-            return; // The copy callback may have changed an offered weight.
-        }
-        CopyBinding copy = binding_for(slot.copy);
-        copy.streamed = copy.on_stream_lane = true;
-        copy.pageable = must_stage(slot.copy);
-        if (const std::optional<Task> task = banks_.take_out(section, copy)) {
-            out_.lowered().program.tasks.push_back(*task);
-            residency_[slot.copy] = copy.residency;
-        }
-    }
-
-    // Notes the bytes of caches that may wait in chunks behind weights. Other copies need few chunks.
-    void note_waiting(const StreamSlot & slot, const CopyBinding & copy) {
-        waiting_ = slot.split == waiting_for_ ? waiting_ + copy.bytes : copy.bytes;
-        waiting_for_ = slot.split;
-        size_t & staged = out_.lowered().staged[topology_.stream_of[copy.dst_backend]];
-        staged = streams_.runs_ahead(copy.dst_backend) ? std::max(staged, 2 * waiting_) : staged;
     }
 
     // True for weights in host memory, which can be sent in parts.
@@ -292,41 +164,14 @@ class Lowering {
     }
 
     // Names the ids that say which experts are used, if the copy can be restricted to them.
-    void restrict_to_ids(uint32_t index, CopyBinding & copy) const {
-        if (const WrittenIds * needed = experts_.ids_of(index)) {
-            name_experts(index, *needed, copy);
+    void restrict_to_ids(CopyBinding & copy) const {
+        if (const WrittenIds * needed = experts_.ids_of(copy.copy)) {
+            inputs_.name_experts(*needed, copy);
         }
     }
 
-    void name_experts(uint32_t index, const WrittenIds & ids, CopyBinding & copy) const {
-        copy.ids = host_ids_.binding_of(ids);
-        copy.form = copy.ids == kNoBinding ? CopyForm::Whole : CopyForm::NamedExperts;
-        note_reader(index, copy);
-    }
-
-    // Notes the node that a message names if its ids are wrong.
-    void note_reader(uint32_t index, CopyBinding & copy) const {
-        copy.reader_id = copy.ids == kNoBinding ? kNoTensor : experts_.reader_of(index);
-        copy.reader = copy.reader_id == kNoTensor ? nullptr : graph_.tensor(copy.reader_id);
-    }
-
-    CopyBinding binding_for(uint32_t index) const {
-        const InputCopy & input = splits_.copies[index];
-        CopyBinding copy = {index,
-                            input.tensor,
-                            graph_.tensor(input.tensor),
-                            slots_.of(index),
-                            assignment_.backend[input.tensor],
-                            input.backend,
-                            0,
-                            false,
-                            0};
-        copy.bytes = ggml_nbytes(copy.dst);
-        return copy;
-    }
-
     void lower_copy(int32_t split, uint32_t index) {
-        CopyBinding copy = binding_for(index);
+        CopyBinding copy = inputs_.whole(index);
         if (copy.bytes == 0 || is_fetched(index)) {
             return;
         }
@@ -338,7 +183,7 @@ class Lowering {
         if (offers_.includes(index)) {
             later_.offers.push_back(index);
         } else if (from_host && dst.set_async) {
-            set_from_host(split, index, copy);
+            set_from_host(split, copy);
         } else if (!from_host && link.async) {
             later_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, out_.bind(copy)));
         } else if (!from_host && src.get_async && dst.set_async) {
@@ -347,20 +192,20 @@ class Lowering {
             out_.push_copy(TaskKind::GetAsync, split, binding);
             later_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
         } else {
-            restrict_to_ids(index, copy);
+            restrict_to_ids(copy);
             const TaskKind kind = copy.form == CopyForm::NamedExperts ? TaskKind::SetNow : TaskKind::CopyNow;
             tasks_for(copy).push_back(out_.copy_task(kind, split, out_.bind(copy)));
         }
     }
 
-    void set_from_host(int32_t split, uint32_t index, CopyBinding copy) {
+    void set_from_host(int32_t split, CopyBinding copy) {
         const bool is_copied_aside = needs_snapshot(copy.tensor, copy) && !snapshots_.find(copy);
         if (is_copied_aside) {
             out_.reserve_ring(copy);
             snapshots_.note(copy);
         }
         copy.pageable = is_staged(copy);
-        restrict_to_ids(index, copy);
+        restrict_to_ids(copy);
         copy.on_stream_lane = goes_on_stream_lane(split, copy);
         if (const std::optional<Task> from_bank = copy.via_ring ? std::nullopt : banks_.take_out(split, copy)) {
             tasks_for(copy).push_back(*from_bank);
@@ -378,9 +223,9 @@ class Lowering {
 
     // Adds an Offer. A small weight goes through the ring, so that the callback may write it again at once.
     void lower_offer(int32_t split, uint32_t index, bool is_first) {
-        CopyBinding copy = binding_for(index);
+        CopyBinding copy = inputs_.whole(index);
         const bool is_async = out_.sets_async(copy);
-        copy.sent = sent_ahead_[index];
+        copy.sent = streamed_.sent_ahead(index);
         if (is_async && copy.bytes <= std::min(Tuning::kSmallTable, limits_.snapshot)) {
             out_.reserve_ring(copy);
         }
@@ -440,17 +285,11 @@ class Lowering {
     const ExpertCopies experts_;
     SharedSnapshots snapshots_;
     HostIds host_ids_;
+    InputCopies inputs_;
     BankCopies banks_;
     Offers offers_;
-    const WritesByCache writes_;
-    std::vector<size_t> next_free_;  // by backend: the next slot of its ring that has no room yet
-    std::vector<size_t> next_issue_; // by backend: the next entry of its ring's order
-    size_t waiting_ = 0;             // bytes of the caches of split waiting_for_
-    int32_t waiting_for_ = kBeforeTheRun;
-    std::vector<int32_t> streamed_after_;            // by copy: the split behind which it was issued
-    std::vector<const ExpertResidency *> residency_; // by copy: what its bank has; NULL if it has none
-    std::vector<uint32_t> sent_ahead_;               // by copy: the binding by which an offered weight was streamed
-    LaterTasks later_;                               // tasks of the current split
+    StreamedCopies streamed_;
+    LaterTasks later_; // tasks of the current split
 };
 
 } // namespace

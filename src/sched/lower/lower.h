@@ -13,10 +13,8 @@
 //
 // If n_copies > 1, large inputs go on the lane that streams weights, while the device computes the run before.
 //
-// Streamed weights are SetAsync on the same lane. The StreamPlan says behind which launch each is issued.
-//
-// Streamed caches are copied like weights. What this run writes into a cache before the launch is sent once more: only
-// the rows that ids name, if there are ids. The caller has written these ids, and they get a snapshot at the beginning.
+// Streamed weights and caches are SetAsync on the same lane. The StreamPlan says behind which launch each is issued
+// (see lower/streamed_copies.h).
 //
 // MUL_MAT_ID reads only the experts that its ids name, so only these are sent from host memory. The SetAsync or SetNow
 // that sends them reads the ids when it is issued (see lower/host_ids.h).

@@ -70,6 +70,7 @@ void Lanes::wait(Lane waiter, Lane target, Position position, const Reason & rea
     Wait wait = {host_must_wait(waiter, target) ? kHost : waiter, target, 0, kWholeLane, reason};
     if (position > 0) {
         wait.event = record_after(target, position);
+        issued_[target][static_cast<size_t>(position) - 1].is_waited_for = true;
     } else {
         const Point * point = old_point(target, position);
         wait.age = point->age;

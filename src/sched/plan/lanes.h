@@ -51,6 +51,8 @@ class Lanes {
     // Makes the lane record an event after this position, and returns its number. The lane must have events.
     int16_t record_after(Lane lane, Position position);
     int16_t recorded_event(Lane lane, Position position) const; // kWholeLane if none
+    // True if a wait of this run is for the event after this position.
+    bool is_waited_for(Lane lane, Position position) const { return at(lane, position).is_waited_for; }
     // Returns how many events the run records on the lane.
     int16_t n_events(Lane lane) const { return n_events_[lane]; }
 
@@ -63,6 +65,7 @@ class Lanes {
         int32_t task;
         int16_t event;     // recorded after the task; kWholeLane if none is
         VectorClock after; // what is complete when the task is done
+        bool is_waited_for = false;
     };
     const Issued & at(Lane lane, Position position) const { return issued_[lane][static_cast<size_t>(position) - 1]; }
 
