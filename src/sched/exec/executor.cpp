@@ -102,7 +102,6 @@ Status Executor::run(const plan::Plan & plan, const RunBindings & bindings, cons
     run_++;
     mark_ = next_mark();
     note_failures();
-    make_owed_records();
     bytes_by_ids_ = 0;
     for (std::vector<int16_t> & lane : last_recorded_) {
         lane[run_ % n_sets_] = plan::kWholeLane;
@@ -111,6 +110,7 @@ Status Executor::run(const plan::Plan & plan, const RunBindings & bindings, cons
         listener_->run_begins(plan, bindings);
     }
     broken_off_ = mark_; // It stays so if an exception leaves the run.
+    make_owed_records();
     Status status = listener_ ? run_steps<true>(plan, bindings, observer) : run_steps<false>(plan, bindings, observer);
     broken_off_ = status.ok() ? kNoRun : mark_;
     return status;

@@ -26,8 +26,8 @@ class StepListener {
     virtual void call_begins() noexcept = 0;
     // A wait of the plan has been made: on the host it is over, on a queue it is enqueued.
     virtual void waited(const plan::Wait & wait) noexcept = 0;
-    // The queue is at the place of this record. The event is recorded before more is put on the queue; on devices that
-    // keep records that may be later, or never if nothing waits for it.
+    // The queue is at the place of this record. On devices that keep records, a record that only later runs wait for is
+    // made when the next run begins, and never if the caller synchronizes before.
     virtual void recorded(const plan::Step & step) noexcept = 0;
     // A task has been performed, or one slice of an observed launch. `bytes` is what a copy has moved, which may be
     // less than the plan allows.

@@ -47,7 +47,8 @@ class Lowering {
         , inputs_(graph, experts_, host_ids_)
         , banks_(options.banks, graph_, splits_, backends, topology, host_ids_, out_)
         , offers_(graph, backends, out_.buffers(), options.offered, [this](uint32_t copy) { return is_whole(copy); })
-        , streamed_(graph, streams, inputs_, backends, topology, host_ids_, banks_, out_) {
+        , streamed_(graph, streams, inputs_, backends, topology, host_ids_, banks_, out_)
+        , fetched_(splits_.copies.size(), kNoBinding) {
         out_.lowered().program.mode = options.mode;
         out_.lowered().program.observed = options.observed;
         out_.lowered().program.n_splits = static_cast<int>(splits_.splits.size());
@@ -121,30 +122,45 @@ class Lowering {
         out_.push(observe);
     }
 
-    // Adds what is issued before the next split. The host waits for what it fetches. A device that copies in the order
-    // of the calls would send the weights of later splits first, so these come behind.
+    // Adds what is issued before the next split. A device that does not overlap would do what is sent for later splits
+    // first, and whoever waits for its results would wait for that, too. So these are fetched before.
     void issue_behind(int32_t split) {
         const int32_t next = split == kBeforeTheRun ? 0 : split + 1;
         const bool fetches = next < out_.lowered().program.n_splits && fetch_for(next);
         streamed_.issue_after(split, fetches ? next : std::max(split, 0));
     }
 
-    // Adds the copies out of devices' memory that the host needs for a split. Returns false if there are none.
+    // Fetches the inputs of a split from devices that do not overlap. Returns false if there are none.
     bool fetch_for(int32_t split) {
         const size_t n_tasks = out_.lowered().program.tasks.size();
         for (const uint32_t input : splits_.splits[static_cast<size_t>(split)].inputs) {
-            if (is_fetched(input)) {
-                out_.push_copy(TaskKind::GetAsync, split, out_.bind(inputs_.whole(input)));
+            const CopyBinding copy = inputs_.whole(input);
+            if (is_fetched(copy) && !backends_[copy.src_backend].overlaps) {
+                fetch(split, input);
             }
         }
         return out_.lowered().program.tasks.size() > n_tasks;
     }
 
-    // True for copies from a device to the host by an asynchronous call.
-    bool is_fetched(uint32_t index) {
-        const CopyBinding copy = inputs_.whole(index);
-        return copy.bytes > 0 && !splits_.copies[index].streamed && !offers_.includes(index) &&
-               !out_.is_host(copy.src) && out_.is_host(copy.dst) && backends_[copy.src_backend].get_async;
+    // True for copies that begin with one to host memory, by an asynchronous call: to the destination, or to the ring.
+    bool is_fetched(const CopyBinding & copy) {
+        const bool goes_on =
+            !topology_.links[copy.src_backend][copy.dst_backend].async && backends_[copy.dst_backend].set_async;
+        return copy.bytes > 0 && !splits_.copies[copy.copy].streamed && !offers_.includes(copy.copy) &&
+               !out_.is_host(copy.src) && backends_[copy.src_backend].get_async && (out_.is_host(copy.dst) || goes_on);
+    }
+
+    // Adds the copy to host memory, if it has not been added before. Returns its binding.
+    uint32_t fetch(int32_t split, uint32_t index) {
+        if (fetched_[index] == kNoBinding) {
+            CopyBinding copy = inputs_.whole(index);
+            if (!out_.is_host(copy.dst)) {
+                out_.reserve_ring(copy);
+            }
+            fetched_[index] = out_.bind(copy);
+            out_.push_copy(TaskKind::GetAsync, split, fetched_[index]);
+        }
+        return fetched_[index];
     }
 
     // True for weights in host memory, which can be sent in parts.
@@ -172,10 +188,9 @@ class Lowering {
 
     void lower_copy(int32_t split, uint32_t index) {
         CopyBinding copy = inputs_.whole(index);
-        if (copy.bytes == 0 || is_fetched(index)) {
+        if (copy.bytes == 0) {
             return;
         }
-        const host::Backend & src = backends_[copy.src_backend];
         const host::Backend & dst = backends_[copy.dst_backend];
         const bool from_host = out_.is_host(copy.src);
         const Topology::Link & link = topology_.links[copy.src_backend][copy.dst_backend];
@@ -184,13 +199,13 @@ class Lowering {
             later_.offers.push_back(index);
         } else if (from_host && dst.set_async) {
             set_from_host(split, copy);
+        } else if (is_fetched(copy)) {
+            const uint32_t binding = fetch(split, index);
+            if (out_.lowered().copies[binding].via_ring) {
+                later_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
+            }
         } else if (!from_host && link.async) {
             later_.direct.push_back(out_.copy_task(TaskKind::CopyAsync, split, out_.bind(copy)));
-        } else if (!from_host && src.get_async && dst.set_async) {
-            out_.reserve_ring(copy);
-            const uint32_t binding = out_.bind(copy);
-            out_.push_copy(TaskKind::GetAsync, split, binding);
-            later_.staged.push_back(out_.copy_task(TaskKind::SetAsync, split, binding));
         } else {
             restrict_to_ids(copy);
             const TaskKind kind = copy.form == CopyForm::NamedExperts ? TaskKind::SetNow : TaskKind::CopyNow;
@@ -289,7 +304,8 @@ class Lowering {
     BankCopies banks_;
     Offers offers_;
     StreamedCopies streamed_;
-    LaterTasks later_; // tasks of the current split
+    std::vector<uint32_t> fetched_; // by copy: the binding of its copy to host memory; kNoBinding if it has none yet
+    LaterTasks later_;              // tasks of the current split
 };
 
 } // namespace

@@ -59,7 +59,7 @@ struct Step {
     uint32_t task = 0;              // Do
     uint32_t first_wait = 0;        // Guard, Barrier
     uint32_t n_waits = 0;           // Guard, Barrier
-    bool is_for_later_runs = false; // Record: the last step of its lane, and no wait of this plan is for it
+    bool is_for_later_runs = false; // Record: behind the last task of its lane, and no wait of this plan is for it
 };
 
 // Plan - the steps of one run, with the program and the waits to which they refer.

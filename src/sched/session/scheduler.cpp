@@ -38,7 +38,8 @@ std::unique_ptr<Scheduler> Scheduler::create(ggml_backend_t * backends, ggml_bac
         described.push_back(
             host::describe(backends[b], bufts ? bufts[b] : ggml_backend_get_default_buffer_type(backends[b])));
         described.back().host_writes = host::host_writes(described.back());
-        described.back().keeps_records |= hooks.devices_keep_records;
+        described.back().keeps_records |= hooks.devices_have_one_queue;
+        described.back().overlaps &= !hooks.devices_have_one_queue;
     }
     std::unique_ptr<Scheduler> scheduler(new Scheduler(std::move(described), options, hooks));
     if (const std::string & path = scheduler->settings_.trace; !path.empty()) {

@@ -21,7 +21,7 @@ struct TestHooks {
     int uploaded_percent = -1;          // part of the missing experts that is uploaded with SHARED; -1: as measured
     size_t registered_from = Tuning::kRegisteredFrom; // least bytes of a buffer that is registered with the driver
     int runs_before_sharing = 0;            // banks are made anew after so many runs, needed or not; 0: when it pays
-    bool devices_keep_records = false;      // events are treated as those of ggml's Vulkan
+    bool devices_have_one_queue = false;    // devices are treated as those of ggml's Vulkan
     bool refuses_superfluous_waits = false; // true if verification fails for a plan that does not need each wait
 };
 

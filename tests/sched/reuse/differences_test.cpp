@@ -1,4 +1,4 @@
-// Differences: each field of a task is compared where a kept program or plan is proved.
+// Differences: each field of a task and a step is compared where a kept program or plan is proved.
 
 #include <gtest/gtest.h>
 
@@ -40,6 +40,29 @@ plan::Program with_changed_field(size_t number) {
     std::apply([&](auto &... fields) { ((i++ == number ? change(fields) : void()), ...); },
                all_fields(program.tasks[1]));
     return program;
+}
+
+// Returns all fields of a step. It does not compile if Step has a field that is not listed.
+auto all_fields(plan::Step & step) {
+    auto & [kind, lane, event, split, task, first_wait, n_waits, is_for_later_runs] = step;
+    return std::tie(kind, lane, event, split, task, first_wait, n_waits, is_for_later_runs);
+}
+
+constexpr size_t kStepFields = std::tuple_size_v<decltype(all_fields(std::declval<plan::Step &>()))>;
+
+TEST(Differences, AreFoundInEachFieldOfAStep) {
+    const auto with_changed = [](size_t number) {
+        plan::Plan plan;
+        plan.steps = {plan::Step{plan::StepKind::Do, plan::kHost}, plan::Step{plan::StepKind::Do, 1}};
+        size_t i = 0;
+        std::apply([&](auto &... fields) { ((i++ == number ? change(fields) : void()), ...); },
+                   all_fields(plan.steps[1]));
+        return plan;
+    };
+    EXPECT_EQ(find_difference(with_changed(kStepFields), with_changed(kStepFields)), "");
+    for (size_t number = 0; number < kStepFields; number++) {
+        EXPECT_EQ(find_difference(with_changed(kStepFields), with_changed(number)), "step 1 differs") << number;
+    }
 }
 
 TEST(Differences, AreFoundInEachFieldOfATask) {

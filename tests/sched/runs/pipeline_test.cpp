@@ -17,8 +17,8 @@ constexpr double kFlopsPerUs = 32; // about a millisecond a stage
 class Pipeline {
   public:
     Pipeline(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us = 0,
-             bool keeps_records = false)
-        : rig_(options(n_devices, parallel, mode, link_bytes_per_us, keeps_records)) {
+             bool one_queue = false)
+        : rig_(options(n_devices, parallel, mode, link_bytes_per_us, one_queue)) {
         for (int i = 0; i < kStages; i++) {
             weight_context_.push_back(make_context(4));
             ggml_tensor * weight = ggml_new_tensor_2d(weight_context_.back().get(), GGML_TYPE_F32, kWidth, kWidth);
@@ -93,14 +93,14 @@ class Pipeline {
     }
 
     static RigOptions options(int n_devices, bool parallel, ggml_sched_sync_mode mode, double link_bytes_per_us,
-                              bool keeps_records) {
+                              bool one_queue) {
         RigOptions options;
         options.devices.assign(static_cast<size_t>(n_devices), GGML_SIM_PROFILE_CUDA);
         options.parallel = parallel;
         options.mode = mode;
         options.flops_per_us = kFlopsPerUs;
         options.link_bytes_per_us = link_bytes_per_us;
-        options.keeps_records = keeps_records;
+        options.one_queue = one_queue;
         return options;
     }
 
@@ -132,8 +132,8 @@ TEST(PipelineOfFour, NeverBlocksTheHostButToBoundTheRunsInFlight) {
 // ggml's Vulkan keeps an object for each record until the host waits for the event.
 TEST(PipelineOfFour, ReleasesRecordsWithoutWaiting) {
     constexpr int kRuns = 64;
-    const auto run = [](bool keeps_records, double & us) {
-        Pipeline four(4, true, GGML_SCHED_SYNC_AUTO, 0, keeps_records);
+    const auto run = [](bool one_queue, double & us) {
+        Pipeline four(4, true, GGML_SCHED_SYNC_AUTO, 0, one_queue);
         us = four.time(kRuns);
         ggml_sim_counters counters;
         ggml_backend_sim_get_counters(&counters);
@@ -149,8 +149,8 @@ TEST(PipelineOfFour, ReleasesRecordsWithoutWaiting) {
 // ggml's Vulkan submits a record by itself, which costs a percent of a small token.
 TEST(OneDevice, RecordsNothingWhereTheCallerWaitsForEachRun) {
     constexpr int kRuns = 5;
-    const auto n_records = [](bool keeps_records, bool caller_waits) {
-        Pipeline one(1, true, GGML_SCHED_SYNC_AUTO, 0, keeps_records);
+    const auto n_records = [](bool one_queue, bool caller_waits) {
+        Pipeline one(1, true, GGML_SCHED_SYNC_AUTO, 0, one_queue);
         for (int i = 0; i < kRuns; i++) {
             one.submit(1.0f);
             if (caller_waits) {

@@ -325,7 +325,7 @@ std::vector<RigOptions> rigs_of(const std::vector<ggml_sim_profile> & profiles) 
     for (RigOptions & options : result) {
         options.devices = profiles;
     }
-    result.back().keeps_records = true;
+    result.back().one_queue = true;
     return result;
 }
 

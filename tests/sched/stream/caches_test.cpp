@@ -92,9 +92,14 @@ TEST(Caches, AreCopiedBeforeTheyAreAddedToAndTheNewRowsBehind) {
     }
 }
 
-// Else a device that copies in the order of the calls would send these first, and the host would wait for them.
-TEST(Caches, AreSentWhenWhatTheHostNeedsHasBeenFetched) {
-    const CacheRig rig(on(GGML_SIM_PROFILE_CUDA));
+// A device that copies in the order of the calls would send these first, and the host would wait for them. Others send
+// them while they compute, also if the host waits inside of the call that fetches.
+class CachesOnDevices : public testing::TestWithParam<bool> {};
+
+TEST_P(CachesOnDevices, AreSentWhenWhatTheHostNeedsHasBeenFetchedIfThereIsOneQueue) {
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA);
+    options.one_queue = GetParam();
+    const CacheRig rig(options);
     Attention attention(rig, AttentionOptions{});
     attention.run(rig, 0, rows_from(0));
     const std::string plan = rig.plan();
@@ -104,10 +109,16 @@ TEST(Caches, AreSentWhenWhatTheHostNeedsHasBeenFetched) {
         const size_t fetch = plan.find(" to host", launch);
         const size_t send = plan.find("copy cache" + std::to_string(layer) + " (view)#0 from host", launch);
         const size_t host = plan.find("launch split " + std::to_string(2 * layer + 1) + "\n");
-        EXPECT_TRUE(launch < fetch && fetch < send && send < host && host < std::string::npos) << "layer " << layer;
-        EXPECT_EQ(count(plan.substr(launch, fetch - launch), "from host"), 0U) << "layer " << layer;
+        EXPECT_TRUE(launch < std::min(fetch, send) && std::max(fetch, send) < host && host < std::string::npos)
+            << "layer " << layer;
+        EXPECT_EQ(fetch < send, GetParam()) << "layer " << layer;
+        if (GetParam()) {
+            EXPECT_EQ(count(plan.substr(launch, fetch - launch), "from host"), 0U) << "layer " << layer;
+        }
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Streaming, CachesOnDevices, testing::Bool());
 
 TEST(Caches, AreCopiedTheOldWayWhereMostOfWhatIsReadIsNew) {
     AttentionOptions options;

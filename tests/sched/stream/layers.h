@@ -40,6 +40,7 @@ struct Layers {
     ggml_tensor * result = nullptr;
     ggml_cgraph * graph = nullptr;
     size_t host_after = SIZE_MAX; // that many layers the CPU computes something, again and again
+    int other_device = -1;        // this device computes it, and not the CPU
 
     Layers(const Rig & rig, int n_layers, bool pinned = true) {
         for (int i = 0; i < n_layers; i++) {
@@ -64,7 +65,8 @@ struct Layers {
         for (size_t i = 0; i < weights.size(); i++) {
             if (i > 0 && i % host_after == 0) {
                 result = ggml_scale(context.get(), result, 0.5F);
-                ggml_backend_sched_set_tensor_backend(rig.sched(), result, rig.cpu());
+                ggml_backend_sched_set_tensor_backend(rig.sched(), result,
+                                                      other_device < 0 ? rig.cpu() : rig.device(other_device));
             }
             ggml_tensor * product = ggml_mul_mat(context.get(), weights[i], result);
             ggml_tensor * small = ggml_scale(context.get(), product, 1.0F / 64);

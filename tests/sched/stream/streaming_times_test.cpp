@@ -14,7 +14,7 @@ constexpr double kProductFlops = 2.0 * kWidth * kWidth * kRows;
 
 RigOptions with_costs(double product_us, double copy_us, bool one_queue) {
     RigOptions options = on(GGML_SIM_PROFILE_CUDA);
-    options.keeps_records = one_queue;
+    options.one_queue = one_queue;
     options.flops_per_us = kProductFlops / product_us;
     options.link_bytes_per_us = kWeightBytes / copy_us;
     return options;
@@ -101,6 +101,29 @@ TEST(Streaming, RecordsEventsBeforeItSendsMoreWeightsToADeviceWithOneQueue) {
         return us;
     };
     EXPECT_LT(time_of_call(true), time_of_call(false) + kLong) << "one weight may have been sent before";
+}
+
+// The way leads through host memory, since neither device's events reach the other.
+TEST(Streaming, SendsMoreWeightsBehindWhatAnotherDeviceReadsWhereADeviceHasOneQueue) {
+    RigOptions options = on(GGML_SIM_PROFILE_CUDA);
+    options.devices.push_back(GGML_SIM_PROFILE_VULKAN);
+    options.one_queue = true;
+    const StreamRig rig(options, 8 * kWeightBytes);
+    Layers layers(rig, 16);
+    layers.host_after = 4;
+    layers.other_device = 1;
+    layers.allocate(rig);
+    layers.compute(rig, 1.0F);
+    const std::string plan = rig.plan();
+    SCOPED_TRACE(plan);
+    size_t n_fetched = 0;
+    for (size_t fetch = plan.find(" to host, "); fetch != std::string::npos;
+         fetch = plan.find(" to host, ", fetch + 1)) {
+        const size_t launch = plan.rfind("launch split", fetch);
+        EXPECT_EQ(plan.substr(launch, fetch - launch).find(" from host"), std::string::npos) << "fetch " << n_fetched;
+        n_fetched++;
+    }
+    EXPECT_GE(n_fetched, 6U);
 }
 
 TEST(Streaming, IsNeverSlowerThanNone) {

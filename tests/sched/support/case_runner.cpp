@@ -28,7 +28,7 @@ RigOptions rig_options(const Case & job) {
     options.stream_lane_from = job.on_stream_lane ? 0 : SIZE_MAX;
     options.sets_ranges = options.registers_memory = job.merges;
     options.host_writes = job.adversary % 2 == 1;
-    options.keeps_records = job.adversary % 4 >= 2;
+    options.one_queue = job.adversary % 4 >= 2;
     // An observer is shown the nodes in the order in which they are computed, and the test expects that of the graph.
     const auto is_watched = [](const RunSpec & run) { return run.watch > 0; };
     options.reorders = job.adversary % 3 == 1 && std::none_of(job.runs.begin(), job.runs.end(), is_watched);

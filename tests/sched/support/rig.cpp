@@ -75,7 +75,7 @@ SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & o
     const int n = static_cast<int>(backends.size());
     const size_t size = GGML_DEFAULT_GRAPH_SIZE;
     if (options.n_copies == 0 && options.snapshot_limit == SIZE_MAX && options.stream_lane_from == SIZE_MAX &&
-        !options.keeps_records) {
+        !options.one_queue) {
         return SchedPtr(
             ggml_backend_sched_new(backends.data(), nullptr, n, size, options.parallel, options.op_offload));
     }
@@ -85,7 +85,7 @@ SchedPtr make_sched(std::vector<ggml_backend_t> & backends, const RigOptions & o
     hooks.n_copies = options.n_copies;
     hooks.snapshot_limit = options.snapshot_limit;
     hooks.stream_lane_from = options.stream_lane_from;
-    hooks.devices_keep_records = options.keeps_records;
+    hooks.devices_have_one_queue = options.one_queue;
     sched->scheduler =
         Scheduler::create(backends.data(), nullptr, n, {options.parallel, options.op_offload}, status, hooks);
     EXPECT_TRUE(status.ok()) << status.message;
@@ -106,7 +106,7 @@ Rig::Rig(const RigOptions & options)
         config.host_writes = options.host_writes;
         config.inits_tensors = options.inits_tensors;
         config.registers_memory = options.registers_memory;
-        config.one_queue = options.keeps_records;
+        config.one_queue = options.one_queue;
         config.memory_bytes = options.memory_bytes ? options.memory_bytes : config.memory_bytes;
         if (options.link_bytes_per_us > 0) {
             config.link_bytes_per_us = options.link_bytes_per_us;

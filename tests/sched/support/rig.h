@@ -68,7 +68,7 @@ struct RigOptions {
     bool offload = false;           // devices offer to take matrix products
     bool sets_ranges = false;       // and to send small inputs at once
     bool host_writes = false;       // the host writes small inputs to them where it need not wait for a run
-    bool keeps_records = false;     // their events are treated as those of ggml's Vulkan
+    bool one_queue = false;         // they are treated as those of ggml's Vulkan
     bool inits_tensors = false;     // their buffers are told of each tensor
     bool registers_memory = false;  // they pin memory of the caller
     bool optimizes = false;         // they look at each graph, and change nothing
