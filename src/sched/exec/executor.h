@@ -2,8 +2,9 @@
 // which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
 //
 // Where a device keeps records, each record is also a submission. So records for later runs are made when the next run
-// begins, or never if the caller synchronizes before. Before such an event is recorded again, the host waits for it.
-// The run of its last record is done then, so this call mostly just lets the device release that record.
+// begins, or never if the caller synchronizes before. Only streaming queues record at once. Before such an event is
+// recorded again, the host waits for it. The run of its last record is done then, so this call mostly just lets the
+// device release that record.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.

@@ -8,6 +8,9 @@
 //   host memory     async device   SetNow if it is small and waits for nothing, where the host writes device memory
 //   anything else                  CopyNow, which is done when its call returns
 //
+// GetAsync is issued in front of its split. From a device that does not overlap it comes even before what is streamed
+// for later splits.
+//
 // An input that several devices need gets one snapshot. Small inputs that are adjacent in the ring and on the device
 // are sent by one SetAsync, if the device sets ranges.
 //
