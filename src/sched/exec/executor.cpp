@@ -221,8 +221,7 @@ void Executor::record(const plan::Step & step) {
     queue.idle = false; // An event counts as work, even if no byte had to be copied before it.
     last_recorded_[step.lane][set] = step.event;
     stats.records++;
-    // The record of a streaming queue also submits the copies in front of it.
-    if (queue.backend->keeps_records && step.is_for_later_runs && !queue.streams) {
+    if (step.is_put_off) {
         queue.owed = event;
     } else {
         record(event, *queue.backend);

@@ -1,10 +1,9 @@
 // Executor - performs a plan, step by step. It decides nothing: the plan gives the order, and the form of a copy says
 // which parts it sends. A wait that is in no plan follows a failure, or is the stager's wait for a chunk.
 //
-// Where a device keeps records, each record is also a submission. So records for later runs are made when the next run
-// begins, or never if the caller synchronizes before. Only streaming queues record at once. Before such an event is
-// recorded again, the host waits for it. The run of its last record is done then, so this call mostly just lets the
-// device release that record.
+// A record that the plan puts off is made when the next run begins, or never if the caller synchronizes before. Where a
+// device keeps records, the host waits for an event before it records it again. The run of its last record is done
+// then, so this call mostly just lets the device release that record.
 //
 // It owns the events of each lane, for as many runs as may be in flight. It also owns the ring of host memory for
 // snapshots and for copies through the host. RunBindings says what the other numbers of a plan stand for.

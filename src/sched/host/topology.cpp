@@ -17,6 +17,7 @@ plan::Machine machine_of(const std::vector<host::Backend> & backends, const Topo
         const plan::Lane lane = topology.lane_of[a];
         machine.n_lanes = std::max(machine.n_lanes, lane + 1);
         machine.events[lane] = backends[a].events;
+        machine.puts_off_records[lane] = backends[a].keeps_records; // Records of a streaming lane also submit copies.
         for (size_t b = 0; b < backends.size(); b++) {
             machine.reaches[lane][topology.lane_of[b]] =
                 backends[a].events && backends[b].events && host::event_reaches(backends[a].device, backends[b].device);

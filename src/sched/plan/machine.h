@@ -27,6 +27,8 @@ struct Machine {
     int n_lanes = 1;
     std::array<bool, kMaxLanes> events = {};                         // by lane: the lane can record events
     std::array<std::array<bool, kMaxLanes>, kMaxLanes> reaches = {}; // reaches[a][b]: b can wait for a's events
+    // By lane: a record is a submission of its own, so a record that only later runs need is put off.
+    std::array<bool, kMaxLanes> puts_off_records = {};
     int window = 2; // runs that may be in flight, the one being submitted included
 };
 

@@ -56,10 +56,10 @@ struct Step {
     Lane lane;
     int16_t event = kWholeLane; // Record
     int32_t split = kNoSplit;
-    uint32_t task = 0;              // Do
-    uint32_t first_wait = 0;        // Guard, Barrier
-    uint32_t n_waits = 0;           // Guard, Barrier
-    bool is_for_later_runs = false; // Record: behind the last task of its lane, and no wait of this plan is for it
+    uint32_t task = 0;       // Do
+    uint32_t first_wait = 0; // Guard, Barrier
+    uint32_t n_waits = 0;    // Guard, Barrier
+    bool is_put_off = false; // Record: made when the next run begins; never if the caller waits before
 };
 
 // Plan - the steps of one run, with the program and the waits to which they refer.

@@ -384,7 +384,8 @@ class Planner {
             Step step = {StepKind::Record, task.lane};
             step.event = event;
             step.split = task.split;
-            step.is_for_later_runs = position == lanes_.last(task.lane) && !lanes_.is_waited_for(task.lane, position);
+            step.is_put_off = machine_.puts_off_records[task.lane] && position == lanes_.last(task.lane) &&
+                              !lanes_.is_waited_for(task.lane, position);
             plan.steps.push_back(step);
         }
     }

@@ -31,7 +31,7 @@ auto fields(const Wait & w) {
     return std::tuple_cat(std::tie(w.waiter, w.target, w.age, w.event), fields(w.reason));
 }
 auto fields(const Step & s) {
-    return std::tie(s.kind, s.lane, s.event, s.split, s.task, s.first_wait, s.n_waits, s.is_for_later_runs);
+    return std::tie(s.kind, s.lane, s.event, s.split, s.task, s.first_wait, s.n_waits, s.is_put_off);
 }
 auto fields(const CopyBinding & c) {
     return std::tie(c.copy, c.tensor, c.src, c.dst, c.src_backend, c.dst_backend, c.bytes, c.via_ring, c.ring_offset,

@@ -223,6 +223,28 @@ TEST(AnyPlan, TheHostWaitsOnlyWhereADeviceCannot) {
     });
 }
 
+TEST(AnyPlan, PutsOffARecordIfTheLaneDoesSoAndNothingInTheRunNeedsIt) {
+    property::expect_for_all(scenarios(), 2000, [&](const Scenario & scenario) {
+        walk(scenario, [&](const Moment & now) {
+            for (auto record = now.plan.steps.begin(); record != now.plan.steps.end(); ++record) {
+                if (record->kind != plan::StepKind::Record) {
+                    continue;
+                }
+                const auto is_for_it = [&](const plan::Wait & wait) {
+                    return wait.target == record->lane && wait.age == 0 && wait.event == record->event;
+                };
+                const auto follows_it = [&](const plan::Step & step) {
+                    return step.kind == plan::StepKind::Do && step.lane == record->lane;
+                };
+                const bool is_needed = std::any_of(now.plan.waits.begin(), now.plan.waits.end(), is_for_it) ||
+                                       std::any_of(record, now.plan.steps.end(), follows_it);
+                EXPECT_EQ(record->is_put_off, scenario.machine.puts_off_records[record->lane] && !is_needed)
+                    << text_of(scenario, now.plan);
+            }
+        });
+    });
+}
+
 TEST(AnyPlan, RunningTheSameProgramAgainRepeatsTheHistory) {
     property::expect_for_all(scenarios(), 2000, [&](const Scenario & scenario) {
         plan::History history;

@@ -314,22 +314,6 @@ TEST(PlannerRules, HostMemoryIsFreeAfterItsOwnCopy) {
     EXPECT_EQ(plan.waits[0].event, record->event);
 }
 
-// The executor may leave these out if the caller waits for the run.
-TEST(PlannerRules, RecordsAreForLaterRunsIfTheyEndALaneAndNothingInTheRunWaits) {
-    ProgramBuilder builder;
-    builder.set(1, read(kHostMemory, 0, 8), write(kMemoryA, 0, 8)); // a later run may write the source
-    builder.launch(1, {read(kMemoryA, 0, 8)}).launch(2, {write(kMemoryB, 0, 8)});
-    builder.launch(3, {read(kMemoryB, 0, 8)}).launch(3, {write(kMemoryC, 0, 8)});
-    Runs runs(machine_with_events(3));
-    std::vector<std::string> records;
-    for (const plan::Step & step : runs.run(builder).steps) {
-        if (step.kind == plan::StepKind::Record) {
-            records.push_back(std::to_string(step.lane) + (step.is_for_later_runs ? " later" : ""));
-        }
-    }
-    EXPECT_EQ(records, (std::vector<std::string>{"1", "1 later", "2", "3 later"}));
-}
-
 TEST(PlannerRules, InputsReturnWithoutAWaitForSnapshots) {
     ProgramBuilder builder;
     builder.snapshot(read(kHostMemory, 0, 8), write(kRing, 0, 8)).set(1, read(kRing, 0, 8), write(kMemoryA, 0, 8));

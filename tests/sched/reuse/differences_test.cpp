@@ -44,8 +44,8 @@ plan::Program with_changed_field(size_t number) {
 
 // Returns all fields of a step. It does not compile if Step has a field that is not listed.
 auto all_fields(plan::Step & step) {
-    auto & [kind, lane, event, split, task, first_wait, n_waits, is_for_later_runs] = step;
-    return std::tie(kind, lane, event, split, task, first_wait, n_waits, is_for_later_runs);
+    auto & [kind, lane, event, split, task, first_wait, n_waits, is_put_off] = step;
+    return std::tie(kind, lane, event, split, task, first_wait, n_waits, is_put_off);
 }
 
 constexpr size_t kStepFields = std::tuple_size_v<decltype(all_fields(std::declval<plan::Step &>()))>;

@@ -72,6 +72,7 @@ class Generator {
         machine.window = between(2, 4);
         const int with_events = quiet_ || chance(40) ? 100 : between(0, 100);
         const int with_reach = quiet_ || chance(40) ? 100 : between(0, 100);
+        const int putting_off = chance(60) ? 0 : between(0, 100);
         for (int lane = 1; lane <= n_devices_; lane++) {
             machine.events[lane] = chance(with_events);
         }
@@ -79,6 +80,7 @@ class Generator {
             for (int b = 1; b <= n_devices_; b++) {
                 machine.reaches[a][b] = machine.events[a] && machine.events[b] && (a == b || chance(with_reach));
             }
+            machine.puts_off_records[a] = chance(putting_off);
         }
         return machine;
     }

@@ -172,7 +172,8 @@ void showValue(const Scenario & scenario, std::ostream & out) {
     const plan::Machine & machine = scenario.machine;
     out << "\nwindow " << machine.window << ", seed " << scenario.seed;
     for (int lane = 1; lane < machine.n_lanes; lane++) {
-        out << "\nlane " << lane << (machine.events[lane] ? ": events reach" : ": no events");
+        out << "\nlane " << lane << (machine.puts_off_records[lane] ? ", puts off records" : "")
+            << (machine.events[lane] ? ": events reach" : ": no events");
         for (int other = 1; other < machine.n_lanes; other++) {
             out << (machine.reaches[lane][other] ? " " + std::to_string(other) : "");
         }
