@@ -209,7 +209,7 @@ def check_package():
 def run_with(scheduler, engine, program):
     """Runs a program by `ggml-sched run` with a trace, and proved if it is ours. Returns what it wrote."""
     result, trace = SANDBOX.work / f"{engine}-{scheduler}.json", SANDBOX.work / f"{engine}-{scheduler}-trace.json"
-    for old in (result, trace):
+    for old in (result, trace, *SANDBOX.work.glob(f"{trace.name}.*")):
         old.unlink(missing_ok=True)
     option, log = ("--stock" if scheduler == "stock" else "--verify"), f"attach-run-{engine}-{scheduler}.log"
     run_logged(f"{engine}, {scheduler}", [our_command(), "run", option, "--trace", trace, "--", *program, result], log)
@@ -234,7 +234,9 @@ def check_run():
         ours, trace = run_with("ours", engine, program)
         if stock != ours or len(stock) < 100:
             raise Failed(f"{engine}: the results differ: {stock[:2000]} and {ours[:2000]}")
-        run_logged("timeline", [our_command(), "timeline", trace], f"attach-run-{engine}-page.log")
+        traces = [trace, *trace.parent.glob(f"{trace.name}.*")]  # Schedulers that only measure memory have no runs.
+        with_runs = max(traces, key=lambda path: path.stat().st_size)
+        run_logged("timeline", [our_command(), "timeline", with_runs], f"attach-run-{engine}-page.log")
 
 
 CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "patched": check_patched,

@@ -1,5 +1,6 @@
 """`ggml-sched timeline`: a web page that shows a trace. It is the page of `sched-run --timeline`."""
 
+import glob
 import json
 import os
 import re
@@ -51,6 +52,19 @@ def read_trace(path):
     return text, is_cut
 
 
+def has_run(trace):
+    """True if any event belongs to a run, that is if the scheduler has computed something."""
+    return any(isinstance(event, dict) and isinstance(event.get("args"), dict) and "run" in event["args"]
+               for event in json.loads(trace)["traceEvents"])
+
+
+def traces_beside(path):
+    """Returns the traces of other schedulers of the same program: the first has the name, others have a number."""
+    first = re.sub(r"\.[0-9]+$", "", path)
+    others = (first, *sorted(glob.glob(glob.escape(first) + ".*[0-9]"), key=lambda name: (len(name), name)))
+    return [other for other in others if other != path and os.path.isfile(other)]
+
+
 def read_part(name):
     return (installed.timeline_parts() / name).read_text(encoding="utf-8")
 
@@ -84,6 +98,11 @@ def write_timeline(trace_path, page_path):
     trace, is_cut = read_trace(trace_path)
     if is_same_file(target, trace_path):
         raise Failed(f"the page {target} would overwrite the trace {trace_path}; name another file for it")
+    if not has_run(trace):
+        others = traces_beside(trace_path)
+        raise Failed(f"{trace_path} has no runs, because its scheduler has computed nothing; " +
+                     (f"other schedulers wrote {', '.join(others)}" if others else
+                      f"the next scheduler of a program writes {trace_path}.2"))
     text = page(f"ggml-sched: {os.path.basename(trace_path)}", f"The trace {trace_path}", trace, is_cut)
     try:
         with open(target, "w", encoding="utf-8", errors="replace") as file:

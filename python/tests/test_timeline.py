@@ -61,14 +61,29 @@ class Timeline(Case):
 
     def test_NamesCannotLeaveTheirPlaceInThePage(self):
         name = "</script><script>alert(1)</script> {{style}} \\u00e9 é"
-        text = json.dumps({"traceEvents": [{"name": name}]}, ensure_ascii=False)
+        text = json.dumps({"traceEvents": [{"name": name, "args": {"run": 1}}]}, ensure_ascii=False)
         data, about = self.written(text, "a<b>&{{trace}}.json")
         self.assertEqual(data["traceEvents"][0]["name"], name)
         self.assertIn("a<b>&{{trace}}.json", about["text"])
 
     def test_TracesOfOthersNeedNotHaveALineForEachEvent(self):
-        data, _ = self.written(json.dumps({"traceEvents": [{"name": "a"}, {"name": "b"}]}))
+        data, _ = self.written(json.dumps({"traceEvents": [{"name": "a"}, {"name": "b", "args": {"run": 1}}]}))
         self.assertEqual(len(data["traceEvents"]), 2)
+
+    def test_ATraceWithoutRunsNamesTheOthers(self):
+        self.enter_folder()
+        for name in ("tr.json", "tr.json.10", "tr.json.3"):
+            (self.folder / name).write_text(trace(0))
+        (self.folder / "tr.json.2").write_text(trace(1))
+        code, out, err = self.command("timeline", "tr.json")
+        self.assertEqual((code, out), (2, ""))
+        self.assertOneSentence(err)
+        self.assertIn("other schedulers wrote tr.json.2, tr.json.3, tr.json.10\n", err)
+        self.assertIn("wrote tr.json, tr.json.2, tr.json.10\n", self.command("timeline", "tr.json.3")[2])
+        (self.folder / "alone.json").write_text(trace(0))
+        self.assertIn("alone.json.2", self.command("timeline", "alone.json")[2])
+        self.assertFalse((self.folder / "tr.html").exists())
+        self.assertEqual(self.command("timeline", "tr.json.2")[0], 0)
 
     def test_ThePageNeverOverwritesTheTrace(self):
         self.enter_folder()
