@@ -141,7 +141,7 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
                 used = 0;
             }
             if (is_full || fills_.empty()) {
-                fills_.push_back({now, is_full, parts_.size(), sent_.size()});
+                fills_.push_back({now, is_full, false, parts_.size(), sent_.size()});
             }
             const size_t bytes = std::min(piece.bytes - done, Tuning::kChunk - used);
             char * to = chunks.at[now] + used;
@@ -149,6 +149,7 @@ void Stager::cut(Chunks & chunks, const std::vector<Piece> & pieces) {
             add_parts(piece.data + done, to, bytes, Tuning::kPart, now);
             used += bytes;
             done += bytes;
+            fills_.back().is_last = used == Tuning::kChunk;
         }
     }
     chunks.now = now;
@@ -207,7 +208,8 @@ void Stager::copy(char * to, const char * from, size_t bytes) {
     finish(kNoChunk);
 }
 
-// Enqueues the copies of a fill once it is complete, and records the event of its chunk.
+// Enqueues the copies of a fill once it is complete. Records the event of its chunk if that is full. On some devices a
+// record is a submission, and the plan has one for these copies anyway.
 void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & events) {
     const size_t chunk = fills_[fill].chunk;
     finish(chunk);
@@ -215,8 +217,10 @@ void Stager::send(Chunks & chunks, ggml_tensor * dst, size_t fill, Events & even
     for (size_t i = fills_[fill].first_sent; i < end; i++) {
         host::set_async(chunks.queue->handle, dst, sent_[i].data, sent_[i].offset, sent_[i].bytes);
     }
-    events.record(chunks.free[chunk]);
-    chunks.in_use[chunk] = true;
+    if (fills_[fill].is_last) {
+        events.record(chunks.free[chunk]);
+        chunks.in_use[chunk] = true;
+    }
 }
 
 // Copies one published part. Returns false if there is none.

@@ -43,8 +43,8 @@ class Stager {
     // must not be called then. Throws std::bad_alloc; it may be called again then.
     bool prepare(const host::Backend & queue, size_t bytes_waiting);
 
-    // Events - records and waits for the events of chunks. The event of a chunk is recorded on the queue when the chunk
-    // has been sent. The host waits for it before it fills the chunk again.
+    // Events - records and waits for the events of chunks. The event of a chunk is recorded on the queue when all of the
+    // chunk has been sent. The host waits for it before it fills the chunk again.
     class Events {
       public:
         virtual ~Events() = default;
@@ -92,6 +92,7 @@ class Stager {
     struct Fill {
         size_t chunk;
         bool is_new;       // true if the fill begins at the start of the chunk, which must be free
+        bool is_last;      // true if the fill ends at the end of the chunk
         size_t first_part; // index of its first Part
         size_t first_sent; // index of its first Sent
     };

@@ -46,7 +46,7 @@ struct Tuning {
     static constexpr size_t kLeastChunks = 6;
     static constexpr size_t kMostChunks = 32;
     // A thread copies this much at a time: to pinned memory, and from host memory to host memory.
-    static constexpr size_t kPart = 512 * kKiB;
+    static constexpr size_t kPart = 128 * kKiB;
     static constexpr size_t kHostPart = 256 * kKiB;
     // A thread looks this many times for the next part before it sleeps: the next part is often published soon.
     static constexpr int kPatience = 1000;
