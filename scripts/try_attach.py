@@ -188,6 +188,12 @@ def our_command():
     return SANDBOX.work / "venv/bin/ggml-sched"
 
 
+def largest_trace(first):
+    """The trace of the scheduler that did most. Schedulers that only measure memory have no runs."""
+    traces = [first, *(path for path in first.parent.glob(f"{first.name}.*") if path.suffix[1:].isdigit())]
+    return max(traces, key=lambda path: path.stat().st_size)
+
+
 def check_package():
     """The commands of our Python package."""
     ggml = unpacked_ggmls() / GGML_VERSIONS[-1]
@@ -198,9 +204,10 @@ def check_package():
                "attach-program.log")
     command = our_command()
     for words in (["doctor"], ["doctor", "--", program], ["run", "--stock", "--", program],
-                  ["run", "--verify", "--trace", trace, "--", program], ["timeline", trace], ["cmake-file"],
+                  ["run", "--verify", "--trace", trace, "--", program], ["cmake-file"],
                   ["patch", "--yes", tree], ["patch", "--yes", "--undo", tree]):
         run_logged(f"ggml-sched {words[0]}", [command, *words], f"attach-package-{words[0]}.log")
+    run_logged("ggml-sched timeline", [command, "timeline", largest_trace(trace)], "attach-package-timeline.log")
     output = (ROOT / "build/logs/attach-package-run.log").read_text(encoding="utf-8")
     if "made a scheduler: ggml-sched" not in output:
         raise Failed(f"ggml-sched run did not attach:\n{output}")
@@ -234,9 +241,7 @@ def check_run():
         ours, trace = run_with("ours", engine, program)
         if stock != ours or len(stock) < 100:
             raise Failed(f"{engine}: the results differ: {stock[:2000]} and {ours[:2000]}")
-        traces = [trace, *trace.parent.glob(f"{trace.name}.*")]  # Schedulers that only measure memory have no runs.
-        with_runs = max(traces, key=lambda path: path.stat().st_size)
-        run_logged("timeline", [our_command(), "timeline", with_runs], f"attach-run-{engine}-page.log")
+        run_logged("timeline", [our_command(), "timeline", largest_trace(trace)], f"attach-run-{engine}-page.log")
 
 
 CHECKS = {"versions": check_versions, "whisper": check_whisper, "llama": check_llama, "patched": check_patched,

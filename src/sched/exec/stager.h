@@ -43,8 +43,8 @@ class Stager {
     // must not be called then. Throws std::bad_alloc; it may be called again then.
     bool prepare(const host::Backend & queue, size_t bytes_waiting);
 
-    // Events - records and waits for the events of chunks. The event of a chunk is recorded on the queue when all of the
-    // chunk has been sent. The host waits for it before it fills the chunk again.
+    // Events - records and waits for the events of chunks. The event of a chunk is recorded on the queue when all of
+    // the chunk has been sent. The host waits for it before it fills the chunk again.
     class Events {
       public:
         virtual ~Events() = default;
