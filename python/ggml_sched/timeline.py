@@ -61,8 +61,9 @@ def has_run(trace):
 def traces_beside(path):
     """Returns the traces of other schedulers of the same program: the first has the name, others have a number."""
     first = re.sub(r"\.[0-9]+$", "", path)
-    others = (first, *sorted(glob.glob(glob.escape(first) + ".*[0-9]"), key=lambda name: (len(name), name)))
-    return [other for other in others if other != path and os.path.isfile(other)]
+    numbers = (name[len(first) + 1:] for name in glob.glob(glob.escape(first) + ".*"))
+    names = (first, *(f"{first}.{number}" for number in sorted(filter(str.isdecimal, numbers), key=int)))
+    return [name for name in names if name != path and os.path.isfile(name)]
 
 
 def read_part(name):

@@ -75,6 +75,7 @@ class Timeline(Case):
         for name in ("tr.json", "tr.json.10", "tr.json.3"):
             (self.folder / name).write_text(trace(0))
         (self.folder / "tr.json.2").write_text(trace(1))
+        (self.folder / "tr.json.v4").write_text("no trace")
         code, out, err = self.command("timeline", "tr.json")
         self.assertEqual((code, out), (2, ""))
         self.assertOneSentence(err)

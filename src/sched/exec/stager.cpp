@@ -237,21 +237,13 @@ bool Stager::take_part() {
     return false;
 }
 
-// Copies published parts until the stager is gone. Each thread runs this function.
+// Copies published parts until the stager is gone. Each thread runs this function. A thread sleeps as soon as there is
+// no part: one that looked for the next part would take a core from the CPU's splits, which use all of them.
 void Stager::work() {
-    int n_idle = 0;
-    while (true) {
-        if (take_part()) {
-            n_idle = 0;
-        } else if (++n_idle < Tuning::kPatience) {
-            std::this_thread::yield();
-        } else {
+    while (!ends_) {
+        if (!take_part()) {
             std::unique_lock<std::mutex> lock(mutex_);
             changed_.wait(lock, [&] { return ends_ || taken_ < published_; });
-            n_idle = 0;
-        }
-        if (ends_) {
-            return;
         }
     }
 }

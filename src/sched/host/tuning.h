@@ -48,8 +48,6 @@ struct Tuning {
     // A thread copies this much at a time: to pinned memory, and from host memory to host memory.
     static constexpr size_t kPart = 128 * kKiB;
     static constexpr size_t kHostPart = 256 * kKiB;
-    // A thread looks this many times for the next part before it sleeps: the next part is often published soon.
-    static constexpr int kPatience = 1000;
 
     // Registered memory: pageable memory that a driver has pinned
 
